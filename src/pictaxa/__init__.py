@@ -1,0 +1,37 @@
+"""pictaxa: a folder of pictures in, a classifier out that its owner can trust, explain and ship."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import evaluate as evaluate
+    from .api import report as report
+    from .api import train as train
+    from .models.zoo import create_model as create_model
+    from .predict import load as load
+
+__version__ = "0.1.0"
+
+# Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.
+_PUBLIC = {
+    "train": "pictaxa.api",
+    "evaluate": "pictaxa.api",
+    "report": "pictaxa.api",
+    "load": "pictaxa.predict",
+    "create_model": "pictaxa.models.zoo",
+    "PictaxaError": "pictaxa.errors",
+}
+
+__all__ = ["create_model", "evaluate", "load", "report", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'pictaxa' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -1,0 +1,1 @@
+"""Views and augmentation: one affine resampling and one colour matrix per picture."""

@@ -1,0 +1,256 @@
+"""Every setting of a training, once: flags, config files, Python arguments and help all come from here.
+
+The groups are frozen dataclasses that check themselves. On the command line and in Python their fields stand side by
+side (`--epochs 20`, `train(data, epochs=20)`); in config.json they stand in their groups.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from .errors import ConfigError, close_matches
+
+DEFAULT_MINUTES = 10.0
+
+
+def _require(holds: bool, expected: str, *, found: object, fix: str) -> None:
+    if not holds:
+        raise ConfigError(expected, found=str(found), fix=fix)
+
+
+@dataclass(frozen=True)
+class PicturesConfig:
+    """pictures"""
+
+    size: int | None = None
+    """Side of the model's input in training, pixels. Default: the model's own, less for smaller pictures."""
+    test_size: int | None = None
+    """Side in validation and prediction. Default: an eighth more than --size where the model takes any size."""
+    square: int | None = None
+    """Side of the squares in the cache. Default: a quarter more than --size, less for smaller pictures."""
+    channels: Literal["auto", "1", "3"] = "auto"
+    """1 for grey, 3 for colour; auto: grey when all pictures are."""
+    view: Literal["centre", "fit", "squash"] = "squash"
+    """What prediction sees: the largest centred square, the whole picture on black, or the whole picture squashed."""
+    flip_average: Literal["auto", "yes", "no"] = "auto"
+    """Average the logits of a picture and its mirror image; auto: when training mirrors pictures."""
+
+    def __post_init__(self) -> None:
+        for name in ("size", "test_size", "square"):
+            value = getattr(self, name)
+            _require(value is None or 1 <= value <= 4096, f"--{name} from 1 to 4096", found=value, fix="Change it.")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """augmentation"""
+
+    policy: str = "strong"
+    """How training pictures are varied: none, light (digits, signs, scans), standard, strong (photographs)."""
+    augment: tuple[str, ...] = ()
+    """Changes to the policy, such as rotation=30 horizontal_flip=0."""
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """length and learning rate"""
+
+    epochs: int | None = None
+    """Train for so many passes over the pictures; exactly repeatable, and exact when resumed."""
+    minutes: float | None = None
+    """Train for so many minutes; the rate anneals over the time. Default: 10, when --epochs is not given."""
+    batch_size: int = 64
+    """Pictures in a step."""
+    rate: float | None = None
+    """Peak learning rate. Default: 0.15 for sgd and 0.002 for adam and adamw at batch 64, in proportion else."""
+    warm_up: float = 0.1
+    """Part of the training in which the rate rises to its peak; a cosine takes it to zero after."""
+    small_first: float = 0.6
+    """Part of the training, from its start, that uses pictures of three quarters the size; 0: none."""
+
+    def __post_init__(self) -> None:
+        both = self.epochs is not None and self.minutes is not None
+        _require(not both, "--epochs or --minutes", found="both", fix="Leave one out.")
+        _require(self.epochs is None or self.epochs >= 1, "--epochs from 1 on", found=self.epochs, fix="Raise it.")
+        enough = self.minutes is None or 0 < self.minutes < float("inf")
+        _require(enough, "--minutes above 0", found=self.minutes, fix="Raise it.")
+        _require(self.batch_size >= 2, "--batch-size from 2 on", found=self.batch_size, fix="Raise it.")
+        _require(self.rate is None or self.rate > 0, "--rate above 0", found=self.rate, fix="Raise it.")
+        _require(0 <= self.warm_up < 1, "--warm-up from 0 to below 1", found=self.warm_up, fix="Change it.")
+        _require(0 <= self.small_first <= 1, "--small-first from 0 to 1", found=self.small_first, fix="Change it.")
+
+    def resolved(self) -> ScheduleConfig:
+        """With the default length filled in."""
+        if self.epochs is None and self.minutes is None:
+            return replace(self, minutes=DEFAULT_MINUTES)
+        return self
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """optimizer"""
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    """sgd is stochastic gradient descent with Nesterov momentum."""
+    momentum: float = 0.9
+    """Of sgd; of adam and adamw it is the first beta."""
+    weight_decay: float = 5e-4
+    """On weights, not on biases and batch norm."""
+    clip_norm: float | None = 5.0
+    """Gradients longer than this are shortened to it; none: never."""
+    label_smoothing: float = 0.1
+    """Part of the target that is spread over all classes (Szegedy et al. 2015)."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: a picture of a rare class counts as much more as the class is rarer."""
+    average: float = 0.99
+    """Decay per step of the running average of weights that is validated and kept; 0: the weights themselves."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.momentum < 1, "--momentum from 0 to below 1", found=self.momentum, fix="Change it.")
+        _require(self.weight_decay >= 0, "--weight-decay from 0 on", found=self.weight_decay, fix="Raise it.")
+        clip = self.clip_norm is None or self.clip_norm > 0
+        _require(clip, "--clip-norm above 0", found=self.clip_norm, fix="Raise it.")
+        smooth = 0 <= self.label_smoothing < 1
+        _require(smooth, "--label-smoothing from 0 to below 1", found=self.label_smoothing, fix="Change it.")
+        _require(0 <= self.average < 1, "--average from 0 to below 1", found=self.average, fix="Change it.")
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """machine"""
+
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps; auto: the fastest there is."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the arithmetic in training; auto: bfloat16 where the device computes it natively."""
+    memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
+    """How pictures lie in memory."""
+    threads: int | None = None
+    """CPU threads. Default: all cores that this process may use."""
+    save_seconds: float = 30.0
+    """Seconds between two saved states, from which a killed run goes on."""
+
+    def __post_init__(self) -> None:
+        _require(self.threads is None or self.threads >= 1, "--threads from 1 on", found=self.threads, fix="Raise it.")
+        _require(self.save_seconds >= 0, "--save-seconds from 0 on", found=self.save_seconds, fix="Raise it.")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that a training is told."""
+
+    data: Path
+    """Folder of pictures: a sub-folder for each class, or train/ and val/ with a sub-folder for each class."""
+    model: str = "resnet_lite"
+    """Architecture, a name of the zoo."""
+    model_options: tuple[str, ...] = ()
+    """The architecture's own options, such as dropout=0.3."""
+    out: Path | None = None
+    """Run folder. Default: a new one with a readable name in runs/."""
+    cache: Path | None = None
+    """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
+    seed: int = 0
+    """Decides the split, the first weights and every random draw."""
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
+    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    optimization: OptimizerConfig = field(default_factory=OptimizerConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.seed < 2**31, "--seed from 0 to 2147483647", found=self.seed, fix="Change it.")
+
+
+def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
+    """Every setting by its flat name, the groups' fields included."""
+    flat: dict[str, Field[Any]] = {}
+    for entry in fields(config):
+        factory = entry.default_factory
+        if factory is not MISSING and is_dataclass(factory):
+            flat |= config_fields(factory)  # type: ignore[arg-type]  # the factories here are the group classes
+        else:
+            flat[entry.name] = entry
+    return flat
+
+
+def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
+    """The config with settings changed by their flat names; ConfigError with close matches on unknown ones."""
+    known = config_fields(type(config))
+    for word in words:
+        if word not in known:
+            raise ConfigError("the name of a setting", found=repr(word), fix=close_matches(word, known))
+    words = dict(words)
+    if words.get("epochs") is not None and "minutes" not in words:
+        words["minutes"] = None
+    if words.get("minutes") is not None and "epochs" not in words:
+        words["epochs"] = None
+    changed: TrainConfig = _change(config, words)
+    return changed
+
+
+def _change(config: Any, words: dict[str, Any]) -> Any:
+    changes = {}
+    for entry in fields(config):
+        value = getattr(config, entry.name)
+        if is_dataclass(value):
+            changes[entry.name] = _change(value, words)
+        elif entry.name in words:
+            changes[entry.name] = _as_type(words[entry.name], like=entry)
+    return replace(config, **changes)
+
+
+def _as_type(value: Any, *, like: Field[Any]) -> Any:
+    if value is not None and "Path" in str(like.type):
+        return Path(value)
+    if isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """As it stands in config.json."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return plain
+
+
+def from_json(document: dict[str, Any]) -> TrainConfig:
+    """From config.json or a YAML file, grouped or flat; what is absent keeps its default."""
+    groups = {name for name, kind in get_type_hints(TrainConfig).items() if is_dataclass(kind)}
+    words: dict[str, Any] = {}
+    for name, value in document.items():
+        if name in groups and isinstance(value, dict):
+            words |= value
+        else:
+            words[name] = value
+    if "data" not in words:
+        raise ConfigError("`data` in the config file", found="none", fix="Add the folder of pictures as `data`.")
+    base = TrainConfig(data=Path(words["data"]))
+    try:
+        return with_words(base, words)
+    except TypeError as error:
+        raise ConfigError("settings of the right type", found=str(error), fix="Mend the config file.") from None
+
+
+def read_config_file(path: Path) -> TrainConfig:
+    """A saved config: a run's config.json (its `asked` part), or JSON or YAML with the same names."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            "a config file", found=f"{str(path)!r}: {error.strerror}", fix="Give RUN/config.json or a YAML file."
+        ) from None
+    try:
+        if path.suffix.lower() in (".yaml", ".yml"):
+            import yaml  # loaded only for this
+
+            document = yaml.safe_load(text)
+        else:
+            document = json.loads(text)
+    except Exception as error:
+        raise ConfigError("JSON or YAML", found=f"{str(path)!r}: {error}", fix="Mend the file.") from None
+    if not isinstance(document, dict):
+        raise ConfigError("settings by name", found=f"{str(path)!r} without any", fix="Write `name: value` lines.")
+    return from_json(document.get("asked", document))

@@ -1,0 +1,1 @@
+"""Reading pictures: readers -> Index -> split -> PixelCache -> batches."""

@@ -1,0 +1,88 @@
+"""Everything that can go wrong because of what a user gave us, as one tree.
+
+    PictaxaError
+      ConfigError         a setting, flag or config file
+      DataError           a folder of pictures, its classes or its splits
+      PictureError        one picture that can't be decoded (it is set aside, the rest goes on)
+      CacheError          the pixel cache: no room, or damaged
+      ModelError          an unknown model, option or input size
+      RunError            a run folder that is not one, is newer, or lacks a file
+      TrainingError       training can't go on: the loss is not finite, the budget is too small
+      MissingExtraError   an optional package that a command needs
+
+Each message is one line: what was expected, what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PictaxaError(Exception):
+    """A mistake that a user can mend: one line, exit status 2, no traceback."""
+
+    def __init__(self, expected: str, *, found: str, fix: str) -> None:
+        self.expected = expected
+        self.found = found
+        self.fix = fix
+        super().__init__(one_line(f"expected {expected}; found {found}. {fix}"))
+
+
+class ConfigError(PictaxaError):
+    """A setting that is unknown or out of its range."""
+
+
+class DataError(PictaxaError):
+    """A data set that can't be trained on as it is."""
+
+
+class CacheError(PictaxaError):
+    """The pixel cache can't be written or read."""
+
+
+class ModelError(PictaxaError):
+    """A model name, option or input size that does not exist."""
+
+
+class RunError(PictaxaError):
+    """A folder that is not a run this version can read."""
+
+
+class TrainingError(PictaxaError):
+    """Training had to stop; the last good state is kept."""
+
+
+class MissingExtraError(PictaxaError):
+    """An optional package is needed and absent."""
+
+
+class PictureError(PictaxaError):
+    """One picture that can't be decoded; `name` is the file and `reason` the short cause."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = one_line(reason)
+        super().__init__(
+            "a readable picture",
+            found=f"{name!r}: {self.reason}",
+            fix="Replace or remove the file.",
+        )
+
+    def __reduce__(self) -> tuple[type[PictureError], tuple[str, str]]:
+        # Exceptions are rebuilt from `args` when they cross a process; ours takes other arguments.
+        return PictureError, (self.name, self.reason)
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space, newlines in file names included, as one space."""
+    return " ".join(text.split())
+
+
+def close_matches(word: str, known: Iterable[str]) -> str:
+    """What to do about an unknown word: the nearest known ones, or all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return f"Choose one of: {', '.join(names)}."

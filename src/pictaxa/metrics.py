@@ -1,0 +1,90 @@
+"""Predictions to numbers. Everything is counted from one confusion matrix; numpy only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of labelled pictures."""
+
+    rows: np.ndarray  # (N,) int64 rows of the index
+    labels: np.ndarray  # (N,) int64 true classes
+    probabilities: np.ndarray  # (N, classes) float32, each row sums to 1
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(N,) int64: the most probable class."""
+        winners: np.ndarray = self.probabilities.argmax(axis=1)
+        return winners
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """(N, classes) logits -> (N, classes) float32 probabilities."""
+    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
+    probabilities: np.ndarray = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities
+
+
+def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[float, float]:
+    """The 95% interval of a proportion (Wilson 1927): stays in [0, 1] and holds for few and for extreme counts."""
+    if total == 0:
+        return 0.0, 1.0
+    share = right / total
+    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def confusion_matrix(predictions: Predictions) -> np.ndarray:
+    """(classes, classes) int64: row the true class, column the predicted one."""
+    classes = predictions.probabilities.shape[1]
+    pairs = predictions.labels * classes + predictions.predicted
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def log_loss(predictions: Predictions) -> float:
+    """Mean negative log probability of the true class, in nats."""
+    chosen = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
+    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
+def summarise(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Accuracy with its interval, loss, and precision, recall and F1 per class, as they stand in metrics.json."""
+    matrix = confusion_matrix(predictions)
+    right, total = int(np.trace(matrix)), int(matrix.sum())
+    truths, guesses, hits = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
+    precision = _ratio(hits, guesses)
+    recall = _ratio(hits, truths)
+    f1 = _ratio(2 * hits, truths + guesses)
+    low, high = wilson_interval(right, total)
+    return {
+        "pictures": total,
+        "right": right,
+        "accuracy": right / total if total else 0.0,
+        "accuracy_95_low": low,
+        "accuracy_95_high": high,
+        "log_loss": log_loss(predictions) if total else 0.0,
+        "macro_f1": float(f1[truths > 0].mean()) if total else 0.0,
+        "classes": [
+            {
+                "name": name,
+                "pictures": int(truths[label]),
+                "precision": float(precision[label]),
+                "recall": float(recall[label]),
+                "f1": float(f1[label]),
+            }
+            for label, name in enumerate(classes)
+        ],
+        "confusion": matrix.tolist(),
+    }
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Element by element, 0 where there is nothing to divide by."""
+    return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)

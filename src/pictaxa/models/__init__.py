@@ -1,0 +1,1 @@
+"""Architectures: one family, one file; `zoo.py` lists them all."""

@@ -1,0 +1,64 @@
+"""Plain convolutional networks: simple_cnn and LeNet-5."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .layers import Classifier, classifier_layer
+
+
+class SimpleCNN(Classifier):
+    """One convolution, one hidden layer: the network of TensorFlow's quick-start for experts.
+
+    Conv 32 3x3 valid, ReLU, flatten, dense 128, ReLU, dense. Takes pictures of exactly `size` pixels; 28x28x1 and 10
+    classes have 2,770,634 parameters. The reference flattens height, width, channel; here it is channel, height,
+    width.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, *, size: int = 28) -> None:
+        super().__init__(num_classes, in_channels)
+        self.conv1 = nn.Conv2d(in_channels, 32, kernel_size=3)
+        self.d1 = nn.Linear(32 * (size - 2) ** 2, 128)
+        self.d2 = classifier_layer(128, num_classes)
+
+    def body(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, size, size) -> (N, 32, size - 2, size - 2)."""
+        return F.relu(self.conv1(images))
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, 32, size - 2, size - 2) -> (N, num_classes)."""
+        logits: torch.Tensor = self.d2(F.relu(self.d1(features.flatten(1))))
+        return logits
+
+
+class LeNet5(Classifier):
+    """LeCun et al. 1998, "Gradient-based learning applied to document recognition", figure 2, in its usual form.
+
+    6@5x5, pool, 16@5x5, pool, dense 120, 84, classes; tanh; every map of C3 sees all maps of S2. Input is 32x32;
+    28x28 pictures are padded by 2, as the paper does with MNIST. 32x32x1 and 10 classes have 61,706 parameters.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, *, pool: str = "average") -> None:
+        super().__init__(num_classes, in_channels)
+        self.conv1 = nn.Conv2d(in_channels, 6, kernel_size=5)
+        self.conv2 = nn.Conv2d(6, 16, kernel_size=5)
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = classifier_layer(84, num_classes)
+        self.pool = nn.AvgPool2d(2) if pool == "average" else nn.MaxPool2d(2)
+
+    def body(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, 32 or 28, ...) -> (N, 16, 5, 5)."""
+        if images.shape[-1] == 28:
+            images = F.pad(images, (2, 2, 2, 2))
+        images = self.pool(torch.tanh(self.conv1(images)))  # (N, C, 32, 32) -> (N, 6, 14, 14)
+        maps: torch.Tensor = self.pool(torch.tanh(self.conv2(images)))  # -> (N, 16, 5, 5)
+        return maps
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, 16, 5, 5) -> (N, num_classes)."""
+        hidden = torch.tanh(self.fc1(features.flatten(1)))  # (N, 400) -> (N, 120)
+        logits: torch.Tensor = self.fc3(torch.tanh(self.fc2(hidden)))
+        return logits

@@ -1,0 +1,181 @@
+"""Prediction: the one way from a square to logits, and a stream of files through it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .augment.geometry import plain_view, resample
+from .augment.policy import padding_of
+from .config import MachineConfig
+from .errors import DataError, PictureError
+from .metrics import softmax
+from .models.layers import Classifier
+from .models.zoo import create_model, parse_options
+from .pictures import Square, is_picture, load_square
+from .run import Geometry, Run, open_run
+from .device import Plan, apply_plan, choose_plan
+from .weights import load_model_weights
+
+BATCH = 32  # pictures in a pass
+
+
+@torch.inference_mode()
+def square_logits(
+    model: Classifier, squares: torch.Tensor, *, aspects: np.ndarray, geometry: Geometry
+) -> torch.Tensor:
+    """(N, S, S, C) uint8 on the model's device, (N,) width/height -> (N, classes) float32 logits.
+
+    Validation, evaluation, prediction and serving all come through here, in float32.
+    """
+    views = plain_view(aspects, view=geometry.view)
+    images = resample(squares, views, size=geometry.size, padding=padding_of(geometry.view))
+    images = images.contiguous(memory_format=_memory_format(model))
+    logits: torch.Tensor = model(images).float()
+    if geometry.flip_average:
+        logits = (logits + model(images.flip(-1)).float()) / 2
+    return logits
+
+
+def _memory_format(model: Classifier) -> torch.memory_format:
+    """The format that the model's convolutions were put into."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last):
+            if not parameter.is_contiguous():
+                return torch.channels_last
+    return torch.contiguous_format
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is said of one file: probabilities, or the problem that kept it from being read."""
+
+    path: str
+    classes: tuple[str, ...]
+    probabilities: np.ndarray | None  # (classes,) float32, sums to 1
+    logits: np.ndarray | None  # (classes,) float32
+    problem: str = ""
+
+    @property
+    def label(self) -> str:
+        """The most probable class; "" for a file that could not be read."""
+        return "" if self.probabilities is None else self.classes[int(self.probabilities.argmax())]
+
+    @property
+    def probability(self) -> float:
+        """Of the most probable class; 0 for a file that could not be read."""
+        return 0.0 if self.probabilities is None else float(self.probabilities.max())
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The most probable classes, best first."""
+        if self.probabilities is None:
+            return []
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.classes[label], float(self.probabilities[label])) for label in order]
+
+
+class Predictor:
+    """A trained run, ready to be asked."""
+
+    def __init__(self, run: Run, plan: Plan) -> None:
+        chosen = run.config["chosen"]
+        self.run = run
+        self.plan = plan
+        self.classes = run.classes
+        self.geometry = run.geometry
+        options = parse_options(chosen["model"], tuple(chosen["model_options"]))
+        model = create_model(
+            chosen["model"], len(self.classes), in_channels=self.geometry.channels, **options
+        )
+        load_model_weights(model, run.existing(run.model_path.name))
+        self.model = model.to(plan.device, memory_format=plan.memory_format).eval()
+
+    def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
+        """A prediction for each file, and for each picture below each folder, in order."""
+        return list(self.stream([paths] if isinstance(paths, (str, Path)) else paths))
+
+    def stream(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
+        """As `predict`, one at a time, holding no more than a few batches however many files there are."""
+        waiting: list[tuple[str, Square | PictureError]] = []
+        for item in self._squares(walk(paths)):
+            waiting.append(item)
+            if len(waiting) == BATCH:
+                yield from self._judge(waiting)
+                waiting.clear()
+        yield from self._judge(waiting)
+
+    def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """(N, S, S, C) uint8, (N,) width/height -> (N, classes) float32."""
+        images = torch.from_numpy(squares).to(self.plan.device)
+        return square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+
+    def _squares(self, paths: Iterator[Path]) -> Iterator[tuple[str, Square | PictureError]]:
+        """Decoded ahead in threads, in order."""
+
+        def load(path: Path) -> Square | PictureError:
+            try:
+                return load_square(path, side=self.geometry.square, channels=self.geometry.channels)
+            except PictureError as error:
+                return error
+
+        pool = ThreadPoolExecutor(self.plan.threads, thread_name_prefix="decode")
+        ahead: deque[tuple[str, Future[Square | PictureError]]] = deque()
+        try:
+            for path in paths:
+                ahead.append((str(path), pool.submit(load, path)))
+                if len(ahead) >= 2 * BATCH:
+                    name, future = ahead.popleft()
+                    yield name, future.result()
+            while ahead:
+                name, future = ahead.popleft()
+                yield name, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[Prediction]:
+        squares = [item for _, item in items if isinstance(item, Square)]
+        judged: Iterator[np.ndarray] = iter(())
+        if squares:
+            pixels = np.stack([square.pixels for square in squares])
+            aspects = np.array([square.aspect for square in squares], dtype=np.float32)
+            judged = iter(self.logits(pixels, aspects))
+        for path, item in items:
+            if isinstance(item, PictureError):
+                yield Prediction(path, self.classes, probabilities=None, logits=None, problem=item.reason)
+            else:
+                logits = next(judged)
+                yield Prediction(path, self.classes, probabilities=softmax(logits[None])[0], logits=logits)
+
+
+def load(run: str | Path, *, device: str = "auto") -> Predictor:
+    """A trained run folder, ready for `.predict(paths)`; RunError when it is not one or lacks a file."""
+    plan = choose_plan(MachineConfig(device=device))
+    apply_plan(plan)
+    return Predictor(open_run(run), plan)
+
+
+def walk(paths: Iterable[str | Path]) -> Iterator[Path]:
+    """Files as they are given, folders as the pictures below them in a fixed order; DataError for what is not there."""
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            yield from _below(path)
+        elif path.exists() or path.is_symlink():
+            yield path
+        else:
+            raise DataError("a picture or a folder of pictures", found=f"nothing at {str(path)!r}", fix="Check it.")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if is_picture(name) and not name.startswith("."):
+                yield Path(place) / name

@@ -1,0 +1,100 @@
+"""What long work says while it runs: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+LINE_SECONDS = 10.0  # between two plain lines
+
+
+def say(text: str) -> None:
+    """One plain line."""
+    print(text, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(max(seconds, 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class _Display:
+    """A rich bar when standard output is a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._last_line = time.monotonic()
+        if sys.stdout.isatty():
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(),
+                TextColumn("{task.fields[text]}"),
+            )  # fmt: skip
+            self._task = self._bar.add_task("", total=1.0, text="")
+
+    def __enter__(self) -> Any:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, what: str, text: str, *, progress: float) -> None:
+        """Where it stands."""
+        if self._bar:
+            self._bar.update(self._task, completed=progress, description=what, text=text)
+        elif time.monotonic() - self._last_line >= LINE_SECONDS:
+            self._last_line = time.monotonic()
+            say(f"{what} {progress:4.0%}  {text}")
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        if self._bar:
+            self._bar.console.print(text, highlight=False, markup=False)
+        else:
+            self._last_line = time.monotonic()
+            say(text)
+
+
+class DecodeProgress(_Display):
+    """Shows how far decoding is; called as data/cache.py's Progress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """`done` of `total` pictures are decoded."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        self.show("decode", f"{done} of {total}  {done / seconds:.0f} pictures/s", progress=done / total)
+        if done == total:
+            self.line(f"decoded   {total} pictures in {seconds:.1f} s, {total / seconds:.0f}/s")
+
+
+class TrainProgress(_Display):
+    """Shows steps as they come, and a line for each validated epoch."""
+
+    def step(self, row: dict[str, Any], *, progress: float, seconds_left: float) -> None:
+        """After a step; `row` has the epoch's figures so far."""
+        text = (
+            f"loss {row['train_loss']:.3f}  accuracy {row['train_accuracy']:.1%}"
+            f"  {row['pictures_per_second']:.0f} pictures/s  {clock(seconds_left)} left"
+        )
+        self.show(f"epoch {row['epoch']:3d}", text, progress=progress)
+
+    def epoch(self, row: dict[str, Any], *, best: bool) -> None:
+        """After a validation."""
+        self.line(
+            f"epoch {row['epoch']:3d}  loss {row['train_loss']:.3f}  accuracy {row['train_accuracy']:.1%}"
+            f"  validation {row['val_accuracy']:.1%}  {row['pictures_per_second']:.0f} pictures/s"
+            f"{'  best' if best else ''}"
+        )

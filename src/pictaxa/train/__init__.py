@@ -1,0 +1,1 @@
+"""Training: prepare.py decides, loop.py does."""

@@ -1,0 +1,100 @@
+"""Saved states: all that a killed training needs to go on as if it had not been killed.
+
+A state is one safetensors file: the model's weights, their average, the optimizer's tensors, and beside them the
+counters as JSON. There is no generator state: every draw is a function of (seed, epoch, step, row).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import RunError
+from ..weights import load_tensors, read_notes, save_tensors
+
+KEPT = 2
+
+
+@dataclass
+class Counters:
+    """Where a training is; plain numbers only."""
+
+    epoch: int = 0
+    batch: int = 0  # batches done in this epoch
+    step: int = 0  # steps done in all
+    seconds: float = 0.0  # trained for so long, over all sessions
+    loss_sum: float = 0.0  # over the pictures of this epoch so far
+    right: int = 0
+    pictures: int = 0
+    epoch_seconds: float = 0.0  # of training steps in this epoch
+    waiting_seconds: float = 0.0  # of them, waiting for pictures
+    best_accuracy: float = -1.0
+    best_epoch: int = -1
+    validated_at_seconds: float = 0.0
+    validation_seconds: float = 0.0  # the last validation took so long
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    def start_epoch(self) -> None:
+        """Forget the sums of the epoch before."""
+        self.batch = 0
+        self.loss_sum, self.right, self.pictures = 0.0, 0, 0
+        self.epoch_seconds, self.waiting_seconds = 0.0, 0.0
+
+
+def save_state(
+    folder: Path, counters: Counters, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> Path:
+    """Write a state in one step and drop all but the last two."""
+    folder.mkdir(exist_ok=True)
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    for number, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            tensors[f"optimizer.{number}.{name}"] = value
+    path = folder / f"step-{counters.step:09d}.safetensors"
+    save_tensors(tensors, path, notes={"counters": json.dumps(asdict(counters))})
+    for old in sorted(folder.glob("step-*.safetensors"))[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def load_state(
+    folder: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> Counters:
+    """Fill model, average and optimizer from the newest whole state; RunError when there is none."""
+    problems = []
+    for path in sorted(folder.glob("step-*.safetensors"), reverse=True):
+        try:
+            counters = Counters(**json.loads(read_notes(path)["counters"]))
+            tensors = load_tensors(path)
+        except (RunError, KeyError, ValueError, TypeError) as error:
+            problems.append(str(error))
+            continue
+        _fill(tensors, model=model, average=average, optimizer=optimizer)
+        return counters
+    raise RunError(
+        "a saved state to go on from",
+        found=problems[0] if problems else f"none in {str(folder)!r}",
+        fix="Train again with --config RUN/config.json.",
+    )
+
+
+def _fill(
+    tensors: dict[str, torch.Tensor], *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = value
+    model.load_state_dict(parts["model"])
+    average.load_state_dict(parts["average"])
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in parts["optimizer"].items():
+        number, _, slot = name.partition(".")
+        slots.setdefault(int(number), {})[slot] = value
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,291 @@
+"""The training loop, once, in order."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..augment.policy import Augmenter
+from ..config import TrainConfig
+from ..data.batches import Batch, epoch_order, read_batches
+from ..errors import TrainingError
+from ..models.layers import Classifier
+from ..progress import TrainProgress, clock, say
+from ..run import Run
+from .averaging import start_average, update_average
+from .checkpoint import Counters, load_state, save_state
+from .optimizer import make_optimizer, set_rate
+from .prepare import Job, prepare, prepare_again
+from .schedule import Length, rate_at
+from .validation import keep_best, validate
+
+VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
+FINISH_SECONDS = 0.3  # to write the last files
+
+
+class Interrupted(Exception):
+    """Ctrl-C: everything is saved in `run`."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__(str(run.path))
+
+
+@dataclass
+class Session:
+    """What changes while a Job runs."""
+
+    model: Classifier
+    average: Classifier
+    optimizer: torch.optim.Optimizer
+    counters: Counters
+    started: float  # time.monotonic() minus the seconds already trained
+    last_saved: float = -math.inf
+
+    @property
+    def seconds(self) -> float:
+        """Trained for so long, over all sessions."""
+        return time.monotonic() - self.started
+
+
+def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
+    """Train from the start. --minutes count from `started` (time.monotonic(); by default now).
+
+    Preparing counts, but for decoding pictures into the cache, which happens once per data set.
+    """
+    started = time.monotonic() if started is None else started
+    job = prepare(config)
+    model = job.fresh_model()
+    optimizer = make_optimizer(model, config.optimization)
+    return _run(job, Session(model, start_average(model), optimizer, Counters(), started + job.decode_seconds))
+
+
+def resume_run(path: Path) -> Run:
+    """Go on from the newest saved state; a training by epochs ends with the weights it would have had."""
+    job = prepare_again(path)
+    model = job.fresh_model()
+    average, optimizer = start_average(model), make_optimizer(model, job.config.optimization)
+    counters = load_state(job.run.state_path, model=model, average=average, optimizer=optimizer)
+    say(f"resume    after step {counters.step}, epoch {counters.epoch + 1}, {clock(counters.seconds)} trained")
+    return _run(job, Session(model, average, optimizer, counters, time.monotonic() - counters.seconds))
+
+
+def _run(job: Job, session: Session) -> Run:
+    schedule, counters = job.config.schedule, session.counters
+    length = Length(
+        steps=None if schedule.epochs is None else schedule.epochs * job.steps_per_epoch,
+        seconds=None if schedule.minutes is None else schedule.minutes * 60,
+    )
+    with TrainProgress() as display, _interrupt_flag() as interrupted:
+        _save(job, session)
+        while _progress(job, session, length) < 1 or counters.pictures > 0:
+            _train_epoch(job, session, length, display=display, interrupted=interrupted)
+            _finish_epoch(job, session, length, display=display)
+        _save(job, session)
+    if not counters.log:
+        raise TrainingError(
+            "time for at least one step", found=f"--minutes {schedule.minutes:g}", fix="Give more --minutes."
+        )
+    say(
+        f"done      {counters.epoch} epochs, {counters.step} steps in {clock(session.seconds)}; "
+        f"best validation accuracy {counters.best_accuracy:.1%} (epoch {counters.best_epoch})"
+    )
+    return job.run
+
+
+def _train_epoch(
+    job: Job, session: Session, length: Length, *, display: TrainProgress, interrupted: threading.Event
+) -> None:
+    """The steps of an epoch that are still to do, or as many as the time allows."""
+    config, counters = job.config, session.counters
+    optimization = config.optimization
+    model, optimizer = session.model.train(), session.optimizer
+    augment = Augmenter(job.policy, job.geometry.view, seed=config.seed)
+    class_weights = _class_weights(job)
+    parameters = list(model.parameters())
+    order = epoch_order(job.train_rows, counters.epoch, seed=config.seed, batch_size=config.schedule.batch_size)
+    batches = read_batches(job.cache, order[counters.batch :], labels=job.index.labels, device=job.plan.device)
+
+    asked_for_pictures = time.monotonic()
+    for batch in batches:
+        progress = _progress(job, session, length)
+        if progress >= 1:
+            break
+        rate = rate_at(progress, peak=job.peak_rate, warm_up=config.schedule.warm_up)
+        set_rate(optimizer, rate)
+        torch.manual_seed(_step_seed(config.seed, counters.step))  # for dropout
+        images = augment(
+            batch.images, batch.rows, aspects=batch.aspects, epoch=counters.epoch, size=job.size_at(progress)
+        )
+        images = images.contiguous(memory_format=job.plan.memory_format)
+        have_pictures = time.monotonic()
+
+        with job.plan.autocast():
+            heads = model.training_logits(images)
+        loss = _loss(heads, batch.labels, weights=class_weights, smoothing=optimization.label_smoothing)
+        loss_value = loss.item()
+        if not math.isfinite(loss_value):
+            raise _diverged(job, counters.step, rate=rate, loss=loss_value)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if optimization.clip_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, optimization.clip_norm)
+        optimizer.step()
+        update_average(session.average, model, decay=optimization.average, step=counters.step)
+
+        _count(counters, batch, loss=loss_value, logits=heads[0][0])
+        done = time.monotonic()
+        counters.waiting_seconds += have_pictures - asked_for_pictures
+        counters.epoch_seconds += done - asked_for_pictures
+        asked_for_pictures = done
+        left = length.seconds_left(counters.step, seconds=session.seconds)
+        display.step(_row(job, session, progress), progress=progress, seconds_left=left)
+        if interrupted.is_set():
+            _save(job, session)
+            raise Interrupted(job.run)
+        if done - session.last_saved >= config.machine.save_seconds:
+            _save(job, session)
+
+
+def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainProgress) -> None:
+    """Validate when it is due, keep the best, log, and turn to the next epoch."""
+    counters = session.counters
+    if counters.pictures == 0:  # the time was up before the first step
+        return
+    progress = _progress(job, session, length)
+    row = _row(job, session, progress) | {"val_loss": None, "val_accuracy": None}
+    since = session.seconds - counters.validated_at_seconds
+    due = length.steps is not None or counters.validation_seconds <= VALIDATION_SHARE * since
+    if due or progress >= 1:
+        scores, logits = validate(job, session.average, counters)
+        counters.validated_at_seconds = session.seconds
+        row |= scores
+        best = scores["val_accuracy"] >= counters.best_accuracy
+        if best:
+            counters.best_accuracy, counters.best_epoch = scores["val_accuracy"], counters.epoch + 1
+            keep_best(job, session.average, logits)
+        display.epoch(row, best=best)
+    counters.log.append(row)
+    job.run.write_log(counters.log)
+    counters.epoch += 1
+    counters.start_epoch()
+
+
+def _progress(job: Job, session: Session, length: Length) -> float:
+    """From 0 to 1; a training by minutes leaves time for its last validation."""
+    counters = session.counters
+    reserve = FINISH_SECONDS + counters.validation_seconds
+    if counters.validation_seconds == 0 and counters.pictures:
+        # None yet: a picture costs about as much as in training, which computes more but in a shorter format.
+        looks = 2 if job.geometry.flip_average else 1
+        reserve += counters.epoch_seconds / counters.pictures * len(job.val_rows) * looks
+    return length.progress(counters.step, seconds=session.seconds, reserve=reserve)
+
+
+def _loss(
+    heads: tuple[tuple[torch.Tensor, float], ...],
+    labels: torch.Tensor,
+    *,
+    weights: torch.Tensor | None,
+    smoothing: float,
+) -> torch.Tensor:
+    """Cross-entropy in float32, summed over the weighted heads: a scalar."""
+    terms = [
+        weight * F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)
+        for logits, weight in heads
+    ]
+    return torch.stack(terms).sum()
+
+
+def _class_weights(job: Job) -> torch.Tensor | None:
+    """(classes,) float32, inverse to each class's share and 1 on average over pictures; None when not asked for."""
+    if job.config.optimization.class_weights == "none":
+        return None
+    counts = np.bincount(job.index.labels[job.train_rows], minlength=len(job.index.classes))
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return torch.from_numpy(weights.astype(np.float32)).to(job.plan.device)
+
+
+def _count(counters: Counters, batch: Batch, *, loss: float, logits: torch.Tensor) -> None:
+    pictures = len(batch.rows)
+    counters.loss_sum += loss * pictures
+    counters.right += int((logits.argmax(dim=1) == batch.labels).sum())
+    counters.pictures += pictures
+    counters.batch += 1
+    counters.step += 1
+
+
+def _row(job: Job, session: Session, progress: float) -> dict[str, Any]:
+    """The epoch so far, as a row of the log."""
+    counters = session.counters
+    return {
+        "epoch": counters.epoch + 1,
+        "step": counters.step,
+        "seconds": session.seconds,
+        "rate": rate_at(progress, peak=job.peak_rate, warm_up=job.config.schedule.warm_up),
+        "size": job.size_at(progress),
+        "train_loss": counters.loss_sum / counters.pictures,
+        "train_accuracy": counters.right / counters.pictures,
+        "pictures_per_second": counters.pictures / max(counters.epoch_seconds, 1e-9),
+        "waiting_share": counters.waiting_seconds / max(counters.epoch_seconds, 1e-9),
+    }
+
+
+def _save(job: Job, session: Session) -> None:
+    session.counters.seconds = session.seconds
+    save_state(
+        job.run.state_path,
+        session.counters,
+        model=session.model,
+        average=session.average,
+        optimizer=session.optimizer,
+    )
+    session.last_saved = time.monotonic()
+
+
+def _step_seed(seed: int, step: int) -> int:
+    # Two different primes keep neighbouring seeds and steps from sharing draws.
+    return (seed * 1_000_003 + step * 7_919 + 1) % 2**63
+
+
+def _diverged(job: Job, step: int, *, rate: float, loss: float) -> TrainingError:
+    return TrainingError(
+        "a finite loss",
+        found=f"{loss} at step {step + 1} with learning rate {rate:.3g}",
+        fix=f"Try --rate {job.peak_rate / 3:.2g}, --clip-norm 1 or --precision float32; "
+        f"the last good state is kept in {job.run.state_path}.",
+    )
+
+
+@contextmanager
+def _interrupt_flag() -> Iterator[threading.Event]:
+    """Ctrl-C (and a polite kill) set a flag that the loop looks at between steps; a second one stops at once."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag  # signals are the main thread's
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

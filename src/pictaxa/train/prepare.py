@@ -1,0 +1,206 @@
+"""From what was asked to all that is decided: pictures, splits, sizes, machine, model, run folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from ..augment.policy import Policy, find_policy
+from ..config import TrainConfig, from_json, to_json
+from ..data.cache import CacheSpec, PixelCache, build_cache, default_cache_root
+from ..data.index import Index
+from ..data.readers import read_folder, survey
+from ..data.split import split_index
+from ..device import Plan, apply_plan, choose_plan
+from ..errors import ConfigError, DataError
+from ..models.layers import Classifier
+from ..models.zoo import check_size, create_model, find_entry, parse_options
+from ..progress import DecodeProgress, say
+from ..run import Geometry, Run, create_run, next_run_path, open_run
+from .schedule import peak_rate, size_at
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training, decided; the loop reads it and changes nothing in it."""
+
+    config: TrainConfig
+    run: Run
+    index: Index
+    cache: PixelCache
+    geometry: Geometry
+    policy: Policy
+    plan: Plan
+    size: int  # side of the pictures in training, pixels
+    peak_rate: float
+    decode_seconds: float  # spent on filling the cache
+
+    @property
+    def train_rows(self) -> np.ndarray:
+        """(n,) int64 rows of the training pictures."""
+        return self.index.rows("train")
+
+    @property
+    def val_rows(self) -> np.ndarray:
+        """(n,) int64 rows of the validation pictures."""
+        return self.index.rows("val")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return max(1, -(-len(self.train_rows) // self.config.schedule.batch_size))
+
+    def size_at(self, progress: float) -> int:
+        """The side of the pictures at a point of the training, pixels."""
+        entry = find_entry(self.config.model)
+        if not entry.any_size:
+            return self.size
+        small_first = self.config.schedule.small_first
+        return size_at(progress, size=self.size, least_size=entry.least_size, small_first=small_first)
+
+    def fresh_model(self) -> Classifier:
+        """The model with first weights that only the seed decides, on the device, in its memory format."""
+        torch.manual_seed(self.config.seed)
+        return _build(self.config, self.index, self.geometry, self.size).to(
+            self.plan.device, memory_format=self.plan.memory_format
+        )
+
+
+def prepare(config: TrainConfig) -> Job:
+    """Read, decode and split the pictures, choose what was left open, and make the run folder."""
+    config = replace(
+        config, data=config.data.expanduser().resolve(), schedule=config.schedule.resolved()
+    )
+    find_entry(config.model)
+    policy = find_policy(config.augmentation.policy, config.augmentation.augment)
+    plan = choose_plan(config.machine)
+    index = read_folder(config.data)
+    size, geometry = _choose_sizes(config, index, policy=policy)
+    _build(config, index, geometry, size)  # a wrong option is told before anything is decoded
+    before = time.monotonic()
+    cache, index = _decode(config, index, geometry, plan=plan)
+    decode_seconds = time.monotonic() - before
+    index = split_index(index, config.seed)
+    run = create_run(config.out or next_run_path(config.data, config.model))
+    rate = peak_rate(config.schedule, config.optimization.optimizer)
+    job = Job(config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds)
+    _write(job)
+    _tell(job)
+    return job
+
+
+def prepare_again(path: Path) -> Job:
+    """The Job of a run that was cut off; DataError when its pictures have changed since."""
+    run = open_run(path)
+    document = run.config
+    config = from_json(document["asked"])
+    policy = find_policy(config.augmentation.policy, config.augmentation.augment)
+    plan = choose_plan(config.machine)
+    geometry = run.geometry
+    before = time.monotonic()
+    cache, index = _decode(config, read_folder(config.data), geometry, plan=plan)
+    index = split_index(index, config.seed)
+    saved = pq.read_table(run.existing(run.index_path.name))
+    told = ["path", "label", "split", "hash", "problem"]
+    if not index.table.select(told).equals(saved.select(told)):
+        raise DataError(
+            "the pictures that the run was started with",
+            found=f"added, changed or removed files under {str(config.data)!r}",
+            fix=f"Restore them, or train anew with --config {run.path / 'config.json'}.",
+        )
+    chosen = document["chosen"]
+    decode_seconds = time.monotonic() - before
+    size, rate = chosen["size"], chosen["peak_rate"]
+    job = Job(config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds)
+    _tell(job)
+    return job
+
+
+def _build(config: TrainConfig, index: Index, geometry: Geometry, size: int) -> Classifier:
+    options = parse_options(config.model, config.model_options)
+    if find_entry(config.model).size_option:
+        options["size"] = size
+    return create_model(config.model, len(index.classes), in_channels=geometry.channels, **options)
+
+
+def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple[int, Geometry]:
+    """The training size and the Geometry, from what was asked, what the model takes and how large pictures are."""
+    asked = config.pictures
+    entry = find_entry(config.model)
+    longer_side, all_grey = survey(index)
+    size = asked.size or entry.size
+    if asked.size is None and entry.any_size:
+        # Enlarging small pictures adds no information, only time.
+        size = min(size, max(entry.least_size, round(longer_side / 32) * 32))
+    check_size(config.model, size)
+    test_size = asked.test_size or size
+    if asked.test_size is None and entry.any_size and longer_side >= size * 9 / 8:
+        # Random crops make things larger in training than in the whole picture (Touvron et al. 2019, FixRes).
+        test_size = round(size * 9 / 8 / 8) * 8
+    if test_size != size and not entry.any_size:
+        raise ConfigError(
+            f"one size for {config.model}", found=f"--size {size} and --test-size {test_size}", fix="Leave one out."
+        )
+    check_size(config.model, test_size)
+    square = asked.square or min(longer_side, round(max(size * 5 / 4, test_size) / 8) * 8)
+    channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[asked.channels]
+    flips = {"yes": True, "no": False, "auto": policy.horizontal_flip > 0}[asked.flip_average]
+    return size, Geometry(
+        square=square, channels=channels, view=asked.view, size=test_size, flip_average=flips
+    )
+
+
+def _decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[PixelCache, Index]:
+    apply_plan(plan)
+    spec = CacheSpec(side=geometry.square, channels=geometry.channels)
+    with DecodeProgress() as progress:
+        return build_cache(
+            index, spec, root=config.cache or default_cache_root(), threads=plan.threads, progress=progress
+        )
+
+
+def _write(job: Job) -> None:
+    schedule = job.config.schedule
+    chosen = {
+        "model": job.config.model,
+        "model_options": list(job.config.model_options) + _size_option(job),
+        "size": job.size,
+        "peak_rate": job.peak_rate,
+        "steps": None if schedule.epochs is None else schedule.epochs * job.steps_per_epoch,
+        "steps_per_epoch": job.steps_per_epoch,
+        "train_pictures": len(job.train_rows),
+        "val_pictures": len(job.val_rows),
+        "notes": list(job.index.notes),
+        "machine": job.plan.described,
+    }
+    job.run.write_config(to_json(job.config), chosen)
+    job.run.write_classes(job.index.classes)
+    job.run.write_geometry(job.geometry)
+    pq.write_table(job.index.table, job.run.index_path)
+
+
+def _size_option(job: Job) -> list[str]:
+    return [f"size={job.size}"] if find_entry(job.config.model).size_option else []
+
+
+def _tell(job: Job) -> None:
+    for note in job.index.notes:
+        say(f"note      {note}")
+    aside = job.index.set_aside()
+    for path, problem in aside[:5]:
+        say(f"set aside {path!r}: {problem}")
+    if len(aside) > 5:
+        say(f"set aside {len(aside) - 5} more; all are in {job.run.index_path}")
+    classes = ", ".join(job.index.classes[:8]) + (", ..." if len(job.index.classes) > 8 else "")
+    say(f"pictures  {len(job.train_rows)} to train, {len(job.val_rows)} to validate")
+    say(f"classes   {len(job.index.classes)}: {classes}")
+    say(f"machine   {job.plan.reason}")
+    schedule = job.config.schedule
+    length = f"{schedule.epochs} epochs" if schedule.epochs else f"{schedule.minutes:g} minutes"
+    say(f"model     {job.config.model} at {job.size} px, {length}, policy {job.config.augmentation.policy}")
+    say(f"run       {job.run.path}")

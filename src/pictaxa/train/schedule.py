@@ -1,0 +1,59 @@
+"""How far the training is, and what follows from it: the learning rate and the size of the pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..config import ScheduleConfig
+
+FIRST_SIZE = 3 / 4  # of the full size, in the first part of the training
+
+
+@dataclass(frozen=True)
+class Length:
+    """The end of a training: a number of steps, or of seconds."""
+
+    steps: int | None
+    seconds: float | None
+
+    def progress(self, step: int, *, seconds: float, reserve: float) -> float:
+        """How much is done, from 0 to 1; `reserve` seconds at the end belong to the last validation."""
+        if self.steps is not None:
+            return min(step / self.steps, 1.0)
+        assert self.seconds is not None
+        return min(seconds / max(self.seconds - reserve, 1e-9), 1.0)
+
+    def seconds_left(self, step: int, *, seconds: float) -> float:
+        """Until the end, as far as it can be told."""
+        if self.steps is not None:
+            return seconds * (self.steps - step) / max(step, 1)
+        assert self.seconds is not None
+        return self.seconds - seconds
+
+
+def rate_at(progress: float, *, peak: float, warm_up: float) -> float:
+    """Linear from a hundredth of the peak during warm-up, then a cosine to zero (Loshchilov & Hutter 2016)."""
+    if progress < warm_up:
+        return peak * max(progress / warm_up, 0.01)
+    after = (progress - warm_up) / (1 - warm_up)
+    return peak * 0.5 * (1 + math.cos(math.pi * after))
+
+
+def size_at(progress: float, *, size: int, least_size: int, small_first: float) -> int:
+    """The side of the pictures in pixels: three quarters first, rounded to 16, then full.
+
+    Small pictures first cost less and teach the coarse shapes (Tan & Le 2021, EfficientNetV2, section 4).
+    """
+    if progress >= small_first:
+        return size
+    small = round(size * FIRST_SIZE / 16) * 16
+    return min(size, max(small, least_size))
+
+
+def peak_rate(config: ScheduleConfig, optimizer: str) -> float:
+    """The peak learning rate: as asked, or in proportion to the batch (Goyal et al. 2017) from a measured one."""
+    if config.rate is not None:
+        return config.rate
+    base = {"sgd": 0.15, "adam": 0.002, "adamw": 0.002}[optimizer]
+    return base * min(config.batch_size, 512) / 64

@@ -1,0 +1,70 @@
+"""Validating the averaged weights, and keeping the best of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ..data.batches import in_order, read_batches
+from ..metrics import Predictions, log_loss, softmax, summarise
+from ..models.layers import Classifier
+from ..predict import BATCH, square_logits
+from ..run import Run
+from ..weights import save_tensors
+from .checkpoint import Counters
+from .prepare import Job
+
+PROBES = 4  # squares kept with their logits
+
+
+def split_logits(job: Job, model: Classifier, rows: np.ndarray) -> np.ndarray:
+    """(n,) rows of the index -> (n, classes) float32 logits, as prediction would give them."""
+    batches = read_batches(job.cache, in_order(rows, BATCH), labels=job.index.labels, device=job.plan.device)
+    parts = [
+        square_logits(model, batch.images, aspects=batch.aspects, geometry=job.geometry) for batch in batches
+    ]
+    return torch.cat(parts).cpu().numpy()
+
+
+def validate(job: Job, average: Classifier, counters: Counters) -> tuple[dict[str, Any], np.ndarray]:
+    """The log's validation columns, and the (n, classes) logits they come from."""
+    before = time.monotonic()
+    logits = split_logits(job, average, job.val_rows)
+    counters.validation_seconds = time.monotonic() - before
+    predictions = _predictions(job, logits)
+    right = predictions.predicted == predictions.labels
+    return {"val_loss": log_loss(predictions), "val_accuracy": float(right.mean())}, logits
+
+
+def keep_best(job: Job, average: Classifier, logits: np.ndarray) -> None:
+    """Write the weights and what they say of the validation pictures into the run folder."""
+    save_tensors(average.state_dict(), job.run.model_path)
+    predictions = _predictions(job, logits)
+    write_predictions(job.run, predictions, classes=job.index.classes, split="val", index_paths=job.index.column("path"))
+    job.run.write_metrics(summarise(predictions, job.index.classes))
+    some = job.val_rows[:PROBES]
+    job.run.write_probe(job.cache.read(some), job.cache.aspects[some], logits=logits[:PROBES])
+
+
+def write_predictions(
+    run: Run, predictions: Predictions, *, classes: tuple[str, ...], split: str, index_paths: np.ndarray
+) -> None:
+    """A row per picture: row, path, label, and a column p:CLASS for each class."""
+    columns: dict[str, Any] = {
+        "row": predictions.rows,
+        "path": index_paths[predictions.rows],
+        "label": predictions.labels,
+    }
+    for label, name in enumerate(classes):
+        columns[f"p:{name}"] = predictions.probabilities[:, label]
+    pq.write_table(pa.table(columns), run.predictions_path(split))
+
+
+def _predictions(job: Job, logits: np.ndarray) -> Predictions:
+    rows = job.val_rows
+    return Predictions(rows=rows, labels=job.index.labels[rows], probabilities=softmax(logits))

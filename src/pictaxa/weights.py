@@ -1,0 +1,60 @@
+"""Weights to files and back: safetensors only, so loading never runs code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from .errors import RunError
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, notes: dict[str, str] | None = None) -> None:
+    """Write tensors in one step: a reader sees the old or the new file, never half of one."""
+    partial = path.with_name(f"partial-{path.name}")
+    save_file({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, partial, metadata=notes)
+    os.replace(partial, path)
+
+
+def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read all tensors; RunError for a file that is cut short or no safetensors."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """The text beside the tensors."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def load_model_weights(model: nn.Module, path: Path) -> None:
+    """Fill a model from a file that has exactly its tensors; RunError lists what differs."""
+    tensors = load_tensors(path)
+    own = model.state_dict()
+    missing = sorted(own.keys() - tensors.keys())
+    unused = sorted(tensors.keys() - own.keys())
+    misshapen = [name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape]
+    for kind, names in (("without", missing), ("with unknown", unused), ("with misshapen", misshapen)):
+        if names:
+            raise RunError(
+                "weights of this model",
+                found=f"{str(path)!r} {kind} {', '.join(names[:5])} ({len(names)} in all)",
+                fix="Restore the file or train again.",
+            )
+    model.load_state_dict(tensors)
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(
+        "a whole safetensors file", found=f"{str(path)!r}: {error}", fix="Restore it from a copy or train again."
+    )
