@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from tyro.conf import Positional
 
 from .errors import ConfigError, close_matches
 
@@ -142,7 +145,7 @@ class MachineConfig:
 class TrainConfig:
     """All that a training is told."""
 
-    data: Path
+    data: Positional[Path]
     """Folder of pictures: a sub-folder for each class, or train/ and val/ with a sub-folder for each class."""
     model: str = "resnet_lite"
     """Architecture, a name of the zoo."""
@@ -170,7 +173,7 @@ def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
     for entry in fields(config):
         factory = entry.default_factory
         if factory is not MISSING and is_dataclass(factory):
-            flat |= config_fields(factory)  # type: ignore[arg-type]  # the factories here are the group classes
+            flat |= config_fields(factory)
         else:
             flat[entry.name] = entry
     return flat
@@ -193,21 +196,44 @@ def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
 
 def _change(config: Any, words: dict[str, Any]) -> Any:
     changes = {}
+    kinds = get_type_hints(type(config))
     for entry in fields(config):
         value = getattr(config, entry.name)
         if is_dataclass(value):
             changes[entry.name] = _change(value, words)
         elif entry.name in words:
-            changes[entry.name] = _as_type(words[entry.name], like=entry)
+            changes[entry.name] = _as_kind(words[entry.name], kinds[entry.name], name=entry.name)
     return replace(config, **changes)
 
 
-def _as_type(value: Any, *, like: Field[Any]) -> Any:
-    if value is not None and "Path" in str(like.type):
-        return Path(value)
-    if isinstance(value, list):
-        return tuple(value)
-    return value
+def _as_kind(value: Any, kind: Any, *, name: str) -> Any:
+    """The value as the field's type has it; ConfigError when it can't be."""
+    choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    for choice in choices:
+        if choice is NoneType and value is None:
+            return None
+        if get_origin(choice) is Literal and value in get_args(choice):
+            return value
+        if choice is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        if choice is int and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if choice is str and isinstance(value, str):
+            return value
+        if choice is Path and isinstance(value, (str, Path)):
+            return Path(value)
+        if get_origin(choice) is tuple and isinstance(value, (list, tuple)):
+            return tuple(str(item) for item in value)
+    expected = " or ".join(
+        ", ".join(map(str, get_args(choice))) if get_origin(choice) is Literal else _kind_name(choice)
+        for choice in choices
+    )
+    raise ConfigError(f"{name} to be {expected}", found=repr(value), fix=f"Change {name}.")
+
+
+def _kind_name(kind: Any) -> str:
+    names = {NoneType: "nothing", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+    return names.get(kind, "a list of words")
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:
@@ -227,11 +253,7 @@ def from_json(document: dict[str, Any]) -> TrainConfig:
             words[name] = value
     if "data" not in words:
         raise ConfigError("`data` in the config file", found="none", fix="Add the folder of pictures as `data`.")
-    base = TrainConfig(data=Path(words["data"]))
-    try:
-        return with_words(base, words)
-    except TypeError as error:
-        raise ConfigError("settings of the right type", found=str(error), fix="Mend the config file.") from None
+    return with_words(TrainConfig(data=_as_kind(words["data"], Path, name="data")), words)
 
 
 def read_config_file(path: Path) -> TrainConfig:

@@ -6,11 +6,16 @@ import ctypes
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from .config import MachineConfig
 from .errors import ConfigError
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,11 @@ def apply_plan(plan: Plan) -> None:
     torch.set_num_threads(plan.threads)
     if plan.device.type == "cpu":
         keep_freed_memory()
+
+
+def place(model: Model, plan: Plan) -> Model:
+    """The model on the plan's device, its convolutions in the plan's memory format."""
+    return model.to(plan.device).to(memory_format=plan.memory_format)  # type: ignore[call-overload]  # torch's stub lacks this form
 
 
 def usable_cores() -> int:
@@ -133,7 +143,7 @@ def _precision(asked: str, *, device: torch.device) -> tuple[torch.dtype, str]:
 def cpu_has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 natively (AVX512-BF16, AMX, or Arm's BF16)."""
     try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
             for line in file:
                 if line.startswith(("flags", "Features")):
                     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(line.split())

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from .errors import PictureError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "MPO")  # MPO: phones' JPEG with a second frame
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 
 GREY, RGB = 1, 3  # channels of a square
 
@@ -63,7 +63,7 @@ def square_from_bytes(data: bytes, *, name: str, side: int, channels: int) -> Sq
     image, width, height = _decode(data, name=name, draft_side=side)
     image = image.convert("L" if channels == GREY else "RGB")
     image = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    pixels = np.asarray(image, dtype=np.uint8).reshape(side, side, channels)
+    pixels = np.array(image, dtype=np.uint8).reshape(side, side, channels)
     return Square(pixels=pixels, width=width, height=height)
 
 

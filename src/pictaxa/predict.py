@@ -15,13 +15,13 @@ import torch
 from .augment.geometry import plain_view, resample
 from .augment.policy import padding_of
 from .config import MachineConfig
+from .device import Plan, apply_plan, choose_plan, place
 from .errors import DataError, PictureError
 from .metrics import softmax
 from .models.layers import Classifier
 from .models.zoo import create_model, parse_options
 from .pictures import Square, is_picture, load_square
 from .run import Geometry, Run, open_run
-from .device import Plan, apply_plan, choose_plan
 from .weights import load_model_weights
 
 BATCH = 32  # pictures in a pass
@@ -29,28 +29,19 @@ BATCH = 32  # pictures in a pass
 
 @torch.inference_mode()
 def square_logits(
-    model: Classifier, squares: torch.Tensor, *, aspects: np.ndarray, geometry: Geometry
+    model: Classifier, squares: torch.Tensor, *, aspects: np.ndarray, geometry: Geometry, plan: Plan
 ) -> torch.Tensor:
-    """(N, S, S, C) uint8 on the model's device, (N,) width/height -> (N, classes) float32 logits.
+    """(N, S, S, C) uint8 on the plan's device, (N,) width/height -> (N, classes) float32 logits.
 
     Validation, evaluation, prediction and serving all come through here, in float32.
     """
     views = plain_view(aspects, view=geometry.view)
     images = resample(squares, views, size=geometry.size, padding=padding_of(geometry.view))
-    images = images.contiguous(memory_format=_memory_format(model))
+    images = images.contiguous(memory_format=plan.memory_format)
     logits: torch.Tensor = model(images).float()
     if geometry.flip_average:
         logits = (logits + model(images.flip(-1)).float()) / 2
     return logits
-
-
-def _memory_format(model: Classifier) -> torch.memory_format:
-    """The format that the model's convolutions were put into."""
-    for parameter in model.parameters():
-        if parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last):
-            if not parameter.is_contiguous():
-                return torch.channels_last
-    return torch.contiguous_format
 
 
 @dataclass(frozen=True)
@@ -91,11 +82,9 @@ class Predictor:
         self.classes = run.classes
         self.geometry = run.geometry
         options = parse_options(chosen["model"], tuple(chosen["model_options"]))
-        model = create_model(
-            chosen["model"], len(self.classes), in_channels=self.geometry.channels, **options
-        )
+        model = create_model(chosen["model"], len(self.classes), in_channels=self.geometry.channels, **options)
         load_model_weights(model, run.existing(run.model_path.name))
-        self.model = model.to(plan.device, memory_format=plan.memory_format).eval()
+        self.model = place(model, plan).eval()
 
     def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
         """A prediction for each file, and for each picture below each folder, in order."""
@@ -114,7 +103,7 @@ class Predictor:
     def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
         """(N, S, S, C) uint8, (N,) width/height -> (N, classes) float32."""
         images = torch.from_numpy(squares).to(self.plan.device)
-        return square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+        return square_logits(self.model, images, aspects=aspects, geometry=self.geometry, plan=self.plan).cpu().numpy()
 
     def _squares(self, paths: Iterator[Path]) -> Iterator[tuple[str, Square | PictureError]]:
         """Decoded ahead in threads, in order."""
@@ -174,8 +163,8 @@ def walk(paths: Iterable[str | Path]) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if is_picture(name) and not name.startswith("."):
-                yield Path(place) / name
+                yield Path(parent) / name

@@ -80,6 +80,21 @@ class DecodeProgress(_Display):
             self.line(f"decoded   {total} pictures in {seconds:.1f} s, {total / seconds:.0f}/s")
 
 
+class CountProgress(_Display):
+    """Shows how many of a known number of things are done."""
+
+    def __init__(self, what: str, *, total: int) -> None:
+        super().__init__()
+        self._what = what
+        self._total = total
+        self._done = 0
+
+    def count(self) -> None:
+        """One more is done."""
+        self._done += 1
+        self.show(self._what, f"{self._done} of {self._total}", progress=self._done / max(self._total, 1))
+
+
 class TrainProgress(_Display):
     """Shows steps as they come, and a line for each validated epoch."""
 

@@ -1,16 +1,16 @@
 """The run folder: the only interface after training, and the only place that knows its file names.
 
-    config.json                what was asked for, what was chosen, package versions, git revision if any
-    classes.json               index -> class name, the one and only order
-    pictures.json              Geometry: how a file becomes the model's input
-    index.parquet              every picture: split, label, size, hash, problem
-    log.csv                    a row per epoch
-    model.safetensors          the best weights
-    state/                     what resuming needs; written by train/checkpoint.py, the last two kept
-    predictions-val.parquet    the best weights' probabilities for the validation pictures
-    metrics.json               what they are worth
-    probe.npz                  a few squares with their logits, so that a loaded model can be checked
-    report/                    a self-contained page
+config.json                what was asked for, what was chosen, package versions, git revision if any
+classes.json               index -> class name, the one and only order
+pictures.json              Geometry: how a file becomes the model's input
+index.parquet              every picture: split, label, size, hash, problem
+log.csv                    a row per epoch
+model.safetensors          the best weights
+state/                     what resuming needs; written by training/checkpoint.py, the last two kept
+predictions-val.parquet    the best weights' probabilities for the validation pictures
+metrics.json               what they are worth
+probe.npz                  a few squares with their logits, so that a loaded model can be checked
+report/                    a self-contained page
 """
 
 from __future__ import annotations
@@ -268,9 +268,7 @@ def _versions() -> dict[str, str]:
 
 def _git_revision() -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
-        )
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

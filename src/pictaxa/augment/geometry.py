@@ -88,9 +88,7 @@ def to_view(matrices: np.ndarray) -> np.ndarray:
     return matrices[:, :2].astype(np.float32)
 
 
-def resample(
-    images: torch.Tensor, matrices: np.ndarray, *, size: int, padding: Padding
-) -> torch.Tensor:
+def resample(images: torch.Tensor, matrices: np.ndarray, *, size: int, padding: Padding) -> torch.Tensor:
     """Look at squares through their views: (N, S, S, C) uint8, (N, 2, 3) -> (N, C, size, size) float32 in [0, 1].
 
     Bilinear. A view that shrinks by more than 2 samples from a half-size copy first, and so on (mip levels), so that
@@ -122,9 +120,7 @@ def mip_levels(matrices: np.ndarray, *, side: int, size: int) -> np.ndarray:
     return np.maximum(levels, 0)
 
 
-def _look(
-    pixels: torch.Tensor, views: torch.Tensor, *, size: int, padding: Padding
-) -> torch.Tensor:
+def _look(pixels: torch.Tensor, views: torch.Tensor, *, size: int, padding: Padding) -> torch.Tensor:
     # As affine_grid, but with sums over rows and columns instead of a matrix product for every point.
     centres = (torch.arange(size, device=pixels.device, dtype=torch.float32) * 2 + 1) / size - 1
     grid = views.new_empty(len(views), size, size, 2)

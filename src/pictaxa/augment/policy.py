@@ -48,9 +48,7 @@ class Policy:
 
 def _check(name: str, value: float, *, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise ConfigError(
-            f"an augmentation {name} from {low:g} to {high:g}", found=f"{value:g}", fix=f"Change {name}."
-        )
+        raise ConfigError(f"an augmentation {name} from {low:g} to {high:g}", found=f"{value:g}", fix=f"Change {name}.")
 
 
 POLICIES: dict[str, Policy] = {
@@ -70,9 +68,7 @@ POLICIES: dict[str, Policy] = {
 def find_policy(name: str, changes: tuple[str, ...] = ()) -> Policy:
     """A policy by name with some ranges changed, each written as `rotation=30`; ConfigError on unknown words."""
     if name not in POLICIES:
-        raise ConfigError(
-            "an augmentation policy by its name", found=repr(name), fix=close_matches(name, POLICIES)
-        )
+        raise ConfigError("an augmentation policy by its name", found=repr(name), fix=close_matches(name, POLICIES))
     known = [field.name for field in fields(Policy)]
     values: dict[str, float] = {}
     for change in changes:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -152,7 +152,8 @@ class _Builder:
         if slots_used > 64 and live < slots_used // 2:
             fresh, slots_used = {}, 0
             self.journal_path.unlink()
-        todo = [row for row in np.flatnonzero(index.usable) if index.table["path"][int(row)].as_py() not in fresh]
+        paths = index.column("path")
+        todo = [int(row) for row in np.flatnonzero(index.usable) if paths[row] not in fresh]
         self._check_space(len(todo))
         fresh |= self._decode_all(index, todo, first_slot=slots_used)
         return fresh
@@ -160,6 +161,7 @@ class _Builder:
     def _read_journal(self) -> tuple[dict[str, Entry], int]:
         """The newest entry of each path, and how many slots are taken; a line cut short by a kill is dropped."""
         entries: dict[str, Entry] = {}
+        owners: dict[int, str] = {}
         taken = 0
         if not self.journal_path.exists() or not self.pixels_path.exists():
             self.journal_path.unlink(missing_ok=True)
@@ -175,9 +177,15 @@ class _Builder:
                 if not line.endswith(b"\n"):
                     break
                 good_bytes += len(line)
-                if entry.slot < whole:  # else the pixel file was cut short: decode it again
-                    entries[entry.path] = entry
-                    taken = max(taken, entry.slot + 1)
+                if entry.slot >= whole:  # the pixel file was cut short: decode it again
+                    continue
+                # After such a cut a slot is given away anew; then the older line no longer tells the truth.
+                former = owners.get(entry.slot, entry.path)
+                if entry.slot >= 0 and former in entries and entries[former].slot == entry.slot:
+                    del entries[former]
+                owners[entry.slot] = entry.path
+                entries[entry.path] = entry
+                taken = max(taken, entry.slot + 1)
         os.truncate(self.journal_path, good_bytes)
         return entries, taken
 
@@ -186,7 +194,9 @@ class _Builder:
         return {
             path: entry
             for path, size, mtime_ns in zip(*columns, strict=True)
-            if (entry := entries.get(path)) and entry.bytes == size and entry.mtime_ns == mtime_ns
+            if (entry := entries.get(path))
+            and entry.bytes == size
+            and entry.mtime_ns == mtime_ns
             # What could not be read for a reason outside the file (permissions, a network share) is tried again.
             and not entry.problem.startswith("unreadable")
         }
@@ -238,9 +248,7 @@ class _Builder:
         try:
             data = path.read_bytes()
             digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-            square = square_from_bytes(
-                data, name=str(path), side=self.spec.side, channels=self.spec.channels
-            )
+            square = square_from_bytes(data, name=str(path), side=self.spec.side, channels=self.spec.channels)
         except OSError as error:
             problem = f"unreadable: {error.strerror or error}"
         except PictureError as error:
@@ -258,7 +266,7 @@ class _Builder:
         return entry, square
 
 
-def _commit(chunk: list[Entry], *, pixels: BinaryIO, journal: BinaryIO) -> None:
+def _commit(chunk: list[Entry], *, pixels: IO[bytes], journal: IO[bytes]) -> None:
     pixels.flush()
     os.fsync(pixels.fileno())
     journal.write(b"".join(json.dumps(asdict(entry)).encode() + b"\n" for entry in chunk))
@@ -266,9 +274,7 @@ def _commit(chunk: list[Entry], *, pixels: BinaryIO, journal: BinaryIO) -> None:
     os.fsync(journal.fileno())
 
 
-def _open(
-    folder: Path, spec: CacheSpec, *, index: Index, entries: dict[str, Entry]
-) -> tuple[PixelCache, Index]:
+def _open(folder: Path, spec: CacheSpec, *, index: Index, entries: dict[str, Entry]) -> tuple[PixelCache, Index]:
     unread = Entry(path="", bytes=0, mtime_ns=0, slot=-1, width=0, height=0, hash="", problem="")
     rows = [entries.get(path, unread) for path in index.column("path")]
     problems = [problem or entry.problem for problem, entry in zip(index.column("problem"), rows, strict=True)]

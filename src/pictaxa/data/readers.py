@@ -58,8 +58,10 @@ class Passed:
         return tuple(lines)
 
 
-def read_folder(root: str | Path) -> Index:
+def read_folder(root: str | Path, classes: tuple[str, ...] | None = None) -> Index:
     """List a data set in either folder layout; no picture is opened.
+
+    `classes` are those of a trained run, when the pictures are to be judged by it: then any of them may be absent.
 
     DataError: no such folder, a file, no pictures, fewer than two classes, classes that differ only in case, a class
     in another split that train lacks, or a loop of links.
@@ -68,7 +70,7 @@ def read_folder(root: str | Path) -> Index:
     _check_is_folder(root)
     passed = Passed()
     folders = _subfolders(root, passed)
-    splits = _split_folders(folders, passed)
+    splits = _split_folders(folders, passed, needs_train=classes is None)
     if splits is None:
         class_folders = {"": folders}
         for name in sorted(os.listdir(root)):
@@ -81,9 +83,13 @@ def read_folder(root: str | Path) -> Index:
         split: {_class_name(folder): list(_pictures(folder, passed)) for folder in folders}
         for split, folders in class_folders.items()
     }
-    first = "" if splits is None else "train"
-    classes = _class_list(listed[first], root=root, passed=passed)
-    _check_other_splits(listed, classes=classes, first=first, passed=passed)
+    if classes is None:
+        first = "" if splits is None else "train"
+        classes = _class_list(listed[first], root=root, passed=passed)
+        others = {split: by_class for split, by_class in listed.items() if split != first}
+        _check_other_splits(others, classes=classes, source="train", passed=passed)
+    else:
+        _check_other_splits(listed, classes=classes, source="the run", passed=passed)
     label_of = {name: label for label, name in enumerate(classes)}
     rows = [
         _row(path, root=root, label=label_of[name], split=split)
@@ -127,9 +133,7 @@ def _check_is_folder(root: Path) -> None:
     if not root.exists():
         raise DataError(layout, found=f"nothing at {str(root)!r}", fix="Check the path.")
     if not root.is_dir():
-        raise DataError(
-            layout, found=f"a file at {str(root)!r}", fix="Give the folder that holds the class folders."
-        )
+        raise DataError(layout, found=f"a file at {str(root)!r}", fix="Give the folder that holds the class folders.")
 
 
 def _is_hidden(name: str) -> bool:
@@ -149,7 +153,7 @@ def _subfolders(folder: Path, passed: Passed) -> list[Path]:
     return found
 
 
-def _split_folders(folders: list[Path], passed: Passed) -> dict[str, Path] | None:
+def _split_folders(folders: list[Path], passed: Passed, *, needs_train: bool) -> dict[str, Path] | None:
     """The folder of each split when the owner has split the pictures, else None."""
     splits: dict[str, Path] = {}
     for folder in folders:
@@ -163,11 +167,11 @@ def _split_folders(folders: list[Path], passed: Passed) -> dict[str, Path] | Non
                 fix="Keep one of them.",
             )
         splits[split] = folder
-    if "train" not in splits:
+    if not splits or (needs_train and "train" not in splits):
         return None
     if len(splits) < len(folders):
         # Toy trains are a class too: beside other classes, a train folder that holds pictures itself is one.
-        if any(is_picture(name) for name in os.listdir(splits["train"])):
+        if any(is_picture(name) for folder in splits.values() for name in os.listdir(folder)):
             return None
         passed.extra_folders.extend(folder.name for folder in folders if folder not in splits.values())
     return splits
@@ -235,21 +239,21 @@ def _searched(root: Path) -> str:
 
 
 def _check_other_splits(
-    listed: dict[str, dict[str, list[Path]]], *, classes: tuple[str, ...], first: str, passed: Passed
+    listed: dict[str, dict[str, list[Path]]], *, classes: tuple[str, ...], source: str, passed: Passed
 ) -> None:
+    """Map by name: a class that the source of the class list lacks is an error, one that is missing is said."""
     for split, by_class in listed.items():
-        if split == first:
-            continue
+        where = split or "the folder"
         unknown = [name for name, paths in by_class.items() if paths and name not in classes]
         if unknown:
             raise DataError(
-                f"in {split} only classes that train has",
-                found=f"{_some(unknown)}, beside train's {_some(list(classes))}",
+                f"in {where} only classes that {source} has ({_some(list(classes))})",
+                found=_some(unknown),
                 fix="Add pictures of it to train, rename it, or remove it.",
             )
         absent = [name for name in classes if not by_class.get(name)]
         if absent:
-            passed.absent_classes.append(f"{split} has no picture of {_some(absent)}, which train has")
+            passed.absent_classes.append(f"{where} has no picture of {_some(absent)}, which {source} has")
 
 
 def _row(path: Path, *, root: Path, label: int, split: str) -> dict[str, object]:

@@ -28,7 +28,9 @@ SIZES: dict[str, tuple[bool, tuple[int, int, int, int]]] = {
 }
 
 
-def _conv(in_channels: int, channels: int, *, kernel: int, stride: int = 1, padding: Padding = "symmetric") -> nn.Conv2d:
+def _conv(
+    in_channels: int, channels: int, *, kernel: int, stride: int = 1, padding: Padding = "symmetric"
+) -> nn.Conv2d:
     if padding == "same" and stride > 1:
         return SameConv2d(in_channels, channels, kernel, stride=stride, bias=False)
     return nn.Conv2d(in_channels, channels, kernel, stride=stride, padding=kernel // 2, bias=False)

@@ -63,9 +63,7 @@ def save_state(
     return path
 
 
-def load_state(
-    folder: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
-) -> Counters:
+def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Counters:
     """Fill model, average and optimizer from the newest whole state; RunError when there is none."""
     problems = []
     for path in sorted(folder.glob("step-*.safetensors"), reverse=True):
@@ -93,8 +91,14 @@ def _fill(
         parts[part][rest] = value
     model.load_state_dict(parts["model"])
     average.load_state_dict(parts["average"])
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in parts["optimizer"].items():
         number, _, slot = name.partition(".")
+        parameter = parameters[int(number)]
+        if value.shape == parameter.shape:
+            # Files are contiguous; torch's fused optimizers read a moment as it lies in memory, so it must lie there
+            # as its parameter does (channels last), or every momentum would be another weight's.
+            value = torch.empty_like(parameter).copy_(value)
         slots.setdefault(int(number), {})[slot] = value
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -16,7 +16,7 @@ from ..data.cache import CacheSpec, PixelCache, build_cache, default_cache_root
 from ..data.index import Index
 from ..data.readers import read_folder, survey
 from ..data.split import split_index
-from ..device import Plan, apply_plan, choose_plan
+from ..device import Plan, apply_plan, choose_plan, place
 from ..errors import ConfigError, DataError
 from ..models.layers import Classifier
 from ..models.zoo import check_size, create_model, find_entry, parse_options
@@ -66,16 +66,12 @@ class Job:
     def fresh_model(self) -> Classifier:
         """The model with first weights that only the seed decides, on the device, in its memory format."""
         torch.manual_seed(self.config.seed)
-        return _build(self.config, self.index, self.geometry, self.size).to(
-            self.plan.device, memory_format=self.plan.memory_format
-        )
+        return place(_build(self.config, self.index, self.geometry, self.size), self.plan)
 
 
 def prepare(config: TrainConfig) -> Job:
     """Read, decode and split the pictures, choose what was left open, and make the run folder."""
-    config = replace(
-        config, data=config.data.expanduser().resolve(), schedule=config.schedule.resolved()
-    )
+    config = replace(config, data=config.data.expanduser().resolve(), schedule=config.schedule.resolved())
     find_entry(config.model)
     policy = find_policy(config.augmentation.policy, config.augmentation.augment)
     plan = choose_plan(config.machine)
@@ -150,9 +146,7 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     square = asked.square or min(longer_side, round(max(size * 5 / 4, test_size) / 8) * 8)
     channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[asked.channels]
     flips = {"yes": True, "no": False, "auto": policy.horizontal_flip > 0}[asked.flip_average]
-    return size, Geometry(
-        square=square, channels=channels, view=asked.view, size=test_size, flip_average=flips
-    )
+    return size, Geometry(square=square, channels=channels, view=asked.view, size=test_size, flip_average=flips)
 
 
 def _decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[PixelCache, Index]:

@@ -138,7 +138,7 @@ def _train_epoch(
         loss = _loss(heads, batch.labels, weights=class_weights, smoothing=optimization.label_smoothing)
         loss_value = loss.item()
         if not math.isfinite(loss_value):
-            raise _diverged(job, counters.step, rate=rate, loss=loss_value)
+            raise _diverged(job, counters.step + 1, rate=rate, what=f"loss {loss_value}")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if optimization.clip_norm is not None:
@@ -245,6 +245,10 @@ def _row(job: Job, session: Session, progress: float) -> dict[str, Any]:
 
 
 def _save(job: Job, session: Session) -> None:
+    # The loss of the last step was finite, but the update after it may have been the one that blew up.
+    if not all(bool(parameter.isfinite().all()) for parameter in session.model.parameters()):
+        rate = float(session.optimizer.param_groups[0]["lr"])
+        raise _diverged(job, session.counters.step, rate=rate, what="weights that are not finite")
     session.counters.seconds = session.seconds
     save_state(
         job.run.state_path,
@@ -261,10 +265,10 @@ def _step_seed(seed: int, step: int) -> int:
     return (seed * 1_000_003 + step * 7_919 + 1) % 2**63
 
 
-def _diverged(job: Job, step: int, *, rate: float, loss: float) -> TrainingError:
+def _diverged(job: Job, step: int, *, rate: float, what: str) -> TrainingError:
     return TrainingError(
         "a finite loss",
-        found=f"{loss} at step {step + 1} with learning rate {rate:.3g}",
+        found=f"{what} at step {step} with learning rate {rate:.3g}",
         fix=f"Try --rate {job.peak_rate / 3:.2g}, --clip-norm 1 or --precision float32; "
         f"the last good state is kept in {job.run.state_path}.",
     )

@@ -26,7 +26,8 @@ def split_logits(job: Job, model: Classifier, rows: np.ndarray) -> np.ndarray:
     """(n,) rows of the index -> (n, classes) float32 logits, as prediction would give them."""
     batches = read_batches(job.cache, in_order(rows, BATCH), labels=job.index.labels, device=job.plan.device)
     parts = [
-        square_logits(model, batch.images, aspects=batch.aspects, geometry=job.geometry) for batch in batches
+        square_logits(model, batch.images, aspects=batch.aspects, geometry=job.geometry, plan=job.plan)
+        for batch in batches
     ]
     return torch.cat(parts).cpu().numpy()
 
@@ -45,7 +46,9 @@ def keep_best(job: Job, average: Classifier, logits: np.ndarray) -> None:
     """Write the weights and what they say of the validation pictures into the run folder."""
     save_tensors(average.state_dict(), job.run.model_path)
     predictions = _predictions(job, logits)
-    write_predictions(job.run, predictions, classes=job.index.classes, split="val", index_paths=job.index.column("path"))
+    write_predictions(
+        job.run, predictions, classes=job.index.classes, split="val", index_paths=job.index.column("path")
+    )
     job.run.write_metrics(summarise(predictions, job.index.classes))
     some = job.val_rows[:PROBES]
     job.run.write_probe(job.cache.read(some), job.cache.aspects[some], logits=logits[:PROBES])

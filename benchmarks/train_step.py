@@ -1,0 +1,102 @@
+"""Pictures per second of a training step: the machine's chosen plan against the plain float32 contiguous loop.
+
+    python benchmarks/train_step.py --model resnet18 --size 128 --batch 16 --rounds 5
+
+Both sides do the whole step of pictaxa's loop on the same random pictures: forward, loss, backward, clip, update.
+They take turns within one run; what counts is the ratio, round by round. `+memory` is the plan with freed memory kept
+(device.keep_freed_memory), which is what `pictaxa train` does; it can't be undone, so its rounds come last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pictaxa.config import MachineConfig, OptimizerConfig
+from pictaxa.device import Plan, choose_plan, keep_freed_memory
+from pictaxa.models.zoo import create_model
+from pictaxa.training.optimizer import make_optimizer, set_rate
+
+
+def make_step(name: str, plan: Plan, *, size: int, batch: int, fused: bool) -> Callable[[], None]:
+    """A closure that does one training step."""
+    torch.manual_seed(0)
+    model = create_model(name, 10).to(plan.device, memory_format=plan.memory_format).train()
+    images = torch.rand(batch, 3, size, size, device=plan.device).contiguous(memory_format=plan.memory_format)
+    labels = torch.randint(0, 10, (batch,), device=plan.device)
+    if fused:
+        optimizer = make_optimizer(model, OptimizerConfig())
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True)
+    parameters = list(model.parameters())
+
+    def step() -> None:
+        set_rate(optimizer, 0.01)
+        with plan.autocast():
+            logits = model(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=0.1)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 5.0)
+        optimizer.step()
+        loss.item()
+
+    return step
+
+
+def pictures_per_second(step: Callable[[], None], *, batch: int, steps: int) -> float:
+    """Over `steps` steps, after one that does not count."""
+    step()
+    before = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return batch * steps / (time.perf_counter() - before)
+
+
+def show(name: str, rates: list[float], *, against: list[float]) -> None:
+    """Median, spread, and the median of the ratios round by round."""
+    ratios = [ours / theirs for ours, theirs in zip(rates, against, strict=True)]
+    print(
+        f"{name:30} {statistics.median(rates):7.1f} pictures/s ({min(rates):.1f} to {max(rates):.1f})"
+        f"   ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="resnet18")
+    parser.add_argument("--size", type=int, default=128, help="pixels")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=8, help="in a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    plan = choose_plan(MachineConfig())
+    plain = choose_plan(MachineConfig(precision="float32", memory_format="contiguous"))
+    torch.set_num_threads(plan.threads)
+    print(f"{arguments.model} at {arguments.size} px, batch {arguments.batch}; plan: {plan.reason}")
+    make = {"size": arguments.size, "batch": arguments.batch}
+    sides = {
+        "plain float32 contiguous": make_step(arguments.model, plain, **make, fused=False),
+        "the machine's plan": make_step(arguments.model, plan, **make, fused=True),
+    }
+    for label in ("", " +memory"):
+        if label:
+            keep_freed_memory()
+        rates: dict[str, list[float]] = {name: [] for name in sides}
+        for _ in range(arguments.rounds):
+            for name, step in sides.items():
+                rates[name].append(pictures_per_second(step, batch=arguments.batch, steps=arguments.steps))
+        plain_rates = rates["plain float32 contiguous"]
+        for name in sides:
+            show(name + label, rates[name], against=plain_rates)
+
+
+if __name__ == "__main__":
+    main()

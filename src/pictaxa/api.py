@@ -1,0 +1,40 @@
+"""The Python face of the commands: the same words, as arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .config import TrainConfig, with_words
+from .evaluation import Evaluation, evaluate_run
+from .predict import Predictor, load
+from .reporting.page import write_report
+from .training.loop import resume_run, train_run
+
+
+def train(data: str | Path | None = None, config: TrainConfig | None = None, **settings: Any) -> Predictor:
+    """Train a classifier on a folder of pictures, as `pictaxa train` does, and give it ready to predict.
+
+    `settings` are the command's flags with underscores: `train("photos", model="resnet18", epochs=20)`. `resume=RUN`
+    goes on with a run that was cut off. The run's folder is the result's `.run.path`.
+    """
+    resume = settings.pop("resume", None)
+    if resume is not None:
+        return load(resume_run(Path(resume)).path)
+    if config is None:
+        if data is None:
+            raise TypeError("train() needs the folder of pictures, a config, or resume=RUN")
+        config = TrainConfig(data=Path(data))
+    elif data is not None:
+        settings["data"] = data
+    return load(train_run(with_words(config, settings)).path)
+
+
+def evaluate(run: str | Path, data: str | Path | None = None, *, device: str = "auto") -> Evaluation:
+    """Judge a run by its validation pictures or by a labelled folder, as `pictaxa evaluate` does."""
+    return evaluate_run(run, data, device=device)
+
+
+def report(run: str | Path) -> Path:
+    """Write a run's report, as `pictaxa report` does; the path of the page."""
+    return write_report(run)

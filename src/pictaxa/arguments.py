@@ -1,0 +1,70 @@
+"""The arguments of the commands that have no config of their own, with their help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from .config import AugmentConfig, PicturesConfig
+
+
+@dataclass(frozen=True)
+class EvaluateArguments:
+    """Judge a trained run: by its own validation pictures, or by a labelled folder."""
+
+    run: Positional[Path]
+    """Run folder."""
+    data: Positional[Path | None] = None
+    """Folder with a sub-folder for each class. Default: the run's own validation pictures."""
+    device: str = "auto"
+    """cpu, cuda, mps, auto."""
+    json: Path | None = None
+    """Write all figures to this file too."""
+
+
+@dataclass(frozen=True)
+class PredictArguments:
+    """Say what is in pictures. Files that can't be read get a row with the reason; the rest goes on."""
+
+    run: Positional[Path]
+    """Run folder."""
+    files: Positional[tuple[Path, ...]]
+    """Pictures, and folders of pictures."""
+    out: Path | None = None
+    """Write to this .csv or .jsonl file instead of the screen."""
+    top: int | None = None
+    """Show only so many classes of each picture. Default: all."""
+    device: str = "auto"
+    """cpu, cuda, mps, auto."""
+
+
+@dataclass(frozen=True)
+class ReportArguments:
+    """Write one self-contained HTML page about a run: curves, confusion matrix, right and wrong pictures."""
+
+    run: Positional[Path]
+    """Run folder."""
+
+
+@dataclass(frozen=True)
+class DemoArguments:
+    """Train on handwritten digits, evaluate, predict and report: the whole path in under a minute."""
+
+    folder: Positional[Path] = Path("runs/demo")
+    """Where the digits and the run go."""
+
+
+@dataclass(frozen=True)
+class PreviewArguments:
+    """Draw a few pictures, the view that prediction has of each, and augmented views of it."""
+
+    data: Positional[Path]
+    """Folder of pictures."""
+    out: Path = Path("preview.png")
+    """The PNG to write."""
+    seed: int = 0
+    """Decides which pictures and which random draws."""
+    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)

@@ -1,0 +1,284 @@
+"""The commands. Each imports its part only when it is called, so that help is instant."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from . import __version__
+from .errors import ConfigError, PictaxaError, close_matches, one_line
+
+Arguments = TypeVar("Arguments")
+
+EXIT_MISTAKE = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+HELP = f"""\
+pictaxa {__version__}: a folder of pictures in, a classifier out that its owner can trust, explain and ship.
+
+usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a command
+
+  train DATA        train a classifier on a folder with a sub-folder of pictures for each class
+  evaluate RUN      accuracy with its interval, per-class figures, confusion matrix
+  predict RUN FILE  what a trained run says of files and folders
+  report RUN        one self-contained HTML page about a run
+  preview DATA      draw pictures and what training will see of them
+  models            the architectures
+  demo              all of the above on handwritten digits, in under a minute
+
+a first tour on your own photographs, one folder for each class:
+
+  pictaxa preview photos
+  pictaxa train photos --minutes 10
+  pictaxa report runs/photos-resnet_lite-1
+  pictaxa predict runs/photos-resnet_lite-1 holiday.jpg more-photos/
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0, 2 for a user's mistake, 130 after Ctrl-C."""
+    started = time.monotonic()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words, started)
+    except PictaxaError as error:
+        print(f"pictaxa: {error}", file=sys.stderr)
+        return EXIT_MISTAKE
+    except KeyboardInterrupt:
+        print("\npictaxa: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (such as `head`) has what it wanted.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str], started: float) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    if words[0] == "--version":
+        print(f"pictaxa {__version__}")
+        return 0
+    command, rest = words[0], words[1:]
+    if command not in COMMANDS:
+        raise ConfigError("a command of pictaxa", found=repr(command), fix=close_matches(command, COMMANDS))
+    return COMMANDS[command](rest, started)
+
+
+def _train(words: list[str], started: float) -> int:
+    resume, words = _take_flag(words, "--resume")
+    config_file, words = _take_flag(words, "--config")
+    if resume is not None and words:
+        raise ConfigError(
+            "--resume RUN alone", found=" ".join(words), fix="A run goes on with its own settings: leave the rest out."
+        )
+    if "--help" in words or "-h" in words:
+        print("Also: --resume RUN goes on with a run that was cut off;")
+        print("      --config FILE starts from a saved config.json or a YAML file (flags given beside it win).\n")
+    from .config import TrainConfig, read_config_file, with_words
+
+    default = None if config_file is None else read_config_file(Path(config_file))
+    if default is not None and any(word.startswith(("--epochs", "--minutes")) for word in words):
+        default = with_words(default, {"epochs": None, "minutes": None})  # the length given beside the file wins
+    config = None if resume is not None else _parse(TrainConfig, words, "train", default=default)
+    from .training.loop import Interrupted, resume_run, train_run
+
+    try:
+        if config is None:
+            assert resume is not None
+            run = resume_run(Path(resume))
+        else:
+            run = train_run(config, started=started)
+    except Interrupted as stop:
+        print(f"\nstopped; everything is kept. Go on with:  pictaxa train --resume {stop.run.path}", flush=True)
+        return EXIT_INTERRUPTED
+    print(f"next      pictaxa report {run.path}")
+    print(f"          pictaxa predict {run.path} FILES-OR-FOLDERS")
+    return 0
+
+
+def _evaluate(words: list[str], started: float) -> int:
+    from .arguments import EvaluateArguments
+
+    arguments = _parse(EvaluateArguments, words, "evaluate")
+    from .evaluation import evaluate_run
+
+    evaluation = evaluate_run(arguments.run, arguments.data, device=arguments.device)
+    for path, problem in evaluation.set_aside:
+        print(f"set aside {path!r}: {problem}")
+    for line in _evaluation_lines(evaluation.what, evaluation.metrics):
+        print(line)
+    if arguments.json is not None:
+        import json
+
+        try:
+            arguments.json.write_text(json.dumps(evaluation.metrics, indent=2, ensure_ascii=False), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                "a place to write", found=f"{str(arguments.json)!r}: {error.strerror}", fix="Change --json."
+            ) from None
+    return 0
+
+
+def _evaluation_lines(what: str, metrics: dict[str, Any]) -> list[str]:
+    from rich.cells import cell_len, set_cell_size
+
+    lines = [
+        f"judged    {what}: {metrics['pictures']} pictures",
+        f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
+        f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
+        f"loss      {metrics['log_loss']:.3f}   mean F1 {metrics['macro_f1']:.3f}",
+        "",
+    ]
+    width = max(8, *(cell_len(row["name"]) for row in metrics["classes"]))
+    lines.append(f"{'class'.ljust(width)}  pictures  precision  recall     F1")
+    for row in metrics["classes"]:
+        lines.append(
+            f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {row['precision']:9.1%}"
+            f"  {row['recall']:6.1%}  {row['f1']:5.3f}"
+        )
+    names, matrix = [row["name"] for row in metrics["classes"]], metrics["confusion"]
+    if len(names) <= 20:
+        cells = [max(4, len(str(max(max(line) for line in matrix)))) for _ in names]
+        lines += ["", "rows: the true class; columns, in the same order: what it said"]
+        for name, line in zip(names, matrix, strict=True):
+            counts = "  ".join(str(count).rjust(cell) for count, cell in zip(line, cells, strict=True))
+            lines.append(f"{set_cell_size(name, width)}  {counts}")
+    return lines
+
+
+def _predict(words: list[str], started: float) -> int:
+    from .arguments import PredictArguments
+
+    arguments = _parse(PredictArguments, words, "predict")
+    if arguments.top is not None and arguments.top < 1:
+        raise ConfigError("--top from 1 on", found=str(arguments.top), fix="Raise it.")
+    from .answers import TableWriter, open_writer, write_all
+    from .predict import load
+
+    predictor = load(arguments.run, device=arguments.device)
+    stream = predictor.stream(arguments.files)
+    if arguments.out is None:
+        table = TableWriter(sys.stdout, predictor.classes, top=arguments.top)
+        read, bad = write_all(stream, [table])
+    else:
+        with open_writer(arguments.out, predictor.classes, top=arguments.top) as writer:
+            read, bad = write_all(stream, [writer])
+        print(f"{read + bad} rows in {arguments.out}")
+    if bad:
+        print(f"{bad} of {read + bad} files could not be read; each has its reason in its row", file=sys.stderr)
+    if read + bad == 0:
+        raise ConfigError("pictures to predict", found="none in the given folders", fix="Give files or folders.")
+    return 0 if read else EXIT_MISTAKE
+
+
+def _report(words: list[str], started: float) -> int:
+    from .arguments import ReportArguments
+
+    arguments = _parse(ReportArguments, words, "report")
+    from .reporting.page import write_report
+
+    print(f"report    {write_report(arguments.run)}")
+    return 0
+
+
+def _preview(words: list[str], started: float) -> int:
+    from .arguments import PreviewArguments
+
+    arguments = _parse(PreviewArguments, words, "preview")
+    from .preview import draw_preview
+
+    path = draw_preview(
+        arguments.data,
+        arguments.out,
+        augmentation=arguments.augmentation,
+        pictures=arguments.pictures,
+        seed=arguments.seed,
+    )
+    print(f"preview   {path}: first column what prediction sees, the others what training sees")
+    return 0
+
+
+def _models(words: list[str], started: float) -> int:
+    if words:
+        raise ConfigError("pictaxa models alone", found=" ".join(words), fix="It takes no arguments.")
+    import torch
+
+    from .models.zoo import ZOO, create_model
+
+    print(f"{'name':12}  {'parameters':>10}  {'pixels':>6}  paper")
+    for name, entry in ZOO.items():
+        with torch.device("meta"):
+            model = create_model(name)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        print(f"{name:12}  {count:10,}  {entry.size:6d}  {entry.paper}")
+    return 0
+
+
+def _demo(words: list[str], started: float) -> int:
+    from .arguments import DemoArguments
+
+    arguments = _parse(DemoArguments, words, "demo")
+    from .demo import run_demo
+
+    return run_demo(arguments.folder, main)
+
+
+COMMANDS: dict[str, Callable[[list[str], float], int]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "report": _report,
+    "preview": _preview,
+    "models": _models,
+    "demo": _demo,
+}
+
+
+def _take_flag(words: list[str], flag: str) -> tuple[str | None, list[str]]:
+    """The value of `--flag VALUE` or `--flag=VALUE`, and the other words."""
+    for place, word in enumerate(words):
+        if word.startswith(flag + "="):
+            return word.partition("=")[2], words[:place] + words[place + 1 :]
+        if word == flag:
+            if place + 1 == len(words):
+                raise ConfigError(f"a value after {flag}", found="none", fix=f"Write {flag} PATH.")
+            return words[place + 1], words[:place] + words[place + 2 :]
+    return None, words
+
+
+def _parse(kind: type[Arguments], words: list[str], command: str, *, default: Arguments | None = None) -> Arguments:
+    """Words to a dataclass through tyro; a mistake becomes a ConfigError of one line."""
+    import tyro
+
+    from .config import config_fields
+
+    flags = {"--" + name.replace("_", "-") for name in config_fields(kind)} | {"--help"}
+    for word in words:
+        name = word.partition("=")[0].replace("_", "-")
+        if name.startswith("--") and name not in flags:
+            raise ConfigError(f"a flag of pictaxa {command}", found=name, fix=close_matches(name, sorted(flags)))
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                kind,
+                args=words,
+                prog=f"pictaxa {command}",
+                default=cast(Arguments, default),  # None is tyro's own word for no default, which its types leave out
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        text = one_line("".join(c for c in said.getvalue() if c not in "╭╮╰╯│─"))
+        raise ConfigError(
+            f"the arguments of pictaxa {command}", found=text, fix=f"See pictaxa {command} --help."
+        ) from None

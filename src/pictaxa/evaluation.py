@@ -1,0 +1,81 @@
+"""Evaluation: labelled pictures through the predictor, and what the answers are worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from .data.index import Index
+from .data.readers import read_folder
+from .errors import DataError
+from .metrics import Predictions, summarise
+from .predict import load
+from .progress import CountProgress
+from .run import Run
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions for labelled pictures, their metrics, and the pictures that could not be read."""
+
+    classes: tuple[str, ...]
+    paths: list[Path]  # of the judged pictures, in the order of `predictions`
+    predictions: Predictions
+    metrics: dict[str, Any]  # as in metrics.json
+    set_aside: list[tuple[str, str]]  # (path, problem)
+    what: str  # in words: which pictures were judged
+
+
+def evaluate_run(run: str | Path, data: str | Path | None = None, *, device: str = "auto") -> Evaluation:
+    """Judge a run by its own validation pictures, or by a folder with a sub-folder for each class.
+
+    A folder with splits gives its test pictures, else its validation pictures. Classes are matched by name; one that
+    the run does not know is a DataError.
+    """
+    predictor = load(run, device=device)
+    if data is None:
+        index, rows, what = _own_validation(predictor.run)
+    else:
+        index, rows, what = _other_data(Path(data), predictor.classes)
+    paths = [index.path(row) for row in rows]
+    judged, probabilities, set_aside = [], [], []
+    with CountProgress("evaluate", total=len(paths)) as progress:
+        for row, prediction in zip(rows, predictor.stream(paths), strict=True):
+            progress.count()
+            if prediction.probabilities is None:
+                set_aside.append((prediction.path, prediction.problem))
+            else:
+                judged.append(row)
+                probabilities.append(prediction.probabilities)
+    if not judged:
+        raise DataError("readable pictures to evaluate with", found=f"none among {len(paths)}", fix="Check the files.")
+    chosen = np.array(judged, dtype=np.int64)
+    predictions = Predictions(rows=chosen, labels=index.labels[chosen], probabilities=np.stack(probabilities))
+    return Evaluation(
+        classes=predictor.classes,
+        paths=[index.path(row) for row in chosen],
+        predictions=predictions,
+        metrics=summarise(predictions, predictor.classes),
+        set_aside=set_aside,
+        what=what,
+    )
+
+
+def _own_validation(run: Run) -> tuple[Index, np.ndarray, str]:
+    root = Path(run.config["asked"]["data"])
+    index = Index(root=root, classes=run.classes, table=pq.read_table(run.existing(run.index_path.name)))
+    return index, index.rows("val"), f"the validation pictures of {run.path}"
+
+
+def _other_data(data: Path, classes: tuple[str, ...]) -> tuple[Index, np.ndarray, str]:
+    index = read_folder(data, classes=classes)
+    splits = index.column("split")
+    for split in ("test", "val", "train", ""):
+        rows = np.flatnonzero(splits == split)
+        if len(rows):
+            return index, rows, f"the {split} pictures of {data}" if split else f"all pictures of {data}"
+    raise DataError("pictures to evaluate with", found=f"none under {str(data)!r}", fix="Check the path.")

@@ -1,0 +1,84 @@
+"""A grid of pictures and of what training will see of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .augment.geometry import plain_view, resample
+from .augment.policy import Augmenter, find_policy, padding_of
+from .config import AugmentConfig, PicturesConfig
+from .data.index import Index
+from .data.readers import read_folder, survey
+from .errors import DataError, PictureError
+from .pictures import Square, load_square
+
+PICTURES = 6  # rows of the grid
+VIEWS = 6  # augmented views of each
+LEAST_SIDE = 32  # pixels of a view
+
+
+def draw_preview(
+    data: str | Path, out: str | Path, *, augmentation: AugmentConfig, pictures: PicturesConfig, seed: int = 0
+) -> Path:
+    """Draw a few pictures, the view that prediction has of each, and augmented views; the path of the PNG.
+
+    No cache is built: only the pictures shown are decoded.
+    """
+    from .reporting.figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
+
+    policy = find_policy(augmentation.policy, augmentation.augment)
+    index = read_folder(data)
+    longer_side, all_grey = survey(index)
+    size = pictures.size or max(LEAST_SIDE, min(128, longer_side))
+    side = pictures.square or max(size, min(longer_side, size * 5 // 4))
+    channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[pictures.channels]
+    rows, squares = _some_squares(index, side=side, channels=channels, seed=seed)
+    images = torch.from_numpy(np.stack([square.pixels for square in squares]))
+    aspects = np.array([square.aspect for square in squares], dtype=np.float32)
+
+    plain = resample(images, plain_view(aspects, view=pictures.view), size=size, padding=padding_of(pictures.view))
+    augment = Augmenter(policy, pictures.view, seed=seed)
+    columns = [augment(images, rows, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
+    tiles = []
+    for place, row in enumerate(rows):
+        name = index.classes[index.labels[row]]
+        line = [Tile(_pixels(plain[place]), title=name, colour=GOOD)]
+        line += [Tile(_pixels(column[place])) for column in columns]
+        tiles.append(line)
+    out = Path(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_figure(grid(tiles), out)
+    except OSError as error:
+        raise DataError("a place to write the PNG", found=f"{out}: {error.strerror}", fix="Change --out.") from None
+    return out
+
+
+def _some_squares(index: Index, *, side: int, channels: int, seed: int) -> tuple[np.ndarray, list[Square]]:
+    """A few readable pictures, one class after the other."""
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(index.usable))
+    turn = np.zeros(len(index), dtype=np.int64)  # the how-manieth of its class
+    seen = np.zeros(len(index.classes), dtype=np.int64)
+    for row in order:
+        turn[row] = seen[index.labels[row]]
+        seen[index.labels[row]] += 1
+    rows, squares = [], []
+    for row in sorted(order, key=lambda row: (turn[row], index.labels[row])):
+        try:
+            squares.append(load_square(index.path(row), side=side, channels=channels))
+            rows.append(row)
+        except PictureError:
+            continue
+        if len(rows) == PICTURES:
+            break
+    if not rows:
+        raise DataError("pictures that can be decoded", found=f"none under {index.root}", fix="Check the files.")
+    return np.array(rows, dtype=np.int64), squares
+
+
+def _pixels(view: torch.Tensor) -> np.ndarray:
+    """(C, H, W) float in [0, 1] -> (H, W, C) uint8."""
+    return (view.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).numpy()

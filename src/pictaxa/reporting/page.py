@@ -1,0 +1,136 @@
+"""One self-contained HTML page about a run: everything in it comes from the run folder and the pictures."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pyarrow.parquet as pq
+
+from ..data.index import Index
+from ..errors import PictureError
+from ..metrics import Predictions
+from ..pictures import decode
+from ..progress import clock
+from ..run import Run, open_run
+from . import figures
+
+SAMPLES = 12  # pictures of each kind
+THUMBNAIL = 220  # pixels
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A judged picture, as the page shows it."""
+
+    path: str
+    truth: str
+    guess: str
+    probability: float
+    truth_probability: float
+    image: str | None  # base64 JPEG; None when the file is gone
+
+
+def write_report(path: str | Path) -> Path:
+    """Write RUN/report/index.html with its curves and confusion matrix as PNG beside it; the page's path.
+
+    RunError when the folder is not a run or has not been validated yet.
+    """
+    run = open_run(path)
+    folder = run.report_path
+    classes, metrics, log = run.classes, run.metrics, run.log_rows()
+    root = Path(run.config["asked"]["data"])
+    index = Index(root=root, classes=classes, table=pq.read_table(run.existing(run.index_path.name)))
+    predictions = _predictions(run)
+    folder.mkdir(exist_ok=True)
+    curves = figures.curves(log)
+    figures.save_figure(curves, folder / "curves.png")
+    matrix = np.array(metrics["confusion"])
+    figures.save_figure(figures.confusion(matrix, classes), folder / "confusion.png")
+
+    wrong, right = _ordered(predictions)
+    page = _template().render(
+        run=run,
+        name=run.path.resolve().name,
+        metrics=metrics,
+        classes=classes,
+        curves=figures.svg(curves),
+        matrix=matrix.tolist(),
+        shares=(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)).tolist(),
+        wrong=[_sample(index, predictions, place) for place in wrong[:SAMPLES]],
+        wrong_count=len(wrong),
+        right=[_sample(index, predictions, place) for place in _spread(right, SAMPLES)],
+        set_aside=index.set_aside(),
+        splits=_split_counts(index),
+        config=run.config,
+        last=log[-1],
+        duration=clock(float(log[-1]["seconds"])),
+    )
+    written = folder / "index.html"
+    written.write_text(page, encoding="utf-8")
+    return written
+
+
+def _template() -> jinja2.Template:
+    text = resources.files("pictaxa.reporting").joinpath("page.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f}%"
+    return environment.from_string(text)
+
+
+def _predictions(run: Run) -> Predictions:
+    table = pq.read_table(run.existing(run.predictions_path("val").name))
+    names = [name for name in table.column_names if name.startswith("p:")]
+    return Predictions(
+        rows=table.column("row").to_numpy(),
+        labels=table.column("label").to_numpy().astype(np.int64),
+        probabilities=np.stack([table.column(name).to_numpy() for name in names], axis=1),
+    )
+
+
+def _ordered(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the wrong answers, surest first, and of the right ones, surest first."""
+    order = np.argsort(-predictions.probabilities.max(axis=1), kind="stable")
+    right = (predictions.predicted == predictions.labels)[order]
+    return order[~right], order[right]
+
+
+def _spread(places: np.ndarray, count: int) -> np.ndarray:
+    """An even choice from the surest to the least sure."""
+    if len(places) <= count:
+        return places
+    return places[np.linspace(0, len(places) - 1, count).round().astype(int)]
+
+
+def _sample(index: Index, predictions: Predictions, place: int) -> Sample:
+    row, label, guess = predictions.rows[place], predictions.labels[place], predictions.predicted[place]
+    path = index.path(row)
+    image = None
+    try:
+        picture = decode(path.read_bytes(), name=str(path))
+        image = base64.b64encode(figures.jpeg_bytes(picture, side=THUMBNAIL)).decode()
+    except (OSError, PictureError):
+        pass  # the page says that the file is gone
+    return Sample(
+        path=path.relative_to(index.root).as_posix(),
+        truth=index.classes[label],
+        guess=index.classes[guess],
+        probability=float(predictions.probabilities[place, guess]),
+        truth_probability=float(predictions.probabilities[place, label]),
+        image=image,
+    )
+
+
+def _split_counts(index: Index) -> list[dict[str, Any]]:
+    """Pictures of each class in each split."""
+    splits = [split for split in ("train", "val", "test") if len(index.rows(split))]
+    counts = {split: np.bincount(index.labels[index.rows(split)], minlength=len(index.classes)) for split in splits}
+    return [
+        {"name": name, **{split: int(counts[split][label]) for split in splits}}
+        for label, name in enumerate(index.classes)
+    ]

@@ -1,0 +1,71 @@
+"""What tests share: small pictures that are made here, and a cache folder that is thrown away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+# Two cores and tiny models: more threads only wait for each other, and oneDNN's choice must not depend on the host.
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+COLOURS = ((200, 40, 40), (40, 160, 60), (50, 70, 200), (210, 190, 60))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test decodes into a cache of its own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("PICTAXA_CACHE", str(folder))
+    return folder
+
+
+def picture(kind: int, number: int, *, width: int = 48, height: int = 36) -> Image.Image:
+    """A noisy picture whose colour tells its kind; no two are the same."""
+    noise = np.random.default_rng([kind, number]).normal(0, 25, (height, width, 3))
+    return Image.fromarray((np.array(COLOURS[kind % 4]) + noise).clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def draw() -> Callable[..., Image.Image]:
+    """Makes one picture."""
+    return picture
+
+
+@pytest.fixture
+def make_photos() -> Callable[..., Path]:
+    """Makes a folder of pictures from {class: count}."""
+
+    def make(root: Path, counts: dict[str, int], *, suffix: str = ".png", first: int = 0) -> Path:
+        for kind, (name, count) in enumerate(counts.items()):
+            (root / name).mkdir(parents=True, exist_ok=True)
+            for number in range(first, first + count):
+                picture(kind, number).save(root / name / f"{number}{suffix}")
+        return root
+
+    return make
+
+
+TINY = ("--model", "lenet5", "--size", "28", "--batch-size", "8", "--precision", "float32", "--policy", "light")
+
+
+@pytest.fixture
+def tiny() -> tuple[str, ...]:
+    """Flags of a training that takes a second."""
+    return TINY
+
+
+@pytest.fixture
+def trained(tmp_path: Path, make_photos: Callable[..., Path]) -> tuple[Path, Path]:
+    """A small data set and a run trained on it: (data, run)."""
+    from pictaxa.cli import main
+
+    data = make_photos(tmp_path / "photos", {"red": 12, "green": 12, "blue": 12})
+    run = tmp_path / "run"
+    assert main(["train", str(data), *TINY, "--epochs", "3", "--rate", "0.02", "--out", str(run)]) == 0
+    return data, run

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from pictaxa.data.batches import epoch_order, in_order, read_batches
+from pictaxa.data.cache import PixelCache
+
+ROWS = np.arange(100, 203)
+
+
+def test_an_epoch_holds_every_row_once_in_nearly_equal_batches():
+    """Every row comes once, batches differ by at most one picture, and none is a small rest."""
+    batches = epoch_order(ROWS, 0, seed=0, batch_size=10)
+    assert sorted(np.concatenate(batches)) == ROWS.tolist()
+    sizes = {len(batch) for batch in batches}
+    assert max(sizes) <= 10 and max(sizes) - min(sizes) <= 1
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    """The same (seed, epoch) gives the same order; another epoch or seed another."""
+
+    def order(epoch: int, seed: int) -> list[int]:
+        return np.concatenate(epoch_order(ROWS, epoch, seed=seed, batch_size=10)).tolist()
+
+    assert order(3, 1) == order(3, 1)
+    assert order(3, 1) != order(4, 1) and order(3, 1) != order(3, 2)
+
+
+def test_batches_carry_the_pixels_labels_and_aspects_of_their_rows():
+    """What is read ahead arrives in order, each row with its own square, label and aspect ratio."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
+    slots = np.array([4, -1, 2, 0, 1, 3])
+    aspects = np.linspace(0.5, 2, 6).astype(np.float32)
+    labels = np.array([0, 9, 1, 0, 1, 2])
+    cache = PixelCache(pixels=pixels, slots=slots, aspects=aspects)
+    rows = np.array([5, 0, 2, 3, 4])
+    batches = list(read_batches(cache, in_order(rows, 2), labels=labels, device=torch.device("cpu")))
+    assert [len(batch.rows) for batch in batches] == [2, 2, 1]
+    for batch in batches:
+        assert np.array_equal(batch.images.numpy(), pixels[slots[batch.rows]])
+        assert batch.labels.tolist() == labels[batch.rows].tolist()
+        assert np.array_equal(batch.aspects, aspects[batch.rows])

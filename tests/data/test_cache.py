@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pictaxa.data import cache as cache_module
+from pictaxa.data.cache import CacheSpec, PixelCache, build_cache
+from pictaxa.data.index import Index
+from pictaxa.data.readers import read_folder
+from pictaxa.errors import CacheError, DataError
+from pictaxa.pictures import load_square
+
+Make = Callable[..., Path]
+SPEC = CacheSpec(side=16, channels=3)
+
+
+def build(data: Path, root: Path) -> tuple[PixelCache, Index, int]:
+    """The cache, the index, and how many pictures had to be decoded."""
+    decoded = [0]
+
+    def count(done: int, total: int) -> None:
+        decoded[0] = total
+
+    cache, index = build_cache(read_folder(data), SPEC, root=root, threads=2, progress=count)
+    return cache, index, decoded[0]
+
+
+def check(cache: PixelCache, index: Index) -> None:
+    """Every usable row holds exactly what decoding the file now gives."""
+    rows = np.flatnonzero(index.usable)
+    assert len(rows)
+    for row, pixels in zip(rows, cache.read(rows), strict=True):
+        square = load_square(index.path(row), side=16, channels=3)
+        assert np.array_equal(pixels, square.pixels)
+        assert cache.aspects[row] == np.float32(square.aspect)
+        assert (index.column("width")[row], index.column("height")[row]) == (square.width, square.height)
+
+
+def test_a_cache_holds_the_squares_and_is_not_built_twice(tmp_path: Path, make_photos: Make):
+    """Rows read from the cache are what pictures.py makes of the files; opening again decodes nothing."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 9
+    check(cache, index)
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 0
+    check(cache, index)
+
+
+def test_changed_added_and_removed_pictures_are_noticed(tmp_path: Path, make_photos: Make, draw: Callable[..., object]):
+    """Only what is new or changed is decoded again, and rows follow their files."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
+    build(data, tmp_path / "cache")
+    draw(2, 77, width=30, height=60).save(data / "a" / "1.png")
+    draw(1, 99).save(data / "b" / "new.png")
+    (data / "a" / "0.png").unlink()
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 2 and len(index) == 9
+    check(cache, index)
+
+
+def test_bad_pictures_are_set_aside_with_their_reasons(tmp_path: Path, make_photos: Make):
+    """Unreadable, truncated and false pictures are named; the others are cached."""
+    data = make_photos(tmp_path / "photos", {"a": 3, "b": 3})
+    whole = (data / "a" / "0.png").read_bytes()
+    (data / "a" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (data / "a" / "empty.png").write_bytes(b"")
+    (data / "b" / "text.jpg").write_text("not a picture")
+    cache, index, _ = build(data, tmp_path / "cache")
+    problems = dict(index.set_aside())
+    assert set(problems) == {"a/cut.png", "a/empty.png", "b/text.jpg"}
+    assert "truncated" in problems["a/cut.png"] and "empty" in problems["a/empty.png"]
+    check(cache, index)
+    assert dict(build(data, tmp_path / "cache")[1].set_aside()) == problems
+
+
+def test_no_readable_picture_at_all_is_an_error(tmp_path: Path):
+    """A folder in which nothing can be decoded is one clear error."""
+    for name in "ab":
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "x.jpg").write_text("no")
+    with pytest.raises(DataError, match="can be decoded"):
+        build(tmp_path / "photos", tmp_path / "cache")
+
+
+def test_a_cache_cut_short_is_mended(tmp_path: Path, make_photos: Make):
+    """A pixel file or a journal that lost its end is completed, never believed."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
+    build(data, tmp_path / "cache")
+    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    journal, pixels = folder / "journal.jsonl", folder / "pixels.u8"
+    os.truncate(journal, journal.stat().st_size - 10)
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 1
+    check(cache, index)
+    os.truncate(pixels, pixels.stat().st_size - 5 * SPEC.square_bytes // 2)
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 3
+    check(cache, index)
+
+
+def test_a_slot_that_was_given_away_is_not_believed(tmp_path: Path, make_photos: Make):
+    """A pixel file cut short, then a build killed after a new picture took a slot: the old owner is decoded again."""
+    data = make_photos(tmp_path / "photos", {"b": 4, "c": 4})
+    build(data, tmp_path / "cache")
+    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    os.truncate(folder / "pixels.u8", 7 * SPEC.square_bytes)  # c/3 was in slot 7
+    (data / "c" / "3.png").rename(tmp_path / "away.png")
+    make_photos(data, {"a": 1}, first=50)
+    build(data, tmp_path / "cache")  # a/50 is in slot 7 now
+    (tmp_path / "away.png").rename(data / "c" / "3.png")
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 1
+    check(cache, index)
+
+
+def test_stale_slots_are_given_up(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
+    """When most squares are of files that are gone, the cache is built anew instead of growing for ever."""
+    data = make_photos(tmp_path / "photos", {"a": 60, "b": 20})
+    build(data, tmp_path / "cache")
+    for path in sorted((data / "a").iterdir())[:50]:
+        path.unlink()
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 30 == len(index)
+    check(cache, index)
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from pictaxa.data import cache
+cache.CHUNK = 8
+from pictaxa.data.readers import read_folder
+spec = cache.CacheSpec(side=16, channels=3)
+def show(done, total):
+    print(done, flush=True)
+cache.build_cache(read_folder(sys.argv[1]), spec, root=Path(sys.argv[2]), threads=2, progress=show)
+"""
+
+
+def start_build(data: Path, root: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", BUILD, str(data), str(root)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("after", [1, 20, 150])
+def test_a_killed_build_goes_on(tmp_path: Path, make_photos: Make, after: int):
+    """SIGKILL while it builds: what was journalled stays, the rest is decoded, the result is right."""
+    data = make_photos(tmp_path / "photos", {"a": 100, "b": 100})
+    child = start_build(data, tmp_path / "cache")
+    assert child.stdout
+    for line in child.stdout:
+        if int(line) >= after:
+            break
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert 0 < decoded <= 200 - after + 8 + 1
+    check(cache, index)
+
+
+def test_two_builders_at_once_do_not_harm_each_other(tmp_path: Path, make_photos: Make):
+    """Two processes that want the same cache take turns, and the result is right."""
+    data = make_photos(tmp_path / "photos", {"a": 60, "b": 60})
+    children = [start_build(data, tmp_path / "cache") for _ in range(2)]
+    outputs = [child.communicate(timeout=60)[0] for child in children]
+    assert [child.returncode for child in children] == [0, 0]
+    assert sum(line.strip() == "120" for output in outputs for line in output.splitlines()) == 1
+    check(*build(data, tmp_path / "cache")[:2])
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
+    """Too little room is told before the first picture is decoded, and a disk that fills up while building is too."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_module.shutil, "disk_usage", lambda path: usage)
+        with pytest.raises(CacheError, match="MB free"):
+            build(data, tmp_path / "cache")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_module, "_commit", full)
+        with pytest.raises(CacheError, match="Make room"):
+            build(data, tmp_path / "cache")
+    check(*build(data, tmp_path / "cache")[:2])
+
+
+def test_a_cache_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path, make_photos: Make):
+    """A file where the cache should be is told with what to do."""
+    data = make_photos(tmp_path / "photos", {"a": 2, "b": 2})
+    (tmp_path / "cache").write_text("in the way")
+    with pytest.raises(CacheError, match="--cache"):
+        build(data, tmp_path / "cache")
+
+
+def test_memory_stays_bounded_while_building(tmp_path: Path, make_photos: Make):
+    """No more than a few pictures per thread wait in memory, however slow the disk is."""
+    data = make_photos(tmp_path / "photos", {"a": 100, "b": 100})
+    index = read_folder(data)
+    builder = cache_module._Builder(tmp_path, SPEC, threads=2, progress=cache_module.no_progress)
+    started: list[int] = []
+    decode = builder._decode_one
+    builder._decode_one = lambda index, row: (started.append(row), decode(index, row))[1]  # type: ignore[method-assign]
+    stream = builder._decoded(index, list(range(200)))
+    next(stream)
+    time.sleep(0.2)
+    assert len(started) <= 2 * 16
+    stream.close()

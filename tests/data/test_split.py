@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pictaxa.data.index import Index, index_from_rows
+from pictaxa.data.split import split_index
+from pictaxa.errors import DataError
+
+
+def an_index(contents: list[tuple[str, int]], *, split: str = "") -> Index:
+    """Rows with (content hash, label)."""
+    rows: list[dict[str, object]] = [
+        {"path": f"{number}.png", "label": label, "split": split, "bytes": 1, "mtime_ns": 1, "problem": "", "hash": h}
+        for number, (h, label) in enumerate(contents)
+    ]
+    classes = tuple(f"class {label}" for label in range(1 + max(label for _, label in contents)))
+    return index_from_rows(rows, root=Path(), classes=classes)
+
+
+def validation_contents(index: Index) -> set[str]:
+    return set(index.column("hash")[index.rows("val")])
+
+
+CONTENTS = [(f"{label}-{number}", label) for label, count in enumerate((50, 20, 5)) for number in range(count)]
+
+
+def test_every_class_gives_its_share():
+    """A fifth of each class goes to validation, at least one of a small one."""
+    index = split_index(an_index(CONTENTS), 0)
+    assert np.bincount(index.labels[index.rows("val")]).tolist() == [10, 4, 1]
+    assert len(index.rows("val")) + len(index.rows("train")) == len(CONTENTS)
+
+
+def test_the_split_does_not_depend_on_the_order_of_files():
+    """The same pictures listed in another order fall on the same sides; another seed moves them."""
+    backwards = validation_contents(split_index(an_index(CONTENTS[::-1]), 0))
+    assert validation_contents(split_index(an_index(CONTENTS), 0)) == backwards
+    assert validation_contents(split_index(an_index(CONTENTS), 1)) != backwards
+
+
+def test_identical_files_stay_on_one_side():
+    """Copies of a picture are never on both sides, and one with two labels never judges the model."""
+    contents = [(f"c{number // 3}", 0) for number in range(60)] + [(f"d{number}", 1) for number in range(20)]
+    contents += [("both", 0), ("both", 1)]
+    for seed in range(5):
+        index = split_index(an_index(contents), seed)
+        sides: dict[str, set[str]] = {}
+        for content, side in zip(index.column("hash"), index.column("split"), strict=True):
+            sides.setdefault(content, set()).add(side)
+        assert all(len(side) == 1 for side in sides.values())
+        assert sides["both"] == {"train"}
+
+
+def test_a_class_of_one_picture_is_an_error():
+    """One picture, or copies of one, can't be both learned from and judged by."""
+    for alone in ([("x", 1)], [("x", 1), ("x", 1)]):
+        with pytest.raises(DataError, match="'class 1' has 1"):
+            split_index(an_index([("a", 0), ("b", 0), *alone]), 0)
+
+
+def test_pictures_set_aside_are_in_no_split():
+    """A picture with a problem is neither trained on nor judged by."""
+    index = an_index(CONTENTS)
+    index = split_index(index.with_columns({"problem": ["bad"] + [""] * (len(index) - 1)}), 0)
+    assert 0 not in index.rows("train") and 0 not in index.rows("val")
+
+
+def test_the_owners_validation_folder_is_left_alone():
+    """Where there are validation pictures nothing moves; a class without training pictures is an error."""
+    index = an_index(CONTENTS, split="train")
+    splits = ["val"] * 5 + ["train"] * (len(index) - 5)
+    assert split_index(index.with_columns({"split": splits}), 0).column("split").tolist() == splits
+    with pytest.raises(DataError, match="class 2"):
+        split_index(index.with_columns({"split": ["train"] * 70 + ["val"] * 5}), 0)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pictaxa.cli import main
+from pictaxa.reporting import figures
+
+Make = Callable[..., Path]
+
+
+class Links(HTMLParser):
+    """Collects what a page would load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outside: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("src", "href") and value and not value.startswith(("data:", "#")):
+                self.outside.append(value)
+
+
+@pytest.fixture
+def chinese_run(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]) -> Path:
+    """A run on classes with Chinese names, one bad picture, and a name that looks like HTML."""
+    data = make_photos(tmp_path / "花", {"玫瑰": 10, "雏菊": 10, "<b>tulip</b>": 10})
+    (data / "玫瑰" / "坏的.png").write_bytes(b"broken")
+    words = ["train", str(data), *tiny, "--epochs", "2", "--out", str(tmp_path / "run")]
+    assert main(words) == 0
+    return tmp_path / "run"
+
+
+def test_the_page_is_whole_and_self_contained(chinese_run: Path):
+    """Curves, table, confusion, pictures right and wrong, what was set aside: all in one file, names as they are."""
+    assert main(["report", str(chinese_run)]) == 0
+    page = (chinese_run / "report" / "index.html").read_text(encoding="utf-8")
+    links = Links()
+    links.feed(page)
+    assert links.outside == []
+    for words in ("玫瑰", "雏菊", "坏的.png", "not a picture of a known format", "95% interval", "<svg"):
+        assert words in page, words
+    assert "&lt;b&gt;tulip&lt;/b&gt;" in page and "<b>tulip</b>" not in page
+    assert len(re.findall(r"data:image/jpeg;base64,", page)) == 6
+    for name in ("curves.png", "confusion.png"):
+        with Image.open(chinese_run / "report" / name) as image:
+            assert image.width > 300
+
+
+def test_a_report_needs_no_torch(chinese_run: Path):
+    """The report is written without importing torch."""
+    code = (
+        "import sys; from pictaxa.reporting.page import write_report; "
+        f"write_report({str(chinese_run)!r}); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_report_when_the_pictures_are_gone(chinese_run: Path, tmp_path: Path):
+    """Pictures that were moved away leave a word in their place, not an error."""
+    (tmp_path / "花").rename(tmp_path / "moved")
+    assert main(["report", str(chinese_run)]) == 0
+    assert "file not found" in (chinese_run / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_chinese_names_are_drawn_or_spelt_out():
+    """With a Chinese font installed the characters are drawn as they are; without one they are never empty boxes."""
+    if figures.font_for(["玫瑰"]).get_file() == figures.font_for(["rose"]).get_file():
+        pytest.skip("no installed font has Chinese characters (pip install pictaxa[chinese] brings one)")
+    assert figures.writable(["玫瑰", "rose"]) == ["玫瑰", "rose"]
+    assert figures.writable(["\U0001f339"]) == ["\\u1f339"]
+
+
+def test_the_confusion_matrix_is_drawn_for_many_classes():
+    """Forty classes give a drawing too, without numbers in the cells."""
+    names = tuple(f"class {number}" for number in range(40))
+    figure = figures.confusion(np.eye(40, dtype=int) * 5, names)
+    assert len(figure.axes[0].texts) == 0
+    assert len(figures.confusion(np.eye(4, dtype=int), names[:4]).axes[0].texts) == 4

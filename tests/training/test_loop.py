@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from pictaxa.cli import main
+from pictaxa.run import open_run
+
+Make = Callable[..., Path]
+
+
+def command(data: Path, run: Path, *flags: str) -> list[str]:
+    return [sys.executable, "-m", "pictaxa", "train", str(data), "--out", str(run), *flags]
+
+
+def kill_at_step(words: list[str], state: Path, *, step: int, number: int) -> subprocess.CompletedProcess[str]:
+    """Start a training and send it a signal as soon as its state of `step` is written."""
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 60
+    while not any(int(path.stem[5:]) >= step for path in state.glob("step-*.safetensors")):
+        assert child.poll() is None and time.monotonic() < deadline, child.communicate()[0]
+        time.sleep(0.001)
+    child.send_signal(number)
+    output, _ = child.communicate(timeout=60)
+    return subprocess.CompletedProcess(words, child.returncode, output)
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    ours, theirs = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
+    return all(ours[name].equal(theirs[name]) for name in ours.keys() | theirs.keys())
+
+
+def log_without_times(run: Path) -> list[dict[str, str]]:
+    timed = {"seconds", "pictures_per_second", "waiting_share"}
+    return [{name: value for name, value in row.items() if name not in timed} for row in open_run(run).log_rows()]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--model", "lenet5", "--size", "28", "--batch-size", "8"),
+        ("--model", "resnet_lite", "--size", "32", "--batch-size", "8", "--optimizer", "adamw"),
+    ],
+    ids=["lenet5-sgd", "resnet_lite-adamw"],
+)
+def test_killed_and_resumed_is_bitwise_the_unbroken_run(tmp_path: Path, make_photos: Make, flags: tuple[str, ...]):
+    """SIGKILL at three places, in the middle of epochs too, and the run ends with the same weights and log."""
+    data = make_photos(tmp_path / "photos", {"a": 26, "b": 26})
+    flags = (*flags, "--epochs", "3", "--save-seconds", "0")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main(command(data, whole, *flags)[3:]) == 0
+    # 42 pictures in 6 batches an epoch: the middle of the first, the end of the first, the middle of the third.
+    words = command(data, broken, *flags)
+    for step in (2, 6, 15):
+        done = kill_at_step(words, broken / "state", step=step, number=signal.SIGKILL)
+        assert done.returncode == -signal.SIGKILL
+        words = [sys.executable, "-m", "pictaxa", "train", "--resume", str(broken)]
+    assert main(["train", "--resume", str(broken)]) == 0
+    assert same_weights(whole, broken)
+    assert log_without_times(whole) == log_without_times(broken)
+    assert (whole / "metrics.json").read_text() == (broken / "metrics.json").read_text()
+
+
+def test_ctrl_c_keeps_everything_and_says_how_to_go_on(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]):
+    """SIGINT: status 130, a line with the command that goes on, no traceback; and that command finishes the run."""
+    data, run = make_photos(tmp_path / "photos", {"a": 40, "b": 40}), tmp_path / "run"
+    words = command(data, run, *tiny, "--epochs", "40", "--save-seconds", "0")
+    stopped = kill_at_step(words, run / "state", step=12, number=signal.SIGINT)
+    assert stopped.returncode == 130
+    assert f"pictaxa train --resume {run}" in stopped.stdout and "Traceback" not in stopped.stdout
+    assert main(["train", "--resume", str(run)]) == 0
+    assert [int(row["epoch"]) for row in open_run(run).log_rows()] == list(range(1, 41))
+
+
+def test_a_run_folder_holds_all_that_its_readers_need(trained: tuple[Path, Path]):
+    """Every file that the design names is there, and says what was asked and what was chosen."""
+    data, path = trained
+    run = open_run(path)
+    for name in (
+        "config.json", "classes.json", "pictures.json", "index.parquet", "log.csv", "model.safetensors",
+        "predictions-val.parquet", "metrics.json", "probe.npz",
+    ):  # fmt: skip
+        assert (path / name).exists(), name
+    assert run.config["asked"]["schedule"]["epochs"] == 3 and run.config["asked"]["data"] == str(data)
+    machine = run.config["chosen"]["machine"]
+    assert machine["device"] == "cpu" and machine["precision"] == "float32" and "as asked" in machine["reason"]
+    best = max(float(row["val_accuracy"]) for row in run.log_rows())
+    assert run.metrics["accuracy"] == pytest.approx(best, abs=1e-5)
+    assert best > 0.9
+    assert 1 <= len(list((path / "state").iterdir())) <= 2
+
+
+def test_the_same_settings_give_the_same_run(trained: tuple[Path, Path], tmp_path: Path):
+    """--config RUN/config.json repeats a run bit for bit; YAML says the same; flags beside it win."""
+    _, run = trained
+    assert main(["train", "--config", str(run / "config.json"), "--out", str(tmp_path / "again")]) == 0
+    assert same_weights(run, tmp_path / "again")
+    asked = open_run(run).config["asked"]
+    yaml = tmp_path / "settings.yaml"
+    yaml.write_text(
+        f"data: {asked['data']}\nmodel: lenet5\npictures:\n  size: 28\nbatch_size: 8\nprecision: float32\n"
+        "policy: light\nepochs: 3\nrate: 0.02\n"
+    )
+    assert main(["train", "--config", str(yaml), "--out", str(tmp_path / "yaml")]) == 0
+    assert same_weights(run, tmp_path / "yaml")
+    words = ["--config", str(run / "config.json"), "--epochs", "1", "--out", str(tmp_path / "short")]
+    assert main(["train", *words]) == 0
+    assert len(open_run(tmp_path / "short").log_rows()) == 1
+
+
+@pytest.mark.parametrize("minutes", [0.05, 0.1])
+def test_minutes_are_kept(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], minutes: float):
+    """A training by minutes ends within 2% (here, of seconds, 0.3 s) and has annealed its rate to nearly zero."""
+    data, run = make_photos(tmp_path / "photos", {"a": 40, "b": 40}), tmp_path / "run"
+    started = time.monotonic()
+    assert main(["train", str(data), *tiny, "--minutes", str(minutes), "--out", str(run)]) == 0
+    assert time.monotonic() - started == pytest.approx(60 * minutes, abs=max(0.3, 0.02 * 60 * minutes))
+    rows = open_run(run).log_rows()
+    assert float(rows[-1]["rate"]) < 0.02 * max(float(row["rate"]) for row in rows)
+    assert rows[-1]["val_accuracy"]
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(
+    tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+):
+    """An exploding rate ends in one line with step, rate and what to try, and leaves a finite state behind."""
+    data, run = make_photos(tmp_path / "photos", {"a": 12, "b": 12}), tmp_path / "run"
+    flags = ("--epochs", "30", "--rate", "1e30", "--clip-norm", "None", "--save-seconds", "0")
+    assert main(["train", str(data), *tiny, *flags, "--out", str(run)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.count("\n") == 0 and "finite" in said and "step" in said and "--rate" in said
+    newest = sorted((run / "state").iterdir())[-1]
+    model = {name: value for name, value in load_file(newest).items() if name.startswith("model.")}
+    assert model and all(value.isfinite().all() for value in model.values())
+
+
+def test_resuming_notices_changed_pictures(
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str], draw: Callable[..., object]
+):
+    """A run can't go on with other pictures than it was started with."""
+    data, run = trained
+    draw(0, 500).save(data / "red" / "0.png")
+    assert main(["train", "--resume", str(run)]) == 2
+    assert "started with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [("--class-weights", "balanced"), ("--average", "0"), ("--optimizer", "adam")])
+def test_every_way_of_training_learns(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], flags: tuple[str, ...]):
+    """Class weights, no averaging and another optimizer all learn three colours from an uneven set."""
+    data = make_photos(tmp_path / "photos", {"a": 30, "b": 10, "c": 8})
+    words = ["train", str(data), *tiny, "--epochs", "8", *flags, "--out", str(tmp_path / "run")]
+    words += ["--rate", "0.005" if "adam" in flags else "0.03"]
+    assert main(words) == 0
+    assert open_run(tmp_path / "run").metrics["accuracy"] > 0.85
+
+
+def test_runs_are_named_after_data_and_model(
+    tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    """Without --out runs are runs/DATA-MODEL-1, -2, ..."""
+    make_photos(tmp_path / "my flowers", {"a": 6, "b": 6})
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["train", "my flowers", *tiny, "--epochs", "1"]) == 0
+    assert sorted(os.listdir("runs")) == ["my-flowers-lenet5-1", "my-flowers-lenet5-2"]
+    assert json.loads(Path("runs/my-flowers-lenet5-1/classes.json").read_text()) == {"0": "a", "1": "b"}

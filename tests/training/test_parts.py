@@ -1,0 +1,125 @@
+"""schedule.py, optimizer.py, averaging.py and checkpoint.py: the loop's parts, each by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pictaxa.config import OptimizerConfig, ScheduleConfig
+from pictaxa.errors import RunError
+from pictaxa.training.averaging import start_average, update_average
+from pictaxa.training.checkpoint import KEPT, Counters, load_state, save_state
+from pictaxa.training.optimizer import make_optimizer, set_rate
+from pictaxa.training.schedule import Length, peak_rate, rate_at, size_at
+
+
+def test_the_rate_warms_up_and_anneals_to_zero():
+    """Linear to the peak, half of it in the middle of the cosine, zero at the end."""
+    assert rate_at(0.05, peak=1.0, warm_up=0.1) == pytest.approx(0.5)
+    assert rate_at(0.1, peak=1.0, warm_up=0.1) == pytest.approx(1.0)
+    assert rate_at(0.55, peak=1.0, warm_up=0.1) == pytest.approx(0.5)
+    assert rate_at(1.0, peak=1.0, warm_up=0.1) == pytest.approx(0.0)
+    assert rate_at(0.0, peak=1.0, warm_up=0.1) > 0
+    assert rate_at(0.0, peak=1.0, warm_up=0.0) == 1.0
+
+
+def test_the_rate_follows_the_batch():
+    """Twice the batch has twice the rate, unless a rate is asked for."""
+    assert peak_rate(ScheduleConfig(batch_size=128), "sgd") == 2 * peak_rate(ScheduleConfig(batch_size=64), "sgd")
+    assert peak_rate(ScheduleConfig(rate=0.5), "sgd") == 0.5
+
+
+def test_pictures_are_small_first():
+    """Three quarters of the size until small_first, never below what the model takes, then the full size."""
+    assert size_at(0.0, size=128, least_size=32, small_first=0.6) == 96
+    assert size_at(0.6, size=128, least_size=32, small_first=0.6) == 128
+    assert size_at(0.0, size=32, least_size=32, small_first=0.6) == 32
+    assert size_at(0.0, size=128, least_size=32, small_first=0.0) == 128
+
+
+def test_length_in_steps_and_in_seconds():
+    """Progress counts steps, or seconds up to a reserve for the last validation."""
+    assert Length(steps=10, seconds=None).progress(5, seconds=99, reserve=9) == 0.5
+    assert Length(steps=None, seconds=100).progress(5, seconds=45, reserve=10) == 0.5
+    assert Length(steps=None, seconds=100).progress(5, seconds=200, reserve=10) == 1.0
+    assert Length(steps=10, seconds=None).seconds_left(4, seconds=8) == pytest.approx(12)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_decay_is_on_weights_only(name: str):
+    """Biases and batch norm have no weight decay, and each optimizer makes the loss smaller."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    optimizer = make_optimizer(model, OptimizerConfig(optimizer=name, weight_decay=0.1))
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert [decays[id(parameter)] for parameter in model.parameters()] == [0.1, 0, 0, 0, 0.1, 0]
+    images, labels = torch.randn(8, 1, 3, 3), torch.arange(8) % 2
+    losses = []
+    for _ in range(20):
+        set_rate(optimizer, 0.02)
+        loss = nn.functional.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_the_average_follows_the_weights():
+    """After many steps at constant weights the average is them; with decay 0 it always is."""
+    model = nn.BatchNorm2d(3)
+    average = start_average(model)
+    with torch.no_grad():
+        model.weight.fill_(5.0)
+        model.num_batches_tracked.fill_(7)
+    update_average(average, model, decay=0.9, step=1000)
+    assert torch.allclose(average.weight, torch.full((3,), 0.9 * 1 + 0.1 * 5))
+    assert average.num_batches_tracked == 7
+    update_average(average, model, decay=0.0, step=1000)
+    assert torch.equal(average.weight, model.weight)
+
+
+def a_session() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    optimizer = make_optimizer(model, OptimizerConfig(optimizer="adam"))
+    set_rate(optimizer, 0.1)
+    model(torch.randn(4, 3)).square().sum().backward()
+    optimizer.step()
+    return model, start_average(model), optimizer
+
+
+def test_a_state_comes_back_whole(tmp_path: Path):
+    """Weights, averages, optimizer moments and counters are what was saved; only the last two states are kept."""
+    model, average, optimizer = a_session()
+    for step in range(4):
+        counters = Counters(epoch=2, step=step, log=[{"epoch": 1, "val_loss": None}])
+        save_state(tmp_path, counters, model=model, average=average, optimizer=optimizer)
+    assert len(list(tmp_path.glob("*.safetensors"))) == KEPT
+    other, other_average, other_optimizer = a_session()
+    with torch.no_grad():
+        for parameter in [*other.parameters(), *other_average.parameters()]:
+            parameter.zero_()
+    loaded = load_state(tmp_path, model=other, average=other_average, optimizer=other_optimizer)
+    assert loaded == Counters(epoch=2, step=3, log=[{"epoch": 1, "val_loss": None}])
+    for ours, theirs in ((model, other), (average, other_average)):
+        assert all(torch.equal(ours.state_dict()[name], value) for name, value in theirs.state_dict().items())
+    for number, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            assert torch.equal(value, other_optimizer.state_dict()["state"][number][name])
+
+
+def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):
+    """The newest state cut short: the one before is used; none left: an error that says so."""
+    model, average, optimizer = a_session()
+    for step in (1, 2):
+        save_state(tmp_path, Counters(step=step), model=model, average=average, optimizer=optimizer)
+    newest = tmp_path / "step-000000002.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-20])
+    assert load_state(tmp_path, model=model, average=average, optimizer=optimizer).step == 1
+    (tmp_path / "step-000000001.safetensors").unlink()
+    with pytest.raises(RunError, match="saved state"):
+        load_state(tmp_path, model=model, average=average, optimizer=optimizer)
