@@ -31,7 +31,7 @@ class PicturesConfig:
     size: int | None = None
     """Side of the model's input in training, pixels. Default: the model's own, less for smaller pictures."""
     test_size: int | None = None
-    """Side in validation and prediction. Default: an eighth more than --size where the model takes any size."""
+    """Side in validation and prediction, pixels. Default: --size."""
     square: int | None = None
     """Side of the squares in the cache. Default: a quarter more than --size, less for smaller pictures."""
     channels: Literal["auto", "1", "3"] = "auto"

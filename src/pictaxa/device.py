@@ -6,6 +6,7 @@ import ctypes
 import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -142,11 +143,22 @@ def _precision(asked: str, *, device: torch.device) -> tuple[torch.dtype, str]:
 
 def cpu_has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 natively (AVX512-BF16, AMX, or Arm's BF16)."""
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(_cpu_flags())
+
+
+def cpu_has_amx() -> bool:
+    """Whether the CPU has Intel's matrix unit for bfloat16."""
+    return "amx_bf16" in _cpu_flags()
+
+
+@cache
+def _cpu_flags() -> frozenset[str]:
+    """What the kernel says that the CPU can do; nothing where it does not say."""
     try:
         with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
             for line in file:
                 if line.startswith(("flags", "Features")):
-                    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(line.split())
+                    return frozenset(line.split())
     except OSError:
         pass
-    return False
+    return frozenset()

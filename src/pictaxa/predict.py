@@ -15,7 +15,7 @@ import torch
 from .augment.geometry import plain_view, resample
 from .augment.policy import padding_of
 from .config import MachineConfig
-from .device import Plan, apply_plan, choose_plan, place
+from .device import Plan, choose_plan, place
 from .errors import DataError, PictureError
 from .metrics import softmax
 from .models.layers import Classifier
@@ -145,9 +145,7 @@ class Predictor:
 
 def load(run: str | Path, *, device: str = "auto") -> Predictor:
     """A trained run folder, ready for `.predict(paths)`; RunError when it is not one or lacks a file."""
-    plan = choose_plan(MachineConfig(device=device))
-    apply_plan(plan)
-    return Predictor(open_run(run), plan)
+    return Predictor(open_run(run), choose_plan(MachineConfig(device=device)))
 
 
 def walk(paths: Iterable[str | Path]) -> Iterator[Path]:

@@ -170,6 +170,21 @@ def test_a_killed_build_goes_on(tmp_path: Path, make_photos: Make, after: int):
     check(cache, index)
 
 
+def test_ctrl_c_keeps_what_is_decoded(tmp_path: Path, make_photos: Make):
+    """KeyboardInterrupt while it builds: every picture that was decoded stays decoded."""
+    data = make_photos(tmp_path / "photos", {"a": 10, "b": 10})
+
+    def stop(done: int, total: int) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_cache(read_folder(data), SPEC, root=tmp_path / "cache", threads=2, progress=stop)
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 13
+    check(cache, index)
+
+
 def test_two_builders_at_once_do_not_harm_each_other(tmp_path: Path, make_photos: Make):
     """Two processes that want the same cache take turns, and the result is right."""
     data = make_photos(tmp_path / "photos", {"a": 60, "b": 60})

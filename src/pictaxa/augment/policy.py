@@ -34,11 +34,12 @@ class Policy:
     saturation: float = 0.0
     hue: float = 0.0
     channel_noise: float = 0.0
+    cutmix: float = 0.0  # probability per batch that pictures take a rectangle from each other (mixing.py)
 
     def __post_init__(self) -> None:
         _check("crop_area", self.crop_area, low=0.01, high=1.0)
         _check("crop_stretch", self.crop_stretch, low=1.0, high=4.0)
-        for name in ("horizontal_flip", "vertical_flip", "shift", "hue", "channel_noise"):
+        for name in ("horizontal_flip", "vertical_flip", "shift", "hue", "channel_noise", "cutmix"):
             _check(name, getattr(self, name), low=0.0, high=1.0)
         _check("rotation", self.rotation, low=0.0, high=180.0)
         _check("shear", self.shear, low=0.0, high=60.0)
@@ -60,7 +61,7 @@ POLICIES: dict[str, Policy] = {
     # For few photographs and long trainings.
     "strong": Policy(
         crop_area=0.35, horizontal_flip=0.5, rotation=15, brightness=0.4, contrast=0.4, saturation=0.4,
-        hue=0.02, channel_noise=0.1,
+        hue=0.02, channel_noise=0.1, cutmix=0.5,
     ),
 }  # fmt: skip
 

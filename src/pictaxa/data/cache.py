@@ -21,7 +21,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -215,17 +215,22 @@ class _Builder:
         with self.pixels_path.open(mode) as pixels, self.journal_path.open("ab") as journal:
             pixels.seek(slot * self.spec.square_bytes)
             chunk: list[Entry] = []
-            for entry, square in self._decoded(index, todo):
-                if square is not None:
-                    pixels.write(square.pixels.data)
-                    entry = Entry(**(asdict(entry) | {"slot": slot}))
-                    slot += 1
-                chunk.append(entry)
-                done[entry.path] = entry
-                if len(chunk) == CHUNK or len(done) == len(todo):
-                    _commit(chunk, pixels=pixels, journal=journal)
-                    chunk.clear()
-                self.progress(len(done), len(todo))
+            try:
+                for entry, square in self._decoded(index, todo):
+                    if square is not None:
+                        pixels.write(square.pixels.data)
+                        entry = replace(entry, slot=slot)
+                        slot += 1
+                    chunk.append(entry)
+                    done[entry.path] = entry
+                    if len(chunk) == CHUNK:
+                        _commit(chunk, pixels=pixels, journal=journal)
+                        chunk.clear()
+                    self.progress(len(done), len(todo))
+            except KeyboardInterrupt:
+                _commit(chunk, pixels=pixels, journal=journal)  # Ctrl-C loses nothing
+                raise
+            _commit(chunk, pixels=pixels, journal=journal)
         return done
 
     def _decoded(self, index: Index, todo: list[int]) -> Iterator[tuple[Entry, Square | None]]:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .convolution import Conv2d
+
 # Statistics of ImageNet's training pictures, RGB in [0, 1], as torchvision's checkpoints expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -84,7 +86,7 @@ def pad_same(images: torch.Tensor, *, kernel: int, stride: int, value: float = 0
     return F.pad(images, left_right_top_bottom, value=value)
 
 
-class SameConv2d(nn.Conv2d):
+class SameConv2d(Conv2d):
     """A convolution with TF-same padding; square kernel and stride."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .convolution import Conv2d
 from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, SameConv2d, SameMaxPool2d, classifier_layer, he_initialise
 
 Padding = Literal["symmetric", "same"]
@@ -28,12 +29,10 @@ SIZES: dict[str, tuple[bool, tuple[int, int, int, int]]] = {
 }
 
 
-def _conv(
-    in_channels: int, channels: int, *, kernel: int, stride: int = 1, padding: Padding = "symmetric"
-) -> nn.Conv2d:
+def _conv(in_channels: int, channels: int, *, kernel: int, stride: int = 1, padding: Padding = "symmetric") -> Conv2d:
     if padding == "same" and stride > 1:
         return SameConv2d(in_channels, channels, kernel, stride=stride, bias=False)
-    return nn.Conv2d(in_channels, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
+    return Conv2d(in_channels, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
 
 
 def _projection(in_channels: int, channels: int, *, stride: int) -> nn.Module | None:
@@ -41,7 +40,7 @@ def _projection(in_channels: int, channels: int, *, stride: int) -> nn.Module | 
     if stride == 1 and in_channels == channels:
         return None
     return nn.Sequential(
-        nn.Conv2d(in_channels, channels, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(channels)
+        Conv2d(in_channels, channels, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(channels)
     )
 
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .convolution import Conv2d
 from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer, he_initialise
 
 STEM_WIDTHS = (32, 48)
@@ -23,15 +24,15 @@ class LiteBlock(nn.Module):
 
     def __init__(self, in_channels: int, width: int, *, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.conv1 = Conv2d(in_channels, width, kernel_size=3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False)
+        self.conv2 = Conv2d(width, width, kernel_size=3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         shortcut: list[nn.Module] = []
         if stride == 2:
             shortcut.append(nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False))
         if stride == 2 or in_channels != width:
-            shortcut += [nn.Conv2d(in_channels, width, kernel_size=1, bias=False), nn.BatchNorm2d(width)]
+            shortcut += [Conv2d(in_channels, width, kernel_size=1, bias=False), nn.BatchNorm2d(width)]
         self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -47,10 +48,10 @@ class ResNetLite(Classifier):
         super().__init__(num_classes, in_channels)
         first, second = STEM_WIDTHS
         self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, first, kernel_size=3, stride=2, padding=1, bias=False),
+            Conv2d(in_channels, first, kernel_size=3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(first),
             nn.ReLU(inplace=True),
-            nn.Conv2d(first, second, kernel_size=3, padding=1, bias=False),
+            Conv2d(first, second, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(second),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(kernel_size=3, stride=2, padding=1),

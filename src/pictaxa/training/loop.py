@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..augment.mixing import draw_mix, neighbours
 from ..augment.policy import Augmenter
 from ..config import TrainConfig
-from ..data.batches import Batch, epoch_order, read_batches
+from ..data.batches import epoch_order, read_batches
 from ..errors import TrainingError
 from ..models.layers import Classifier
 from ..progress import TrainProgress, clock, say
@@ -130,12 +131,15 @@ def _train_epoch(
         images = augment(
             batch.images, batch.rows, aspects=batch.aspects, epoch=counters.epoch, size=job.size_at(progress)
         )
+        mix = draw_mix(job.policy.cutmix, counters.step, seed=config.seed)
+        images, own_share = mix.pictures(images) if mix else (images, 1.0)
+        targets = ((batch.labels, own_share), (neighbours(batch.labels), 1 - own_share))
         images = images.contiguous(memory_format=job.plan.memory_format)
         have_pictures = time.monotonic()
 
         with job.plan.autocast():
             heads = model.training_logits(images)
-        loss = _loss(heads, batch.labels, weights=class_weights, smoothing=optimization.label_smoothing)
+        loss = _loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing)
         loss_value = loss.item()
         if not math.isfinite(loss_value):
             raise _diverged(job, counters.step + 1, rate=rate, what=f"loss {loss_value}")
@@ -146,7 +150,8 @@ def _train_epoch(
         optimizer.step()
         update_average(session.average, model, decay=optimization.average, step=counters.step)
 
-        _count(counters, batch, loss=loss_value, logits=heads[0][0])
+        mostly = max(targets, key=lambda target: target[1])[0]  # the label that most of each picture has
+        _count(counters, mostly, loss=loss_value, logits=heads[0][0])
         done = time.monotonic()
         counters.waiting_seconds += have_pictures - asked_for_pictures
         counters.epoch_seconds += done - asked_for_pictures
@@ -197,15 +202,17 @@ def _progress(job: Job, session: Session, length: Length) -> float:
 
 def _loss(
     heads: tuple[tuple[torch.Tensor, float], ...],
-    labels: torch.Tensor,
+    targets: tuple[tuple[torch.Tensor, float], ...],
     *,
     weights: torch.Tensor | None,
     smoothing: float,
 ) -> torch.Tensor:
-    """Cross-entropy in float32, summed over the weighted heads: a scalar."""
+    """Cross-entropy in float32, summed over the weighted heads and over the shares of the labels: a scalar."""
     terms = [
-        weight * F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)
+        weight * share * F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)
         for logits, weight in heads
+        for labels, share in targets
+        if share > 0
     ]
     return torch.stack(terms).sum()
 
@@ -219,10 +226,10 @@ def _class_weights(job: Job) -> torch.Tensor | None:
     return torch.from_numpy(weights.astype(np.float32)).to(job.plan.device)
 
 
-def _count(counters: Counters, batch: Batch, *, loss: float, logits: torch.Tensor) -> None:
-    pictures = len(batch.rows)
+def _count(counters: Counters, labels: torch.Tensor, *, loss: float, logits: torch.Tensor) -> None:
+    pictures = len(labels)
     counters.loss_sum += loss * pictures
-    counters.right += int((logits.argmax(dim=1) == batch.labels).sum())
+    counters.right += int((logits.argmax(dim=1) == labels).sum())
     counters.pictures += pictures
     counters.batch += 1
     counters.step += 1

@@ -135,9 +135,6 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
         size = min(size, max(entry.least_size, round(longer_side / 32) * 32))
     check_size(config.model, size)
     test_size = asked.test_size or size
-    if asked.test_size is None and entry.any_size and longer_side >= size * 9 / 8:
-        # Random crops make things larger in training than in the whole picture (Touvron et al. 2019, FixRes).
-        test_size = round(size * 9 / 8 / 8) * 8
     if test_size != size and not entry.any_size:
         raise ConfigError(
             f"one size for {config.model}", found=f"--size {size} and --test-size {test_size}", fix="Leave one out."

@@ -1,0 +1,52 @@
+"""CutMix: a rectangle of each picture comes from another one of its batch, and so does a part of its label.
+
+Yun et al. 2019, "CutMix: regularization strategy to train strong classifiers with localizable features".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .draws import uniforms
+
+_PURPOSE = 0x6D6978  # "mix": keeps these draws apart from those of the rows
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Which rectangle of every picture of a batch is its neighbour's, in parts of the side."""
+
+    top: float
+    bottom: float
+    left: float
+    right: float
+
+    def pictures(self, images: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """(N, C, H, W) -> the mixed pictures and the share of each that is still its own, from 0 to 1."""
+        height, width = images.shape[2:]
+        rows = slice(round(self.top * height), round(self.bottom * height))
+        columns = slice(round(self.left * width), round(self.right * width))
+        mixed = images.clone()
+        mixed[:, :, rows, columns] = images.roll(1, dims=0)[:, :, rows, columns]
+        taken = (rows.stop - rows.start) * (columns.stop - columns.start)
+        return mixed, 1 - taken / (height * width)
+
+
+def neighbours(labels: torch.Tensor) -> torch.Tensor:
+    """(N,) labels of the pictures that the rectangles come from."""
+    return labels.roll(1, dims=0)
+
+
+def draw_mix(probability: float, step: int, *, seed: int) -> Mix | None:
+    """The mix of a step, or None; a function of (seed, step). The share taken is uniform, its place too."""
+    chance, share, across, down = uniforms(np.array([step]), 4, seed=seed, epoch=_PURPOSE)[0]
+    if chance >= probability:
+        return None
+    half = float(np.sqrt(share)) / 2
+    return Mix(
+        top=max(0.0, down - half), bottom=min(1.0, down + half),
+        left=max(0.0, across - half), right=min(1.0, across + half),
+    )  # fmt: skip
