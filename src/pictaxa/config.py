@@ -71,8 +71,8 @@ class ScheduleConfig:
     """Peak learning rate. Default: 0.15 for sgd and 0.002 for adam and adamw at batch 64, in proportion else."""
     warm_up: float = 0.1
     """Part of the training in which the rate rises to its peak; a cosine takes it to zero after."""
-    small_first: float = 0.6
-    """Part of the training, from its start, that uses pictures of three quarters the size; 0: none."""
+    small_first: float = 0.65
+    """Part of the training, from its start, with small pictures: half the size, then three quarters; 0: none."""
 
     def __post_init__(self) -> None:
         both = self.epochs is not None and self.minutes is not None

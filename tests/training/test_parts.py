@@ -33,8 +33,10 @@ def test_the_rate_follows_the_batch():
 
 
 def test_pictures_are_small_first():
-    """Three quarters of the size until small_first, never below what the model takes, then the full size."""
-    assert size_at(0.0, size=128, least_size=32, small_first=0.6) == 96
+    """Half the size, then three quarters until small_first, never below what the model takes, then the full size."""
+    assert size_at(0.0, size=128, least_size=32, small_first=0.6) == 64
+    assert size_at(0.3, size=128, least_size=32, small_first=0.6) == 96
+    assert size_at(0.0, size=64, least_size=64, small_first=0.6) == 64
     assert size_at(0.6, size=128, least_size=32, small_first=0.6) == 128
     assert size_at(0.0, size=32, least_size=32, small_first=0.6) == 32
     assert size_at(0.0, size=128, least_size=32, small_first=0.0) == 128

@@ -35,7 +35,7 @@ def test_photographs(decide: Callable[..., Job]):
     job = decide(400, 300)
     assert job.size == 128 and job.geometry.square == 160 and job.geometry.channels == 3
     assert job.geometry.flip_average and job.cache.side == 160
-    assert job.size_at(0.0) == 96 and job.size_at(0.99) == 128
+    assert job.size_at(0.0) == 64 and job.size_at(0.99) == 128
 
 
 def test_small_pictures_are_not_enlarged_for_nothing(decide: Callable[..., Job]):

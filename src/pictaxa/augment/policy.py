@@ -61,7 +61,7 @@ POLICIES: dict[str, Policy] = {
     # For few photographs and long trainings.
     "strong": Policy(
         crop_area=0.35, horizontal_flip=0.5, rotation=15, brightness=0.4, contrast=0.4, saturation=0.4,
-        hue=0.02, channel_noise=0.1, cutmix=0.5,
+        hue=0.02, channel_noise=0.1,
     ),
 }  # fmt: skip
 
