@@ -229,7 +229,7 @@ def test_memory_stays_bounded_while_building(tmp_path: Path, make_photos: Make):
     builder = cache_module._Builder(tmp_path, SPEC, threads=2, progress=cache_module.no_progress)
     started: list[int] = []
     decode = builder._decode_one
-    builder._decode_one = lambda index, row: (started.append(row), decode(index, row))[1]  # type: ignore[method-assign]
+    builder._decode_one = lambda index, row: (started.append(row), decode(index, row))[1]  # type: ignore[method-assign]  # counts the calls
     stream = builder._decoded(index, list(range(200)))
     next(stream)
     time.sleep(0.2)
