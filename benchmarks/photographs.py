@@ -1,8 +1,9 @@
 """The promises to a person with a folder of photographs, measured by the commands that the person would type.
 
-    python benchmarks/photographs.py FOLDER [--minutes 10] [--seeds 3] [--only cache,waiting,start,accuracy]
+    python benchmarks/photographs.py FOLDER [--minutes 10] [--seeds 3] [--only cache,waiting,start,accuracy] [--work W]
 
-FOLDER has a sub-folder per class, or train/ and val/. Nothing else should run on the machine. Each figure is printed
+FOLDER has a sub-folder per class, or train/ and val/. The caches, the runs and what the accuracy commands print are
+kept in W when one is named. Nothing else should run on the machine. Each figure is printed
 with its runs, so that their spread can be seen; the share of time that a hypervisor kept the processors from us
 ("stolen", Linux only) stands beside what it may have spoilt.
 
@@ -32,14 +33,18 @@ from PIL import Image
 from pictaxa.pictures import is_picture
 
 
-def pictaxa(*words: str, cache: Path) -> float:
-    """Run a command as a process; its seconds."""
+def pictaxa(*words: str, cache: Path, folder: Path | None = None, output: Path | None = None) -> float:
+    """Run a command as a process in `folder`; its seconds. What it prints goes into the file `output`."""
     before = time.monotonic()
     environment = {**os.environ, "PICTAXA_CACHE": str(cache)}
-    done = subprocess.run([sys.executable, "-m", "pictaxa", *words], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-m", "pictaxa", *words]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    seconds = time.monotonic() - before
     if done.returncode:
         raise SystemExit(f"pictaxa {' '.join(words)}\n{done.stdout}{done.stderr}")
-    return time.monotonic() - before
+    if output is not None:
+        output.write_text(done.stdout)
+    return seconds
 
 
 def stolen_ticks() -> tuple[int, int]:
@@ -110,11 +115,13 @@ def measure_accuracy(folder: Path, work: Path, *, minutes: float, seeds: int) ->
     """The defaults, nothing else asked for."""
     accuracies, spent = [], []
     for seed in range(seeds):
-        run = work / f"accuracy-{seed}"
+        place = work / f"accuracy-{seed}"
+        place.mkdir()
         stolen, ticks = stolen_ticks()
-        words = ("train", str(folder), "--minutes", str(minutes), "--seed", str(seed), "--out", str(run))
-        spent.append(pictaxa(*words, cache=work / "cache"))
+        words = ("train", str(folder), "--minutes", str(minutes), "--seed", str(seed))
+        spent.append(pictaxa(*words, cache=work / "cache", folder=place, output=place / "output.txt"))
         stolen, ticks = (after - before for after, before in zip(stolen_ticks(), (stolen, ticks), strict=True))
+        (run,) = (place / "runs").iterdir()
         metrics = json.loads((run / "metrics.json").read_text())
         accuracies.append(100 * metrics["accuracy"])
         with (run / "log.csv").open(newline="") as file:
@@ -137,18 +144,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="cache,waiting,start,accuracy")
+    parser.add_argument("--work", type=Path)
     arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
     parts: dict[str, Callable[[Path], None]] = {
-        "cache": lambda work: measure_cache(arguments.folder, work),
-        "waiting": lambda work: measure_waiting(arguments.folder, work),
-        "start": lambda work: measure_start(arguments.folder, work),
-        "accuracy": lambda work: measure_accuracy(
-            arguments.folder, work, minutes=arguments.minutes, seeds=arguments.seeds
-        ),
+        "cache": lambda work: measure_cache(folder, work),
+        "waiting": lambda work: measure_waiting(folder, work),
+        "start": lambda work: measure_start(folder, work),
+        "accuracy": lambda work: measure_accuracy(folder, work, minutes=arguments.minutes, seeds=arguments.seeds),
     }
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as passing:
+        work = (arguments.work or Path(passing)).resolve()
+        work.mkdir(exist_ok=True)
         for name in arguments.only.split(","):
-            parts[name](Path(work))
+            parts[name](work)
 
 
 if __name__ == "__main__":

@@ -28,16 +28,13 @@ BATCH = 32  # pictures in a pass
 
 
 @torch.inference_mode()
-def square_logits(
-    model: Classifier, squares: torch.Tensor, *, aspects: np.ndarray, geometry: Geometry, plan: Plan
-) -> torch.Tensor:
-    """(N, S, S, C) uint8 on the plan's device, (N,) width/height -> (N, classes) float32 logits.
+def square_logits(model: Classifier, squares: torch.Tensor, *, aspects: np.ndarray, geometry: Geometry) -> torch.Tensor:
+    """(N, S, S, C) uint8 on the model's device, (N,) width/height -> (N, classes) float32 logits.
 
     Validation, evaluation, prediction and serving all come through here, in float32.
     """
     views = plain_view(aspects, view=geometry.view)
     images = resample(squares, views, size=geometry.size, padding=padding_of(geometry.view))
-    images = images.contiguous(memory_format=plan.memory_format)
     logits: torch.Tensor = model(images).float()
     if geometry.flip_average:
         logits = (logits + model(images.flip(-1)).float()) / 2
@@ -103,7 +100,7 @@ class Predictor:
     def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
         """(N, S, S, C) uint8, (N,) width/height -> (N, classes) float32."""
         images = torch.from_numpy(squares).to(self.plan.device)
-        return square_logits(self.model, images, aspects=aspects, geometry=self.geometry, plan=self.plan).cpu().numpy()
+        return square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
 
     def _squares(self, paths: Iterator[Path]) -> Iterator[tuple[str, Square | PictureError]]:
         """Decoded ahead in threads, in order."""

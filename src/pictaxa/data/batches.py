@@ -16,7 +16,7 @@ from .cache import PixelCache
 class Batch:
     """Pictures on the device, as they lie in the cache."""
 
-    images: torch.Tensor  # (N, S, S, C) uint8
+    images: torch.Tensor  # (N, S, S, C) uint8, in memory as (N, C, S, S): sampling is faster from planes
     labels: torch.Tensor  # (N,) int64
     rows: np.ndarray  # (N,) int64, on the host: randomness is a function of them
     aspects: np.ndarray  # (N,) float32: width / height
@@ -46,7 +46,8 @@ def read_batches(
     """
 
     def read(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        images = torch.from_numpy(cache.read(rows))
+        planes = np.ascontiguousarray(cache.read(rows).transpose(0, 3, 1, 2))
+        images = torch.from_numpy(planes).permute(0, 2, 3, 1)
         if device.type == "cuda":
             images = images.pin_memory()
         return images, torch.from_numpy(labels[rows])

@@ -134,7 +134,6 @@ def _train_epoch(
         mix = draw_mix(job.policy.cutmix, counters.step, seed=config.seed)
         images, own_share = mix.pictures(images) if mix else (images, 1.0)
         targets = ((batch.labels, own_share), (neighbours(batch.labels), 1 - own_share))
-        images = images.contiguous(memory_format=job.plan.memory_format)
         have_pictures = time.monotonic()
 
         with job.plan.autocast():
@@ -155,7 +154,6 @@ def _train_epoch(
         done = time.monotonic()
         counters.waiting_seconds += have_pictures - asked_for_pictures
         counters.epoch_seconds += done - asked_for_pictures
-        asked_for_pictures = done
         left = length.seconds_left(counters.step, seconds=session.seconds)
         display.step(_row(job, session, progress), progress=progress, seconds_left=left)
         if interrupted.is_set():
@@ -163,6 +161,7 @@ def _train_epoch(
             raise Interrupted(job.run)
         if done - session.last_saved >= config.machine.save_seconds:
             _save(job, session)
+        asked_for_pictures = time.monotonic()  # saying and saving are no waiting
 
 
 def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainProgress) -> None:
