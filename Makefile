@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check parity clean
 
 demo: .venv/installed
 	$(BIN)/pictaxa demo
@@ -12,9 +12,19 @@ test: check
 	$(BIN)/pytest
 
 check: .venv/installed
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks parity
+	$(BIN)/ruff format --check src tests benchmarks parity
 	$(BIN)/mypy
+
+# Every entry of the zoo against the library it comes from, in an environment of its own (several GB).
+parity: .venv-parity/installed
+	.venv-parity/bin/python parity/compare.py
+
+.venv-parity/installed: parity/requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check --requirement parity/requirements.txt
+	.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
 
 # The pinned packages and the package itself; again only when one of the two files changes.
 .venv/installed: requirements.lock pyproject.toml
@@ -25,4 +35,4 @@ check: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache runs/demo
+	rm -rf .venv .venv-parity .mypy_cache .ruff_cache .pytest_cache runs/demo

@@ -49,6 +49,26 @@ class ReportArguments:
 
 
 @dataclass(frozen=True)
+class ModelsArguments:
+    """List the architectures; show one layer by layer, draw it, or put several side by side."""
+
+    name: Positional[str | None] = None
+    """Architecture to show; timm/NAME is any model of timm. Default: list all."""
+    size: int | None = None
+    """Side of the input, pixels. Default: the model's own."""
+    channels: int | None = None
+    """1 for grey, 3 for colour. Default: the model's own."""
+    classes: int = 1000
+    """Number of classes."""
+    model_options: tuple[str, ...] = ()
+    """The architecture's own options, such as padding=same."""
+    diagram: Path | None = None
+    """Draw a block diagram to this .svg or .png file."""
+    compare: tuple[str, ...] = ()
+    """Architectures to put side by side: parameters, multiply-adds, depth, receptive field, measured speed."""
+
+
+@dataclass(frozen=True)
 class DemoArguments:
     """Train on handwritten digits, evaluate, predict and report: the whole path in under a minute."""
 

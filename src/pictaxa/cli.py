@@ -207,18 +207,33 @@ def _preview(words: list[str], started: float) -> int:
 
 
 def _models(words: list[str], started: float) -> int:
-    if words:
-        raise ConfigError("pictaxa models alone", found=" ".join(words), fix="It takes no arguments.")
-    import torch
+    from .arguments import ModelsArguments
 
-    from .models.zoo import ZOO, create_model
+    arguments = _parse(ModelsArguments, words, "models")
+    from . import catalogue
 
-    print(f"{'name':12}  {'parameters':>10}  {'pixels':>6}  paper")
-    for name, entry in ZOO.items():
-        with torch.device("meta"):
-            model = create_model(name)
-        count = sum(parameter.numel() for parameter in model.parameters())
-        print(f"{name:12}  {count:10,}  {entry.size:6d}  {entry.paper}")
+    if arguments.compare:
+        names = (arguments.name, *arguments.compare) if arguments.name else arguments.compare
+        lines = catalogue.compare_lines(
+            names, size=arguments.size, channels=arguments.channels, classes=arguments.classes
+        )
+    elif arguments.name is None:
+        lines = catalogue.list_lines()
+    else:
+        summary, options = catalogue.read_entry(
+            arguments.name,
+            size=arguments.size,
+            channels=arguments.channels,
+            classes=arguments.classes,
+            options=arguments.model_options,
+        )
+        lines = catalogue.layer_lines(summary)
+    for line in lines:
+        print(line, flush=True)
+    if arguments.diagram is not None:
+        if arguments.name is None or arguments.compare:
+            raise ConfigError("one model to draw", found="none named", fix="Write pictaxa models NAME --diagram FILE.")
+        print(f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}")
     return 0
 
 

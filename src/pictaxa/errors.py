@@ -6,6 +6,7 @@
       PictureError        one picture that can't be decoded (it is set aside, the rest goes on)
       CacheError          the pixel cache: no room, or damaged
       ModelError          an unknown model, option or input size
+      WeightsError        weights of another library that don't fit the model
       RunError            a run folder that is not one, is newer, or lacks a file
       TrainingError       training can't go on: the loss is not finite, the budget is too small
       MissingExtraError   an optional package that a command needs
@@ -43,6 +44,10 @@ class CacheError(PictaxaError):
 
 class ModelError(PictaxaError):
     """A model name, option or input size that does not exist."""
+
+
+class WeightsError(PictaxaError):
+    """Weights that don't fit the model they are meant for."""
 
 
 class RunError(PictaxaError):

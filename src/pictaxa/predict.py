@@ -22,7 +22,7 @@ from .models.layers import Classifier
 from .models.zoo import create_model, parse_options
 from .pictures import Square, is_picture, load_square
 from .run import Geometry, Run, open_run
-from .weights import load_model_weights
+from .weights.files import load_model_weights
 
 BATCH = 32  # pictures in a pass
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import ModelError
 from .convolution import Conv2d
+
+# What lies around a picture: symmetric is kernel // 2 zeros on every side (torchvision, timm), same is TensorFlow's
+# (out = ceil(in / stride), the odd pixel on the right and at the bottom), valid is nothing.
+Padding = Literal["symmetric", "same", "valid"]
 
 # Statistics of ImageNet's training pictures, RGB in [0, 1], as torchvision's checkpoints expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# The mean colour that Caffe's networks take from pixels in [0, 255], and nothing else.
+CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
+CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
 
 
 class Classifier(nn.Module):
@@ -24,6 +35,7 @@ class Classifier(nn.Module):
 
     mean: torch.Tensor
     std: torch.Tensor
+    least_size = 1  # of the pictures' sides, pixels; `create_model` sets the entry's
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
@@ -46,8 +58,25 @@ class Classifier(nn.Module):
         return torch.addcmul(-self.mean[:, None, None] * scale, images, scale)  # one pass over the pixels
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Pictures in [0, 1], (N, C, H, W) -> the last feature map, (N, C', h, w)."""
+        """Pictures in [0, 1], (N, C, H, W) -> the last feature map, (N, C', h, w); ModelError for other pictures."""
+        self.check(images)
         return self.body(self.normalise(images))
+
+    def check(self, images: torch.Tensor) -> None:
+        """ModelError when pictures have another number of channels or are too small."""
+        shape = tuple(images.shape)
+        if len(shape) != 4 or shape[1] != self.in_channels:
+            raise ModelError(
+                f"pictures (N, {self.in_channels}, H, W)",
+                found=f"shape {shape}",
+                fix=f"Create the model with in_channels={shape[1] if len(shape) == 4 else 3}, or convert the pictures.",
+            )
+        if min(shape[2:]) < self.least_size:
+            raise ModelError(
+                f"pictures of at least {self.least_size} pixels",
+                found=f"{shape[3]} x {shape[2]}",
+                fix="Enlarge them, or choose a model with fewer strides.",
+            )
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised pictures -> features; each family writes its own."""
@@ -73,6 +102,11 @@ class Classifier(nn.Module):
 def classifier_layer(width: int, num_classes: int) -> nn.Module:
     """The last dense layer, or nothing for `num_classes=0`, which gives pooled features."""
     return nn.Linear(width, num_classes) if num_classes else nn.Identity()
+
+
+def activate(images: torch.Tensor, slope: float = 0.0) -> torch.Tensor:
+    """ReLU in place, or LeakyReLU where the slope below zero is not 0."""
+    return F.leaky_relu(images, slope, inplace=True) if slope else F.relu(images, inplace=True)
 
 
 def pad_same(images: torch.Tensor, *, kernel: int, stride: int, value: float = 0.0) -> torch.Tensor:
@@ -109,6 +143,82 @@ class SameMaxPool2d(nn.Module):
         return F.max_pool2d(padded, self.kernel, stride=self.stride)
 
 
+def make_conv(
+    in_channels: int,
+    channels: int,
+    *,
+    kernel: int,
+    stride: int = 1,
+    padding: Padding = "symmetric",
+    bias: bool = False,
+    groups: int = 1,
+) -> Conv2d:
+    """A convolution with the padding of the reference; "symmetric" is kernel // 2 on every side."""
+    if padding == "same" and stride > 1:  # with stride 1 and an odd kernel the two are equal
+        return SameConv2d(in_channels, channels, kernel, stride=stride, bias=bias, groups=groups)
+    pixels = 0 if padding == "valid" else kernel // 2
+    return Conv2d(in_channels, channels, kernel, stride=stride, padding=pixels, bias=bias, groups=groups)
+
+
+def make_max_pool(kernel: int, *, stride: int, padding: Padding = "symmetric") -> nn.Module:
+    """Max pooling with the padding of the reference."""
+    if padding == "same":
+        return SameMaxPool2d(kernel, stride=stride)
+    return nn.MaxPool2d(kernel, stride=stride, padding=0 if padding == "valid" else kernel // 2)
+
+
+class SameAvgPool2d(nn.Module):
+    """Average pooling with TF-same padding; what lies beyond the edge does not count in an average."""
+
+    def __init__(self, kernel: int, *, stride: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))."""
+        sums = self._pool(images)
+        return sums / self._pool(torch.ones_like(images[:1, :1]))  # the share of each window that is picture
+
+    def _pool(self, images: torch.Tensor) -> torch.Tensor:
+        return F.avg_pool2d(pad_same(images, kernel=self.kernel, stride=self.stride), self.kernel, stride=self.stride)
+
+
+class ConvUnit(nn.Module):
+    """Convolution, batch norm (unless `epsilon` is None, when it has a bias instead), ReLU."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        *,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        padding: Padding = "symmetric",
+        epsilon: float | None = 1e-3,
+    ) -> None:
+        super().__init__()
+        if isinstance(kernel, tuple):  # n x 1 and 1 x n, stride 1
+            pixels = (kernel[0] // 2, kernel[1] // 2)
+            self.conv = Conv2d(in_channels, channels, kernel, padding=pixels, bias=epsilon is None)
+        else:
+            self.conv = make_conv(
+                in_channels, channels, kernel=kernel, stride=stride, padding=padding, bias=epsilon is None
+            )
+        self.bn = None if epsilon is None else nn.BatchNorm2d(channels, eps=epsilon)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        out = self.conv(images)
+        return F.relu(out if self.bn is None else self.bn(out), inplace=True)
+
+
+def make_divisible(channels: float, *, divisor: int = 8) -> int:
+    """A scaled width as MobileNet rounds it: to the nearest multiple of 8, never more than a tenth below."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
 def he_initialise(module: nn.Module) -> None:
     """He et al. 2015, fan out, for convolutions; ones and zeros for batch norm; small normal dense layers."""
     for part in module.modules():
@@ -122,3 +232,21 @@ def he_initialise(module: nn.Module) -> None:
         elif isinstance(part, nn.Linear):
             nn.init.normal_(part.weight, std=0.01)
             nn.init.zeros_(part.bias)
+
+
+def xavier_initialise(module: nn.Module) -> None:
+    """Glorot & Bengio 2010, uniform, for convolutions and dense layers; zeros for biases."""
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+def truncated_normal_initialise(module: nn.Module, *, std: float) -> None:
+    """Normal with `std`, cut at two of them, for convolutions and dense layers; zeros for biases."""
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear)):
+            nn.init.trunc_normal_(part.weight, std=std, a=-2 * std, b=2 * std)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

@@ -1,47 +1,103 @@
-"""ResNet v1.5: He et al. 2015, "Deep residual learning for image recognition".
+"""ResNet and ResNeXt: He et al. 2015, "Deep residual learning"; Xie et al. 2016, "Aggregated residual transformations".
 
     stem (7x7/2, max pool /2) -> four stages of residual blocks, each but the first halving -> average -> dense
 
-A block computes relu(shortcut(x) + residual(x)). Module names are torchvision's, so its checkpoints load as they
-are. In v1.5 the stride of a bottleneck is in its 3x3 (torchvision, NVIDIA), not in its first 1x1 (the paper).
+A block computes relu(shortcut(x) + residual(x)), so that a layer learns what to add. What differs between the
+published ports is a row of SIZES:
+
+    v1.5      the stride of a bottleneck is in its 3x3 (torchvision, NVIDIA)
+    v1        it is in its first 1x1, as in the paper, and convolutions have biases (Keras' ResNet50)
+    course    v1 as a widely taught Keras exercise has it
+    textbook  the ResNet-18 of a textbook: biases, no batch norm in the shortcuts
+    ResNeXt   the 3x3 is grouped
+
+Module names are torchvision's, so its checkpoints load as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from .convolution import Conv2d
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, SameConv2d, SameMaxPool2d, classifier_layer, he_initialise
-
-Padding = Literal["symmetric", "same"]
+from .layers import (
+    CAFFE_MEAN,
+    CAFFE_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Classifier,
+    Padding,
+    SameAvgPool2d,
+    activate,
+    classifier_layer,
+    he_initialise,
+    make_conv,
+    make_max_pool,
+)
 
 STAGE_WIDTHS = (64, 128, 256, 512)  # table 1 of the paper; a bottleneck gives four times as many channels
 
-# name: (bottleneck?, blocks in each stage), table 1 of the paper.
-SIZES: dict[str, tuple[bool, tuple[int, int, int, int]]] = {
-    "resnet18": (False, (2, 2, 2, 2)),
-    "resnet50": (True, (3, 4, 6, 3)),
-}
+StageDepths = tuple[int, int, int, int]
 
 
-def _conv(in_channels: int, channels: int, *, kernel: int, stride: int = 1, padding: Padding = "symmetric") -> Conv2d:
-    if padding == "same" and stride > 1:
-        return SameConv2d(in_channels, channels, kernel, stride=stride, bias=False)
-    return Conv2d(in_channels, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
+@dataclass(frozen=True)
+class Form:
+    """A row of SIZES."""
+
+    bottleneck: bool
+    blocks: StageDepths  # in each stage
+    groups: int = 1  # of the bottleneck's 3x3
+    group_width: int = 64  # its channels in a group, in the first stage
+    stride_in: Literal["3x3", "1x1"] = "3x3"  # where a bottleneck halves
+    bias: bool = False  # of the convolutions
+    epsilon: float = 1e-5  # of batch norm
+    padding: Padding = "symmetric"
+    pool_padding: Padding = "symmetric"  # of the stem's pool
+    shortcut_norm: bool = True  # batch norm after the shortcut's 1x1
+    slope: float = 0.0  # of the activation below zero
+    last_inner_width: int = 512  # of the last stage's bottlenecks after its first
+    final_pool: Literal["global", "valid", "same"] = "global"  # or 2x2 and flatten
+    caffe_input: bool = False  # normalised as Caffe's models: minus a mean colour, in [0, 255]
 
 
-def _projection(in_channels: int, channels: int, *, stride: int) -> nn.Module | None:
-    """The shortcut's 1x1 where the shape changes (option B of the paper), else none."""
-    if stride == 1 and in_channels == channels:
-        return None
-    return nn.Sequential(
-        Conv2d(in_channels, channels, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(channels)
+_COURSE = Form(
+    bottleneck=True, blocks=(3, 4, 6, 3), stride_in="1x1", bias=True, epsilon=1e-3, pool_padding="valid",
+    last_inner_width=256, final_pool="valid",
+)  # fmt: skip
+
+# Depths: table 1 of the paper; ResNeXt: table 1 of its paper and torchvision's names.
+SIZES: dict[str, Form] = {
+    "resnet18": Form(bottleneck=False, blocks=(2, 2, 2, 2)),
+    "resnet34": Form(bottleneck=False, blocks=(3, 4, 6, 3)),
+    "resnet50": Form(bottleneck=True, blocks=(3, 4, 6, 3)),
+    "resnet101": Form(bottleneck=True, blocks=(3, 4, 23, 3)),
+    "resnet152": Form(bottleneck=True, blocks=(3, 8, 36, 3)),
+    "resnext50_32x4d": Form(bottleneck=True, blocks=(3, 4, 6, 3), groups=32, group_width=4),
+    "resnext101_32x8d": Form(bottleneck=True, blocks=(3, 4, 23, 3), groups=32, group_width=8),
+    "resnext101_64x4d": Form(bottleneck=True, blocks=(3, 4, 23, 3), groups=64, group_width=4),
+    "resnet50_course": _COURSE,
+    "resnet50_course_leaky": replace(_COURSE, slope=0.3, final_pool="same"),
+    "resnet18_textbook": Form(
+        bottleneck=False, blocks=(2, 2, 2, 2), bias=True, epsilon=1e-3, padding="same", pool_padding="same",
+        shortcut_norm=False,
+    ),
+} | {
+    f"{name}_v1": Form(
+        bottleneck=True, blocks=blocks, stride_in="1x1", bias=True, epsilon=1.001e-5, caffe_input=True
     )
+    for name, blocks in {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}.items()
+}  # fmt: skip
+
+
+class Projection(nn.Sequential):
+    """The shortcut's 1x1 where the shape changes (option B of the paper), with its batch norm."""
+
+    def __init__(self, in_channels: int, channels: int, *, stride: int, form: Form) -> None:
+        conv = make_conv(in_channels, channels, kernel=1, stride=stride, bias=form.bias)
+        super().__init__(conv, *([nn.BatchNorm2d(channels, eps=form.epsilon)] if form.shortcut_norm else []))
 
 
 class BasicBlock(nn.Module):
@@ -49,99 +105,137 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, width: int, *, stride: int, padding: Padding) -> None:
+    def __init__(self, in_channels: int, width: int, *, stride: int, form: Form, project: bool) -> None:
         super().__init__()
-        self.conv1 = _conv(in_channels, width, kernel=3, stride=stride, padding=padding)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv(width, width, kernel=3)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = _projection(in_channels, width, stride=stride)
+        self.conv1 = make_conv(in_channels, width, kernel=3, stride=stride, padding=form.padding, bias=form.bias)
+        self.bn1 = nn.BatchNorm2d(width, eps=form.epsilon)
+        self.conv2 = make_conv(width, width, kernel=3, padding=form.padding, bias=form.bias)
+        self.bn2 = nn.BatchNorm2d(width, eps=form.epsilon)
+        self.downsample = Projection(in_channels, width, stride=stride, form=form) if project else None
+        self.slope = form.slope
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, width, H / stride, W / stride)."""
         shortcut = images if self.downsample is None else self.downsample(images)
-        out = F.relu(self.bn1(self.conv1(images)), inplace=True)
-        return F.relu(self.bn2(self.conv2(out)).add_(shortcut), inplace=True)
+        out = activate(self.bn1(self.conv1(images)), self.slope)
+        return activate(self.bn2(self.conv2(out)).add_(shortcut), self.slope)
 
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3, 1x1 up beside a shortcut (figure 5, right); the stride is in the 3x3."""
+    """1x1 down, 3x3 (grouped in ResNeXt), 1x1 up beside a shortcut (figure 5, right)."""
 
     expansion = 4
 
-    def __init__(self, in_channels: int, width: int, *, stride: int, padding: Padding) -> None:
+    def __init__(
+        self, in_channels: int, width: int, *, stride: int, form: Form, project: bool, inner_width: int | None = None
+    ) -> None:
         super().__init__()
         channels = width * self.expansion
-        self.conv1 = _conv(in_channels, width, kernel=1)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv(width, width, kernel=3, stride=stride, padding=padding)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = _conv(width, channels, kernel=1)
-        self.bn3 = nn.BatchNorm2d(channels)
-        self.downsample = _projection(in_channels, channels, stride=stride)
+        inner = (inner_width or width) * form.group_width // 64 * form.groups
+        first, second = (stride, 1) if form.stride_in == "1x1" else (1, stride)
+        self.conv1 = make_conv(in_channels, inner, kernel=1, stride=first, bias=form.bias)
+        self.bn1 = nn.BatchNorm2d(inner, eps=form.epsilon)
+        self.conv2 = make_conv(
+            inner, inner, kernel=3, stride=second, padding=form.padding, bias=form.bias, groups=form.groups
+        )
+        self.bn2 = nn.BatchNorm2d(inner, eps=form.epsilon)
+        self.conv3 = make_conv(inner, channels, kernel=1, bias=form.bias)
+        self.bn3 = nn.BatchNorm2d(channels, eps=form.epsilon)
+        self.downsample = Projection(in_channels, channels, stride=stride, form=form) if project else None
+        self.slope = form.slope
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, 4 * width, H / stride, W / stride)."""
         shortcut = images if self.downsample is None else self.downsample(images)
-        out = F.relu(self.bn1(self.conv1(images)), inplace=True)
-        out = F.relu(self.bn2(self.conv2(out)), inplace=True)
-        return F.relu(self.bn3(self.conv3(out)).add_(shortcut), inplace=True)
+        out = activate(self.bn1(self.conv1(images)), self.slope)
+        out = activate(self.bn2(self.conv2(out)), self.slope)
+        return activate(self.bn3(self.conv3(out)).add_(shortcut), self.slope)
 
 
 class ResNet(Classifier):
-    """Stem, four stages, global average, one dense layer; a row of SIZES with its two paddings."""
+    """Stem, four stages, pool, one dense layer. `size` matters only where the last map is flattened."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        in_channels: int,
-        *,
-        bottleneck: bool,
-        blocks: tuple[int, int, int, int],
-        padding: Padding = "symmetric",
-    ) -> None:
+    def __init__(self, num_classes: int, in_channels: int, *, form: Form, size: int = 224) -> None:
         super().__init__(num_classes, in_channels)
-        block = Bottleneck if bottleneck else BasicBlock
-        self.conv1 = _conv(in_channels, 64, kernel=7, stride=2, padding=padding)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.maxpool = _max_pool(padding)
+        self.slope = form.slope
+        self.conv1 = make_conv(in_channels, 64, kernel=7, stride=2, padding=form.padding, bias=form.bias)
+        self.bn1 = nn.BatchNorm2d(64, eps=form.epsilon)
+        self.maxpool = make_max_pool(3, stride=2, padding=form.pool_padding)
         channels = 64
         stages = []
-        for number, (depth, width) in enumerate(zip(blocks, STAGE_WIDTHS, strict=True)):
-            units = []
-            for place in range(depth):
-                stride = 2 if number > 0 and place == 0 else 1
-                units.append(block(channels, width, stride=stride, padding=padding))
-                channels = width * block.expansion
-            stages.append(nn.Sequential(*units))
+        for number in range(4):
+            stages.append(_stage(number, channels, form=form))
+            channels = STAGE_WIDTHS[number] * (Bottleneck.expansion if form.bottleneck else BasicBlock.expansion)
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        self.fc = classifier_layer(channels, num_classes)
+        pools = {"global": nn.AdaptiveAvgPool2d(1), "valid": nn.AvgPool2d(2), "same": SameAvgPool2d(2, stride=2)}
+        self.avgpool = pools[form.final_pool]
+        self.fc = classifier_layer(channels * _flattened_pixels(form, size), num_classes)
         he_initialise(self)
-        self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+        if form.caffe_input:
+            self.set_normalisation(CAFFE_MEAN, CAFFE_STD)
+        else:
+            self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 512 or 2048, H / 32, W / 32)."""
-        out = self.maxpool(F.relu(self.bn1(self.conv1(images)), inplace=True))  # -> (N, 64, H / 4, W / 4)
+        out = self.maxpool(activate(self.bn1(self.conv1(images)), self.slope))  # -> (N, 64, H / 4, W / 4)
         maps: torch.Tensor = self.layer4(self.layer3(self.layer2(self.layer1(out))))
         return maps
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, C, h, w) -> (N, C) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(features.mean(dim=(2, 3)))
+        logits: torch.Tensor = self.fc(self.avgpool(features).flatten(1))
         return logits
 
 
-def _max_pool(padding: Padding) -> nn.Module:
-    if padding == "same":
-        return SameMaxPool2d(3, stride=2)
-    return nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+def _stage(number: int, in_channels: int, *, form: Form) -> nn.Sequential:
+    width = STAGE_WIDTHS[number]
+    units: list[nn.Module] = []
+    for place in range(form.blocks[number]):
+        stride = 2 if number > 0 and place == 0 else 1
+        if form.bottleneck:
+            inner = form.last_inner_width if number == 3 and place > 0 else width
+            project = in_channels != width * 4 or stride > 1
+            units.append(Bottleneck(in_channels, width, stride=stride, form=form, project=project, inner_width=inner))
+            in_channels = width * 4
+        else:
+            project = in_channels != width or stride > 1
+            units.append(BasicBlock(in_channels, width, stride=stride, form=form, project=project))
+            in_channels = width
+    return nn.Sequential(*units)
+
+
+def _flattened_pixels(form: Form, size: int) -> int:
+    """Pixels of the last map that the dense layer sees: 1 behind a global average."""
+    if form.final_pool == "global":
+        return 1
+    side = (size - 1) // 2 + 1  # 7x7/2 with 3 pixels of padding
+    side = (side - 3) // 2 + 1  # the valid pool
+    for _ in range(3):
+        side = (side - 1) // 2 + 1  # the halving 1x1 of a stage
+    side = side // 2 if form.final_pool == "valid" else -(-side // 2)
+    return side * side
 
 
 def builder(name: str) -> Callable[..., ResNet]:
-    """The constructor of a row of SIZES."""
-    bottleneck, blocks = SIZES[name]
+    """The constructor of a v1.5 or v1 ResNet; `padding="same"` is that of Keras ports of v1.5."""
 
     def build(num_classes: int, in_channels: int, *, padding: Padding = "symmetric") -> ResNet:
-        return ResNet(num_classes, in_channels, bottleneck=bottleneck, blocks=blocks, padding=padding)
+        form = replace(SIZES[name], padding=padding, pool_padding=padding)
+        return ResNet(num_classes, in_channels, form=form)
 
     return build
+
+
+def course_builder(name: str, *, native_size: int) -> Callable[..., ResNet]:
+    """The constructor of a course network, whose dense layer fits one input size."""
+
+    def build(num_classes: int, in_channels: int, *, size: int = native_size) -> ResNet:
+        return ResNet(num_classes, in_channels, form=SIZES[name], size=size)
+
+    return build
+
+
+def textbook(num_classes: int, in_channels: int, *, blocks: StageDepths = (2, 2, 2, 2)) -> ResNet:
+    """The textbook's ResNet-18, or another depth of it."""
+    return ResNet(num_classes, in_channels, form=replace(SIZES["resnet18_textbook"], blocks=blocks))

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import RunError
-from ..weights import load_tensors, read_notes, save_tensors
+from ..weights.files import load_tensors, read_notes, save_tensors
 
 KEPT = 2
 

@@ -15,7 +15,7 @@ from ..metrics import Predictions, log_loss, softmax, summarise
 from ..models.layers import Classifier
 from ..predict import BATCH, square_logits
 from ..run import Run
-from ..weights import save_tensors
+from ..weights.files import save_tensors
 from .checkpoint import Counters
 from .prepare import Job
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .errors import RunError
+from ..errors import RunError
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, notes: dict[str, str] | None = None) -> None:

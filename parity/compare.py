@@ -1,0 +1,215 @@
+"""Proof that each entry of the zoo is what it says: the reference's weights in, the reference's numbers out.
+
+    make parity                                     everything
+    .venv-parity/bin/python parity/compare.py --only resnet --no-speed
+
+For each reference: the same count of trainable parameters, the same logits (auxiliary heads too) on the same pictures
+to 1e-4 of the largest, and for convolutional networks the same gradient of the loss with respect to the pictures to
+1e-6 of its largest. Gradients are computed in float64: in float32 a rounding opens or closes a ReLU here and there, and
+the gradient jumps by percents though both sides are right.
+
+Beside them the seconds of a forward pass and of a training step, theirs and ours in turn: `ours` is the same plain
+float32 arithmetic, `plan` what this machine's plan makes of it. The exit status is 1 when any row fails; speed alone
+fails no row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import statistics
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from cases import Case, Reference, pictures_for, torch_forward, torch_step
+
+from pictaxa.config import MachineConfig, OptimizerConfig
+from pictaxa.device import apply_plan, choose_plan, place
+from pictaxa.models.layers import Classifier
+from pictaxa.models.zoo import create_model
+from pictaxa.training.optimizer import make_optimizer, set_rate
+
+ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow says much at its start
+GRADIENT_TOLERANCE = 1e-6  # of the largest
+
+
+@dataclass
+class Result:
+    """A row of the table."""
+
+    case: Case
+    theirs: int = 0
+    ours: int = 0
+    logits: float = float("nan")  # largest difference, in parts of the largest logit
+    gradient: float | None = None
+    forward: tuple[float, float] | None = None  # seconds: theirs, ours
+    step: tuple[float, float, float] | None = None  # seconds: theirs, ours, ours with the machine's plan
+    problem: str = ""
+
+
+def relative(theirs: np.ndarray, ours: np.ndarray) -> float:
+    """The largest difference in parts of the largest value."""
+    assert theirs.shape == ours.shape, f"shapes {theirs.shape} and {ours.shape}"
+    return float(np.abs(theirs - ours).max() / np.abs(theirs).max())
+
+
+def check(case: Case, *, speed: bool) -> Result:
+    """Build both, copy the weights, compare, and time."""
+    result = Result(case)
+    reference = case.build(case)
+    model = create_model(case.entry, case.classes, in_channels=case.channels, **case.options)
+    reference.give_weights(model)
+    model.eval()
+    images, labels = pictures_for(case, count=2)
+    result.theirs = reference.parameters
+    result.ours = sum(parameter.numel() for parameter in model.parameters())
+    expected = reference.heads(images)
+    with torch.no_grad():
+        found = [logits.numpy() for logits, _ in model.training_logits(torch.from_numpy(images))]
+        assert relative(found[0], model(torch.from_numpy(images)).numpy()) < 1e-6, "the main head is not the model"
+    if len(expected) != len(found):
+        result.problem = f"{len(expected)} heads there, {len(found)} here"
+        return result
+    result.logits = max(relative(a, b) for a, b in zip(expected, found, strict=True))
+    spread = float(np.abs(expected[0][0] - expected[0][1]).max() / np.abs(expected[0]).max())
+    if spread < 10 * case.tolerance:
+        result.problem = f"the reference hardly looks at the pictures ({spread:.1e})"
+    if case.gradient:
+        pictures = torch.from_numpy(images.astype(np.float64)).requires_grad_()
+        F.cross_entropy(model.double()(pictures), torch.from_numpy(labels)).backward()
+        assert pictures.grad is not None
+        result.gradient = relative(reference.gradient(images, labels), pictures.grad.numpy())
+        model.float().zero_grad(set_to_none=True)
+    scales = 17_216 if case.entry == "inception_v3" and "keras" in case.reference else 0  # theirs has none
+    if result.ours != result.theirs + scales:
+        result.problem = "parameters differ"
+    elif not result.logits < case.tolerance:
+        result.problem = "logits differ"
+    elif result.gradient is not None and not result.gradient < GRADIENT_TOLERANCE:
+        result.problem = "gradients differ"
+    if speed and case.gradient:
+        _time(result, reference, model)
+    return result
+
+
+def _time(result: Result, reference: Reference, model: Classifier) -> None:
+    case = result.case
+    count = 32 if case.size <= 64 else 8
+    images, labels = pictures_for(case, count=count)
+    plan = choose_plan(MachineConfig())
+    sides = {"theirs": reference.forward(images), "ours": torch_forward(model, images)}
+    seconds = _alternate(sides)
+    result.forward = (seconds["theirs"], seconds["ours"])
+
+    def loss(pictures: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        heads = model.training_logits(pictures)
+        return torch.stack([weight * F.cross_entropy(logits.float(), targets) for logits, weight in heads]).sum()
+
+    planned = create_model(case.entry, case.classes, in_channels=case.channels, **case.options)
+    planned.load_state_dict(model.state_dict())
+    planned = place(planned, plan)
+    optimizer = make_optimizer(planned, OptimizerConfig(clip_norm=None))
+    pictures, targets = torch.from_numpy(images), torch.from_numpy(labels)
+
+    def plan_step() -> None:
+        planned.train()
+        set_rate(optimizer, 1e-5)
+        optimizer.zero_grad(set_to_none=True)
+        with plan.autocast():
+            heads = planned.training_logits(pictures)
+        torch.stack([w * F.cross_entropy(logits.float(), targets) for logits, w in heads]).sum().backward()
+        optimizer.step()
+
+    steps = {
+        "theirs": reference.train_step(images, labels),
+        "ours": torch_step(model, loss, images, labels),
+        "plan": plan_step,
+    }
+    seconds = _alternate(steps)
+    result.step = (seconds["theirs"], seconds["ours"], seconds["plan"])
+
+
+def _alternate(sides: dict[str, Callable[[], None]], *, rounds: int = 3) -> dict[str, float]:
+    """Median seconds of each side, in turn, after one call of each that does not count."""
+    for run in sides.values():
+        run()
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, run in sides.items():
+            before = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - before)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+HEADER = (
+    f"{'entry':24}{'reference':36}{'parameters':>12}{'logits':>9}{'gradient':>10}"
+    f"{'forward: theirs, ours':>24}{'step: theirs, ours, plan':>30}{'ours':>7}{'plan':>7}"
+)
+
+
+def line(result: Result) -> str:
+    """The row as text."""
+    case = result.case
+    text = f"{case.entry:24}{case.reference:36}{result.ours:>12,}{result.logits:>9.1e}"
+    text += f"{result.gradient:>10.1e}" if result.gradient is not None else f"{'':>10}"
+    if result.forward and result.step:
+        text += "".join(f"{1000 * value:>12.0f}" for value in result.forward)
+        text += "".join(f"{1000 * value:>10.0f}" for value in result.step)
+        text += f"{result.step[0] / result.step[1]:>7.2f}{result.step[0] / result.step[2]:>7.2f}"
+    return text + (f"   FAILED: {result.problem}" if result.problem else "")
+
+
+LIBRARIES = ("torch", "keras")
+
+
+def cases_of(library: str) -> tuple[Case, ...]:
+    """The rows whose references come from a library; loads it."""
+    if library == "torch":
+        from torch_references import CASES
+    else:
+        from keras_references import CASES
+    return CASES
+
+
+def main() -> int:
+    """Check every case that is asked for; 1 when any fails."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="entries whose name or reference has this in it")
+    parser.add_argument("--no-speed", action="store_true")
+    parser.add_argument("--library", choices=LIBRARIES)
+    arguments = parser.parse_args()
+    if arguments.library is None:
+        # One process for each: TensorFlow and torch's compiler bring the same library along and abort in one process.
+        print("milliseconds; `ours` and `plan` at the end: how many times as fast a training step is as theirs\n")
+        print(HEADER, flush=True)
+        command = [sys.executable, *sys.argv]
+        codes = [subprocess.run([*command, "--library", library], env=ENVIRONMENT).returncode for library in LIBRARIES]
+        print("\nevery row holds" if not any(codes) else "\nFAILED")
+        return 1 if any(codes) else 0
+    apply_plan(choose_plan(MachineConfig()))
+    results = []
+    for case in cases_of(arguments.library):
+        if arguments.only not in f"{case.entry} {case.reference}":
+            continue
+        try:
+            result = check(case, speed=not arguments.no_speed)
+        except Exception as error:  # a row that can't be computed fails; the others go on
+            traceback.print_exc()
+            result = Result(case, problem=f"{type(error).__name__}: {error}")
+        results.append(result)
+        print(line(result), flush=True)
+        gc.collect()
+    return 1 if any(result.problem for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""References from torchvision and timm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+import torch.nn.functional as F
+import torchvision
+from cases import Case, Reference, pictures_for, torch_forward, torch_step
+from torch import nn
+
+from pictaxa.models.layers import Classifier
+from pictaxa.models.zoo import find_entry
+from pictaxa.weights import timm as timm_weights
+from pictaxa.weights import torchvision as torchvision_weights
+
+
+class TorchReference:
+    """torchvision or timm."""
+
+    def __init__(self, module: nn.Module, case: Case, *, mean: Any, std: Any) -> None:
+        self.module = module.eval()
+        self.case = case
+        self.mean = torch.tensor(mean).view(1, -1, 1, 1)
+        self.std = torch.tensor(std).view(1, -1, 1, 1)
+        self._randomise()
+        self.parameters = sum(parameter.numel() for parameter in module.parameters())
+
+    def _randomise(self) -> None:
+        """Random scales, shifts and biases; statistics as the network itself has them on other pictures, then shaken.
+
+        Statistics out of nothing would let activations die or grow from layer to layer, and compare noise.
+        """
+        generator = torch.Generator().manual_seed(1)
+        norms = [part for part in self.module.modules() if isinstance(part, nn.BatchNorm2d)]
+        for part in self.module.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.weight.data.uniform_(0.5, 1.5, generator=generator)
+            if isinstance(part, (nn.BatchNorm2d, nn.Linear, nn.Conv2d)) and part.bias is not None:
+                part.bias.data.uniform_(-0.1, 0.1, generator=generator)
+        if norms:
+            momenta = [norm.momentum for norm in norms]
+            for norm in norms:
+                norm.momentum = 1.0
+            self.module.train()
+            with torch.no_grad():
+                self._logits(torch.from_numpy(pictures_for(self.case, count=4, seed=3)[0]))
+            self.module.eval()
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+                assert norm.running_mean is not None and norm.running_var is not None
+                shaken = torch.empty_like(norm.running_mean)
+                norm.running_mean += shaken.uniform_(-0.2, 0.2, generator=generator) * norm.running_var.sqrt()
+                norm.running_var *= shaken.uniform_(0.8, 1.25, generator=generator)
+
+    def give_weights(self, model: Classifier) -> None:
+        load = timm_weights.load if self.case.reference.startswith("timm") else torchvision_weights.load
+        load(model, self.module.state_dict(), family=find_entry(self.case.entry).family)
+        model.mean.copy_(self.mean.flatten())
+        model.std.copy_(self.std.flatten())
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        return self.module((images - self.mean.to(images.dtype)) / self.std.to(images.dtype))
+
+    def heads(self, images: np.ndarray) -> list[np.ndarray]:
+        with torch.no_grad():
+            found = [self._logits(torch.from_numpy(images))]
+            if getattr(self.module, "aux_logits", False):
+                self.module.training = True  # only the outermost: it returns the heads, all else stays in eval mode
+                out = self._logits(torch.from_numpy(images))
+                self.module.training = False
+                # torchvision gives (logits, aux2, aux1) for GoogLeNet and (logits, aux) for Inception v3
+                found += list(reversed([head for head in out[1:] if head is not None]))
+        return [logits.numpy() for logits in found]
+
+    def gradient(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        pictures = torch.from_numpy(images.astype(np.float64)).requires_grad_()
+        self.module.double()
+        F.cross_entropy(self._logits(pictures), torch.from_numpy(labels)).backward()
+        self.module.float().zero_grad(set_to_none=True)
+        assert pictures.grad is not None
+        return pictures.grad.numpy()
+
+    def forward(self, images: np.ndarray) -> Callable[[], None]:
+        return torch_forward(self.module, images)
+
+    def train_step(self, images: np.ndarray, labels: np.ndarray) -> Callable[[], None]:
+        def loss(pictures: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            out = self.module((pictures - self.mean) / self.std)
+            heads = [out] if isinstance(out, torch.Tensor) else [head for head in out if head is not None]
+            return torch.stack([F.cross_entropy(head, targets) for head in heads]).sum()
+
+        return torch_step(self.module, loss, images, labels)
+
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def _torchvision(entry: str, name: str = "", **options: Any) -> Case:
+    def build(case: Case) -> Reference:
+        torch.manual_seed(0)
+        module = torchvision.models.get_model(name or entry, weights=None, **options)
+        return TorchReference(module, case, mean=IMAGENET[0], std=IMAGENET[1])
+
+    return Case(entry, f"torchvision {name or entry}", build, size=299 if entry == "inception_v3" else 224)
+
+
+def _timm(entry: str, name: str, **more: Any) -> Case:
+    def build(case: Case) -> Reference:
+        torch.manual_seed(0)
+        module = timm.create_model(name, pretrained=False, num_classes=case.classes)
+        return TorchReference(module, case, mean=HALF[0], std=HALF[1])
+
+    return Case(entry, f"timm {name}", build, **more)
+
+
+CASES: tuple[Case, ...] = (
+    _torchvision("alexnet_owt", "alexnet"),
+    *(_torchvision(f"vgg{depth}{bn}") for depth in (11, 13, 16, 19) for bn in ("", "_bn")),
+    _torchvision("googlenet_bn", "googlenet", init_weights=True),
+    _torchvision("inception_v3", init_weights=True),
+    *(_torchvision(f"resnet{depth}") for depth in (18, 34, 50, 101, 152)),
+    *(_torchvision(name) for name in ("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d")),
+    _timm(
+        "mobilenet_v1", "mobilenetv1_100", options={"padding": "symmetric", "epsilon": 1e-5},
+    ),
+    _torchvision("mobilenet_v2"),
+    _torchvision("mobilenet_v3_small"),
+    _torchvision("mobilenet_v3_large"),
+    _timm("vit_b_16", "vit_base_patch16_224", gradient=False),
+    _timm("vit_b_32", "vit_base_patch32_224", gradient=False),
+    _timm("vit_l_16", "vit_large_patch16_224", gradient=False),
+    _timm("vit_l_32", "vit_large_patch32_224", gradient=False),
+    _timm("vit_h_14", "vit_huge_patch14_224", gradient=False, tolerance=1e-3),
+    _timm("vit_r50_b_16", "vit_base_r50_s16_224", gradient=False),
+    _timm("vit_r50_b_16", "vit_base_r50_s16_384", gradient=False, size=384, options={"size": 384}),
+    _timm("vit_r50_l_32", "vit_large_r50_s32_224", gradient=False),
+)  # fmt: skip

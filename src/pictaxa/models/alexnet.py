@@ -1,0 +1,110 @@
+"""AlexNet: Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep convolutional neural networks".
+
+    11x11/4 -> pool -> 5x5 -> pool -> 3x3 -> 3x3 -> 3x3 -> pool -> dense -> dense -> classes
+
+What it introduced at this scale: ReLU, dropout, training on GPUs. The paper splits the channels over two GPUs; these
+forms have one tower. Pools are 3x3 with stride 2, without padding: they overlap (section 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .convolution import Conv2d
+from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+
+GRID = 6  # side of the last feature map at the native size; other sizes are averaged to it
+
+
+@dataclass(frozen=True)
+class Form:
+    """A row of FORMS."""
+
+    widths: tuple[int, int, int, int, int]  # channels of the five convolutions
+    head: tuple[int, int]  # widths of the two hidden dense layers
+    dropout: float
+    dropout_first: bool  # dropout before each hidden dense layer instead of after it
+    padding: tuple[int, int]  # of the 11x11 convolution: pixels left and above, right and below
+    paper_start: bool = True  # first weights as in the paper's section 5, else torch's
+    imagenet_statistics: bool = False  # whether pictures are normalised with them
+
+
+FORMS = {
+    # The paper's widths in one tower, as most reproductions have it; 227 px without padding.
+    "alexnet": Form((96, 256, 384, 384, 256), (4096, 4096), dropout=0.5, dropout_first=False, padding=(0, 0)),
+    # Half of the paper's widths, i.e. one of its two GPUs, as widely taught with flowers.
+    "alexnet_half": Form((48, 128, 192, 192, 128), (2048, 2048), dropout=0.2, dropout_first=True, padding=(1, 2)),
+    "alexnet_half_slim": Form((48, 128, 192, 192, 128), (1024, 128), dropout=0.2, dropout_first=True, padding=(1, 2)),
+    # Krizhevsky 2014, "One weird trick", as torchvision has it.
+    "alexnet_owt": Form(
+        (64, 192, 384, 256, 256), (4096, 4096), dropout=0.5, dropout_first=True, padding=(2, 2),
+        paper_start=False, imagenet_statistics=True,
+    ),
+}  # fmt: skip
+
+
+class AlexNet(Classifier):
+    """Five convolutions, three pools, three dense layers; `lrn` adds the paper's local response normalisation."""
+
+    def __init__(self, num_classes: int, in_channels: int, *, form: Form, lrn: bool = False) -> None:
+        super().__init__(num_classes, in_channels)
+        first, second, third, fourth, fifth = form.widths
+        before, after = form.padding
+        self.pad = nn.ZeroPad2d((before, after, before, after))
+        self.conv1 = Conv2d(in_channels, first, kernel_size=11, stride=4)
+        self.conv2 = Conv2d(first, second, kernel_size=5, padding=2)
+        self.conv3 = Conv2d(second, third, kernel_size=3, padding=1)
+        self.conv4 = Conv2d(third, fourth, kernel_size=3, padding=1)
+        self.conv5 = Conv2d(fourth, fifth, kernel_size=3, padding=1)
+        self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
+        # Section 3.3: n = 5, k = 2, alpha = 1e-4 on the sum; torch's alpha is on the mean of the five.
+        self.norm = nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2.0) if lrn else nn.Identity()
+        self.average = nn.AdaptiveAvgPool2d(GRID)
+        self.dropout = nn.Dropout(form.dropout)
+        self.dropout_first = form.dropout_first
+        self.fc1 = nn.Linear(fifth * GRID * GRID, form.head[0])
+        self.fc2 = nn.Linear(*form.head)
+        self.fc3 = classifier_layer(form.head[1], num_classes)
+        if form.paper_start:
+            self._initialise()
+        if form.imagenet_statistics:
+            self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+
+    def _initialise(self) -> None:
+        """Section 5: normal with 0.01; biases 1 in the 2nd, 4th, 5th convolution and hidden dense layers, else 0."""
+        ones = (self.conv2, self.conv4, self.conv5, self.fc1, self.fc2)
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                nn.init.normal_(layer.weight, std=0.01)
+                assert layer.bias is not None
+                nn.init.constant_(layer.bias, 1.0 if layer in ones else 0.0)
+
+    def body(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, 227, 227) -> (N, 256, 6, 6) with the paper's widths."""
+        out = self.pool(self.norm(F.relu(self.conv1(self.pad(images)))))  # -> (N, 96, 27, 27)
+        out = self.pool(self.norm(F.relu(self.conv2(out))))  # -> (N, 256, 13, 13)
+        out = F.relu(self.conv4(F.relu(self.conv3(out))))  # -> (N, 384, 13, 13)
+        maps: torch.Tensor = self.pool(F.relu(self.conv5(out)))  # -> (N, 256, 6, 6)
+        return maps
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, 256, 6, 6) -> (N, 9216) -> (N, 4096) -> (N, 4096) -> (N, num_classes)."""
+        out = self.average(features).flatten(1)
+        for layer in (self.fc1, self.fc2):
+            out = F.relu(layer(self.dropout(out))) if self.dropout_first else self.dropout(F.relu(layer(out)))
+        logits: torch.Tensor = self.fc3(out)
+        return logits
+
+
+def builder(name: str) -> Callable[..., AlexNet]:
+    """The constructor of a row of FORMS."""
+
+    def build(num_classes: int, in_channels: int, *, lrn: bool = False) -> AlexNet:
+        return AlexNet(num_classes, in_channels, form=FORMS[name], lrn=lrn)
+
+    return build

@@ -1,0 +1,321 @@
+"""A network layer by layer, read from a real forward pass on the meta device: shapes without arithmetic.
+
+Every torch function that the pass calls is seen, so that residual sums, branches and slices count too: each tensor
+carries the receptive field, the stride and the depth of the longest path that led to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakIdKeyDictionary
+
+from .zoo import create_model
+
+WHOLE = math.inf  # the receptive field of what has seen the whole picture
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What is known of a tensor on its way through the network."""
+
+    field_height: float = 1  # pixels of the input that one of its positions sees
+    field_width: float = 1
+    stride: float = 1  # pixels of the input between two of its positions
+    depth: int = 0  # convolutions and dense layers on the longest path to it
+
+
+@dataclass(frozen=True)
+class Row:
+    """A call of a layer."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]  # of the output, without the number of pictures
+    parameters: int
+    frozen: int  # of them, or beside them, not trained: batch norm's moving statistics
+    multiply_adds: int
+    trace: Trace
+    kernel: tuple[int, int] | None
+    own_stride: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A network at an input size."""
+
+    name: str
+    size: int
+    channels: int
+    rows: tuple[Row, ...]
+    shapes: dict[str, tuple[int, ...]]  # of every module's last output, without the number of pictures
+    trainable: int
+    frozen: int
+    multiply_adds: int
+    depth: int
+    receptive_field: float  # of a position of the last feature map, before anything looks at the whole picture
+
+
+class _Watch(TorchFunctionMode):
+    """Adds up multiply-adds and hands each tensor's Trace on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.multiply_adds = 0
+        self.largest_field = 1.0
+        self.traces = WeakIdKeyDictionary()  # of each tensor that comes from the picture
+        self.cost_before: dict[nn.Module, int] = {}  # multiply-adds when a module's call began
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        inputs = [item for item in _flatten([args, kwargs]) if isinstance(item, torch.Tensor)]
+        trace = _longest([self.traces[item] for item in inputs if item in self.traces])
+        out = func(*args, **kwargs)
+        if trace is not None:
+            after, cost = _after(getattr(func, "__name__", ""), trace, args, kwargs, out)
+            self.multiply_adds += cost
+            if after.field_height < WHOLE:
+                self.largest_field = max(self.largest_field, after.field_height)
+            for item in _flatten([out]):
+                if isinstance(item, torch.Tensor):
+                    self.traces[item] = after
+        return out
+
+
+def _flatten(items: Any) -> list[Any]:
+    if isinstance(items, dict):
+        items = list(items.values())
+    if isinstance(items, (list, tuple)):
+        return [leaf for item in items for leaf in _flatten(item)]
+    return [items]
+
+
+def _longest(traces: list[Trace]) -> Trace | None:
+    if not traces:
+        return None
+    return Trace(
+        field_height=max(trace.field_height for trace in traces),
+        field_width=max(trace.field_width for trace in traces),
+        stride=max(trace.stride for trace in traces),
+        depth=max(trace.depth for trace in traces),
+    )
+
+
+def _after(name: str, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> tuple[Trace, int]:
+    """The Trace after a function, and its multiply-adds for one picture."""
+    if name == "conv2d":
+        weight = args[1]
+        stride = _pair(kwargs.get("stride", args[3] if len(args) > 3 else 1))[0]
+        cost = out[0].numel() * weight[0].numel()
+        return _looked(trace, kernel=weight.shape[2:], stride=stride, deeper=1), cost
+    if name in ("max_pool2d", "avg_pool2d", "boolean_dispatch", "_max_pool2d"):
+        kernel = _pair(kwargs.get("kernel_size", args[1] if len(args) > 1 else 1))
+        given = kwargs.get("stride", args[2] if len(args) > 2 else None)
+        return _looked(trace, kernel=kernel, stride=_pair(given)[0] if given else kernel[0]), 0
+    if name == "linear":
+        whole = out.ndim == 2  # after flattening or averaging; tokens stay apart
+        cost = out[0].numel() * args[1].shape[1]
+        deeper = Trace(trace.field_height, trace.field_width, trace.stride, trace.depth + 1)
+        return (_whole(deeper) if whole else deeper), cost
+    if name == "scaled_dot_product_attention":
+        queries = args[0]  # (N, H, T, d): q k^T and its product with v
+        return _whole(trace), 2 * queries[0].numel() * queries.shape[2]
+    if name in ("mean", "adaptive_avg_pool2d") and isinstance(out, torch.Tensor) and out.shape[-1] == 1:
+        return _whole(trace), 0
+    if name == "mean" and out.ndim == 2:
+        return _whole(trace), 0
+    if name == "__getitem__" and isinstance(args[1], tuple):
+        steps = [part.step for part in args[1] if isinstance(part, slice) and part.step]
+        if steps:
+            return _looked(trace, kernel=(1, 1), stride=steps[-1]), 0
+    return trace, 0
+
+
+def _looked(trace: Trace, *, kernel: Any, stride: int, deeper: int = 0) -> Trace:
+    return Trace(
+        field_height=trace.field_height + (kernel[0] - 1) * trace.stride,
+        field_width=trace.field_width + (kernel[1] - 1) * trace.stride,
+        stride=trace.stride * stride,
+        depth=trace.depth + deeper,
+    )
+
+
+def _whole(trace: Trace) -> Trace:
+    return Trace(WHOLE, WHOLE, trace.stride, trace.depth)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    if isinstance(value, int):
+        return value, value
+    pair = tuple(int(item) for item in value)
+    return (pair[0], pair[0]) if len(pair) == 1 else (pair[0], pair[1])
+
+
+def summarise_model(
+    name: str, *, size: int, num_classes: int = 1000, channels: int = 3, options: dict[str, object] | None = None
+) -> Summary:
+    """Build an entry on the meta device, pass one picture through it, and write down what happened."""
+    with torch.device("meta"):
+        model = create_model(name, num_classes, in_channels=channels, **(options or {})).eval()
+        images = torch.empty(1, channels, size, size)
+    rows: list[Row] = []
+    shapes: dict[str, tuple[int, ...]] = {}
+    watch = _Watch()
+    hooks = []
+    for path, part in model.named_modules():
+        hooks.append(part.register_forward_hook(_note_shape(path, shapes)))
+        if not any(True for _ in part.children()) or _adds_products(part):
+            hooks.append(part.register_forward_pre_hook(_remember(watch)))
+            hooks.append(part.register_forward_hook(_record(path, watch, rows)))
+    with torch.no_grad(), watch:
+        watch.traces[images] = Trace()
+        logits = model(images)
+    for hook in hooks:
+        hook.remove()
+    statistics = sum(value.numel() for key, value in model.state_dict().items() if "running_" in key)
+    return Summary(
+        name=name,
+        size=size,
+        channels=channels,
+        rows=tuple(rows),
+        shapes=shapes,
+        trainable=sum(parameter.numel() for parameter in model.parameters()),
+        frozen=statistics,
+        multiply_adds=watch.multiply_adds,
+        depth=watch.traces[logits].depth,
+        receptive_field=watch.largest_field,
+    )
+
+
+def _adds_products(part: nn.Module) -> bool:
+    """Whether a module with children multiplies on its own: attention's products."""
+    return type(part).__name__ == "MultiHeadAttention"
+
+
+def _note_shape(path: str, shapes: dict[str, tuple[int, ...]]) -> Callable[..., None]:
+    def hook(part: nn.Module, inputs: Any, out: torch.Tensor) -> None:
+        shapes[path] = tuple(out.shape[1:])
+
+    return hook
+
+
+def _remember(watch: _Watch) -> Callable[..., None]:
+    def hook(part: nn.Module, inputs: Any) -> None:
+        watch.cost_before[part] = watch.multiply_adds
+
+    return hook
+
+
+def _record(path: str, watch: _Watch, rows: list[Row]) -> Callable[..., None]:
+    def hook(part: nn.Module, inputs: Any, out: torch.Tensor) -> None:
+        if isinstance(part, (nn.Identity, nn.Dropout)):
+            return
+        cost = watch.multiply_adds - watch.cost_before[part]
+        if _adds_products(part):
+            inner = [row for row in rows if row.name.startswith(path + ".")]
+            cost -= sum(row.multiply_adds for row in inner)
+        first_call = all(row.name != path for row in rows)
+        own = sum(value.numel() for value in part.parameters(recurse=False)) if first_call else 0
+        moving = sum(value.numel() for key, value in part.named_buffers(recurse=False) if "running_" in key)
+        kernel = getattr(part, "kernel_size", getattr(part, "kernel", None))
+        rows.append(
+            Row(
+                name=path,
+                kind=type(part).__name__,
+                shape=tuple(out.shape[1:]),
+                parameters=own,
+                frozen=moving if first_call else 0,
+                multiply_adds=cost,
+                trace=watch.traces[out],
+                kernel=None if kernel is None else _pair(kernel),
+                own_stride=_pair(getattr(part, "stride", 1) or 1)[0],
+            )
+        )
+
+    return hook
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A part of the network as a diagram shows it: a layer, a block, or several equal ones in a row."""
+
+    title: str
+    count: int
+    shape: tuple[int, ...]  # of the last one's output, without the number of pictures
+    parameters: int
+    multiply_adds: int
+
+
+# Layers that belong to the one before them and get no word of their own.
+_SILENT = {
+    "BatchNorm2d", "GroupNorm", "LayerNorm", "ReLU", "ReLU6", "Hardswish", "Identity", "Dropout", "ZeroPad2d",
+    "LocalResponseNorm",
+}  # fmt: skip
+_WORDS = {
+    "Linear": "dense", "Conv2d": "conv", "SameConv2d": "conv", "StandardisedConv2d": "conv", "ConvUnit": "conv",
+    "MaxPool2d": "max pool", "SameMaxPool2d": "max pool", "AvgPool2d": "average pool",
+    "SameAvgPool2d": "average pool", "AdaptiveAvgPool2d": "average pool", "PatchEmbedding": "patches to tokens",
+}  # fmt: skip
+
+
+def units(summary: Summary, model: nn.Module) -> list[Unit]:
+    """The network in its own words: children of each stage in the order of their calls, equal neighbours counted."""
+    parts = dict(_parts(model))
+
+    def part_of(row: Row) -> str:
+        return next((path for path in parts if row.name == path or row.name.startswith(path + ".")), "")
+
+    found: list[Unit] = []
+    for path, grouped in itertools.groupby(summary.rows, key=part_of):
+        rows = list(grouped)
+        kind = type(parts[path]).__name__ if path else ""
+        if not path or kind in _SILENT:
+            continue
+        # A layer may be called several times; a block is called once.
+        shape = rows[-1].shape if rows[-1].name == path else summary.shapes[path]
+        unit = _unit(kind, rows, shape=shape)
+        if found and (found[-1].title, found[-1].shape) == (unit.title, unit.shape):
+            before = found.pop()
+            unit = replace(
+                unit,
+                count=before.count + 1,
+                parameters=before.parameters + unit.parameters,
+                multiply_adds=before.multiply_adds + unit.multiply_adds,
+            )
+        found.append(unit)
+    return found
+
+
+def _unit(kind: str, rows: list[Row], *, shape: tuple[int, ...]) -> Unit:
+    title = _WORDS.get(kind, kind)
+    looks = next((row for row in rows if row.kernel is not None), None)
+    if looks is not None and looks.kernel is not None and kind in _WORDS and kind != "PatchEmbedding":
+        title = f"{looks.kernel[0]}x{looks.kernel[1]} {title}"
+        title += f" /{looks.own_stride}" if looks.own_stride > 1 else ""
+    return Unit(
+        title=title,
+        count=1,
+        shape=shape,
+        parameters=sum(row.parameters for row in rows),
+        multiply_adds=sum(row.multiply_adds for row in rows),
+    )
+
+
+def _parts(model: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
+    """Children, and the children of plain sequences among them."""
+    parts: list[tuple[str, nn.Module]] = []
+    for name, child in model.named_children():
+        if type(child) is nn.Sequential:
+            parts += _parts(child, f"{prefix}{name}.")
+        else:
+            parts.append((f"{prefix}{name}", child))
+    return parts

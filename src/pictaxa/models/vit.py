@@ -1,0 +1,360 @@
+"""Vision Transformer: Dosovitskiy et al. 2020, "An image is worth 16x16 words", and its ResNet hybrid.
+
+    patches -> linear embedding, class token, position embeddings -> encoder blocks -> norm -> class token -> dense
+
+A picture is cut into patches, each becomes a token, and blocks of attention and MLP mix the tokens (figure 1). The
+hybrid takes its tokens from the last grid of a ResNet whose convolutions are weight-standardised and whose norms are
+over groups of channels (Kolesnikov et al. 2019, "Big Transfer"). Module names are timm's, so its checkpoints load as
+they are.
+
+Shapes: N pictures, T tokens (patches and the class token), D width, H heads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..errors import ModelError
+from .layers import Classifier, SameConv2d, SameMaxPool2d, classifier_layer, pad_same
+
+EPSILON = 1e-6  # of layer norm, as in the published code
+
+
+@dataclass(frozen=True)
+class Size:
+    """A row of SIZES: table 1 of the paper."""
+
+    width: int
+    depth: int
+    heads: int
+    mlp: int  # width of the MLP's hidden layer
+    patch: int  # side of a patch, pixels
+    resnet: tuple[int, ...] = ()  # blocks of the hybrid's stages; then `patch` is the stride of their last grid
+
+
+SIZES = {
+    "vit_b_16": Size(width=768, depth=12, heads=12, mlp=3072, patch=16),
+    "vit_b_32": Size(width=768, depth=12, heads=12, mlp=3072, patch=32),
+    "vit_l_16": Size(width=1024, depth=24, heads=16, mlp=4096, patch=16),
+    "vit_l_32": Size(width=1024, depth=24, heads=16, mlp=4096, patch=32),
+    "vit_h_14": Size(width=1280, depth=32, heads=16, mlp=5120, patch=14),
+    # The paper's B/16 hybrid replaces the fourth ResNet stage by a longer third one; L/32 keeps all four.
+    "vit_r50_b_16": Size(width=768, depth=12, heads=12, mlp=3072, patch=16, resnet=(3, 4, 9)),
+    "vit_r50_l_32": Size(width=1024, depth=24, heads=16, mlp=4096, patch=32, resnet=(3, 4, 6, 3)),
+}
+
+
+def attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, dropout: float = 0.0) -> torch.Tensor:
+    """softmax(q k^T / sqrt(d)) v: (N, H, T, d) three times -> (N, H, T, d).
+
+    Vaswani et al. 2017, "Attention is all you need", equation 1. torch computes it without the (T, T) matrix where it
+    can; `single_attention` writes it out.
+    """
+    return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+
+
+def single_attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """The same for one head, step by step: (N, T, d) three times -> (N, T, d). For reading and for tests."""
+    scores = queries @ keys.transpose(1, 2)  # (N, T, d) @ (N, d, T) -> (N, T, T)
+    weights = torch.softmax(scores / math.sqrt(queries.shape[-1]), dim=-1)  # each token's row sums to 1
+    return weights @ values  # (N, T, T) @ (N, T, d) -> (N, T, d)
+
+
+class MultiHeadAttention(nn.Module):
+    """H attentions side by side, each on its own part of the width, then one linear layer."""
+
+    def __init__(self, width: int, heads: int, *, attention_dropout: float = 0.0, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_dropout = attention_dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(N, T, D) -> (N, T, D)."""
+        count, length, width = tokens.shape
+        qkv = self.qkv(tokens)  # -> (N, T, 3 * D)
+        qkv = qkv.reshape(count, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        queries, keys, values = qkv.unbind(0)  # (3, N, H, T, D / H) -> three times (N, H, T, D / H)
+        mixed = attention(queries, keys, values, dropout=self.attention_dropout if self.training else 0.0)
+        mixed = mixed.transpose(1, 2).reshape(count, length, width)  # (N, H, T, D / H) -> (N, T, D)
+        out: torch.Tensor = self.dropout(self.proj(mixed))
+        return out
+
+
+class MLP(nn.Module):
+    """Two linear layers with GELU between them, on each token by itself."""
+
+    def __init__(self, width: int, hidden: int, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(N, T, D) -> (N, T, hidden) -> (N, T, D)."""
+        out: torch.Tensor = self.dropout(self.fc2(self.dropout(F.gelu(self.fc1(tokens)))))
+        return out
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al. 2016): in training a picture skips the branch with `probability`.
+
+    What is kept is divided by 1 - probability, so that the expected sum stays.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(N, T, D) -> the same shape, zero for some of the N."""
+        if not self.training or self.probability == 0:
+            return tokens
+        keep = 1 - self.probability
+        kept = torch.rand(len(tokens), 1, 1, device=tokens.device) < keep  # (N, 1, 1)
+        return tokens * kept / keep
+
+
+class EncoderBlock(nn.Module):
+    """Norm, attention, sum; norm, MLP, sum (figure 1, right)."""
+
+    def __init__(self, size: Size, *, dropout: float, attention_dropout: float, drop_path: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(size.width, eps=EPSILON)
+        self.attn = MultiHeadAttention(size.width, size.heads, attention_dropout=attention_dropout, dropout=dropout)
+        self.norm2 = nn.LayerNorm(size.width, eps=EPSILON)
+        self.mlp = MLP(size.width, size.mlp, dropout=dropout)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(N, T, D) -> (N, T, D)."""
+        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
+        out: torch.Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+        return out
+
+
+class PatchEmbedding(nn.Module):
+    """Patches to tokens: a convolution whose kernel and stride are the patch; in the hybrid a 1x1 on ResNet maps."""
+
+    def __init__(self, in_channels: int, size: Size) -> None:
+        super().__init__()
+        if size.resnet:
+            self.backbone: nn.Module = StandardisedResNet(in_channels, blocks=size.resnet)
+            self.proj = nn.Conv2d(256 * 2 ** (len(size.resnet) - 1), size.width, kernel_size=1)
+        else:
+            self.backbone = nn.Identity()
+            self.proj = nn.Conv2d(in_channels, size.width, kernel_size=size.patch, stride=size.patch)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, S, S) -> (N, D, S / patch, S / patch) -> (N, (S / patch)^2, D)."""
+        return self.proj(self.backbone(images)).flatten(2).transpose(1, 2)
+
+
+class VisionTransformer(Classifier):
+    """Patch embedding, class token, position embeddings, encoder blocks, norm, dense.
+
+    `size` is the side of the pictures for which position embeddings are made; they are resized for others.
+    `representation_size` puts a linear layer and tanh before the classifier, as in pre-training on ImageNet-21k.
+    """
+
+    def __init__(self, num_classes: int, in_channels: int, *, form: Size, options: Options) -> None:
+        super().__init__(num_classes, in_channels)
+        self.patch = form.patch
+        if options.size % form.patch:
+            raise ModelError(
+                f"size= a multiple of {form.patch}", found=str(options.size), fix=f"Use size={form.patch * 14}."
+            )
+        self.grid_side = options.size // form.patch
+        self.patch_embed = PatchEmbedding(in_channels, form)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, form.width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid_side**2, form.width))
+        self.dropout = nn.Dropout(options.dropout)
+        # Stochastic depth grows linearly with depth (section 3 of its paper).
+        rates = [options.drop_path * place / max(1, form.depth - 1) for place in range(form.depth)]
+        self.blocks = nn.Sequential(
+            *(
+                EncoderBlock(form, dropout=options.dropout, attention_dropout=options.attention_dropout, drop_path=rate)
+                for rate in rates
+            )
+        )
+        self.norm = nn.LayerNorm(form.width, eps=EPSILON)
+        width = options.representation_size or form.width
+        self.pre_logits = nn.Linear(form.width, width) if options.representation_size else None
+        self.classifier = classifier_layer(width, num_classes)
+        self._initialise()
+        self.set_normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+    def _initialise(self) -> None:
+        """Normal with 0.02, cut at two of them, as in the published code for embeddings and dense layers."""
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        nn.init.normal_(self.cls_token, std=1e-6)
+        for part in self.modules():
+            if isinstance(part, nn.Linear):
+                nn.init.trunc_normal_(part.weight, std=0.02)
+                nn.init.zeros_(part.bias)
+
+    def body(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, S, S) -> (N, T, D), the class token first."""
+        height, width = images.shape[2:]
+        if height % self.patch or width % self.patch:
+            raise ModelError(
+                f"sides that are multiples of {self.patch} pixels",
+                found=f"{width} x {height}",
+                fix=f"Use --size {max(1, round(width / self.patch)) * self.patch}.",
+            )
+        tokens = self.patch_embed(images)  # -> (N, T - 1, D)
+        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)  # -> (N, T, D)
+        positions = self.positions(height // self.patch, width // self.patch)
+        encoded: torch.Tensor = self.norm(self.blocks(self.dropout(tokens + positions)))
+        return encoded
+
+    def positions(self, rows: int, columns: int) -> torch.Tensor:
+        """Position embeddings of a grid, (1, 1 + rows * columns, D): the parameters, resized to other grids."""
+        side = self.grid_side
+        if (rows, columns) == (side, side):
+            return self.pos_embed
+        of_class, of_grid = self.pos_embed[:, :1], self.pos_embed[:, 1:]
+        grid = of_grid.transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
+        grid = F.interpolate(grid, size=(rows, columns), mode="bicubic", antialias=True)
+        return torch.cat([of_class, grid.flatten(2).transpose(1, 2)], dim=1)
+
+    def grid(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, T, D) -> (N, D, h, w): the patches' tokens in their places, for square pictures."""
+        side = math.isqrt(features.shape[1] - 1)
+        return features[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, T, D) -> the class token (N, D) -> (N, num_classes)."""
+        token = features[:, 0]
+        if self.pre_logits is not None:
+            token = torch.tanh(self.pre_logits(token))
+        logits: torch.Tensor = self.classifier(token)
+        return logits
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen of any Vision Transformer."""
+
+    size: int
+    representation_size: int
+    dropout: float
+    attention_dropout: float
+    drop_path: float
+
+
+def builder(name: str) -> Callable[..., VisionTransformer]:
+    """The constructor of a row of SIZES."""
+
+    def build(
+        num_classes: int,
+        in_channels: int,
+        *,
+        size: int = 224,
+        representation_size: int = 0,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        drop_path: float = 0.0,
+    ) -> VisionTransformer:
+        options = Options(size, representation_size, dropout, attention_dropout, drop_path)
+        return VisionTransformer(num_classes, in_channels, form=SIZES[name], options=options)
+
+    return build
+
+
+# The hybrid's ResNet.
+
+
+class StandardisedConv2d(SameConv2d):
+    """A TF-same convolution whose weights are brought to mean 0 and deviation 1 in each output channel (Qiao 2019)."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
+        flat = self.weight.flatten(1)  # (C', C, k, k) -> (C', C * k * k)
+        deviation = torch.sqrt(flat.var(dim=1, correction=0, keepdim=True) + 1e-8)
+        weight = ((flat - flat.mean(dim=1, keepdim=True)) / deviation).view_as(self.weight)
+        padded = pad_same(input, kernel=self.kernel_size[0], stride=self.stride[0])
+        return F.conv2d(padded, weight, self.bias, self.stride)
+
+
+def _standardised(in_channels: int, channels: int, *, kernel: int, stride: int = 1) -> StandardisedConv2d:
+    return StandardisedConv2d(in_channels, channels, kernel, stride=stride, bias=False)
+
+
+class ConvNorm(nn.Module):
+    """A convolution and its group norm: a shortcut, or the stem with ReLU and pool."""
+
+    def __init__(self, in_channels: int, channels: int, *, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.conv = _standardised(in_channels, channels, kernel=kernel, stride=stride)
+        self.norm = nn.GroupNorm(32, channels)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        maps: torch.Tensor = self.norm(self.conv(images))
+        return maps
+
+
+class GroupNormBottleneck(nn.Module):
+    """1x1, 3x3, 1x1, each standardised and group-normalised, beside a shortcut; ReLU after the sum."""
+
+    def __init__(self, in_channels: int, channels: int, *, stride: int, project: bool) -> None:
+        super().__init__()
+        width = channels // 4
+        self.downsample = ConvNorm(in_channels, channels, kernel=1, stride=stride) if project else None
+        self.conv1 = _standardised(in_channels, width, kernel=1)
+        self.norm1 = nn.GroupNorm(32, width)
+        self.conv2 = _standardised(width, width, kernel=3, stride=stride)
+        self.norm2 = nn.GroupNorm(32, width)
+        self.conv3 = _standardised(width, channels, kernel=1)
+        self.norm3 = nn.GroupNorm(32, channels)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        shortcut = images if self.downsample is None else self.downsample(images)
+        out = F.relu(self.norm1(self.conv1(images)))
+        out = F.relu(self.norm2(self.conv2(out)))
+        return F.relu(self.norm3(self.conv3(out)) + shortcut)
+
+
+class Stage(nn.Module):
+    """Bottlenecks, the first of which may halve."""
+
+    def __init__(self, in_channels: int, channels: int, *, blocks: int, stride: int) -> None:
+        super().__init__()
+        first = GroupNormBottleneck(in_channels, channels, stride=stride, project=True)
+        rest = (GroupNormBottleneck(channels, channels, stride=1, project=False) for _ in range(blocks - 1))
+        self.blocks = nn.Sequential(first, *rest)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        maps: torch.Tensor = self.blocks(images)
+        return maps
+
+
+class StandardisedResNet(nn.Module):
+    """7x7/2, max pool /2, stages of 256, 512, 1024, 2048 channels, all with TF-same padding."""
+
+    def __init__(self, in_channels: int, *, blocks: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stem = ConvNorm(in_channels, 64, kernel=7, stride=2)
+        self.pool = SameMaxPool2d(3, stride=2)
+        channels = 64
+        stages = []
+        for number, depth in enumerate(blocks):
+            stages.append(Stage(channels, 256 * 2**number, blocks=depth, stride=1 if number == 0 else 2))
+            channels = 256 * 2**number
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, S, S) -> (N, 1024 or 2048, S / 16, S / 16 or S / 32, S / 32)."""
+        maps: torch.Tensor = self.stages(self.pool(F.relu(self.stem(images))))
+        return maps

@@ -1,0 +1,233 @@
+"""Keras' weights as (layer name, variable name) -> array: names, the axes of kernels, and how pictures were fed.
+
+Keras keeps kernels as (height, width, in, out), depthwise ones as (height, width, channels, 1), dense ones as (in,
+out), and flattens maps as (height, width, channel); torch has (out, in, height, width), (out, in) and (channel,
+height, width).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import WeightsError
+from ..models.layers import CAFFE_MEAN, CAFFE_STD, Classifier
+from .rules import Rule, fill, rename
+
+# How pictures were fed: in [0, 1]; in [-1, 1]; or BGR in [0, 255] minus a mean colour.
+Feeding = Literal["0-1", "-1-1", "caffe"]
+
+_VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+
+
+def _vgg(name: str) -> tuple[Rule, ...]:
+    rules = [
+        Rule("fc1/(.+)", r"classifier.0/\1"),
+        Rule("fc2/(.+)", r"classifier.3/\1"),
+        Rule("predictions/(.+)", r"classifier.6/\1"),
+    ]
+    place = 0
+    for block, convolutions in enumerate(_VGG_BLOCKS[name], start=1):
+        for number in range(1, convolutions + 1):
+            rules.append(Rule(f"block{block}_conv{number}/(.+)", rf"convs.{place}/\1"))
+            place += 2  # the convolution and its ReLU
+        place += 1  # the pool
+    return tuple(rules)
+
+
+def _stages(pattern: str, target: str) -> list[Rule]:
+    """Rules for the four stages of a ResNet: Keras counts stages from conv2 and blocks from 1, torch from 1 and 0."""
+    rules = []
+    for stage in range(1, 5):
+        for block in range(36):
+            rules.append(
+                Rule(pattern.format(stage=stage + 1, block=block + 1), target.format(stage=stage, block=block))
+            )
+    return rules
+
+
+_RESNET_V1 = (
+    Rule("conv1_(conv|bn)/(.+)", r"\g<1>1/\2"),
+    Rule("predictions/(.+)", r"fc/\1"),
+    *_stages(r"conv{stage}_block{block}_0_conv/(.+)", r"layer{stage}.{block}.downsample.0/\1"),
+    *_stages(r"conv{stage}_block{block}_0_bn/(.+)", r"layer{stage}.{block}.downsample.1/\1"),
+    *_stages(r"conv{stage}_block{block}_(\d)_(conv|bn)/(.+)", r"layer{stage}.{block}.\2\1/\3"),
+)
+_RESNET_V2 = (
+    Rule("conv1_conv/(.+)", r"conv1/\1"),
+    Rule("post_bn/(.+)", r"post_bn/\1"),
+    Rule("predictions/(.+)", r"fc/\1"),
+    *_stages(r"conv{stage}_block{block}_preact_bn/(.+)", r"layer{stage}.{block}.preact_bn/\1"),
+    *_stages(r"conv{stage}_block{block}_0_conv/(.+)", r"layer{stage}.{block}.projection/\1"),
+    *_stages(r"conv{stage}_block{block}_(\d)_(conv|bn)/(.+)", r"layer{stage}.{block}.\2\1/\3"),
+)
+
+
+def _mobilenet_v1() -> tuple[Rule, ...]:
+    rules = [
+        Rule("conv1/(.+)", r"convs.0.0/\1"),
+        Rule("conv1_bn/(.+)", r"convs.0.1/\1"),
+        Rule("conv_preds/(.+)", r"fc/\1"),
+    ]
+    for block in range(1, 14):
+        for place, word in enumerate(("dw", "pw")):
+            rules.append(Rule(f"conv_{word}_{block}/(.+)", rf"convs.{block}.{place}.0/\1"))
+            rules.append(Rule(f"conv_{word}_{block}_bn/(.+)", rf"convs.{block}.{place}.1/\1"))
+    return tuple(rules)
+
+
+def _mobilenet_v2() -> tuple[Rule, ...]:
+    rules = [
+        Rule("Conv1/(.+)", r"convs.0.0/\1"),
+        Rule("bn_Conv1/(.+)", r"convs.0.1/\1"),
+        Rule("Conv_1/(.+)", r"convs.18.0/\1"),
+        Rule("Conv_1_bn/(.+)", r"convs.18.1/\1"),
+        Rule("predictions/(.+)", r"classifier.1/\1"),
+    ]
+    for block in range(17):
+        theirs = "expanded_conv_" if block == 0 else f"block_{block}_"
+        ours = f"convs.{block + 1}.conv."
+        names = ("depthwise",) if block == 0 else ("expand", "depthwise")
+        for place, word in enumerate(names):
+            rules.append(Rule(f"{theirs}{word}/(.+)", rf"{ours}{place}.0/\1"))
+            rules.append(Rule(f"{theirs}{word}_BN/(.+)", rf"{ours}{place}.1/\1"))
+        rules.append(Rule(f"{theirs}project/(.+)", rf"{ours}{len(names)}/\1"))
+        rules.append(Rule(f"{theirs}project_BN/(.+)", rf"{ours}{len(names) + 1}/\1"))
+    return tuple(rules)
+
+
+def _mobilenet_v3(name: str) -> tuple[Rule, ...]:
+    from ..models.mobilenet import V3_SIZES  # a table
+
+    rows = V3_SIZES[name].rows
+    last = len(rows) + 1
+    rules = [
+        Rule("conv/(.+)", r"convs.0.0/\1"),
+        Rule("conv_bn/(.+)", r"convs.0.1/\1"),
+        Rule("conv_1/(.+)", rf"convs.{last}.0/\1"),
+        Rule("conv_1_bn/(.+)", rf"convs.{last}.1/\1"),
+        Rule("conv_2/(.+)", r"classifier.0/\1"),
+        Rule("logits/(.+)", r"classifier.3/\1"),
+    ]
+    channels = 16
+    for block, row in enumerate(rows):
+        theirs = "expanded_conv_" if block == 0 else f"expanded_conv_{block}_"
+        place = 0
+        parts = []
+        if row.wide != channels:
+            parts += [("expand", "{place}.0"), ("expand_bn", "{place}.1")]
+        parts_of_place = [parts] if parts else []
+        parts_of_place.append([("depthwise", "{place}.0"), ("depthwise_bn", "{place}.1")])
+        if row.squeeze:
+            parts_of_place.append([("squeeze_excite_conv", "{place}.fc1"), ("squeeze_excite_conv_1", "{place}.fc2")])
+        parts_of_place.append([("project", "{place}.0"), ("project_bn", "{place}.1")])
+        for place, words in enumerate(parts_of_place):
+            for word, target in words:
+                ours = f"convs.{block + 1}.block.{target.format(place=place)}"
+                rules.append(Rule(f"{theirs}{word}/(.+)", rf"{ours}/\1"))
+        channels = row.channels
+    return tuple(rules)
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "vgg16": _vgg("vgg16"),
+    "vgg19": _vgg("vgg19"),
+    "resnet50_v1": _RESNET_V1,
+    "resnet101_v1": _RESNET_V1,
+    "resnet152_v1": _RESNET_V1,
+    "resnet50v2": _RESNET_V2,
+    "resnet101v2": _RESNET_V2,
+    "resnet152v2": _RESNET_V2,
+    "mobilenet_v1": _mobilenet_v1(),
+    "mobilenet_v2": _mobilenet_v2(),
+    "mobilenet_v3_small": _mobilenet_v3("mobilenet_v3_small"),
+    "mobilenet_v3_large": _mobilenet_v3("mobilenet_v3_large"),
+}
+
+# Dense layers that see a flattened map, and its channels.
+FLATTENED = {
+    "vgg16": {"classifier.0": 512},
+    "vgg19": {"classifier.0": 512},
+    "simple_cnn": {"d1": 32},
+    "lenet5": {"fc1": 16},
+    "alexnet": {"fc1": 256},
+    "alexnet_half": {"fc1": 128},
+    "alexnet_half_slim": {"fc1": 128},
+    "googlenet": {"aux1.fc1": 128, "aux2.fc1": 128},
+    "resnet50_course_leaky": {"fc": 2048},
+}
+
+
+def load(
+    model: Classifier, arrays: Mapping[str, np.ndarray], *, name: str, feeding: Feeding, own_names: bool = False
+) -> None:
+    """Fill an entry of the zoo from Keras' arrays, keyed LAYER/VARIABLE; WeightsError when they don't fit.
+
+    `feeding` is how the weights' pictures were fed; it becomes the model's normalisation, and BGR becomes RGB.
+    `own_names` says that layers already bear our names.
+    """
+    if name == "inception_v3" and not own_names:
+        arrays = _inception_names(model, arrays)
+    rules = () if own_names else RULES.get(name, ())
+    renamed = rename(list(arrays), rules)
+    parts = dict(model.named_modules())
+    tensors: dict[str, torch.Tensor] = {}
+    for theirs, ours in renamed.names.items():
+        path, _, variable = ours.rpartition("/")
+        if path not in parts:
+            raise WeightsError(f"layers of {name}", found=repr(theirs), fix="Check the model's name.")
+        channels = FLATTENED.get(name, {}).get(path, 0)
+        key, value = _tensor(parts[path], variable, arrays[theirs], flattened_channels=channels)
+        tensors[f"{path}.{key}"] = value
+    for path, part in parts.items():  # batch norms without scale (Inception v3) have it 1
+        if isinstance(part, nn.BatchNorm2d) and f"{path}.weight" not in tensors and f"{path}.bias" in tensors:
+            tensors[f"{path}.weight"] = torch.ones_like(part.weight)
+    if feeding == "caffe":
+        first = next(path for path, part in parts.items() if isinstance(part, nn.Conv2d))
+        tensors[f"{first}.weight"] = tensors[f"{first}.weight"].flip(1)  # BGR -> RGB
+        model.set_normalisation(CAFFE_MEAN, CAFFE_STD)
+    elif feeding == "-1-1":
+        model.set_normalisation((0.5,) * 3, (0.5,) * 3)
+    else:
+        model.set_normalisation((0.0,) * 3, (1.0,) * 3)
+    fill(model, tensors)
+
+
+def _tensor(part: nn.Module, variable: str, array: np.ndarray, *, flattened_channels: int) -> tuple[str, torch.Tensor]:
+    """A Keras variable as our parameter's name and value."""
+    if variable in ("moving_mean", "moving_variance"):
+        return {"moving_mean": "running_mean", "moving_variance": "running_var"}[variable], _copy(array)
+    if variable in ("gamma", "beta", "bias"):
+        return ("weight" if variable == "gamma" else "bias"), _copy(array)
+    if isinstance(part, nn.Conv2d):
+        depthwise = part.groups > 1 and array.shape[-1] == 1
+        return "weight", _copy(array.transpose(2, 3, 0, 1) if depthwise else array.transpose(3, 2, 0, 1))
+    if array.ndim == 4:  # a 1x1 convolution on a pooled map is a dense layer
+        return "weight", _copy(array[0, 0].T)
+    if flattened_channels:
+        inputs, outputs = array.shape
+        side = round((inputs // flattened_channels) ** 0.5)
+        maps = array.reshape(side, side, flattened_channels, outputs)
+        return "weight", _copy(maps.transpose(3, 2, 0, 1).reshape(outputs, inputs))
+    return "weight", _copy(array.T)
+
+
+def _copy(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+
+
+def _inception_names(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Inception v3's layers are named by counters in the order of their creation, which is ours too."""
+    units = [path for path, part in model.named_modules() if isinstance(part, nn.Conv2d) and "AuxLogits" not in path]
+    paths: dict[str, str] = {}
+    for word, suffix in (("conv2d", "conv"), ("batch_normalization", "bn")):
+        theirs = {name.split("/")[0] for name in arrays if re.fullmatch(rf"{word}(_\d+)?", name.split("/")[0])}
+        ordered = sorted(theirs, key=lambda name: int(name.rpartition("_")[2]) if name != word else -1)
+        paths |= {old: unit.removesuffix("conv") + suffix for old, unit in zip(ordered, units, strict=True)}
+    paths["predictions"] = "fc"
+    return {f"{paths[name.split('/')[0]]}/{name.split('/')[1]}": array for name, array in arrays.items()}

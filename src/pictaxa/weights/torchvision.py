@@ -1,0 +1,34 @@
+"""torchvision's state dicts: our module names are its own but for the few below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from .rules import Rule, fill, rename
+
+# Its `features` is a module; ours is a method of the model contract.
+_FEATURES = Rule(r"features\.(.+)", r"convs.\1")
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "vgg": (_FEATURES,),
+    "mobilenet": (_FEATURES,),
+    "alexnet": (
+        Rule(r"features\.0\.(.+)", r"conv1.\1"),
+        Rule(r"features\.3\.(.+)", r"conv2.\1"),
+        Rule(r"features\.6\.(.+)", r"conv3.\1"),
+        Rule(r"features\.8\.(.+)", r"conv4.\1"),
+        Rule(r"features\.10\.(.+)", r"conv5.\1"),
+        Rule(r"classifier\.1\.(.+)", r"fc1.\1"),
+        Rule(r"classifier\.4\.(.+)", r"fc2.\1"),
+        Rule(r"classifier\.6\.(.+)", r"fc3.\1"),
+    ),
+}
+
+
+def load(model: nn.Module, tensors: Mapping[str, torch.Tensor], *, family: str) -> None:
+    """Fill a model of a family of the zoo from torchvision's state dict; WeightsError when it does not fit."""
+    renamed = rename(list(tensors), RULES.get(family, ()))
+    fill(model, {ours: tensors[theirs] for theirs, ours in renamed.names.items()})

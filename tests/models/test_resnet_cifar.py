@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pictaxa.models.resnet_cifar import Ablation, Block, CifarResNet, Order, Pad, Shortcut, Size
+from pictaxa.models.zoo import create_model
+
+
+def block(shortcut: str = "identity", order: str = "original", *, gate_bias: float = -6.0) -> Block:
+    torch.manual_seed(0)
+    ablation = Ablation(shortcut, order, 0.5, 0.25, gate_bias)  # type: ignore[arg-type]
+    return Block(16, 16, stride=1, bottleneck=False, ablation=ablation).eval()
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+@pytest.mark.parametrize("shortcut", get_args(Shortcut))
+@pytest.mark.parametrize("order", get_args(Order))
+def test_every_ablation_trains(bottleneck: bool, shortcut: Shortcut, order: Order):
+    """Every shortcut in every order gives logits, and a gradient to every parameter."""
+    size, ablation = Size(1, bottleneck, order), Ablation(shortcut, order, 0.5, 0.5, -6.0)
+    with torch.device("meta"):
+        model = CifarResNet(10, 3, size=size, ablation=ablation).train()
+        images = torch.rand(2, 3, 32, 32)
+    logits = model(images)
+    assert logits.shape == (2, 10)
+    F.cross_entropy(logits, torch.tensor([0, 1], device="meta")).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_option_a_has_no_parameters():
+    """Every other pixel, and zeros for the new channels."""
+    images = torch.arange(32.0).reshape(1, 2, 4, 4)
+    out = Pad(3, stride=2)(images)
+    assert out.shape == (1, 5, 2, 2)
+    assert torch.equal(out[:, :2], images[:, :, ::2, ::2]) and out[:, 2:].abs().sum() == 0
+
+
+def test_shortcuts_are_what_their_names_say():
+    """With the residual path silenced, what is left is the shortcut: scaled, gated, dropped."""
+    images = torch.rand(2, 16, 8, 8)
+
+    def rest(shortcut: str, **options: float) -> torch.Tensor:
+        unit = block(shortcut, **options)
+        torch.nn.init.zeros_(unit.residual.norms[-1].weight)
+        if unit.gate is not None:
+            torch.nn.init.zeros_(unit.gate.conv.weight)
+            torch.nn.init.constant_(unit.gate.conv.bias, options["gate_bias"])
+        with torch.no_grad():
+            return unit(images)
+
+    assert torch.allclose(rest("identity"), images)
+    assert torch.allclose(rest("constant"), images * 0.5)
+    closed = 1 - torch.sigmoid(torch.tensor(-6.0))
+    assert torch.allclose(rest("exclusive_gating", gate_bias=-6.0), images * closed)
+    assert torch.allclose(rest("shortcut_only_gating", gate_bias=0.0), images * 0.5)
+    assert not torch.allclose(rest("conv1x1"), images)
+    unit = block("dropout").train()
+    assert unit.dropout.p == 0.5
+
+
+def test_gates_start_with_their_bias():
+    """The gates' biases are the option's: -6 opens the shortcut almost wholly."""
+    model = create_model("cifar_resnet20", 10, shortcut="shortcut_only_gating", gate_bias=-7.0)
+    biases = [value for name, value in model.named_parameters() if name.endswith("gate.conv.bias")]
+    assert len(biases) == 9 and all((bias == -7).all() for bias in biases)
+
+
+def test_full_preactivation_is_a_plain_sum():
+    """In the full pre-activation order a block adds to its input and nothing follows the sum (figure 4e)."""
+    unit, images = block(order="full_preact"), torch.randn(2, 16, 8, 8)
+    with torch.no_grad():
+        assert torch.allclose(unit(images), images + unit.residual(images))
+        original = block()
+        assert torch.equal(original(images), F.relu(images + original.residual(images)))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from pictaxa.errors import WeightsError
+from pictaxa.weights.rules import Rule, fill, rename
+
+
+def test_the_first_rule_that_fits_counts():
+    """Names are matched whole; what no rule fits keeps its name; dropped names keep their reason."""
+    rules = (Rule(r"features\.(\d+)\.(.+)", r"convs.\1.\2"), Rule("head.old", reason="of another head"))
+    renamed = rename(["features.0.weight", "head.old", "my.features.0.weight"], rules)
+    assert renamed.names == {"features.0.weight": "convs.0.weight", "my.features.0.weight": "my.features.0.weight"}
+    assert renamed.dropped == {"head.old": "of another head"}
+
+
+def test_two_names_never_become_one():
+    """A rule that makes two names the same is an error that names it."""
+    with pytest.raises(WeightsError, match="two for a"):
+        rename(["b", "c"], (Rule("[bc]", "a"),))
+
+
+def test_nothing_is_half_loaded():
+    """Missing, unused and misshapen names are listed in full, and the model is untouched."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    tensors = {"0.weight": torch.ones(3, 2), "0.bias": torch.ones(4), "2.weight": torch.ones(1)}
+    with pytest.raises(WeightsError) as told:
+        fill(model, tensors)
+    message = str(told.value)
+    assert "2 missing: 1.bias, 1.weight" in message
+    assert "1 unused: 2.weight" in message
+    assert "1 misshapen: 0.bias (4,) instead of (3,)" in message
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_whole_set_is_loaded():
+    """When every name fits, every weight is the file's."""
+    model, other = nn.Linear(2, 3), nn.Linear(2, 3)
+    fill(model, other.state_dict())
+    assert torch.equal(model.weight, other.weight)
