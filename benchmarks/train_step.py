@@ -1,6 +1,6 @@
 """Pictures per second of a training step: the machine's chosen plan against the plain float32 contiguous loop.
 
-    python benchmarks/train_step.py --model resnet18 --size 128 --batch 16 --rounds 5
+    python benchmarks/train_step.py --model resnet18 --size 128 --batch 64 --steps 3 --rounds 4
 
 Both sides do the whole step of pictaxa's loop on the same random pictures: forward, loss, backward, clip, update.
 They take turns within one run; what counts is the ratio, round by round. `+memory` is the plan with freed memory kept
@@ -73,9 +73,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="resnet18")
     parser.add_argument("--size", type=int, default=128, help="pixels")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=8, help="in a round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=64, help="pictures in a step; `pictaxa train` has 64")
+    parser.add_argument("--steps", type=int, default=3, help="in a round")
+    parser.add_argument("--rounds", type=int, default=4)
     arguments = parser.parse_args()
     plan = choose_plan(MachineConfig())
     plain = choose_plan(MachineConfig(precision="float32", memory_format="contiguous"))

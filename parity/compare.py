@@ -69,6 +69,7 @@ def check(case: Case, *, speed: bool) -> Result:
     reference.give_weights(model)
     model.eval()
     images, labels = pictures_for(case, count=2)
+    assert model.grid(model.features(torch.from_numpy(images))).ndim == 4, "no grid for explanations"
     result.theirs = reference.parameters
     result.ours = sum(parameter.numel() for parameter in model.parameters())
     expected = reference.heads(images)
@@ -151,7 +152,7 @@ def _alternate(sides: dict[str, Callable[[], None]], *, rounds: int = 3) -> dict
 
 
 HEADER = (
-    f"{'entry':24}{'reference':36}{'parameters':>12}{'logits':>9}{'gradient':>10}"
+    f"{'entry':35}{'reference':36}{'parameters':>12}{'logits':>9}{'gradient':>10}"
     f"{'forward: theirs, ours':>24}{'step: theirs, ours, plan':>30}{'ours':>7}{'plan':>7}"
 )
 
@@ -159,7 +160,7 @@ HEADER = (
 def line(result: Result) -> str:
     """The row as text."""
     case = result.case
-    text = f"{case.entry:24}{case.reference:36}{result.ours:>12,}{result.logits:>9.1e}"
+    text = f"{case.entry:35}{case.reference:36}{result.ours:>12,}{result.logits:>9.1e}"
     text += f"{result.gradient:>10.1e}" if result.gradient is not None else f"{'':>10}"
     if result.forward and result.step:
         text += "".join(f"{1000 * value:>12.0f}" for value in result.forward)

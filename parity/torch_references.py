@@ -14,7 +14,7 @@ from cases import Case, Reference, pictures_for, torch_forward, torch_step
 from torch import nn
 
 from pictaxa.models.layers import Classifier
-from pictaxa.models.zoo import find_entry
+from pictaxa.models.zoo import TIMM, find_entry
 from pictaxa.weights import timm as timm_weights
 from pictaxa.weights import torchvision as torchvision_weights
 
@@ -58,6 +58,11 @@ class TorchReference:
                 norm.running_var *= shaken.uniform_(0.8, 1.25, generator=generator)
 
     def give_weights(self, model: Classifier) -> None:
+        if self.case.entry.startswith(TIMM):
+            model.load_state_dict(
+                {f"network.{name}": value for name, value in self.module.state_dict().items()}, strict=False
+            )
+            return
         load = timm_weights.load if self.case.reference.startswith("timm") else torchvision_weights.load
         load(model, self.module.state_dict(), family=find_entry(self.case.entry).family)
         model.mean.copy_(self.mean.flatten())
@@ -119,6 +124,17 @@ def _timm(entry: str, name: str, **more: Any) -> Case:
     return Case(entry, f"timm {name}", build, **more)
 
 
+def _any_timm(name: str, size: int) -> Case:
+    """A model that only timm has, behind our contract."""
+
+    def build(case: Case) -> Reference:
+        torch.manual_seed(0)
+        module = timm.create_model(name, pretrained=False, num_classes=case.classes)
+        return TorchReference(module, case, mean=module.pretrained_cfg["mean"], std=module.pretrained_cfg["std"])
+
+    return Case(TIMM + name, f"timm {name}", build, classes=10, size=size, gradient=False)
+
+
 CASES: tuple[Case, ...] = (
     _torchvision("alexnet_owt", "alexnet"),
     *(_torchvision(f"vgg{depth}{bn}") for depth in (11, 13, 16, 19) for bn in ("", "_bn")),
@@ -140,4 +156,7 @@ CASES: tuple[Case, ...] = (
     _timm("vit_r50_b_16", "vit_base_r50_s16_224", gradient=False),
     _timm("vit_r50_b_16", "vit_base_r50_s16_384", gradient=False, size=384, options={"size": 384}),
     _timm("vit_r50_l_32", "vit_large_r50_s32_224", gradient=False),
+    _any_timm("convnext_atto", 224),  # maps
+    _any_timm("swin_tiny_patch4_window7_224", 224),  # maps with channels last
+    _any_timm("deit_tiny_patch16_224", 224),  # tokens
 )  # fmt: skip
