@@ -21,7 +21,7 @@ from torch import nn
 from pictaxa.config import MachineConfig, OptimizerConfig
 from pictaxa.device import Plan, choose_plan, keep_freed_memory
 from pictaxa.models.zoo import create_model
-from pictaxa.training.optimizer import make_optimizer, set_rate
+from pictaxa.training.optimizer import Optimizer, make_optimizer, set_rate
 
 
 def make_step(name: str, plan: Plan, *, size: int, batch: int, fused: bool) -> Callable[[], None]:
@@ -30,18 +30,18 @@ def make_step(name: str, plan: Plan, *, size: int, batch: int, fused: bool) -> C
     model = create_model(name, 10).to(plan.device, memory_format=plan.memory_format).train()
     images = torch.rand(batch, 3, size, size, device=plan.device).contiguous(memory_format=plan.memory_format)
     labels = torch.randint(0, 10, (batch,), device=plan.device)
+    parameters = list(model.parameters())
     if fused:
         optimizer = make_optimizer(model, OptimizerConfig())
     else:
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True)
-    parameters = list(model.parameters())
+        optimizer = Optimizer(parameters, torch.optim.SGD(parameters, lr=0.01, momentum=0.9, nesterov=True))
 
     def step() -> None:
         set_rate(optimizer, 0.01)
         with plan.autocast():
             logits = model(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=0.1)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()

@@ -34,9 +34,11 @@ from cases import Case, Reference, pictures_for, torch_forward, torch_step
 from pictaxa.config import MachineConfig, OptimizerConfig
 from pictaxa.device import apply_plan, choose_plan, place
 from pictaxa.models.layers import Classifier
+from pictaxa.models.summary import summarise_model
 from pictaxa.models.zoo import create_model
 from pictaxa.training.optimizer import make_optimizer, set_rate
 
+STEP_MULTIPLY_ADDS = 24e9  # as many pictures in a timed batch as make so many, from 4 to 64
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow says much at its start
 GRADIENT_TOLERANCE = 1e-6  # of the largest
 
@@ -103,7 +105,8 @@ def check(case: Case, *, speed: bool) -> Result:
 
 def _time(result: Result, reference: Reference, model: Classifier) -> None:
     case = result.case
-    count = 32 if case.size <= 64 else 8
+    cost = summarise_model(case.entry, size=case.size, channels=case.channels, options=case.options).multiply_adds
+    count = int(min(64, max(4, STEP_MULTIPLY_ADDS / cost)))
     images, labels = pictures_for(case, count=count)
     plan = choose_plan(MachineConfig())
     sides = {"theirs": reference.forward(images), "ours": torch_forward(model, images)}
@@ -123,7 +126,7 @@ def _time(result: Result, reference: Reference, model: Classifier) -> None:
     def plan_step() -> None:
         planned.train()
         set_rate(optimizer, 1e-5)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         with plan.autocast():
             heads = planned.training_logits(pictures)
         torch.stack([w * F.cross_entropy(logits.float(), targets) for logits, w in heads]).sum().backward()

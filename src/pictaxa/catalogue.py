@@ -14,8 +14,8 @@ import torch
 from .config import MachineConfig
 from .device import apply_plan, choose_plan, place
 from .errors import ModelError
-from .models.diagram import draw_diagram
-from .models.summary import Row, Summary, summarise_model, units
+from .models.diagram import draw_diagram, units
+from .models.summary import Row, Summary, summarise_model
 from .models.zoo import ZOO, check_size, create_model, find_entry, parse_options
 
 # What `write_figures` counted; tests count again.

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from pictaxa.catalogue import FIGURES
+from pictaxa.models.diagram import units
 from pictaxa.models.formulas import Layer, receptive_field
-from pictaxa.models.summary import summarise_model, units
+from pictaxa.models.summary import summarise_model
 from pictaxa.models.zoo import ZOO, create_model
 
 

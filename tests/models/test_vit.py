@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from pictaxa.errors import ModelError
+from pictaxa.models.standardised_resnet import StandardisedConv2d
 from pictaxa.models.vit import (
     SIZES,
     DropPath,
     MultiHeadAttention,
     Options,
     Size,
-    StandardisedConv2d,
     VisionTransformer,
     attention,
     single_attention,

@@ -12,7 +12,7 @@ from pictaxa.config import OptimizerConfig, ScheduleConfig
 from pictaxa.errors import RunError
 from pictaxa.training.averaging import start_average, update_average
 from pictaxa.training.checkpoint import KEPT, Counters, load_state, save_state
-from pictaxa.training.optimizer import make_optimizer, set_rate
+from pictaxa.training.optimizer import Optimizer, make_optimizer, set_rate
 from pictaxa.training.schedule import Length, peak_rate, rate_at, size_at
 
 
@@ -56,8 +56,9 @@ def test_decay_is_on_weights_only(name: str):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
     optimizer = make_optimizer(model, OptimizerConfig(optimizer=name, weight_decay=0.1))
-    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    assert [decays[id(parameter)] for parameter in model.parameters()] == [0.1, 0, 0, 0, 0.1, 0]
+    decays = [group["weight_decay"] for group in optimizer.groups for _ in group["params"]]
+    by_parameter = {id(parameter): decay for parameter, decay in zip(optimizer.parameters, decays, strict=True)}
+    assert [by_parameter[id(parameter)] for parameter in model.parameters()] == [0.1, 0, 0, 0, 0.1, 0]
     images, labels = torch.randn(8, 1, 3, 3), torch.arange(8) % 2
     losses = []
     for _ in range(20):
@@ -68,6 +69,33 @@ def test_decay_is_on_weights_only(name: str):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("weights", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("gradients", [torch.channels_last, torch.contiguous_format])
+def test_updates_do_not_depend_on_the_memory_format(
+    name: str, weights: torch.memory_format, gradients: torch.memory_format
+):
+    """However weights and gradients lie in memory, three steps end where torch's plain optimizer ends."""
+    torch.manual_seed(0)
+    model = nn.Conv2d(3, 4, 3, bias=False).to(memory_format=weights)  # as square as a kernel can be
+    plain = nn.Parameter(model.weight.detach().clone(memory_format=torch.contiguous_format))
+    optimizer = make_optimizer(model, OptimizerConfig(optimizer=name, weight_decay=0.1))
+    reference = {
+        "sgd": lambda: torch.optim.SGD([plain], lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+        "adam": lambda: torch.optim.Adam([plain], lr=0.1, weight_decay=0.1),
+        "adamw": lambda: torch.optim.AdamW([plain], lr=0.1, weight_decay=0.1),
+    }[name]()
+    for _ in range(3):
+        gradient = torch.randn(4, 3, 3, 3)
+        model.weight.grad = gradient.contiguous(memory_format=gradients)
+        plain.grad = gradient
+        set_rate(optimizer, 0.1)
+        optimizer.step()
+        reference.step()
+    assert model.weight.is_contiguous(memory_format=weights)
+    assert torch.allclose(model.weight, plain, atol=1e-6)
 
 
 def test_the_average_follows_the_weights():
@@ -84,7 +112,7 @@ def test_the_average_follows_the_weights():
     assert torch.equal(average.weight, model.weight)
 
 
-def a_session() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
+def a_session() -> tuple[nn.Module, nn.Module, Optimizer]:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     optimizer = make_optimizer(model, OptimizerConfig(optimizer="adam"))
@@ -109,9 +137,9 @@ def test_a_state_comes_back_whole(tmp_path: Path):
     assert loaded == Counters(epoch=2, step=3, log=[{"epoch": 1, "val_loss": None}])
     for ours, theirs in ((model, other), (average, other_average)):
         assert all(torch.equal(ours.state_dict()[name], value) for name, value in theirs.state_dict().items())
-    for number, values in optimizer.state_dict()["state"].items():
+    for number, values in optimizer.state.items():
         for name, value in values.items():
-            assert torch.equal(value, other_optimizer.state_dict()["state"][number][name])
+            assert torch.equal(value, other_optimizer.state[number][name])
 
 
 def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):

@@ -6,10 +6,9 @@ carries the receptive field, the stride and the depth of the longest path that l
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -242,80 +241,3 @@ def _record(path: str, watch: _Watch, rows: list[Row]) -> Callable[..., None]:
         )
 
     return hook
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A part of the network as a diagram shows it: a layer, a block, or several equal ones in a row."""
-
-    title: str
-    count: int
-    shape: tuple[int, ...]  # of the last one's output, without the number of pictures
-    parameters: int
-    multiply_adds: int
-
-
-# Layers that belong to the one before them and get no word of their own.
-_SILENT = {
-    "BatchNorm2d", "GroupNorm", "LayerNorm", "ReLU", "ReLU6", "Hardswish", "Identity", "Dropout", "ZeroPad2d",
-    "LocalResponseNorm",
-}  # fmt: skip
-_WORDS = {
-    "Linear": "dense", "Conv2d": "conv", "SameConv2d": "conv", "StandardisedConv2d": "conv", "ConvUnit": "conv",
-    "MaxPool2d": "max pool", "SameMaxPool2d": "max pool", "AvgPool2d": "average pool",
-    "SameAvgPool2d": "average pool", "AdaptiveAvgPool2d": "average pool", "PatchEmbedding": "patches to tokens",
-}  # fmt: skip
-
-
-def units(summary: Summary, model: nn.Module) -> list[Unit]:
-    """The network in its own words: children of each stage in the order of their calls, equal neighbours counted."""
-    parts = dict(_parts(model))
-
-    def part_of(row: Row) -> str:
-        return next((path for path in parts if row.name == path or row.name.startswith(path + ".")), "")
-
-    found: list[Unit] = []
-    for path, grouped in itertools.groupby(summary.rows, key=part_of):
-        rows = list(grouped)
-        kind = type(parts[path]).__name__ if path else ""
-        if not path or kind in _SILENT:
-            continue
-        # A layer may be called several times; a block is called once.
-        shape = rows[-1].shape if rows[-1].name == path else summary.shapes[path]
-        unit = _unit(kind, rows, shape=shape)
-        if found and (found[-1].title, found[-1].shape) == (unit.title, unit.shape):
-            before = found.pop()
-            unit = replace(
-                unit,
-                count=before.count + 1,
-                parameters=before.parameters + unit.parameters,
-                multiply_adds=before.multiply_adds + unit.multiply_adds,
-            )
-        found.append(unit)
-    return found
-
-
-def _unit(kind: str, rows: list[Row], *, shape: tuple[int, ...]) -> Unit:
-    title = _WORDS.get(kind, kind)
-    looks = next((row for row in rows if row.kernel is not None), None)
-    if looks is not None and looks.kernel is not None and kind in _WORDS and kind != "PatchEmbedding":
-        title = f"{looks.kernel[0]}x{looks.kernel[1]} {title}"
-        title += f" /{looks.own_stride}" if looks.own_stride > 1 else ""
-    return Unit(
-        title=title,
-        count=1,
-        shape=shape,
-        parameters=sum(row.parameters for row in rows),
-        multiply_adds=sum(row.multiply_adds for row in rows),
-    )
-
-
-def _parts(model: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
-    """Children, and the children of plain sequences among them."""
-    parts: list[tuple[str, nn.Module]] = []
-    for name, child in model.named_children():
-        if type(child) is nn.Sequential:
-            parts += _parts(child, f"{prefix}{name}.")
-        else:
-            parts.append((f"{prefix}{name}", child))
-    return parts

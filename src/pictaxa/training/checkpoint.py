@@ -16,6 +16,7 @@ from torch import nn
 
 from ..errors import RunError
 from ..weights.files import load_tensors, read_notes, save_tensors
+from .optimizer import Optimizer
 
 KEPT = 2
 
@@ -46,14 +47,12 @@ class Counters:
         self.epoch_seconds, self.waiting_seconds = 0.0, 0.0
 
 
-def save_state(
-    folder: Path, counters: Counters, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
-) -> Path:
+def save_state(folder: Path, counters: Counters, *, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> Path:
     """Write a state in one step and drop all but the last two."""
     folder.mkdir(exist_ok=True)
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    for number, values in optimizer.state_dict()["state"].items():
+    for number, values in optimizer.state.items():
         for name, value in values.items():
             tensors[f"optimizer.{number}.{name}"] = value
     path = folder / f"step-{counters.step:09d}.safetensors"
@@ -63,7 +62,7 @@ def save_state(
     return path
 
 
-def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Counters:
+def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> Counters:
     """Fill model, average and optimizer from the newest whole state; RunError when there is none."""
     problems = []
     for path in sorted(folder.glob("step-*.safetensors"), reverse=True):
@@ -82,23 +81,15 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
     )
 
 
-def _fill(
-    tensors: dict[str, torch.Tensor], *, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
+def _fill(tensors: dict[str, torch.Tensor], *, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> None:
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = value
     model.load_state_dict(parts["model"])
     average.load_state_dict(parts["average"])
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in parts["optimizer"].items():
         number, _, slot = name.partition(".")
-        parameter = parameters[int(number)]
-        if value.shape == parameter.shape:
-            # Files are contiguous; torch's fused optimizers read a moment as it lies in memory, so it must lie there
-            # as its parameter does (channels last), or every momentum would be another weight's.
-            value = torch.empty_like(parameter).copy_(value)
         slots.setdefault(int(number), {})[slot] = value
-    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load(slots)

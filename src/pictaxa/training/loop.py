@@ -28,7 +28,7 @@ from ..progress import TrainProgress, clock, say
 from ..run import Run
 from .averaging import start_average, update_average
 from .checkpoint import Counters, load_state, save_state
-from .optimizer import make_optimizer, set_rate
+from .optimizer import Optimizer, make_optimizer, set_rate
 from .prepare import Job, prepare, prepare_again
 from .schedule import Length, rate_at
 from .validation import keep_best, validate
@@ -51,7 +51,7 @@ class Session:
 
     model: Classifier
     average: Classifier
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     counters: Counters
     started: float  # time.monotonic() minus the seconds already trained
     last_saved: float = -math.inf
@@ -142,7 +142,7 @@ def _train_epoch(
         loss_value = loss.item()
         if not math.isfinite(loss_value):
             raise _diverged(job, counters.step + 1, rate=rate, what=f"loss {loss_value}")
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
         if optimization.clip_norm is not None:
             nn.utils.clip_grad_norm_(parameters, optimization.clip_norm)
@@ -253,7 +253,7 @@ def _row(job: Job, session: Session, progress: float) -> dict[str, Any]:
 def _save(job: Job, session: Session) -> None:
     # The loss of the last step was finite, but the update after it may have been the one that blew up.
     if not all(bool(parameter.isfinite().all()) for parameter in session.model.parameters()):
-        rate = float(session.optimizer.param_groups[0]["lr"])
+        rate = float(session.optimizer.groups[0]["lr"])
         raise _diverged(job, session.counters.step, rate=rate, what="weights that are not finite")
     session.counters.seconds = session.seconds
     save_state(
