@@ -9,9 +9,10 @@ import keras
 import keras_networks
 import numpy as np
 import tensorflow as tf
-from cases import Case, Reference, pictures_for
+from cases import OWN_STATISTICS, Case, Reference, pictures_for
 
 from pictaxa.models.layers import Classifier
+from pictaxa.models.zoo import find_entry
 from pictaxa.weights import keras as keras_weights
 
 
@@ -39,16 +40,16 @@ class KerasReference:
         self.parameters = int(sum(np.prod(variable.shape) for variable in self.model.trainable_variables))
 
     def _randomise(self) -> None:
-        """As torch_references.py does: random scales and shifts, the network's own statistics, shaken."""
+        """Random scales, shifts, biases and statistics; see Case.own_statistics."""
         random = np.random.default_rng(1)
         norms = [layer for layer in self.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
         for layer in self.model.layers:
             for variable in layer.weights:
-                if variable.name == "gamma":
+                if variable.name in ("gamma", "moving_variance"):
                     variable.assign(random.uniform(0.5, 1.5, variable.shape))
-                elif variable.name in ("beta", "bias"):
+                elif variable.name in ("beta", "bias", "moving_mean"):
                     variable.assign(random.uniform(-0.1, 0.1, variable.shape))
-        if norms:
+        if norms and self.case.own_statistics:
             momenta = [norm.momentum for norm in norms]
             for norm in norms:
                 norm.momentum = 0.0
@@ -57,8 +58,8 @@ class KerasReference:
             for norm, momentum in zip(norms, momenta, strict=True):
                 norm.momentum = momentum
                 mean, variance = norm.moving_mean.numpy(), norm.moving_variance.numpy()
-                norm.moving_mean.assign(mean + random.uniform(-0.2, 0.2, mean.shape) * np.sqrt(variance))
-                norm.moving_variance.assign(variance * random.uniform(0.8, 1.25, mean.shape))
+                norm.moving_mean.assign(mean + random.uniform(-0.05, 0.05, mean.shape) * np.sqrt(variance))
+                norm.moving_variance.assign(variance * random.uniform(0.9, 1.1, mean.shape))
         for variable in self.model.variables:  # to what float32 holds exactly
             if "float" in str(variable.dtype):
                 variable.assign(variable.numpy().astype(np.float32).astype(np.float64))
@@ -129,7 +130,8 @@ def _application(
     def build(case: Case) -> Reference:
         return KerasReference(make, case, feeding=feeding, own_names=False)
 
-    return Case(entry, f"keras {name}", build, **more)
+    own = find_entry(entry).family in OWN_STATISTICS
+    return Case(entry, f"keras {name}", build, own_statistics=own, **more)
 
 
 def _taught(entry: str, label: str, network: Callable[[int, int, int], Any], **more: Any) -> Case:

@@ -10,7 +10,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
-from cases import Case, Reference, pictures_for, torch_forward, torch_step
+from cases import OWN_STATISTICS, Case, Reference, pictures_for, torch_forward, torch_step
 from torch import nn
 
 from pictaxa.models.layers import Classifier
@@ -31,18 +31,17 @@ class TorchReference:
         self.parameters = sum(parameter.numel() for parameter in module.parameters())
 
     def _randomise(self) -> None:
-        """Random scales, shifts and biases; statistics as the network itself has them on other pictures, then shaken.
-
-        Statistics out of nothing would let activations die or grow from layer to layer, and compare noise.
-        """
+        """Random scales, shifts, biases and statistics; see Case.own_statistics."""
         generator = torch.Generator().manual_seed(1)
         norms = [part for part in self.module.modules() if isinstance(part, nn.BatchNorm2d)]
         for part in self.module.modules():
             if isinstance(part, nn.BatchNorm2d):
                 part.weight.data.uniform_(0.5, 1.5, generator=generator)
+                part.running_mean.uniform_(-0.1, 0.1, generator=generator)
+                part.running_var.uniform_(0.5, 1.5, generator=generator)
             if isinstance(part, (nn.BatchNorm2d, nn.Linear, nn.Conv2d)) and part.bias is not None:
                 part.bias.data.uniform_(-0.1, 0.1, generator=generator)
-        if norms:
+        if norms and self.case.own_statistics:
             momenta = [norm.momentum for norm in norms]
             for norm in norms:
                 norm.momentum = 1.0
@@ -54,8 +53,8 @@ class TorchReference:
                 norm.momentum = momentum
                 assert norm.running_mean is not None and norm.running_var is not None
                 shaken = torch.empty_like(norm.running_mean)
-                norm.running_mean += shaken.uniform_(-0.2, 0.2, generator=generator) * norm.running_var.sqrt()
-                norm.running_var *= shaken.uniform_(0.8, 1.25, generator=generator)
+                norm.running_mean += shaken.uniform_(-0.05, 0.05, generator=generator) * norm.running_var.sqrt()
+                norm.running_var *= shaken.uniform_(0.9, 1.1, generator=generator)
 
     def give_weights(self, model: Classifier) -> None:
         if self.case.entry.startswith(TIMM):
@@ -112,7 +111,9 @@ def _torchvision(entry: str, name: str = "", **options: Any) -> Case:
         module = torchvision.models.get_model(name or entry, weights=None, **options)
         return TorchReference(module, case, mean=IMAGENET[0], std=IMAGENET[1])
 
-    return Case(entry, f"torchvision {name or entry}", build, size=299 if entry == "inception_v3" else 224)
+    size = 299 if entry == "inception_v3" else 224
+    own = find_entry(entry).family in OWN_STATISTICS
+    return Case(entry, f"torchvision {name or entry}", build, size=size, own_statistics=own)
 
 
 def _timm(entry: str, name: str, **more: Any) -> Case:
@@ -121,7 +122,8 @@ def _timm(entry: str, name: str, **more: Any) -> Case:
         module = timm.create_model(name, pretrained=False, num_classes=case.classes)
         return TorchReference(module, case, mean=HALF[0], std=HALF[1])
 
-    return Case(entry, f"timm {name}", build, **more)
+    own = find_entry(entry).family in OWN_STATISTICS
+    return Case(entry, f"timm {name}", build, own_statistics=own, **more)
 
 
 def _any_timm(name: str, size: int) -> Case:

@@ -363,3 +363,11 @@ def test_mistakes_are_told_with_close_matches(call: object, words: str):
     """Unknown names and options give close matches; sizes name what the model takes."""
     with pytest.raises(ModelError, match=words):
         call()
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_entry_can_be_exported(name: str):
+    """torch.export takes the whole network, normalisation and checks included, and keeps the logits' shape."""
+    program = torch.export.export(on_meta(name), (usual_input(name, 3),))
+    (logits,) = (node for node in program.graph.nodes if node.op == "output")
+    assert logits.args[0][0].meta["val"].shape == (1, 1000)
