@@ -12,7 +12,7 @@ from pictaxa.models.zoo import create_model
 
 def block(shortcut: str = "identity", order: str = "original", *, gate_bias: float = -6.0) -> Block:
     torch.manual_seed(0)
-    ablation = Ablation(shortcut, order, 0.5, 0.25, gate_bias)  # type: ignore[arg-type]
+    ablation = Ablation(shortcut, order, 0.5, 0.25, gate_bias)  # type: ignore[arg-type]  # words from a table
     return Block(16, 16, stride=1, bottleneck=False, ablation=ablation).eval()
 
 

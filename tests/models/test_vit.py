@@ -22,7 +22,7 @@ TINY = Size(width=32, depth=2, heads=4, mlp=64, patch=8)
 def tiny(size: int = 32, **options: float) -> VisionTransformer:
     torch.manual_seed(0)
     chosen = {"representation_size": 0, "dropout": 0.0, "attention_dropout": 0.0, "drop_path": 0.0} | options
-    return VisionTransformer(5, 3, form=TINY, options=Options(size=size, **chosen)).eval()  # type: ignore[arg-type]
+    return VisionTransformer(5, 3, form=TINY, options=Options(size=size, **chosen)).eval()  # type: ignore[arg-type]  # words from a table
 
 
 def test_attention_is_the_written_out_one():

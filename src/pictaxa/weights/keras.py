@@ -117,19 +117,15 @@ def _mobilenet_v3(name: str) -> tuple[Rule, ...]:
     channels = 16
     for block, row in enumerate(rows):
         theirs = "expanded_conv_" if block == 0 else f"expanded_conv_{block}_"
-        place = 0
-        parts = []
+        units = [(("depthwise", "0"), ("depthwise_bn", "1"))]
         if row.wide != channels:
-            parts += [("expand", "{place}.0"), ("expand_bn", "{place}.1")]
-        parts_of_place = [parts] if parts else []
-        parts_of_place.append([("depthwise", "{place}.0"), ("depthwise_bn", "{place}.1")])
+            units.insert(0, (("expand", "0"), ("expand_bn", "1")))
         if row.squeeze:
-            parts_of_place.append([("squeeze_excite_conv", "{place}.fc1"), ("squeeze_excite_conv_1", "{place}.fc2")])
-        parts_of_place.append([("project", "{place}.0"), ("project_bn", "{place}.1")])
-        for place, words in enumerate(parts_of_place):
-            for word, target in words:
-                ours = f"convs.{block + 1}.block.{target.format(place=place)}"
-                rules.append(Rule(f"{theirs}{word}/(.+)", rf"{ours}/\1"))
+            units.append((("squeeze_excite_conv", "fc1"), ("squeeze_excite_conv_1", "fc2")))
+        units.append((("project", "0"), ("project_bn", "1")))
+        for place, unit in enumerate(units):
+            for word, part in unit:
+                rules.append(Rule(f"{theirs}{word}/(.+)", rf"convs.{block + 1}.block.{place}.{part}/\1"))
         channels = row.channels
     return tuple(rules)
 
