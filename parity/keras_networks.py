@@ -101,7 +101,8 @@ def course_resnet50(classes: int, channels: int, size: int, *, slope: float = 0.
     """The widely taught exercise: identity and convolutional blocks, stage 5's identity blocks [256, 256, 2048]."""
 
     def activate(x: Any) -> Any:
-        return layers.LeakyReLU(negative_slope=slope)(x) if slope else layers.ReLU()(x)
+        # LeakyReLU by its definition: TensorFlow's own rounds the slope to float32 in a float64 model.
+        return keras.ops.maximum(x, x * slope) if slope else layers.ReLU()(x)
 
     def norm(x: Any, name: str) -> Any:
         return layers.BatchNormalization(name=name)(x)
