@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from .rules import Rule, fill, rename
+from .rules import Rule, fill_renamed
 
 RULES: dict[str, tuple[Rule, ...]] = {
     # Its `head` is a module; ours is a method of the model contract.
@@ -43,5 +43,4 @@ RULES["mobilenet"] = _mobilenet_v1()
 
 def load(model: nn.Module, tensors: Mapping[str, torch.Tensor], *, family: str) -> None:
     """Fill a model of a family of the zoo from timm's state dict; WeightsError when it does not fit."""
-    renamed = rename(list(tensors), RULES.get(family, ()))
-    fill(model, {ours: tensors[theirs] for theirs, ours in renamed.names.items()})
+    fill_renamed(model, tensors, rules=RULES.get(family, ()))
