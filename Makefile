@@ -3,13 +3,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check parity clean
+.PHONY: demo test slow check parity clean
 
 demo: .venv/installed
 	$(BIN)/pictaxa demo
 
 test: check
 	$(BIN)/pytest
+
+# What takes too long for every run of the tests.
+slow: .venv/installed
+	$(BIN)/pytest -m slow
 
 check: .venv/installed
 	$(BIN)/ruff check src tests benchmarks parity

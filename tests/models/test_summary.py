@@ -67,15 +67,18 @@ with FIGURES.open(encoding="utf-8", newline="") as file:
     LISTED = {row["name"]: (int(row["parameters"]), int(row["multiply_adds"])) for row in csv.DictReader(file)}
 
 
-@pytest.mark.parametrize("name", ZOO)
+THOUSAND_LAYERS = ("cifar_resnet1202", "cifar_preresnet1001")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in THOUSAND_LAYERS)) for name in ZOO]
+)
 def test_figures_and_units(name: str):
     """The list's figures are the counted ones, and the diagram's units hold every multiply-add of the network."""
     entry = ZOO[name]
     summary = summarise_model(name, size=entry.size, channels=entry.channels)
     assert LISTED[name] == (summary.trainable, summary.multiply_adds)
     assert summary.shapes[""] == (1000,)
-    if name.endswith(("1202", "1001")):  # a thousand layers: once is enough
-        return
     with torch.device("meta"):
         model = create_model(name, in_channels=entry.channels)
     parts = units(summary, model)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .convolution import Conv2d
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer, weighted_layers
 
 GRID = 6  # side of the last feature map at the native size; other sizes are averaged to it
 
@@ -78,11 +78,11 @@ class AlexNet(Classifier):
     def _initialise(self) -> None:
         """Section 5: normal with 0.01; biases 1 in the 2nd, 4th, 5th convolution and hidden dense layers, else 0."""
         ones = (self.conv2, self.conv4, self.conv5, self.fc1, self.fc2)
-        for layer in self.modules():
-            if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                nn.init.normal_(layer.weight, std=0.01)
+        for layer in weighted_layers(self):
+            nn.init.normal_(layer.weight, std=0.01)
+            if layer in ones:
                 assert layer.bias is not None
-                nn.init.constant_(layer.bias, 1.0 if layer in ones else 0.0)
+                nn.init.ones_(layer.bias)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 227, 227) -> (N, 256, 6, 6) with the paper's widths."""

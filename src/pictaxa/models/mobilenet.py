@@ -6,7 +6,8 @@ v2: Sandler et al. 2018, "Inverted residuals and linear bottlenecks": blocks tha
     without an activation, with the shortcut between the narrow ends.
 v3: Howard et al. 2019, "Searching for MobileNetV3": squeeze-and-excitation, hard-swish, a cheaper last stage.
 
-Names of v2 and v3 are torchvision's, but for `convs`, which is its `features`.
+Names of v2 and v3 are torchvision's, but for `convs`, which is its `features`. The papers say nothing of first weights:
+these are He's, as in torchvision's trainings.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, Padding, classifier_layer, make_conv, make_divisible
+from .layers import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Classifier,
+    Padding,
+    classifier_layer,
+    he_initialise,
+    make_conv,
+    make_divisible,
+)
 
 Activation = Literal["relu", "relu6", "hardswish", "none"]
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -100,7 +110,7 @@ class MobileNetV1(Classifier):
         self.convs = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         self.fc = classifier_layer(channels, num_classes)
-        _initialise(self)
+        he_initialise(self)
         self.set_normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
@@ -170,7 +180,7 @@ class MobileNetV2(Classifier):
         layers.append(ConvUnit(channels, last, kernel=1, norm=norm))
         self.convs = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), classifier_layer(last, num_classes))
-        _initialise(self)
+        he_initialise(self)
         self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
@@ -312,7 +322,7 @@ class MobileNetV3(Classifier):
             nn.Linear(size.last, size.hidden), nn.Hardswish(inplace=True), nn.Dropout(dropout),
             classifier_layer(size.hidden, num_classes),
         )  # fmt: skip
-        _initialise(self)
+        he_initialise(self)
         self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
@@ -335,15 +345,3 @@ def v3_builder(name: str) -> Callable[..., MobileNetV3]:
         return MobileNetV3(num_classes, in_channels, size=V3_SIZES[name], padding=padding, dropout=dropout)
 
     return build
-
-
-def _initialise(model: nn.Module) -> None:
-    """He, fan out, for convolutions; normal with 0.01 for dense layers (torchvision's trainings)."""
-    for part in model.modules():
-        if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, mode="fan_out")
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
-        elif isinstance(part, nn.Linear):
-            nn.init.normal_(part.weight, std=0.01)
-            nn.init.zeros_(part.bias)

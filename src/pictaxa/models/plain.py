@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .layers import Classifier, classifier_layer
+from .layers import Classifier, classifier_layer, weighted_layers, xavier_initialise
 
 
 class SimpleCNN(Classifier):
@@ -22,6 +24,7 @@ class SimpleCNN(Classifier):
         self.conv1 = nn.Conv2d(in_channels, 32, kernel_size=3)
         self.d1 = nn.Linear(32 * (size - 2) ** 2, 128)
         self.d2 = classifier_layer(128, num_classes)
+        xavier_initialise(self)  # Keras' start
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, size, size) -> (N, 32, size - 2, size - 2)."""
@@ -40,7 +43,7 @@ class LeNet5(Classifier):
     28x28 pictures are padded by 2, as the paper does with MNIST. 32x32x1 and 10 classes have 61,706 parameters.
     """
 
-    def __init__(self, num_classes: int, in_channels: int, *, pool: str = "average") -> None:
+    def __init__(self, num_classes: int, in_channels: int, *, pool: Literal["average", "max"] = "average") -> None:
         super().__init__(num_classes, in_channels)
         self.conv1 = nn.Conv2d(in_channels, 6, kernel_size=5)
         self.conv2 = nn.Conv2d(6, 16, kernel_size=5)
@@ -48,6 +51,15 @@ class LeNet5(Classifier):
         self.fc2 = nn.Linear(120, 84)
         self.fc3 = classifier_layer(84, num_classes)
         self.pool = nn.AvgPool2d(2) if pool == "average" else nn.MaxPool2d(2)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Appendix A: uniform within 2.4 / inputs of the unit, scaled for its tanh."""
+        for layer in weighted_layers(self):
+            bound = 2.4 / layer.weight[0].numel()
+            nn.init.uniform_(layer.weight, -bound, bound)
+            assert layer.bias is not None
+            nn.init.uniform_(layer.bias, -bound, bound)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 32 or 28, ...) -> (N, 16, 5, 5)."""

@@ -36,6 +36,7 @@ from .layers import (
     he_initialise,
     make_conv,
     make_max_pool,
+    xavier_initialise,
 )
 
 STAGE_WIDTHS = (64, 128, 256, 512)  # table 1 of the paper; a bottleneck gives four times as many channels
@@ -61,11 +62,12 @@ class Form:
     last_inner_width: int = 512  # of the last stage's bottlenecks after its first
     final_pool: Literal["global", "valid", "same"] = "global"  # or 2x2 and flatten
     caffe_input: bool = False  # normalised as Caffe's models: minus a mean colour, in [0, 255]
+    xavier: bool = False  # first weights as Keras' layers have them, else He's
 
 
 _COURSE = Form(
     bottleneck=True, blocks=(3, 4, 6, 3), stride_in="1x1", bias=True, epsilon=1e-3, pool_padding="valid",
-    last_inner_width=256, final_pool="valid",
+    last_inner_width=256, final_pool="valid", xavier=True,
 )  # fmt: skip
 
 # Depths: table 1 of the paper; ResNeXt: table 1 of its paper and torchvision's names.
@@ -82,7 +84,7 @@ SIZES: dict[str, Form] = {
     "resnet50_course_leaky": replace(_COURSE, slope=0.3, final_pool="same"),
     "resnet18_textbook": Form(
         bottleneck=False, blocks=(2, 2, 2, 2), bias=True, epsilon=1e-3, padding="same", pool_padding="same",
-        shortcut_norm=False,
+        shortcut_norm=False, xavier=True,
     ),
 } | {
     f"{name}_v1": Form(
@@ -170,7 +172,10 @@ class ResNet(Classifier):
         pools = {"global": nn.AdaptiveAvgPool2d(1), "valid": nn.AvgPool2d(2), "same": SameAvgPool2d(2, stride=2)}
         self.avgpool = pools[form.final_pool]
         self.fc = classifier_layer(channels * _flattened_pixels(form, size), num_classes)
-        he_initialise(self)
+        if form.xavier:
+            xavier_initialise(self)
+        else:
+            he_initialise(self)
         if form.caffe_input:
             self.set_normalisation(CAFFE_MEAN, CAFFE_STD)
         else:

@@ -56,6 +56,7 @@ class GroupNormBottleneck(nn.Module):
         self.norm2 = nn.GroupNorm(32, width)
         self.conv3 = _standardised(width, channels, kernel=1)
         self.norm3 = nn.GroupNorm(32, channels)
+        nn.init.zeros_(self.norm3.weight)  # the block starts as its shortcut, as in the published code
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""

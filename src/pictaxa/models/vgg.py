@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from .convolution import Conv2d
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer, he_initialise
+from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer, he_initialise, xavier_initialise
 
 GRID = 7  # side of the last feature map at 224 px; other sizes are averaged to it
 HIDDEN = 4096
@@ -54,7 +54,10 @@ class VGG(Classifier):
             nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True), nn.Dropout(dropout),
             classifier_layer(HIDDEN, num_classes),
         )  # fmt: skip
-        he_initialise(self)
+        if batch_norm:
+            he_initialise(self)
+        else:
+            xavier_initialise(self)  # section 3.1: with it the deep ones need no weights of a shallower one
         self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:

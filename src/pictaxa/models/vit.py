@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
-from .layers import Classifier, classifier_layer
+from .layers import Classifier, classifier_layer, lecun_initialise, xavier_initialise
 from .standardised_resnet import StandardisedResNet
 
 EPSILON = 1e-6  # of layer norm, as in the published code
@@ -194,13 +194,19 @@ class VisionTransformer(Classifier):
         self.set_normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     def _initialise(self) -> None:
-        """Normal with 0.02, cut at two of them, as in the published code for embeddings and dense layers."""
+        """As the published code: Xavier in the blocks, LeCun in the embedding, a classifier of zeros."""
+        xavier_initialise(self.blocks)
+        for part in self.blocks.modules():
+            if isinstance(part, MultiHeadAttention):
+                bound = math.sqrt(3 / part.qkv.in_features)  # each of its three matrices is (D, D)
+                nn.init.uniform_(part.qkv.weight, -bound, bound)
+        lecun_initialise(self.patch_embed)
+        if self.pre_logits is not None:
+            lecun_initialise(self.pre_logits)
+        if isinstance(self.classifier, nn.Linear):
+            nn.init.zeros_(self.classifier.weight)
+            nn.init.zeros_(self.classifier.bias)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
-        nn.init.normal_(self.cls_token, std=1e-6)
-        for part in self.modules():
-            if isinstance(part, nn.Linear):
-                nn.init.trunc_normal_(part.weight, std=0.02)
-                nn.init.zeros_(part.bias)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, S, S) -> (N, T, D), the class token first."""
