@@ -34,6 +34,9 @@ class Reference(Protocol):
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> Callable[[], None]:
         """A closure that does a step of SGD with momentum, for timing."""
 
+    def close(self) -> None:
+        """Let go of what the closures hold."""
+
 
 OWN_STATISTICS = ("googlenet", "inception", "mobilenet")  # families; see Case.own_statistics
 

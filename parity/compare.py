@@ -41,6 +41,7 @@ from pictaxa.training.optimizer import make_optimizer, set_rate
 STEP_MULTIPLY_ADDS = 24e9  # as many pictures in a timed batch as make so many, from 4 to 64
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow says much at its start
 LEAST_ROUNDS, MOST_ROUNDS, ROUNDS_SECONDS = 3, 9, 10.0  # of timing
+REST_SECONDS = 0.2  # between two turns: threads of the side before go on turning for a while
 GRADIENT_TOLERANCE = 1e-6  # of the largest
 
 
@@ -114,7 +115,10 @@ def check(case: Case, *, speed: bool) -> Result:
     elif result.gradient is not None and not result.gradient < GRADIENT_TOLERANCE:
         result.problem = "gradients differ"
     if speed and case.gradient:
-        _time(result, reference, model)
+        try:
+            _time(result, reference, model)
+        finally:
+            reference.close()
     return result
 
 
@@ -164,6 +168,7 @@ def _alternate(sides: dict[str, Callable[[], None]]) -> Times:
         if done >= LEAST_ROUNDS and time.perf_counter() - started > ROUNDS_SECONDS:
             break
         for name, run in sides.items():
+            time.sleep(REST_SECONDS)
             before = time.perf_counter()
             run()
             rounds[name].append(time.perf_counter() - before)

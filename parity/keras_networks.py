@@ -1,11 +1,12 @@
-"""Networks that are taught in Keras, built in Keras, layers named as ours are: references for the zoo's entries.
+"""The Keras models that entries of the zoo are compared with: its applications, and networks that are taught in Keras.
 
-Each is written from its description (paper, exercise or textbook), not from our code.
+The taught ones are built here from their descriptions (paper, exercise or textbook), not from our code; their layers
+are named as ours are. This file imports no torch: keras_timing.py runs it without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -170,3 +171,56 @@ def same_resnet(
             before = after
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(picture, layers.Dense(classes, name="fc")(x))
+
+
+Network = Callable[[int, int, int], Any]  # (classes, channels, size) -> a model that gives logits
+
+_HALF_WIDTHS = (48, 128, 192, 192, 128)
+_PAD = ((1, 2), (1, 2))
+_DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+
+
+def _application(name: str) -> Network:
+    # MobileNet v3's own scaling rounds to float32 in a float64 model; its [-1, 1] comes from us instead.
+    settings = {"include_preprocessing": False} if name.startswith("MobileNetV3") else {}
+
+    def make(classes: int, channels: int, size: int) -> Any:
+        return getattr(keras.applications, name)(weights=None, classifier_activation=None, **settings)
+
+    return make
+
+
+def _same_resnet(depth: int) -> Network:
+    def make(classes: int, channels: int, size: int) -> Any:
+        return same_resnet(classes, channels, size, blocks=_DEPTHS[depth], bottleneck=depth >= 50)
+
+    return make
+
+
+def _half_alexnet(head: Sequence[int]) -> Network:
+    return lambda k, c, s: alexnet(k, c, s, widths=_HALF_WIDTHS, head=head, pad=_PAD)
+
+
+APPLICATIONS = (
+    "VGG16", "VGG19", "InceptionV3", "ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2",
+    "MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large",
+)  # fmt: skip
+
+# By what the table calls them.
+NETWORKS: dict[str, Network] = {f"keras {name}": _application(name) for name in APPLICATIONS} | {
+    "TensorFlow quick-start": simple_cnn,
+    "LeNet-5 in Keras": lenet5,
+    "one tower in Keras": lambda k, c, s: alexnet(
+        k, c, s, widths=(96, 256, 384, 384, 256), head=(4096, 4096), pad=0
+    ),
+    "half width in Keras": _half_alexnet((2048, 2048)),
+    "half width, slim head in Keras": _half_alexnet((1024, 128)),
+    "the paper's in Keras": googlenet,
+    "its aux_pool=same variant in Keras": lambda k, c, s: googlenet(k, c, s, aux_padding="same"),
+    **{f"a TF-same port of ResNet-{depth}": _same_resnet(depth) for depth in (34, 50, 101)},
+    "the exercise in Keras": course_resnet50,
+    "its LeakyReLU variant in Keras": lambda k, c, s: course_resnet50(k, c, s, slope=0.3, pool="same"),
+    "the textbook's in Keras": lambda k, c, s: same_resnet(
+        k, c, s, blocks=_DEPTHS[18], bottleneck=False, bias=True, shortcut_norm=False, epsilon=1e-3
+    ),
+}  # fmt: skip

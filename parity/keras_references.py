@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
-import keras_networks
 import numpy as np
 import tensorflow as tf
 from cases import OWN_STATISTICS, Case, Reference, pictures_for
+from keras_networks import NETWORKS
 
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import find_entry
@@ -19,7 +22,8 @@ from pictaxa.weights import keras as keras_weights
 class KerasReference:
     """A Keras model on TensorFlow, fed with RGB in [0, 1].
 
-    For the proof it computes in float64, with weights that float32 holds exactly; for timing in float32.
+    For the proof it computes in float64, with weights that float32 holds exactly; for timing in float32, and in a
+    process of its own.
     """
 
     def __init__(
@@ -31,6 +35,7 @@ class KerasReference:
         own_names: bool,
     ) -> None:
         self.make, self.case, self.feeding, self.own_names = make, case, feeding, own_names
+        self.process: subprocess.Popen[str] | None = None
         keras.config.set_floatx("float64")
         keras.backend.clear_session()  # counters in layer names start anew
         keras.utils.set_random_seed(0)
@@ -95,117 +100,72 @@ class KerasReference:
         return tape.gradient(loss, pictures).numpy()
 
     def forward(self, images: np.ndarray) -> Callable[[], None]:
-        model = self.make()
-        call = tf.function(lambda pictures: model(pictures, training=False))
-        pictures = self._prepare(images)
-
-        def run() -> None:
-            out = call(pictures)
-            (out[0] if isinstance(out, list) else out).numpy()
-
-        return run
+        return lambda: self._ask("forward", len(images))
 
     def train_step(self, images: np.ndarray, labels: np.ndarray) -> Callable[[], None]:
-        model = self.make()
-        outputs = len(model.outputs)
-        model.compile(
-            optimizer=keras.optimizers.SGD(1e-5, momentum=0.9),
-            loss=[keras.losses.SparseCategoricalCrossentropy(from_logits=True) for _ in range(outputs)],
-        )
-        pictures = self._prepare(images).numpy()
-        targets = [labels] * outputs if outputs > 1 else labels
+        return lambda: self._ask("step", len(images))
 
-        def run() -> None:
-            model.train_on_batch(pictures, targets)
+    def _ask(self, what: str, count: int) -> None:
+        """Let the model's own process do it."""
+        if self.process is None:
+            case = self.case
+            numbers = (case.classes, case.channels, case.size, count)
+            command = [sys.executable, str(Path(__file__).with_name("keras_timing.py")), case.reference]
+            self.process = subprocess.Popen(
+                [*command, *map(str, numbers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(what, file=self.process.stdin, flush=True)
+        if self.process.stdout.readline() != "done\n":
+            raise RuntimeError("the model's process ended")
 
-        return run
-
-
-def _application(
-    entry: str, name: str, feeding: keras_weights.Feeding, *, settings: dict[str, Any] | None = None, **more: Any
-) -> Case:
-    def make() -> Any:
-        return getattr(keras.applications, name)(weights=None, classifier_activation=None, **(settings or {}))
-
-    def build(case: Case) -> Reference:
-        return KerasReference(make, case, feeding=feeding, own_names=False)
-
-    own = find_entry(entry).family in OWN_STATISTICS
-    return Case(entry, f"keras {name}", build, own_statistics=own, **more)
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.communicate()  # no more lines: it ends
+            self.process = None
 
 
-def _taught(entry: str, label: str, network: Callable[[int, int, int], Any], **more: Any) -> Case:
+def _case(entry: str, label: str, feeding: keras_weights.Feeding, *, own_names: bool, **more: Any) -> Case:
     def build(case: Case) -> Reference:
         def make() -> Any:
-            return network(case.classes, case.channels, case.size)
+            return NETWORKS[label](case.classes, case.channels, case.size)
 
-        return KerasReference(make, case, feeding="0-1", own_names=True)
+        return KerasReference(make, case, feeding=feeding, own_names=own_names)
 
-    return Case(entry, label, build, **more)
+    own = not own_names and find_entry(entry).family in OWN_STATISTICS
+    return Case(entry, label, build, own_statistics=own, **more)
 
 
-# Its own scaling rounds to float32 in a float64 model; [-1, 1] comes from us instead.
-_OWN_SCALING = {"include_preprocessing": False}
-_HALF_WIDTHS = (48, 128, 192, 192, 128)
-_PAD = ((1, 2), (1, 2))
+def _application(entry: str, name: str, feeding: keras_weights.Feeding, **more: Any) -> Case:
+    return _case(entry, f"keras {name}", feeding, own_names=False, **more)
+
+
+def _taught(entry: str, label: str, **more: Any) -> Case:
+    return _case(entry, label, "0-1", own_names=True, **more)
+
 
 CASES: tuple[Case, ...] = (
-    _taught("simple_cnn", "TensorFlow quick-start", keras_networks.simple_cnn, classes=10, channels=1, size=28),
-    _taught("lenet5", "LeNet-5 in Keras", keras_networks.lenet5, classes=10, channels=1, size=32),
-    _taught(
-        "alexnet", "one tower in Keras",
-        lambda k, c, s: keras_networks.alexnet(
-            k, c, s, widths=(96, 256, 384, 384, 256), head=(4096, 4096), pad=0
-        ),
-        classes=10, channels=1, size=227,
-    ),
-    _taught(
-        "alexnet_half", "half width in Keras",
-        lambda k, c, s: keras_networks.alexnet(k, c, s, widths=_HALF_WIDTHS, head=(2048, 2048), pad=_PAD), classes=5,
-    ),
-    _taught(
-        "alexnet_half_slim", "half width in Keras",
-        lambda k, c, s: keras_networks.alexnet(k, c, s, widths=_HALF_WIDTHS, head=(1024, 128), pad=_PAD), classes=5,
-    ),
+    _taught("simple_cnn", "TensorFlow quick-start", classes=10, channels=1, size=28),
+    _taught("lenet5", "LeNet-5 in Keras", classes=10, channels=1, size=32),
+    _taught("alexnet", "one tower in Keras", classes=10, channels=1, size=227),
+    _taught("alexnet_half", "half width in Keras", classes=5),
+    _taught("alexnet_half_slim", "half width, slim head in Keras", classes=5),
     _application("vgg16", "VGG16", "caffe"),
     _application("vgg19", "VGG19", "caffe"),
-    _taught("googlenet", "the paper's in Keras", keras_networks.googlenet, classes=5),
-    _taught(
-        "googlenet", "its aux_pool=same variant in Keras",
-        lambda k, c, s: keras_networks.googlenet(k, c, s, aux_padding="same"),
-        classes=10, options={"aux_pool": "same"},
-    ),
-    _application(
-        "inception_v3", "InceptionV3", "-1-1", size=299, options={"aux": False, "pool_counts_padding": False}
-    ),
+    _taught("googlenet", "the paper's in Keras", classes=5),
+    _taught("googlenet", "its aux_pool=same variant in Keras", classes=10, options={"aux_pool": "same"}),
+    _application("inception_v3", "InceptionV3", "-1-1", size=299, options={"aux": False, "pool_counts_padding": False}),
     *(
-        _taught(
-            f"resnet{depth}", "a port with TF-same padding",
-            lambda k, c, s, blocks=blocks, bottleneck=bottleneck: keras_networks.same_resnet(
-                k, c, s, blocks=blocks, bottleneck=bottleneck
-            ),
-            classes=5, options={"padding": "same"},
-        )
-        for depth, blocks, bottleneck in (
-            (34, (3, 4, 6, 3), False), (50, (3, 4, 6, 3), True), (101, (3, 4, 23, 3), True),
-        )
+        _taught(f"resnet{depth}", f"a TF-same port of ResNet-{depth}", classes=5, options={"padding": "same"})
+        for depth in (34, 50, 101)
     ),
     *(_application(f"resnet{depth}_v1", f"ResNet{depth}", "caffe") for depth in (50, 101, 152)),
-    _taught("resnet50_course", "the exercise in Keras", keras_networks.course_resnet50, classes=6, size=64),
-    _taught(
-        "resnet50_course_leaky", "its LeakyReLU variant in Keras",
-        lambda k, c, s: keras_networks.course_resnet50(k, c, s, slope=0.3, pool="same"), classes=5, size=128,
-    ),
-    _taught(
-        "resnet18_textbook", "the textbook's in Keras",
-        lambda k, c, s: keras_networks.same_resnet(
-            k, c, s, blocks=(2, 2, 2, 2), bottleneck=False, bias=True, shortcut_norm=False, epsilon=1e-3
-        ),
-        classes=10, channels=1,
-    ),
+    _taught("resnet50_course", "the exercise in Keras", classes=6, size=64),
+    _taught("resnet50_course_leaky", "its LeakyReLU variant in Keras", classes=5, size=128),
+    _taught("resnet18_textbook", "the textbook's in Keras", classes=10, channels=1),
     *(_application(f"resnet{depth}v2", f"ResNet{depth}V2", "-1-1") for depth in (50, 101, 152)),
     _application("mobilenet_v1", "MobileNet", "-1-1"),
     _application("mobilenet_v2", "MobileNetV2", "-1-1", options={"padding": "same", "epsilon": 1e-3}),
-    _application("mobilenet_v3_small", "MobileNetV3Small", "-1-1", settings=_OWN_SCALING, options={"padding": "same"}),
-    _application("mobilenet_v3_large", "MobileNetV3Large", "-1-1", settings=_OWN_SCALING, options={"padding": "same"}),
-)  # fmt: skip
+    _application("mobilenet_v3_small", "MobileNetV3Small", "-1-1", options={"padding": "same"}),
+    _application("mobilenet_v3_large", "MobileNetV3Large", "-1-1", options={"padding": "same"}),
+)

@@ -70,6 +70,9 @@ class TorchReference:
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
         return self.module((images - self.mean.to(images.dtype)) / self.std.to(images.dtype))
 
+    def close(self) -> None:
+        pass  # nothing is held
+
     def heads(self, images: np.ndarray) -> list[np.ndarray]:
         with torch.no_grad():
             found = [self._logits(torch.from_numpy(images))]

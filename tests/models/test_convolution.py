@@ -8,22 +8,18 @@ from pictaxa.models import convolution
 from pictaxa.models.convolution import Conv2d
 
 
-@pytest.mark.parametrize("kernel", [1, 3, 5])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [5, 8])
-def test_the_product_is_the_gradient(monkeypatch: pytest.MonkeyPatch, kernel: int, stride: int, size: int):
+def check_gradients(ours: Conv2d, images: torch.Tensor, *, function: type[torch.autograd.Function]) -> None:
     """Gradients of input and weight agree with torch's in float64 to bfloat16's precision."""
-    monkeypatch.setattr(convolution, "cpu_has_amx", lambda: True)
-    torch.manual_seed(0)
-    ours = Conv2d(32, 24, kernel, stride=stride, padding=kernel // 2, bias=False).to(memory_format=torch.channels_last)
-    exact = nn.Conv2d(32, 24, kernel, stride=stride, padding=kernel // 2, bias=False).double()
+    exact = nn.Conv2d(
+        ours.in_channels, ours.out_channels, ours.kernel_size, ours.stride, ours.padding, groups=ours.groups, bias=False
+    ).double()
     with torch.no_grad():
         ours.weight.copy_(ours.weight.bfloat16())
         exact.weight.copy_(ours.weight)
-    images = torch.randn(2, 32, size, size).bfloat16().float().requires_grad_()
+    images = images.bfloat16().float().requires_grad_()
     others = images.detach().double().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
-        assert ours._product_pays(images)
+        assert ours._own_gradient(images) is function
         out = ours(images)
     target = torch.randn(out.shape).bfloat16()
     (out.float() * target).sum().backward()
@@ -33,16 +29,41 @@ def test_the_product_is_the_gradient(monkeypatch: pytest.MonkeyPatch, kernel: in
         assert (mine - theirs).abs().max() < 0.01 * theirs.abs().max()
 
 
-def test_it_is_used_only_where_it_pays(monkeypatch: pytest.MonkeyPatch):
-    """Not without AMX or autocast, not with groups, not for large pictures, and never in evaluation."""
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [5, 8])
+def test_the_product_is_the_gradient(monkeypatch: pytest.MonkeyPatch, kernel: int, stride: int, size: int):
+    """The weight's gradient as a matrix product is torch's, whatever kernel, stride and size."""
+    monkeypatch.setattr(convolution, "cpu_has_amx", lambda: True)
+    torch.manual_seed(0)
+    ours = Conv2d(32, 24, kernel, stride=stride, padding=kernel // 2, bias=False).to(memory_format=torch.channels_last)
+    check_gradients(ours, torch.randn(2, 32, size, size), function=convolution._ProductGradient)
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (3, 0), (5, 2), (5, 0), (1, 0)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [(9, 9), (8, 8), (7, 12)])
+def test_a_depthwise_gradient(kernel: int, padding: int, stride: int, size: tuple[int, int]):
+    """The input's gradient through a flipped kernel is torch's; padding 0 is how TF-same arrives."""
+    torch.manual_seed(0)
+    ours = Conv2d(6, 6, kernel, stride=stride, padding=padding, groups=6, bias=False)
+    check_gradients(ours, torch.randn(2, 6, *size), function=convolution._DepthwiseGradient)
+
+
+def test_they_are_used_only_where_they_pay(monkeypatch: pytest.MonkeyPatch):
+    """Not without autocast to bfloat16, the product not without AMX or for large pictures, none in evaluation."""
     few, many = torch.rand(2, 64, 4, 4), torch.rand(8, 64, 64, 64)
     conv = Conv2d(64, 64, 3, padding=1, bias=False)
     grouped = Conv2d(64, 64, 3, padding=1, groups=4, bias=False)
+    depthwise = Conv2d(64, 64, 3, stride=2, padding=1, groups=64, bias=False)
     monkeypatch.setattr(convolution, "cpu_has_amx", lambda: True)
+    assert conv._own_gradient(few) is depthwise._own_gradient(few) is None
     with torch.autocast("cpu", torch.bfloat16):
-        assert conv._product_pays(few) and not conv._product_pays(many) and not grouped._product_pays(few)
-        assert conv.eval()(few).grad_fn is not None and "Product" not in type(conv(few).grad_fn).__name__
-    assert not conv._product_pays(few)
+        assert conv._own_gradient(few) is not None and depthwise._own_gradient(few) is not None
+        assert conv._own_gradient(many) is grouped._own_gradient(few) is None
+        assert conv.eval()._own_gradient(few) is depthwise.eval()._own_gradient(few) is None
+        with torch.no_grad():
+            assert conv.train()._own_gradient(few) is depthwise.train()._own_gradient(few) is None
     monkeypatch.setattr(convolution, "cpu_has_amx", lambda: False)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not conv._product_pays(few)
+        assert conv._own_gradient(few) is None and depthwise._own_gradient(few) is not None

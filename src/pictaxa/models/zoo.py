@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import torch
+
 from ..errors import ModelError, close_matches
 from . import alexnet, googlenet, inception, mobilenet, plain, resnet, resnet_cifar, resnet_lite, resnet_v2, vgg, vit
 from .layers import Classifier
@@ -192,7 +194,8 @@ def create_model(name: str, num_classes: int = 1000, *, in_channels: int = 3, **
             raise ModelError(f"{word}= one of its choices", found=repr(value), fix=close_matches(str(value), choices))
     model = entry.build(num_classes, in_channels, **options)
     model.least_size = entry.least_size
-    return model
+    # So that the maps lie channels last from the first convolution on: CPUs are faster then, in float32 too.
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
 
 
 def _option_type(name: str, word: str) -> Any:
