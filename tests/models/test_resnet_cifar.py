@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pictaxa.models.resnet_cifar import Ablation, Block, CifarResNet, Order, Pad, Shortcut, Size
+from pictaxa.models.resnet_ablations import Ablation, Order, Pad, Shortcut
+from pictaxa.models.resnet_cifar import Block, CifarResNet, Size
 from pictaxa.models.zoo import create_model
 
 
@@ -44,9 +45,9 @@ def test_shortcuts_are_what_their_names_say():
     def rest(shortcut: str, **options: float) -> torch.Tensor:
         unit = block(shortcut, **options)
         torch.nn.init.zeros_(unit.residual.norms[-1].weight)
-        if unit.gate is not None:
-            torch.nn.init.zeros_(unit.gate.conv.weight)
-            torch.nn.init.constant_(unit.gate.conv.bias, options["gate_bias"])
+        if "gating" in shortcut:
+            torch.nn.init.zeros_(unit.shortcut.gate.conv.weight)
+            torch.nn.init.constant_(unit.shortcut.gate.conv.bias, options["gate_bias"])
         with torch.no_grad():
             return unit(images)
 
@@ -57,7 +58,7 @@ def test_shortcuts_are_what_their_names_say():
     assert torch.allclose(rest("shortcut_only_gating", gate_bias=0.0), images * 0.5)
     assert not torch.allclose(rest("conv1x1"), images)
     unit = block("dropout").train()
-    assert unit.dropout.p == 0.5
+    assert unit.shortcut.dropout.p == 0.5
 
 
 def test_gates_start_with_their_bias():

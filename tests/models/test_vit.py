@@ -10,10 +10,9 @@ from pictaxa.models.vit import (
     DropPath,
     MultiHeadAttention,
     Options,
+    SingleAttention,
     Size,
     VisionTransformer,
-    attention,
-    single_attention,
 )
 
 TINY = Size(width=32, depth=2, heads=4, mlp=64, patch=8)
@@ -25,23 +24,35 @@ def tiny(size: int = 32, **options: float) -> VisionTransformer:
     return VisionTransformer(5, 3, form=TINY, options=Options(size=size, **chosen)).eval()  # type: ignore[arg-type]  # words from a table
 
 
-def test_attention_is_the_written_out_one():
-    """torch's attention equals softmax(q k^T / sqrt(d)) v step by step, and each row of weights sums to 1."""
-    queries, keys, values = torch.randn(3, 2, 7, 8, dtype=torch.float64)
-    ours = attention(queries[:, None], keys[:, None], values[:, None])[:, 0]
-    assert torch.allclose(ours, single_attention(queries, keys, values))
-    assert torch.allclose(single_attention(queries, keys, torch.ones_like(values)), torch.ones_like(values))
+def test_attention_mixes_values_by_weights_that_sum_to_one():
+    """Equal values come out as they are, and a query that fits one key alone takes that key's value."""
+    torch.manual_seed(0)
+    layer, tokens = SingleAttention(6, 4).double(), torch.randn(2, 5, 6, dtype=torch.float64)
+    with torch.no_grad():
+        layer.value.weight.zero_()
+        assert torch.allclose(layer(tokens), layer.value.bias.expand(2, 5, 4))
+        eye = torch.eye(4, dtype=torch.float64)[None]
+        sharp = SingleAttention(4, 4).double()
+        for part in (sharp.query, sharp.key, sharp.value):
+            part.weight.copy_(eye[0])
+            part.bias.zero_()
+        sharp.query.weight.mul_(200)
+        assert torch.allclose(sharp(eye), eye)
 
 
-def test_heads_are_attentions_on_parts_of_the_width():
-    """Multi-head attention is single attention on each head's part, joined, and one linear layer."""
+def test_heads_are_single_attentions_side_by_side():
+    """Multi-head attention is one attention for each head on its rows of `qkv`, joined, and one linear layer."""
     torch.manual_seed(0)
     layer = MultiHeadAttention(24, 3).double()
     tokens = torch.randn(2, 5, 24, dtype=torch.float64)
-    queries, keys, values = layer.qkv(tokens).chunk(3, dim=-1)
-    parts = [
-        single_attention(queries[..., k : k + 8], keys[..., k : k + 8], values[..., k : k + 8]) for k in (0, 8, 16)
-    ]
+    parts = []
+    for head in range(3):
+        single = SingleAttention(24, 8).double()
+        for place, part in enumerate((single.query, single.key, single.value)):
+            rows = slice(24 * place + 8 * head, 24 * place + 8 * head + 8)
+            part.weight = torch.nn.Parameter(layer.qkv.weight[rows])
+            part.bias = torch.nn.Parameter(layer.qkv.bias[rows])
+        parts.append(single(tokens))
     assert torch.allclose(layer(tokens), layer.proj(torch.cat(parts, dim=-1)))
 
 

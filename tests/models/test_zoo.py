@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from pictaxa.errors import ModelError
-from pictaxa.models.layers import Classifier, SameConv2d, SameMaxPool2d
+from pictaxa.models.layers import Classifier, SameConv2d, SameMaxPool2d, pad_same
 from pictaxa.models.resnet import SIZES, BasicBlock, Bottleneck
 from pictaxa.models.zoo import ZOO, Entry, check_size, create_model, parse_options
 from pictaxa.weights.files import load_model_weights, save_tensors
@@ -383,7 +383,18 @@ def test_same_padding_puts_the_odd_pixel_last():
     # Padded by 0 before and 1 after: windows start at 0 and 2.
     expected = torch.tensor([[[[45.0, 39.0], [66.0, 50.0]]]])
     assert torch.equal(conv(image), expected)
-    assert SameMaxPool2d(3, stride=2)(-torch.ones(1, 1, 5, 5)).max() == -1
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 11), (5, 6)])
+def test_same_max_pooling_is_pooling_of_a_padded_picture(kernel: int, stride: int, size: tuple[int, int]):
+    """What lies beyond the edge never wins, also where the padded picture is not made."""
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, *size) - 5
+    padded = pad_same(images, kernel=kernel, stride=stride, value=float("-inf"))
+    expected = F.max_pool2d(padded, kernel, stride=stride)
+    assert torch.equal(SameMaxPool2d(kernel, stride=stride)(images), expected)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from .convolution import Conv2d
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer, weighted_layers
+from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, activate, classifier_layer, weighted_layers
 
 GRID = 6  # side of the last feature map at the native size; other sizes are averaged to it
 
@@ -86,17 +85,17 @@ class AlexNet(Classifier):
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 227, 227) -> (N, 256, 6, 6) with the paper's widths."""
-        out = self.pool(self.norm(F.relu(self.conv1(self.pad(images)))))  # -> (N, 96, 27, 27)
-        out = self.pool(self.norm(F.relu(self.conv2(out))))  # -> (N, 256, 13, 13)
-        out = F.relu(self.conv4(F.relu(self.conv3(out))))  # -> (N, 384, 13, 13)
-        maps: torch.Tensor = self.pool(F.relu(self.conv5(out)))  # -> (N, 256, 6, 6)
+        out = self.pool(self.norm(activate(self.conv1(self.pad(images)))))  # -> (N, 96, 27, 27)
+        out = self.pool(self.norm(activate(self.conv2(out))))  # -> (N, 256, 13, 13)
+        out = activate(self.conv4(activate(self.conv3(out))))  # -> (N, 384, 13, 13)
+        maps: torch.Tensor = self.pool(activate(self.conv5(out)))  # -> (N, 256, 6, 6)
         return maps
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 256, 6, 6) -> (N, 9216) -> (N, 4096) -> (N, 4096) -> (N, num_classes)."""
         out = self.average(features).flatten(1)
         for layer in (self.fc1, self.fc2):
-            out = F.relu(layer(self.dropout(out))) if self.dropout_first else self.dropout(F.relu(layer(out)))
+            out = activate(layer(self.dropout(out))) if self.dropout_first else self.dropout(activate(layer(out)))
         logits: torch.Tensor = self.fc3(out)
         return logits
 

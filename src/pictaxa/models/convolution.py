@@ -127,7 +127,7 @@ class _DepthwiseGradient(torch.autograd.Function):
         images, weight = ctx.saved_tensors
         image_gradient = None
         if ctx.needs_input_grad[0]:
-            image_gradient = _spread(gradient, images.shape, weight, stride=ctx.stride, padding=ctx.padding)
+            image_gradient = spread_gradient(gradient, images.shape, weight, stride=ctx.stride, padding=ctx.padding)
         if weight.shape[2] > LARGEST_FAST_KERNEL:
             gradient, images, weight = gradient.float(), images.float(), weight.float()
         weight_gradient = torch.ops.aten.convolution_backward(
@@ -137,7 +137,7 @@ class _DepthwiseGradient(torch.autograd.Function):
         return image_gradient, weight_gradient, None, None
 
 
-def _spread(
+def spread_gradient(
     gradient: torch.Tensor, images: torch.Size, weight: torch.Tensor, *, stride: int, padding: tuple[int, int]
 ) -> torch.Tensor:
     """Gradient (N, C, h, w) -> that of images (N, C, H, W), through a depthwise kernel (C, 1, k, k)."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from .layers import (
@@ -25,6 +24,7 @@ from .layers import (
     ConvUnit,
     Padding,
     SameAvgPool2d,
+    activate,
     classifier_layer,
     make_max_pool,
     xavier_initialise,
@@ -134,7 +134,7 @@ class AuxiliaryHead(nn.Module):
         """(N, in_channels, 14, 14) at 224 px -> (N, 128, 4, 4) -> (N, 2048) -> (N, num_classes)."""
         pooled = self.adaptive(self.pool(maps) if min(maps.shape[2:]) >= 5 else maps)
         out = self.dropout1(self.conv(pooled).flatten(1))
-        logits: torch.Tensor = self.fc2(self.dropout2(F.relu(self.fc1(out))))
+        logits: torch.Tensor = self.fc2(self.dropout2(activate(self.fc1(out))))
         return logits
 
 

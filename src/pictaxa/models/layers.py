@@ -110,14 +110,19 @@ def activate(images: torch.Tensor, slope: float = 0.0) -> torch.Tensor:
     return F.leaky_relu(images, slope, inplace=True) if slope else F.relu(images, inplace=True)
 
 
-def pad_same(images: torch.Tensor, *, kernel: int, stride: int, value: float = 0.0) -> torch.Tensor:
-    """TF-same padding of (N, C, H, W): out = ceil(in / stride), the odd pixel on the right and at the bottom."""
+def same_pixels(images: torch.Tensor, *, kernel: int, stride: int) -> tuple[int, int]:
+    """How many rows and columns TF-same padding adds in all, so that out = ceil(in / stride)."""
 
     def total(length: int) -> int:
         outputs = -(-length // stride)
         return max(0, (outputs - 1) * stride + kernel - length)
 
-    vertical, horizontal = total(images.shape[-2]), total(images.shape[-1])
+    return total(images.shape[-2]), total(images.shape[-1])
+
+
+def pad_same(images: torch.Tensor, *, kernel: int, stride: int, value: float = 0.0) -> torch.Tensor:
+    """TF-same padding of (N, C, H, W), the odd pixel on the right and at the bottom."""
+    vertical, horizontal = same_pixels(images, kernel=kernel, stride=stride)
     left_right_top_bottom = (horizontal // 2, -(-horizontal // 2), vertical // 2, -(-vertical // 2))
     return F.pad(images, left_right_top_bottom, value=value)
 
@@ -140,6 +145,14 @@ class SameMaxPool2d(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))."""
+        vertical, horizontal = same_pixels(images, kernel=self.kernel, stride=self.stride)
+        # The two cases of 3x3/2 and of stride 1 need no padded copy: windows may reach over the edge evenly, or by a
+        # pixel at the end.
+        if vertical % 2 == horizontal % 2 == 0:
+            padding = (vertical // 2, horizontal // 2)
+            return F.max_pool2d(images, self.kernel, stride=self.stride, padding=padding)
+        if vertical == horizontal == 1 and self.stride > 1:
+            return F.max_pool2d(images, self.kernel, stride=self.stride, ceil_mode=True)
         padded = pad_same(images, kernel=self.kernel, stride=self.stride, value=float("-inf"))
         return F.max_pool2d(padded, self.kernel, stride=self.stride)
 

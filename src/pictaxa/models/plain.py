@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .layers import Classifier, classifier_layer, weighted_layers, xavier_initialise
+from .layers import Classifier, activate, classifier_layer, weighted_layers, xavier_initialise
 
 
 class SimpleCNN(Classifier):
@@ -28,11 +28,11 @@ class SimpleCNN(Classifier):
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, size, size) -> (N, 32, size - 2, size - 2)."""
-        return F.relu(self.conv1(images))
+        return activate(self.conv1(images))
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 32, size - 2, size - 2) -> (N, num_classes)."""
-        logits: torch.Tensor = self.d2(F.relu(self.d1(features.flatten(1))))
+        logits: torch.Tensor = self.d2(activate(self.d1(features.flatten(1))))
         return logits
 
 

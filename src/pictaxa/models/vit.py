@@ -51,20 +51,25 @@ SIZES = {
 }
 
 
-def attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, dropout: float = 0.0) -> torch.Tensor:
-    """softmax(q k^T / sqrt(d)) v: (N, H, T, d) three times -> (N, H, T, d).
+class SingleAttention(nn.Module):
+    """Vaswani et al. 2017, "Attention is all you need", equation 1: softmax(q k^T / sqrt(d)) v, step by step.
 
-    Vaswani et al. 2017, "Attention is all you need", equation 1. torch computes it without the (T, T) matrix where it
-    can; `single_attention` writes it out.
+    The whole idea, for reading. The transformer uses MultiHeadAttention, which a test proves to be several of these.
     """
-    return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
 
+    def __init__(self, width: int, head_width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, head_width)
+        self.key = nn.Linear(width, head_width)
+        self.value = nn.Linear(width, head_width)
 
-def single_attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """The same for one head, step by step: (N, T, d) three times -> (N, T, d). For reading and for tests."""
-    scores = queries @ keys.transpose(1, 2)  # (N, T, d) @ (N, d, T) -> (N, T, T)
-    weights = torch.softmax(scores / math.sqrt(queries.shape[-1]), dim=-1)  # each token's row sums to 1
-    return weights @ values  # (N, T, T) @ (N, T, d) -> (N, T, d)
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(N, T, D) -> (N, T, d)."""
+        queries, keys, values = self.query(tokens), self.key(tokens), self.value(tokens)  # each (N, T, D) -> (N, T, d)
+        scores = queries @ keys.transpose(1, 2)  # (N, T, d) @ (N, d, T) -> (N, T, T): how well each fits each
+        weights = torch.softmax(scores / math.sqrt(queries.shape[-1]), dim=-1)  # each token's row sums to 1
+        mixed: torch.Tensor = weights @ values  # (N, T, T) @ (N, T, d) -> (N, T, d)
+        return mixed
 
 
 class MultiHeadAttention(nn.Module):
@@ -84,7 +89,9 @@ class MultiHeadAttention(nn.Module):
         qkv = self.qkv(tokens)  # -> (N, T, 3 * D)
         qkv = qkv.reshape(count, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         queries, keys, values = qkv.unbind(0)  # (3, N, H, T, D / H) -> three times (N, H, T, D / H)
-        mixed = attention(queries, keys, values, dropout=self.attention_dropout if self.training else 0.0)
+        dropout = self.attention_dropout if self.training else 0.0
+        # softmax(q k^T / sqrt(d)) v of every head at once, without the (T, T) matrix where torch can do without it.
+        mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)  # -> (N, H, T, D / H)
         mixed = mixed.transpose(1, 2).reshape(count, length, width)  # (N, H, T, D / H) -> (N, T, D)
         out: torch.Tensor = self.dropout(self.proj(mixed))
         return out

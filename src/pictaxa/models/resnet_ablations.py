@@ -1,0 +1,272 @@
+"""The experiments of He et al. 2016, "Identity mappings in deep residual networks": shortcuts and activation orders.
+
+A block is a shortcut and a residual unit F that meet in a sum. Figure 2 and table 1 change the shortcut, figure 4 and
+table 2 the order of convolution, batch norm and ReLU in F and after the sum. Each is a small class here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .convolution import Conv2d
+
+Shortcut = Literal["identity", "constant", "exclusive_gating", "shortcut_only_gating", "conv1x1", "dropout"]
+Order = Literal["original", "bn_after_addition", "relu_before_addition", "relu_only_preact", "full_preact"]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What a block's two paths are, and how they meet."""
+
+    shortcut: Shortcut
+    order: Order
+    shortcut_scale: float  # of "constant"
+    residual_scale: float  # of "constant"
+    gate_bias: float  # of the gatings: the bias their convolution starts with
+
+
+class Pad(nn.Module):
+    """Option A: every `stride`-th pixel, and zeros for the channels that are new."""
+
+    def __init__(self, new_channels: int, *, stride: int) -> None:
+        super().__init__()
+        self.new_channels = new_channels
+        self.stride = stride
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C + new_channels, H / stride, W / stride)."""
+        return F.pad(images[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
+
+
+class Gate(nn.Module):
+    """sigmoid(W x + b), a 1x1 convolution: how open each pixel of each channel is (section 3.1)."""
+
+    def __init__(self, in_channels: int, channels: int, *, stride: int, bias: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, channels, kernel_size=1, stride=stride)
+        self.start_bias = bias
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride), in (0, 1)."""
+        return torch.sigmoid(self.conv(images))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block's shortcut stands."""
+
+    in_channels: int
+    channels: int
+    stride: int
+    bottleneck: bool
+
+    def align(self) -> nn.Module:
+        """What brings the input to the output's shape: nothing, option A, or in bottlenecks a 1x1."""
+        if self.stride == 1 and self.in_channels == self.channels:
+            return nn.Identity()
+        if self.bottleneck:
+            return self.projection()
+        return Pad(self.channels - self.in_channels, stride=self.stride)
+
+    def projection(self) -> nn.Module:
+        """A 1x1 to the output's shape."""
+        return Conv2d(self.in_channels, self.channels, kernel_size=1, stride=self.stride, bias=False)
+
+
+class IdentityShortcut(nn.Module):
+    """x + F(x) (figure 2a)."""
+
+    def __init__(self, place: Place, ablation: Ablation) -> None:
+        super().__init__()
+        self.align = place.align()
+
+    def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
+        return self.align(images) + residual
+
+
+class ConstantShortcut(nn.Module):
+    """a x + b F(x) (figure 2b)."""
+
+    def __init__(self, place: Place, ablation: Ablation) -> None:
+        super().__init__()
+        self.align = place.align()
+        self.shortcut_scale = ablation.shortcut_scale
+        self.residual_scale = ablation.residual_scale
+
+    def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
+        return self.align(images) * self.shortcut_scale + residual * self.residual_scale
+
+
+class ExclusiveGating(nn.Module):
+    """(1 - g) x + g F(x), as in highway networks (figure 2c)."""
+
+    def __init__(self, place: Place, ablation: Ablation) -> None:
+        super().__init__()
+        self.align = place.align()
+        self.gate = Gate(place.in_channels, place.channels, stride=place.stride, bias=ablation.gate_bias)
+
+    def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
+        gate = self.gate(images)
+        return self.align(images) * (1 - gate) + residual * gate
+
+
+class ShortcutOnlyGating(nn.Module):
+    """(1 - g) x + F(x) (figure 2d)."""
+
+    def __init__(self, place: Place, ablation: Ablation) -> None:
+        super().__init__()
+        self.align = place.align()
+        self.gate = Gate(place.in_channels, place.channels, stride=place.stride, bias=ablation.gate_bias)
+
+    def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
+        return self.align(images) * (1 - self.gate(images)) + residual
+
+
+class Conv1x1Shortcut(nn.Module):
+    """W x + F(x), a 1x1 in every block (figure 2e)."""
+
+    def __init__(self, place: Place, ablation: Ablation) -> None:
+        super().__init__()
+        self.align = place.projection()
+
+    def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
+        return self.align(images) + residual
+
+
+class DropoutShortcut(nn.Module):
+    """dropout(x) + F(x) (figure 2f)."""
+
+    def __init__(self, place: Place, ablation: Ablation) -> None:
+        super().__init__()
+        self.align = place.align()
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
+        return self.dropout(self.align(images)) + residual
+
+
+SHORTCUTS: dict[Shortcut, Callable[[Place, Ablation], nn.Module]] = {
+    "identity": IdentityShortcut,
+    "constant": ConstantShortcut,
+    "exclusive_gating": ExclusiveGating,
+    "shortcut_only_gating": ShortcutOnlyGating,
+    "conv1x1": Conv1x1Shortcut,
+    "dropout": DropoutShortcut,
+}
+
+ConvSizes = tuple[tuple[int, int, int], ...]  # (kernel, channels, stride) of a block's convolutions
+
+
+class ResidualUnit(nn.Module):
+    """F(x): a block's convolutions, batch norms and ReLUs in one order (figure 4), and what follows the sum."""
+
+    stem_norm = True  # whether the network's first convolution has its own BN and ReLU
+    last_norm = False  # whether the network ends with BN,
+    last_relu = False  # with ReLU
+
+    def __init__(self, in_channels: int, sizes: ConvSizes) -> None:
+        super().__init__()
+        inputs = (in_channels, *(channels for _, channels, _ in sizes))
+        self.convs = nn.ModuleList(
+            Conv2d(before, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
+            for before, (kernel, channels, stride) in zip(inputs, sizes, strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in self.norm_widths(inputs))
+
+    def norm_widths(self, widths: tuple[int, ...]) -> tuple[int, ...]:
+        """Channels of each BN, from the input's and each convolution's channels: BN follows each convolution."""
+        return widths[1:]
+
+    def after(self, total: torch.Tensor) -> torch.Tensor:
+        """What follows the sum: nothing."""
+        return total
+
+
+class OriginalOrder(ResidualUnit):
+    """Conv, BN, ReLU, conv, BN; ReLU after the sum (figure 4a)."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        *others, (last_conv, last_norm) = zip(self.convs, self.norms, strict=True)
+        for conv, norm in others:
+            images = F.relu(norm(conv(images)))
+        return last_norm(last_conv(images))
+
+    def after(self, total: torch.Tensor) -> torch.Tensor:
+        """ReLU."""
+        return F.relu(total)
+
+
+class BNAfterAddition(ResidualUnit):
+    """Conv, BN, ReLU, conv; BN and ReLU after the sum (figure 4b)."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        *others, (last_conv, _) = zip(self.convs, self.norms, strict=True)
+        for conv, norm in others:
+            images = F.relu(norm(conv(images)))
+        return last_conv(images)
+
+    def after(self, total: torch.Tensor) -> torch.Tensor:
+        """BN and ReLU."""
+        return F.relu(self.norms[-1](total))
+
+
+class ReLUBeforeAddition(ResidualUnit):
+    """Conv, BN, ReLU, conv, BN, ReLU (figure 4c): the sum can only grow."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            images = F.relu(norm(conv(images)))
+        return images
+
+
+class ReLUOnlyPreact(ResidualUnit):
+    """ReLU, conv, BN, ReLU, conv, BN (figure 4d)."""
+
+    last_relu = True
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            images = norm(conv(F.relu(images)))
+        return images
+
+
+class FullPreact(ResidualUnit):
+    """BN, ReLU, conv, BN, ReLU, conv (figure 4e)."""
+
+    stem_norm = False  # the first shortcut takes the bare convolution
+    last_norm = last_relu = True
+
+    def norm_widths(self, widths: tuple[int, ...]) -> tuple[int, ...]:
+        """BN stands before each convolution."""
+        return widths[:-1]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            images = conv(F.relu(norm(images)))
+        return images
+
+
+ORDERS: dict[Order, type[ResidualUnit]] = {
+    "original": OriginalOrder,
+    "bn_after_addition": BNAfterAddition,
+    "relu_before_addition": ReLUBeforeAddition,
+    "relu_only_preact": ReLUOnlyPreact,
+    "full_preact": FullPreact,
+}
