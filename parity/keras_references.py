@@ -6,17 +6,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
+import torch
 from cases import OWN_STATISTICS, Case, Reference, pictures_for
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras_networks import NETWORKS
 
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import find_entry
 from pictaxa.weights import keras as keras_weights
+from pictaxa.weights.keras_files import StoredLayer
+from pictaxa.weights.loading import Feeding, Translated, feed, give, load_weights
+
+LARGEST_FILE = 30e6  # parameters; eight bytes each, in four files
 
 
 class KerasReference:
@@ -31,10 +39,9 @@ class KerasReference:
         make: Callable[[], Any],
         case: Case,
         *,
-        feeding: keras_weights.Feeding,
-        own_names: bool,
+        feeding: Feeding,
     ) -> None:
-        self.make, self.case, self.feeding, self.own_names = make, case, feeding, own_names
+        self.make, self.case, self.feeding = make, case, feeding
         self.process: subprocess.Popen[str] | None = None
         keras.config.set_floatx("float64")
         keras.backend.clear_session()  # counters in layer names start anew
@@ -70,12 +77,34 @@ class KerasReference:
                 variable.assign(variable.numpy().astype(np.float32).astype(np.float64))
 
     def give_weights(self, model: Classifier) -> None:
-        arrays = {
-            f"{layer.name}/{variable.name}": variable.numpy()
-            for layer in self.model.layers
-            for variable in layer.weights
-        }
-        keras_weights.load(model, arrays, name=self.case.entry, feeding=self.feeding, own_names=self.own_names)
+        """Through each of Keras' four kinds of file; all must give the same. Large networks skip the files."""
+        if self.parameters > LARGEST_FILE:
+            layers = [
+                StoredLayer(layer.name, {variable.name: variable.numpy() for variable in layer.weights})
+                for layer in self.model.layers
+                if layer.weights
+            ]
+            weights = Translated(keras_weights.translate(model, layers))
+            feed(model, weights, self.feeding)
+            give(model, weights)
+            return
+        states = []
+        with TemporaryDirectory() as folder:
+            for file in self._save(Path(folder)):
+                load_weights(model, file, source="keras", feeding=self.feeding)
+                states.append({name: value.clone() for name, value in model.state_dict().items()})
+        for state in states[1:]:
+            assert all(torch.equal(value, states[0][name]) for name, value in state.items()), "the files differ"
+
+    def _save(self, folder: Path) -> list[Path]:
+        """The model as legacy weights, a legacy whole model, Keras 3's weights, and an archive."""
+        files = [folder / name for name in ("legacy.h5", "whole.h5", "new.weights.h5", "model.keras")]
+        with h5py.File(files[0], "w") as legacy:
+            save_weights_to_hdf5_group(legacy, self.model)
+        self.model.save(files[1])
+        self.model.save_weights(files[2])
+        self.model.save(files[3])
+        return files
 
     def _prepare(self, images: Any) -> Any:
         """(N, C, H, W) in [0, 1] -> (N, H, W, C) as the model takes it, of the same precision."""
@@ -125,23 +154,23 @@ class KerasReference:
             self.process = None
 
 
-def _case(entry: str, label: str, feeding: keras_weights.Feeding, *, own_names: bool, **more: Any) -> Case:
+def _case(entry: str, label: str, feeding: Feeding, **more: Any) -> Case:
     def build(case: Case) -> Reference:
         def make() -> Any:
             return NETWORKS[label](case.classes, case.channels, case.size)
 
-        return KerasReference(make, case, feeding=feeding, own_names=own_names)
+        return KerasReference(make, case, feeding=feeding)
 
-    own = not own_names and find_entry(entry).family in OWN_STATISTICS
-    return Case(entry, label, build, own_statistics=own, **more)
+    return Case(entry, label, build, **more)
 
 
-def _application(entry: str, name: str, feeding: keras_weights.Feeding, **more: Any) -> Case:
-    return _case(entry, f"keras {name}", feeding, own_names=False, **more)
+def _application(entry: str, name: str, feeding: Feeding, **more: Any) -> Case:
+    own = find_entry(entry).family in OWN_STATISTICS
+    return _case(entry, f"keras {name}", feeding, own_statistics=own, **more)
 
 
 def _taught(entry: str, label: str, **more: Any) -> Case:
-    return _case(entry, label, "0-1", own_names=True, **more)
+    return _case(entry, label, "0-1", **more)
 
 
 CASES: tuple[Case, ...] = (

@@ -15,8 +15,7 @@ from torch import nn
 
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import TIMM, find_entry
-from pictaxa.weights import timm as timm_weights
-from pictaxa.weights import torchvision as torchvision_weights
+from pictaxa.weights.loading import give, rename_state
 
 
 class TorchReference:
@@ -62,8 +61,8 @@ class TorchReference:
                 {f"network.{name}": value for name, value in self.module.state_dict().items()}, strict=False
             )
             return
-        load = timm_weights.load if self.case.reference.startswith("timm") else torchvision_weights.load
-        load(model, self.module.state_dict(), family=find_entry(self.case.entry).family)
+        source = "timm" if self.case.reference.startswith("timm") else "torchvision"
+        give(model, rename_state(model, self.module.state_dict(), source=source))
         model.mean.copy_(self.mean.flatten())
         model.std.copy_(self.std.flatten())
 

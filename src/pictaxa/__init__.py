@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .api import train as train
     from .models.zoo import create_model as create_model
     from .predict import load as load
+    from .weights.loading import load_weights as load_weights
 
 __version__ = "0.1.0"
 
@@ -21,10 +22,11 @@ _PUBLIC = {
     "report": "pictaxa.api",
     "load": "pictaxa.predict",
     "create_model": "pictaxa.models.zoo",
+    "load_weights": "pictaxa.weights.loading",
     "PictaxaError": "pictaxa.errors",
 }
 
-__all__ = ["create_model", "evaluate", "load", "report", "train"]
+__all__ = ["create_model", "evaluate", "load", "load_weights", "report", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -66,6 +67,29 @@ class ModelsArguments:
     """Draw a block diagram to this .svg or .png file."""
     compare: tuple[str, ...] = ()
     """Architectures to put side by side: parameters, multiply-adds, depth, receptive field, measured speed."""
+
+
+@dataclass(frozen=True)
+class ConvertArguments:
+    """Bring a checkpoint of torchvision, timm, Keras or Google's ViT into our names, axes and colours."""
+
+    file: Positional[Path]
+    """The checkpoint: .pth, .safetensors, .h5, .weights.h5, .keras or .npz."""
+    source: Literal["torchvision", "timm", "keras", "jax", "pictaxa"]
+    """Whose names and axes the file has; it is never guessed."""
+    model: str
+    """The entry of the zoo that it is for."""
+    out: Path
+    """The .safetensors file to write."""
+    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
+    """How its pictures were fed: divided by 255; left alone; from -1 to 1; BGR minus a mean colour; minus
+    ImageNet's mean and over its deviation. A Keras file needs it."""
+    classes: Path | None = None
+    """JSON with the index of each class name, as Keras' class_indices, or a list of names."""
+    model_options: tuple[str, ...] = ()
+    """The architecture's own options, such as padding=same."""
+    channels: Literal[1, 3] = 3
+    """1 for grey pictures, 3 for colour."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
   report RUN        one self-contained HTML page about a run
   preview DATA      draw pictures and what training will see of them
   models            the architectures
+  weights convert   checkpoints of torchvision, timm, Keras and Google's ViT as ours
   demo              all of the above on handwritten digits, in under a minute
 
 a first tour on your own photographs, one folder for each class:
@@ -237,6 +238,37 @@ def _models(words: list[str], started: float) -> int:
     return 0
 
 
+def _weights(words: list[str], started: float) -> int:
+    if not words or words[0] != "convert":
+        if words and words[0] in ("-h", "--help"):
+            print("pictaxa weights convert FILE --source S --model NAME --out FILE.safetensors\n")
+            print("pictaxa weights convert --help tells all of it")
+            return 0
+        raise ConfigError(
+            "pictaxa weights convert ...", found=words[0] if words else "nothing after weights",
+            fix="See pictaxa weights convert --help.",
+        )  # fmt: skip
+    from .arguments import ConvertArguments
+
+    arguments = _parse(ConvertArguments, words[1:], "weights convert")
+    from .models.zoo import parse_options
+    from .weights.convert import convert
+
+    lines = convert(
+        arguments.file,
+        arguments.out,
+        model=arguments.model,
+        source=arguments.source,
+        feeding=arguments.input,
+        channels=arguments.channels,
+        options=parse_options(arguments.model, arguments.model_options),
+        classes=arguments.classes,
+    )
+    for line in lines:
+        print(line)
+    return 0
+
+
 def _demo(words: list[str], started: float) -> int:
     from .arguments import DemoArguments
 
@@ -253,6 +285,7 @@ COMMANDS: dict[str, Callable[[list[str], float], int]] = {
     "report": _report,
     "preview": _preview,
     "models": _models,
+    "weights": _weights,
     "demo": _demo,
 }
 

@@ -127,7 +127,7 @@ class AuxiliaryHead(nn.Module):
         self.adaptive = nn.AdaptiveAvgPool2d(self.grid)  # changes nothing at 224 px, but for "adaptive"
         self.conv = ConvUnit(in_channels, 128, kernel=1, epsilon=form.epsilon)
         self.fc1 = nn.Linear(128 * self.grid**2, 1024)
-        self.fc2 = nn.Linear(1024, num_classes)
+        self.fc2 = classifier_layer(1024, num_classes)
         self.dropout1, self.dropout2 = nn.Dropout(form.aux_dropouts[0]), nn.Dropout(form.aux_dropouts[1])
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -140,6 +140,8 @@ class AuxiliaryHead(nn.Module):
 
 class GoogLeNet(Classifier):
     """The network of table 1; `aux` adds the auxiliary heads, which only training uses."""
+
+    auxiliary = ("aux1", "aux2")
 
     # Made from MODULES.
     inception3a: Inception

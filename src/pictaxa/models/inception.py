@@ -241,7 +241,7 @@ class AuxiliaryHead(nn.Module):
         super().__init__()
         self.conv0 = ConvUnit(in_channels, 128, kernel=1)
         self.conv1 = ConvUnit(128, 768, kernel=5, padding="valid")
-        self.fc = nn.Linear(768, num_classes)
+        self.fc = classifier_layer(768, num_classes)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(N, 768, 17, 17) at 299 px -> (N, 128, 5, 5) -> (N, 768, 1, 1) -> (N, num_classes)."""
@@ -260,6 +260,8 @@ class InceptionV3(Classifier):
     `aux` adds the auxiliary head, which only training uses. `pool_counts_padding=False` is Keras' average pooling: what
     lies beyond the edge does not count.
     """
+
+    auxiliary = ("AuxLogits",)
 
     def __init__(
         self, num_classes: int, in_channels: int, *, aux: bool = True, pool_counts_padding: bool = True
@@ -288,8 +290,8 @@ class InceptionV3(Classifier):
         self.fc = classifier_layer(2048, num_classes)
         truncated_normal_initialise(self, std=0.1)
         if self.AuxLogits is not None:  # as the published training
-            nn.init.trunc_normal_(self.AuxLogits.conv1.conv.weight, std=0.01, a=-0.02, b=0.02)
-            nn.init.trunc_normal_(self.AuxLogits.fc.weight, std=0.001, a=-0.002, b=0.002)
+            truncated_normal_initialise(self.AuxLogits.conv1, std=0.01)
+            truncated_normal_initialise(self.AuxLogits.fc, std=0.001)
         self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,9 @@ class Classifier(nn.Module):
 
     mean: torch.Tensor
     std: torch.Tensor
+    entry = ""  # its name in the zoo; `create_model` sets it
     least_size = 1  # of the pictures' sides, pixels; `create_model` sets the entry's
+    auxiliary: tuple[str, ...] = ()  # names of the auxiliary heads, each None where it is left out
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
@@ -91,6 +93,10 @@ class Classifier(nn.Module):
         """Features -> (N, num_classes) logits; each family writes its own."""
         raise NotImplementedError(f"{type(self).__name__} has no head")  # an abstract method
 
+    def head_layers(self) -> tuple[str, ...]:
+        """Paths of the dense layers whose outputs are the classes, auxiliary heads' among them."""
+        return tuple(path for path, part in self.named_modules() if isinstance(part, ClassifierLayer))
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Pictures in [0, 1], (N, C, H, W) float -> (N, num_classes) logits."""
         return self.head(self.features(images))
@@ -100,9 +106,13 @@ class Classifier(nn.Module):
         return ((self.forward(images), 1.0),)
 
 
+class ClassifierLayer(nn.Linear):
+    """The dense layer whose outputs are the classes: what becomes another one when the classes do."""
+
+
 def classifier_layer(width: int, num_classes: int) -> nn.Module:
     """The last dense layer, or nothing for `num_classes=0`, which gives pooled features."""
-    return nn.Linear(width, num_classes) if num_classes else nn.Identity()
+    return ClassifierLayer(width, num_classes) if num_classes else nn.Identity()
 
 
 def activate(images: torch.Tensor, slope: float = 0.0) -> torch.Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..errors import MissingExtraError, ModelError, close_matches
 from .layers import Classifier
@@ -60,6 +61,14 @@ class TimmClassifier(Classifier):
         tokens = features[:, getattr(self.network, "num_prefix_tokens", 0) :]  # (N, T, D)
         side = round(tokens.shape[1] ** 0.5)
         return tokens.transpose(1, 2).unflatten(2, (side, side))
+
+    def head_layers(self) -> tuple[str, ...]:
+        """Paths of what timm calls the model's classifier, one or several."""
+        last = self.network.get_classifier()
+        parts = last if isinstance(last, (tuple, list)) else (last,)
+        return tuple(
+            path for path, part in self.named_modules() if isinstance(part, nn.Linear) and any(part is p for p in parts)
+        )
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Features -> (N, num_classes)."""

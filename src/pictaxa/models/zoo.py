@@ -193,7 +193,7 @@ def create_model(name: str, num_classes: int = 1000, *, in_channels: int = 3, **
         if choices and value not in choices:
             raise ModelError(f"{word}= one of its choices", found=repr(value), fix=close_matches(str(value), choices))
     model = entry.build(num_classes, in_channels, **options)
-    model.least_size = entry.least_size
+    model.entry, model.least_size = name, entry.least_size
     # So that the maps lie channels last from the first convolution on: CPUs are faster then, in float32 too.
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
 

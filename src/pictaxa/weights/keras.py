@@ -1,4 +1,4 @@
-"""Keras' weights as (layer name, variable name) -> array: names, the axes of kernels, and how pictures were fed.
+"""Layers of a Keras file as our tensors: which module each is, and the axes of kernels.
 
 Keras keeps kernels as (height, width, in, out), depthwise ones as (height, width, channels, 1), dense ones as (in,
 out), and flattens maps as (height, width, channel); torch has (out, in, height, width), (out, in) and (channel,
@@ -8,33 +8,30 @@ height, width).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import WeightsError
-from ..models.layers import CAFFE_MEAN, CAFFE_STD, Classifier
-from .rules import Rule, fill, rename
-
-# How pictures were fed: in [0, 1]; in [-1, 1]; or BGR in [0, 255] minus a mean colour.
-Feeding = Literal["0-1", "-1-1", "caffe"]
+from ..models.layers import Classifier, ClassifierLayer
+from .keras_files import StoredLayer
+from .rules import Rule, rename
 
 _VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 
 
 def _vgg(name: str) -> tuple[Rule, ...]:
     rules = [
-        Rule("fc1/(.+)", r"classifier.0/\1"),
-        Rule("fc2/(.+)", r"classifier.3/\1"),
-        Rule("predictions/(.+)", r"classifier.6/\1"),
+        Rule("fc1", r"classifier.0"),
+        Rule("fc2", r"classifier.3"),
+        Rule("predictions", r"classifier.6"),
     ]
     place = 0
     for block, convolutions in enumerate(_VGG_BLOCKS[name], start=1):
         for number in range(1, convolutions + 1):
-            rules.append(Rule(f"block{block}_conv{number}/(.+)", rf"convs.{place}/\1"))
+            rules.append(Rule(f"block{block}_conv{number}", rf"convs.{place}"))
             place += 2  # the convolution and its ReLU
         place += 1  # the pool
     return tuple(rules)
@@ -52,52 +49,52 @@ def _stages(pattern: str, target: str) -> list[Rule]:
 
 
 _RESNET_V1 = (
-    Rule("conv1_(conv|bn)/(.+)", r"\g<1>1/\2"),
-    Rule("predictions/(.+)", r"fc/\1"),
-    *_stages(r"conv{stage}_block{block}_0_conv/(.+)", r"layer{stage}.{block}.downsample.0/\1"),
-    *_stages(r"conv{stage}_block{block}_0_bn/(.+)", r"layer{stage}.{block}.downsample.1/\1"),
-    *_stages(r"conv{stage}_block{block}_(\d)_(conv|bn)/(.+)", r"layer{stage}.{block}.\2\1/\3"),
+    Rule("conv1_(conv|bn)", r"\g<1>1"),
+    Rule("predictions", r"fc"),
+    *_stages(r"conv{stage}_block{block}_0_conv", r"layer{stage}.{block}.downsample.0"),
+    *_stages(r"conv{stage}_block{block}_0_bn", r"layer{stage}.{block}.downsample.1"),
+    *_stages(r"conv{stage}_block{block}_(\d)_(conv|bn)", r"layer{stage}.{block}.\2\1"),
 )
 _RESNET_V2 = (
-    Rule("conv1_conv/(.+)", r"conv1/\1"),
-    Rule("post_bn/(.+)", r"post_bn/\1"),
-    Rule("predictions/(.+)", r"fc/\1"),
-    *_stages(r"conv{stage}_block{block}_preact_bn/(.+)", r"layer{stage}.{block}.preact_bn/\1"),
-    *_stages(r"conv{stage}_block{block}_0_conv/(.+)", r"layer{stage}.{block}.projection/\1"),
-    *_stages(r"conv{stage}_block{block}_(\d)_(conv|bn)/(.+)", r"layer{stage}.{block}.\2\1/\3"),
+    Rule("conv1_conv", r"conv1"),
+    Rule("post_bn", r"post_bn"),
+    Rule("predictions", r"fc"),
+    *_stages(r"conv{stage}_block{block}_preact_bn", r"layer{stage}.{block}.preact_bn"),
+    *_stages(r"conv{stage}_block{block}_0_conv", r"layer{stage}.{block}.projection"),
+    *_stages(r"conv{stage}_block{block}_(\d)_(conv|bn)", r"layer{stage}.{block}.\2\1"),
 )
 
 
 def _mobilenet_v1() -> tuple[Rule, ...]:
     rules = [
-        Rule("conv1/(.+)", r"convs.0.0/\1"),
-        Rule("conv1_bn/(.+)", r"convs.0.1/\1"),
-        Rule("conv_preds/(.+)", r"fc/\1"),
+        Rule("conv1", r"convs.0.0"),
+        Rule("conv1_bn", r"convs.0.1"),
+        Rule("conv_preds", r"fc"),
     ]
     for block in range(1, 14):
         for place, word in enumerate(("dw", "pw")):
-            rules.append(Rule(f"conv_{word}_{block}/(.+)", rf"convs.{block}.{place}.0/\1"))
-            rules.append(Rule(f"conv_{word}_{block}_bn/(.+)", rf"convs.{block}.{place}.1/\1"))
+            rules.append(Rule(f"conv_{word}_{block}", rf"convs.{block}.{place}.0"))
+            rules.append(Rule(f"conv_{word}_{block}_bn", rf"convs.{block}.{place}.1"))
     return tuple(rules)
 
 
 def _mobilenet_v2() -> tuple[Rule, ...]:
     rules = [
-        Rule("Conv1/(.+)", r"convs.0.0/\1"),
-        Rule("bn_Conv1/(.+)", r"convs.0.1/\1"),
-        Rule("Conv_1/(.+)", r"convs.18.0/\1"),
-        Rule("Conv_1_bn/(.+)", r"convs.18.1/\1"),
-        Rule("predictions/(.+)", r"classifier.1/\1"),
+        Rule("Conv1", r"convs.0.0"),
+        Rule("bn_Conv1", r"convs.0.1"),
+        Rule("Conv_1", r"convs.18.0"),
+        Rule("Conv_1_bn", r"convs.18.1"),
+        Rule("predictions", r"classifier.1"),
     ]
     for block in range(17):
         theirs = "expanded_conv_" if block == 0 else f"block_{block}_"
         ours = f"convs.{block + 1}.conv."
         names = ("depthwise",) if block == 0 else ("expand", "depthwise")
         for place, word in enumerate(names):
-            rules.append(Rule(f"{theirs}{word}/(.+)", rf"{ours}{place}.0/\1"))
-            rules.append(Rule(f"{theirs}{word}_BN/(.+)", rf"{ours}{place}.1/\1"))
-        rules.append(Rule(f"{theirs}project/(.+)", rf"{ours}{len(names)}/\1"))
-        rules.append(Rule(f"{theirs}project_BN/(.+)", rf"{ours}{len(names) + 1}/\1"))
+            rules.append(Rule(f"{theirs}{word}", rf"{ours}{place}.0"))
+            rules.append(Rule(f"{theirs}{word}_BN", rf"{ours}{place}.1"))
+        rules.append(Rule(f"{theirs}project", rf"{ours}{len(names)}"))
+        rules.append(Rule(f"{theirs}project_BN", rf"{ours}{len(names) + 1}"))
     return tuple(rules)
 
 
@@ -107,12 +104,12 @@ def _mobilenet_v3(name: str) -> tuple[Rule, ...]:
     rows = V3_SIZES[name].rows
     last = len(rows) + 1
     rules = [
-        Rule("conv/(.+)", r"convs.0.0/\1"),
-        Rule("conv_bn/(.+)", r"convs.0.1/\1"),
-        Rule("conv_1/(.+)", rf"convs.{last}.0/\1"),
-        Rule("conv_1_bn/(.+)", rf"convs.{last}.1/\1"),
-        Rule("conv_2/(.+)", r"classifier.0/\1"),
-        Rule("logits/(.+)", r"classifier.3/\1"),
+        Rule("conv", r"convs.0.0"),
+        Rule("conv_bn", r"convs.0.1"),
+        Rule("conv_1", rf"convs.{last}.0"),
+        Rule("conv_1_bn", rf"convs.{last}.1"),
+        Rule("conv_2", r"classifier.0"),
+        Rule("logits", r"classifier.3"),
     ]
     channels = 16
     for block, row in enumerate(rows):
@@ -125,7 +122,7 @@ def _mobilenet_v3(name: str) -> tuple[Rule, ...]:
         units.append((("project", "0"), ("project_bn", "1")))
         for place, unit in enumerate(units):
             for word, part in unit:
-                rules.append(Rule(f"{theirs}{word}/(.+)", rf"convs.{block + 1}.block.{place}.{part}/\1"))
+                rules.append(Rule(f"{theirs}{word}", rf"convs.{block + 1}.block.{place}.{part}"))
         channels = row.channels
     return tuple(rules)
 
@@ -159,39 +156,131 @@ FLATTENED = {
 }
 
 
-def load(
-    model: Classifier, arrays: Mapping[str, np.ndarray], *, name: str, feeding: Feeding, own_names: bool = False
-) -> None:
-    """Fill an entry of the zoo from Keras' arrays, keyed LAYER/VARIABLE; WeightsError when they don't fit.
+# How Keras names layers that were given no name, and Inception v3's last.
+_COUNTED = re.compile(r"(conv2d|batch_normalization)(_\d+)?|predictions")
 
-    `feeding` is how the weights' pictures were fed; it becomes the model's normalisation, and BGR becomes RGB.
-    `own_names` says that layers already bear our names.
-    """
-    if name == "inception_v3" and not own_names:
-        arrays = _inception_names(model, arrays)
-    rules = () if own_names else RULES.get(name, ())
-    renamed = rename(list(arrays), rules)
+
+def translate(model: Classifier, layers: Sequence[StoredLayer]) -> dict[str, torch.Tensor]:
+    """Layers of a Keras file as an entry's tensors; WeightsError when they are not its layers."""
     parts = dict(model.named_modules())
+    flattened = FLATTENED.get(model.entry, {})
     tensors: dict[str, torch.Tensor] = {}
-    for theirs, ours in renamed.names.items():
-        path, _, variable = ours.rpartition("/")
-        if path not in parts:
-            raise WeightsError(f"layers of {name}", found=repr(theirs), fix="Check the model's name.")
-        channels = FLATTENED.get(name, {}).get(path, 0)
-        key, value = _tensor(parts[path], variable, arrays[theirs], flattened_channels=channels)
-        tensors[f"{path}.{key}"] = value
+    for layer, path in zip(layers, _paths(model, layers), strict=True):
+        for variable, array in layer.arrays.items():
+            key, value = _tensor(parts[path], variable, array, flattened_channels=flattened.get(path, 0))
+            tensors[f"{path}.{key}"] = value
     for path, part in parts.items():  # batch norms without scale (Inception v3) have it 1
         if isinstance(part, nn.BatchNorm2d) and f"{path}.weight" not in tensors and f"{path}.bias" in tensors:
             tensors[f"{path}.weight"] = torch.ones_like(part.weight)
-    if feeding == "caffe":
-        first = next(path for path, part in parts.items() if isinstance(part, nn.Conv2d))
-        tensors[f"{first}.weight"] = tensors[f"{first}.weight"].flip(1)  # BGR -> RGB
-        model.set_normalisation(CAFFE_MEAN, CAFFE_STD)
-    elif feeding == "-1-1":
-        model.set_normalisation((0.5,) * 3, (0.5,) * 3)
-    else:
-        model.set_normalisation((0.0,) * 3, (1.0,) * 3)
-    fill(model, tensors)
+    return tensors
+
+
+def _paths(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:
+    """The module of each layer: by name, as Keras' applications or we call it, else by its place among its kind."""
+    names = [layer.name for layer in layers]
+    parts = dict(model.named_modules())
+    if set(names) <= parts.keys():
+        return names
+    if model.entry == "inception_v3" and all(_COUNTED.fullmatch(name) for name in names):
+        return _inception_paths(model, names)
+    rules = RULES.get(model.entry, ())
+    if all(any(re.fullmatch(rule.pattern, name) for rule in rules) for name in names):
+        renamed = rename(names, rules).names
+        return [renamed[name] for name in names]
+    return _by_order(model, layers)
+
+
+# Where a block's shortcut stands among its layers of a kind: as in our modules, and as Keras sorts them by depth.
+_SHORTCUT = re.compile(r"(.+)\.(downsample|projection)(\.\d)?")
+_PLACES = ("last", "before the last", "first")
+
+
+def _by_order(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:
+    """Paths by the order among layers of one kind; WeightsError unless exactly one order fits, shape by shape."""
+    own: dict[str, list[tuple[str, nn.Module]]] = {}
+    for path, part in model.named_modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
+            own.setdefault(_own_kind(part), []).append((path, part))
+    stored: dict[str, list[int]] = {}
+    for place, layer in enumerate(layers):
+        stored.setdefault(_stored_kind(layer, has_depthwise="depthwise" in own), []).append(place)
+    # Dense layers come after convolutions, whatever stands between them in a file.
+    stored.get("product", []).sort(key=lambda place: layers[place].arrays["kernel"].ndim == 2)
+    own.get("product", []).sort(key=lambda item: isinstance(item[1], nn.Linear))
+    fitting: list[list[str]] = []
+    if {kind: len(places) for kind, places in stored.items()} == {kind: len(items) for kind, items in own.items()}:
+        for where in _PLACES:
+            paths = [""] * len(layers)
+            for kind, places in stored.items():
+                ordered = _with_shortcuts([path for path, _ in own[kind]], where)
+                for place, path in zip(places, ordered, strict=True):
+                    paths[place] = path
+            fits = all(_fits(model.get_submodule(path), layer) for path, layer in zip(paths, layers, strict=True))
+            if fits and paths not in fitting:
+                fitting.append(paths)
+    if len(fitting) != 1:
+        counts = ", ".join(f"{len(places)} {kind}" for kind, places in stored.items())
+        raise WeightsError(
+            f"the layers of {model.entry} by name, or in its order",
+            found=f"{counts} layers: {', '.join(layer.name for layer in layers[:6])}, ...",
+            fix="Check the model's name and options.",
+        )
+    return fitting[0]
+
+
+def _with_shortcuts(paths: list[str], where: str) -> list[str]:
+    """Layers of a kind, those of each block's shortcut put elsewhere in their block."""
+    ordered: list[str] = []
+    blocks = {match[1] for path in paths if (match := _SHORTCUT.fullmatch(path))}
+    done: set[str] = set()
+    for path in paths:
+        block = next((block for block in blocks if path.startswith(f"{block}.")), None)
+        if block is None:
+            ordered.append(path)
+        elif block not in done:
+            done.add(block)
+            inside = [other for other in paths if other.startswith(f"{block}.")]
+            shortcut = [other for other in inside if _SHORTCUT.fullmatch(other)]
+            main = [other for other in inside if other not in shortcut]
+            cut = {"last": len(main), "before the last": len(main) - 1, "first": 0}[where]
+            ordered += [*main[:cut], *shortcut, *main[cut:]]
+    return ordered
+
+
+def _own_kind(part: nn.Module) -> str:
+    if isinstance(part, nn.BatchNorm2d):
+        return "norm"
+    return "depthwise" if _is_depthwise(part) else "product"
+
+
+def _stored_kind(layer: StoredLayer, *, has_depthwise: bool) -> str:
+    kernel = layer.arrays.get("kernel")
+    if "depthwise_kernel" in layer.arrays or (
+        has_depthwise and kernel is not None and kernel.ndim == 4 and kernel.shape[3] == 1
+    ):
+        return "depthwise"
+    return "norm" if kernel is None else "product"
+
+
+def _is_depthwise(part: nn.Module) -> bool:
+    return isinstance(part, nn.Conv2d) and part.groups == part.in_channels > 1
+
+
+def _fits(part: nn.Module, layer: StoredLayer) -> bool:
+    """Whether the shapes are the module's; a head may be for other classes."""
+    if isinstance(part, nn.BatchNorm2d):
+        return all(array.shape == (part.num_features,) for array in layer.arrays.values())
+    assert isinstance(part, (nn.Conv2d, nn.Linear))
+    kernel = layer.arrays.get("depthwise_kernel", layer.arrays.get("kernel"))
+    if kernel is None or ("bias" in layer.arrays) != (part.bias is not None):
+        return False
+    if _is_depthwise(part):
+        return kernel.transpose(2, 3, 0, 1).shape == part.weight.shape
+    shape = kernel.shape[::-1] if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1).shape
+    own = tuple(part.weight.shape)
+    if isinstance(part, nn.Linear) and len(shape) == 4:  # a 1x1 convolution on a pooled map is a dense layer
+        own = (*own, 1, 1)
+    return shape[1:] == own[1:] and (shape[0] == own[0] or isinstance(part, ClassifierLayer))
 
 
 def _tensor(part: nn.Module, variable: str, array: np.ndarray, *, flattened_channels: int) -> tuple[str, torch.Tensor]:
@@ -217,13 +306,14 @@ def _copy(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
 
 
-def _inception_names(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _inception_paths(model: Classifier, names: Sequence[str]) -> list[str]:
     """Inception v3's layers are named by counters in the order of their creation, which is ours too."""
     units = [path for path, part in model.named_modules() if isinstance(part, nn.Conv2d) and "AuxLogits" not in path]
-    paths: dict[str, str] = {}
+    paths = {"predictions": "fc"}
     for word, suffix in (("conv2d", "conv"), ("batch_normalization", "bn")):
-        theirs = {name.split("/")[0] for name in arrays if re.fullmatch(rf"{word}(_\d+)?", name.split("/")[0])}
+        theirs = {name for name in names if re.fullmatch(rf"{word}(_\d+)?", name)}
+        if len(theirs) != len(units):
+            raise WeightsError(f"{len(units)} layers {word}", found=str(len(theirs)), fix="Check the model's name.")
         ordered = sorted(theirs, key=lambda name: int(name.rpartition("_")[2]) if name != word else -1)
         paths |= {old: unit.removesuffix("conv") + suffix for old, unit in zip(ordered, units, strict=True)}
-    paths["predictions"] = "fc"
-    return {f"{paths[name.split('/')[0]]}/{name.split('/')[1]}": array for name, array in arrays.items()}
+    return [paths[name] for name in names]

@@ -80,9 +80,3 @@ def fill(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
             fix="Check the model's name, its options and where the weights come from.",
         )
     model.load_state_dict({**state, **tensors})
-
-
-def fill_renamed(model: nn.Module, tensors: Mapping[str, torch.Tensor], *, rules: Sequence[Rule]) -> None:
-    """Rename a whole set of weights and load it, where names are all that differs; WeightsError as `fill`."""
-    renamed = rename(list(tensors), rules)
-    fill(model, {ours: tensors[theirs] for theirs, ours in renamed.names.items()})

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import torch
-from torch import nn
-
-from .rules import Rule, fill_renamed
+from .rules import Rule
 
 RULES: dict[str, tuple[Rule, ...]] = {
     # Its `head` is a module; ours is a method of the model contract.
@@ -39,8 +34,3 @@ def _mobilenet_v1() -> tuple[Rule, ...]:
 
 
 RULES["mobilenet"] = _mobilenet_v1()
-
-
-def load(model: nn.Module, tensors: Mapping[str, torch.Tensor], *, family: str) -> None:
-    """Fill a model of a family of the zoo from timm's state dict; WeightsError when it does not fit."""
-    fill_renamed(model, tensors, rules=RULES.get(family, ()))

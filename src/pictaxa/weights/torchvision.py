@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import torch
-from torch import nn
-
-from .rules import Rule, fill_renamed
+from .rules import Rule
 
 # Its `features` is a module; ours is a method of the model contract.
 _FEATURES = Rule(r"features\.(.+)", r"convs.\1")
@@ -26,8 +21,3 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(r"classifier\.6\.(.+)", r"fc3.\1"),
     ),
 }
-
-
-def load(model: nn.Module, tensors: Mapping[str, torch.Tensor], *, family: str) -> None:
-    """Fill a model of a family of the zoo from torchvision's state dict; WeightsError when it does not fit."""
-    fill_renamed(model, tensors, rules=RULES.get(family, ()))

@@ -1,0 +1,65 @@
+"""`pictaxa weights convert`: a checkpoint of another library as a safetensors file that says what it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from ..errors import ConfigError, WeightsError
+from ..models.zoo import create_model
+from .files import save_tensors
+from .loading import Feeding, Source, give, translate
+
+
+def convert(
+    file: Path,
+    out: Path,
+    *,
+    model: str,
+    source: Source,
+    feeding: Feeding | None,
+    channels: int,
+    options: dict[str, object],
+    classes: Path | None,
+) -> list[str]:
+    """Write a checkpoint under our names, with the entry, its options and classes beside; what became of it.
+
+    `classes` is a JSON file; ConfigError and WeightsError as `load_weights`.
+    """
+    if out.suffix != ".safetensors":
+        raise ConfigError("--out FILE.safetensors", found=str(out), fix="Give it that ending.")
+    with torch.device("meta"):
+        plan = create_model(model, 1000, in_channels=channels, **options)
+    weights = translate(plan, file, source=source, feeding=feeding)
+    heads = [path for path in plan.head_layers() if path.partition(".")[0] not in plan.auxiliary]
+    head = weights.tensors.get(f"{heads[0]}.weight")
+    count = 0 if head is None else len(head)
+    names = None if classes is None else read_class_names(classes, count)
+    entry = create_model(model, count, in_channels=channels, **options)
+    give(entry, weights)
+    notes = {"model": model, "options": json.dumps(options), "channels": str(channels), "source": source}
+    if names is not None:
+        notes["classes"] = json.dumps(names, ensure_ascii=False)
+    try:
+        save_tensors(entry.state_dict(), out, notes=notes)
+    except OSError as error:
+        raise ConfigError("a place to write", found=f"{str(out)!r}: {error.strerror}", fix="Change --out.") from None
+    return [*weights.lines(), f"model     {model}, {count} classes, {channels} channels", f"written   {out}"]
+
+
+def read_class_names(file: Path, count: int) -> list[str]:
+    """Names in the order of a head's outputs, from {"name": index} as Keras' generators give it, or from a list."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError("a JSON file of classes", found=f"{str(file)!r}: {error}", fix="Change --classes.") from None
+    if isinstance(document, list):
+        document = {name: index for index, name in enumerate(document)}
+    if not isinstance(document, dict) or sorted(document.values(), key=str) != sorted(range(count), key=str):
+        raise WeightsError(
+            f"a name for each class from 0 to {count - 1}", found=f"{str(file)!r} with {str(document)[:80]}",
+            fix="Write {\"name\": index, ...} with each index once.",
+        )  # fmt: skip
+    return sorted((str(name) for name in document), key=lambda name: document[name])

@@ -1,0 +1,226 @@
+"""Weights of any source into an entry of the zoo, whole or not at all.
+
+read the file -> our names and axes -> fit to this model (classes, size, channels) -> fill
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..errors import ConfigError, WeightsError, close_matches
+from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, Classifier
+from ..models.zoo import find_entry
+from . import jax, keras, timm, torchvision
+from .foreign import read_npz, read_torch
+from .keras_files import read_layers
+from .rules import Rule, fill, rename
+
+Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax"]
+# How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, or minus ImageNet's
+# mean and over its deviation.
+Feeding = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"]
+FEEDINGS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "0-1": ((0.0,) * 3, (1.0,) * 3),
+    "0-255": ((0.0,) * 3, (1 / 255,) * 3),
+    "-1-1": ((0.5,) * 3, (0.5,) * 3),
+    "caffe": (CAFFE_MEAN, CAFFE_STD),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+}
+
+# A file may hold the model, its running average and an optimizer's two moments; more is none of ours.
+COPIES = 4
+SPARE_VALUES = 1_000_000
+
+
+@dataclass
+class Translated:
+    """A file's weights by our names, and what became of them; fitted to a model step by step."""
+
+    tensors: dict[str, torch.Tensor]
+    dropped: dict[str, str] = field(default_factory=dict)  # names in the file -> why they are not used
+    fresh: dict[str, str] = field(default_factory=dict)  # layers that keep their first weights -> why
+    fitted: dict[str, str] = field(default_factory=dict)  # weights that were changed for this model -> how
+
+    def lines(self) -> list[str]:
+        """What became of the weights, a line for each reason."""
+        lines = [f"weights   {len(self.tensors)} tensors"]
+        for word, names in (("new", self.fresh), ("dropped", self.dropped), ("fitted", self.fitted)):
+            for reason in dict.fromkeys(names.values()):
+                which = ", ".join(name for name in names if names[name] == reason)
+                lines.append(f"{word:9s} {which}: {reason}")
+        return lines
+
+
+def load_weights(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
+    """Fill an entry of the zoo from a checkpoint; WeightsError, and nothing loaded, when it does not fit.
+
+    `source` says whose names and axes the file has. `feeding` says how its pictures were fed, and becomes the model's
+    normalisation; a Keras file needs it, the others' is known. A head for other classes is left out: the model keeps
+    its own, new one. A file of an earlier run may be its folder.
+    """
+    weights = translate(model, file, source=source, feeding=feeding)
+    give(model, weights)
+    return weights
+
+
+def give(model: Classifier, weights: Translated) -> None:
+    """Fit weights to a model and fill it with them, whole or not at all."""
+    state = model.state_dict()
+    _fit_positions(weights, state)
+    _fit_channels(model, weights, state)
+    _fit_auxiliary(model, weights)
+    _fit_head(model, weights, state)
+    kept = {name: value for name, value in state.items() if name.rpartition(".")[0] in weights.fresh}
+    fill(model, {**kept, **weights.tensors})
+
+
+def translate(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
+    """A checkpoint's weights by the names and axes of an entry, which need not have its number of classes."""
+    if source not in get_args(Source):
+        raise ConfigError("a source of weights", found=repr(source), fix=close_matches(str(source), get_args(Source)))
+    path = Path(file)
+    if not path.exists():
+        raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
+    if source == "pictaxa" and path.is_dir():
+        path = path / "model.safetensors"
+    _check_suffix(path, source)
+    most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
+    if source == "keras":
+        if feeding is None:
+            raise ConfigError(
+                "how a Keras file's pictures were fed", found="nothing said",
+                fix=f"Choose --input {', '.join(get_args(Feeding))}: a Rescaling(1/255) layer or x / 255 is 0-1.",
+            )  # fmt: skip
+        weights = Translated(keras.translate(model, read_layers(path, most_values=most)))
+    elif source == "jax":
+        weights = Translated(jax.translate(read_npz(path, most_values=most)))
+    else:
+        weights = rename_state(model, read_torch(path, most_values=most), source=source)
+    if feeding is not None:
+        feed(model, weights, feeding)
+    return weights
+
+
+_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "keras": (".h5", ".hdf5", ".keras"),
+    "jax": (".npz",),
+    "torchvision": (".pth", ".pt", ".bin", ".safetensors"),
+    "timm": (".pth", ".pt", ".bin", ".safetensors"),
+    "pictaxa": (".safetensors",),
+}
+
+
+def _check_suffix(path: Path, source: Source) -> None:
+    """WeightsError that says whose file this plainly is."""
+    if path.suffix.lower() in _SUFFIXES[source]:
+        return
+    others = [name for name, suffixes in _SUFFIXES.items() if path.suffix.lower() in suffixes]
+    whose = f"a file of {' or '.join(others)}" if others else "no kind of weights that is known"
+    raise WeightsError(
+        f"a file of {source} ({', '.join(_SUFFIXES[source])})", found=f"{str(path)!r}, {whose}",
+        fix=f"Say --source {others[0]}." if others else "Check the path.",
+    )  # fmt: skip
+
+
+def _rules(model: Classifier, source: str) -> Sequence[Rule]:
+    family = find_entry(model.entry).family
+    tables = {"torchvision": torchvision.RULES, "timm": timm.RULES}
+    if model.entry.startswith("timm/") and source == "timm":
+        return (Rule("(.+)", r"network.\1"),)
+    return tables[source].get(family, ()) if source in tables else ()
+
+
+def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: str) -> Translated:
+    """A state dict of torchvision, timm or ours by our names; WeightsError when it is plainly another's."""
+    own = {name for name in model.state_dict() if name.rpartition(".")[0]}  # but for mean and std
+    found = {name: rename(list(tensors), _rules(model, name)) for name in ("torchvision", "timm", "pictaxa")}
+    known = {name: len(own & set(renamed.names.values())) for name, renamed in found.items()}
+    best = max(known, key=lambda name: known[name])
+    if known[source] < known[best] and known[best] > 0.5 * len(own):
+        raise WeightsError(
+            f"weights of {source}", found=f"names that {best} gives a {model.entry}", fix=f"Say --source {best}."
+        )
+    renamed = found[source]
+    return Translated({ours: tensors[theirs] for theirs, ours in renamed.names.items()}, dropped=renamed.dropped)
+
+
+def feed(model: Classifier, weights: Translated, feeding: Feeding) -> None:
+    """Add the normalisation that brings RGB in [0, 1] to what the weights expect; BGR kernels become RGB."""
+    tensors = weights.tensors
+    mean, std = (torch.tensor(values) for values in FEEDINGS[feeding])
+    first = _first_convolution(model)
+    channels = tensors[first].shape[1] if first in tensors else 3
+    if channels == 1:
+        mean, std = mean.mean().view(1), std.mean().view(1)
+    elif feeding == "caffe" and first in tensors:
+        tensors[first] = tensors[first].flip(1)
+    tensors["mean"], tensors["std"] = mean, std
+
+
+def _first_convolution(model: Classifier) -> str:
+    return next(f"{path}.weight" for path, part in model.named_modules() if isinstance(part, nn.Conv2d))
+
+
+def _fit_positions(weights: Translated, state: dict[str, torch.Tensor]) -> None:
+    """Position embeddings (1, 1 + side^2, D), resized to the model's grid."""
+    theirs, own = weights.tensors.get("pos_embed"), state.get("pos_embed")
+    if theirs is None or own is None or theirs.shape == own.shape or theirs.ndim != 3:
+        return
+    side, own_side = (round((value.shape[1] - 1) ** 0.5) for value in (theirs, own))
+    if side * side + 1 != theirs.shape[1]:
+        return  # misshapen: filling tells
+    grid = theirs[:, 1:].float().transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
+    grid = F.interpolate(grid, size=(own_side, own_side), mode="bicubic", antialias=True)
+    weights.tensors["pos_embed"] = torch.cat([theirs[:, :1].float(), grid.flatten(2).transpose(1, 2)], dim=1)
+    weights.fitted["pos_embed"] = f"resized from {side} x {side} to {own_side} x {own_side}"
+
+
+def _fit_channels(model: Classifier, weights: Translated, state: dict[str, torch.Tensor]) -> None:
+    """Colour kernels for a grey model: their sum sees grey as the three saw three equal channels."""
+    first = _first_convolution(model)
+    theirs = weights.tensors.get(first)
+    if theirs is not None and theirs.ndim == 4 and theirs.shape[1] == 3 and state[first].shape[1] == 1:
+        weights.tensors[first] = theirs.sum(dim=1, keepdim=True)
+        weights.fitted[first] = "colours summed for grey pictures"
+        for name in ("mean", "std"):
+            if name in weights.tensors:
+                weights.tensors[name] = weights.tensors[name].mean().view(1)
+
+
+def _fit_auxiliary(model: Classifier, weights: Translated) -> None:
+    """Auxiliary heads are part of training only: the model or the file may be without."""
+    for path in model.auxiliary:
+        theirs = [name for name in weights.tensors if name.startswith(f"{path}.")]
+        part = getattr(model, path)
+        if part is None:
+            for name in theirs:
+                del weights.tensors[name]
+                weights.dropped[name] = "of an auxiliary head, which this model is built without"
+        elif not theirs:
+            for inner, layer in part.named_modules():
+                if any(True for _ in layer.parameters(recurse=False)):
+                    weights.fresh[f"{path}.{inner}"] = "the file has no auxiliary head"
+
+
+def _fit_head(model: Classifier, weights: Translated, state: dict[str, torch.Tensor]) -> None:
+    """The layers that give logits stay new where the file's are absent or for other classes."""
+    for path in model.head_layers():
+        if path in weights.fresh:
+            continue
+        theirs = weights.tensors.get(f"{path}.weight")
+        classes = len(state[f"{path}.weight"])
+        if theirs is None:
+            weights.fresh[path] = f"the file has no head; this one is for {classes} classes"
+        elif theirs.shape[0] != classes and theirs.shape[1:] == state[f"{path}.weight"].shape[1:]:
+            weights.fresh[path] = f"the file's head is for {theirs.shape[0]} classes, this one for {classes}"
+        else:
+            continue
+        for name in (f"{path}.weight", f"{path}.bias"):
+            weights.tensors.pop(name, None)

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pictaxa.errors import PictaxaError, WeightsError
+from pictaxa.models.layers import Classifier
+from pictaxa.models.zoo import create_model
+from pictaxa.weights.keras import FLATTENED
+from pictaxa.weights.keras_files import read_layers
+from pictaxa.weights.loading import load_weights
+
+h5py = pytest.importorskip("h5py", reason="the keras extra is not installed")
+
+MANY = 10**9
+
+
+def keras_arrays(model: Classifier) -> dict[str, list[tuple[str, np.ndarray]]]:
+    """Our weights by module, with Keras' variable names and axes."""
+    flattened = FLATTENED.get(model.entry, {})
+    layers: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for path, part in model.named_modules():
+        if isinstance(part, nn.BatchNorm2d):
+            values = (part.weight, part.bias, part.running_mean, part.running_var)
+            words = ("gamma", "beta", "moving_mean", "moving_variance")
+            layers[path] = [(word, value.detach().numpy()) for word, value in zip(words, values, strict=True)]
+        elif isinstance(part, (nn.Conv2d, nn.Linear)):
+            weight = part.weight.detach().numpy()
+            word = "kernel"
+            if isinstance(part, nn.Conv2d):
+                depthwise = part.groups == part.in_channels > 1
+                word = "depthwise_kernel" if depthwise else "kernel"
+                weight = weight.transpose(2, 3, 0, 1) if depthwise else weight.transpose(2, 3, 1, 0)
+            elif path in flattened:
+                channels = flattened[path]
+                side = round((part.in_features // channels) ** 0.5)
+                maps = weight.reshape(-1, channels, side, side)
+                weight = maps.transpose(2, 3, 1, 0).reshape(part.in_features, -1)
+            else:
+                weight = weight.T
+            layers[path] = [(word, np.ascontiguousarray(weight))]
+            if part.bias is not None:
+                layers[path].append(("bias", part.bias.detach().numpy()))
+    return layers
+
+
+def write_legacy(file: Path | io.BytesIO, layers: dict[str, list[tuple[str, np.ndarray]]], *, whole: bool) -> None:
+    """Keras 2's: names in attributes, `:0` behind each variable; a whole model has its configuration beside."""
+    with h5py.File(file, "w") as h5:
+        root = h5.create_group("model_weights") if whole else h5
+        if whole:
+            h5.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": {"layers": []}})
+            h5.create_group("optimizer_weights").create_dataset("m", data=np.zeros(3, np.float32))
+        root.attrs["layer_names"] = [b"input_1", *(name.encode() for name in layers)]
+        root.create_group("input_1").attrs["weight_names"] = np.array([], dtype="S1")
+        for name, arrays in layers.items():
+            group = root.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/{word}:0".encode() for word, _ in arrays]
+            for word, array in arrays:
+                group.create_dataset(f"{name}/{word}:0", data=array)
+
+
+def keras_class(arrays: list[tuple[str, np.ndarray]]) -> str:
+    words = [word for word, _ in arrays]
+    if "gamma" in words:
+        return "batch_normalization"
+    if "depthwise_kernel" in words:
+        return "depthwise_conv2d"
+    return "conv2d" if arrays[0][1].ndim == 4 else "dense"
+
+
+def write_keras3(file: Path | io.BytesIO, layers: dict[str, list[tuple[str, np.ndarray]]], *, named: bool) -> None:
+    """Keras 3's: groups by class and a counter, variables by number."""
+    counters: dict[str, int] = {}
+    with h5py.File(file, "w") as h5:
+        for name, arrays in layers.items():
+            word = keras_class(arrays)
+            number = counters.get(word, 0)
+            counters[word] = number + 1
+            place = f"layers/{word}_{number}" if number else f"layers/{word}"
+            group = h5.create_group(place).create_group("vars")
+            if named:
+                group.attrs["name"] = name
+            for index, (_, array) in enumerate(arrays):
+                group.create_dataset(str(index), data=array)
+        seed = h5.create_group("layers/dropout/seed_generator/vars")
+        seed.create_dataset("0", data=np.zeros(2, np.uint32))
+        h5.create_group("optimizer/vars").create_dataset("0", data=np.zeros(2, np.float32))
+
+
+def write_archive(file: Path, layers: dict[str, list[tuple[str, np.ndarray]]], *, config: str = "{}") -> None:
+    """A `.keras` archive."""
+    weights = io.BytesIO()
+    write_keras3(weights, layers, named=True)
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", config)
+        archive.writestr("model.weights.h5", weights.getvalue())
+
+
+FORMATS: dict[str, Callable[[Path, dict[str, list[tuple[str, np.ndarray]]]], None]] = {
+    "legacy.h5": lambda file, layers: write_legacy(file, layers, whole=False),
+    "legacy-whole.h5": lambda file, layers: write_legacy(file, layers, whole=True),
+    "named.weights.h5": lambda file, layers: write_keras3(file, layers, named=True),
+    "unnamed.weights.h5": lambda file, layers: write_keras3(file, layers, named=False),
+    "model.keras": lambda file, layers: write_archive(file, layers),
+}
+
+
+def randomised(name: str, classes: int = 5, **options: object) -> Classifier:
+    torch.manual_seed(0)
+    model = create_model(name, classes, **options).eval()
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            for value in (part.weight.data, part.running_var):
+                value.uniform_(0.5, 1.5)
+            for value in (part.bias.data, part.running_mean):
+                value.uniform_(-0.1, 0.1)
+    return model
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "name", ["lenet5", "alexnet_half_slim", "resnet18_textbook", "resnet50v2", "mobilenet_v1", "mobilenet_v3_small"]
+)
+def test_every_form_comes_back(form: str, name: str, tmp_path: Path):
+    """Weights in each of Keras' forms, with its axes, load into a fresh model that then gives the same logits."""
+    model, other = randomised(name), create_model(name, 5).eval()
+    FORMATS[form](tmp_path / form, keras_arrays(model))
+    load_weights(other, tmp_path / form, source="keras", feeding="0-1")
+    side = 32 if name == "lenet5" else 64
+    images = torch.rand(2, 3, side, side)
+    with torch.no_grad():
+        assert torch.equal(other(images), model.head(model.body(images)))  # fed as they are
+
+
+@pytest.mark.parametrize("where", ["first", "before", "last"])
+def test_shortcuts_may_stand_elsewhere(where: str, tmp_path: Path):
+    """Keras sorts layers by depth, so a block's shortcut comes first, before the last convolution, or last."""
+    model, other = randomised("resnet50", padding="same"), create_model("resnet50", 5, padding="same")
+    layers = keras_arrays(model)
+    moved: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for path in layers:
+        block, _, word = path.rpartition(".")
+        if "downsample" in path:
+            continue
+        early = {"first": "conv1", "before": "conv3", "last": None}[where]
+        shortcut = {name: layers[name] for name in (f"{block}.downsample.0", f"{block}.downsample.1") if name in layers}
+        if word == early:
+            moved |= shortcut
+        moved[path] = layers[path]
+        if where == "last" and word == "bn3":
+            moved |= shortcut
+    assert moved.keys() == layers.keys()
+    write_keras3(tmp_path / "a.weights.h5", moved, named=False)
+    load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+    for name, value in model.state_dict().items():
+        if name not in ("mean", "std"):
+            assert torch.equal(value, other.state_dict()[name]), name
+
+
+def test_layers_of_another_model_are_told(tmp_path: Path):
+    """Layers that don't fit in number or shape are an error that counts and names them."""
+    write_keras3(tmp_path / "a.weights.h5", keras_arrays(randomised("lenet5")), named=False)
+    with pytest.raises(WeightsError, match="5 product layers: layers/conv2d, "):
+        load_weights(create_model("simple_cnn", 5, size=28), tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+
+
+def link_out(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5["layers/conv2d/vars/0"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def soft_circle(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5.create_group("layers")["layers"] = h5py.SoftLink("/")
+
+
+def hard_circle(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        group = h5.create_group("layers")
+        group["again"] = h5["/"]
+
+
+def data_elsewhere(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5.create_dataset("layers/conv2d/vars/0", (4,), "f4", external=[("/etc/passwd", 0, 16)])
+
+
+def virtual(file: Path) -> None:
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", (4,))
+    with h5py.File(file, "w") as h5:
+        h5.create_virtual_dataset("layers/conv2d/vars/0", layout)
+
+
+def vast(file: Path) -> None:
+    with h5py.File(file, "w") as h5:  # a few hundred bytes that claim 4 TB of zeros
+        h5.create_dataset("layers/conv2d/vars/0", (10**6, 10**6), "f4", chunks=(1000, 1000), compression="gzip")
+
+
+def lambda_h5(file: Path) -> None:
+    write_legacy(file, {"conv": [("kernel", np.zeros((1, 1, 1, 1), np.float32))]}, whole=True)
+    with h5py.File(file, "a") as h5:
+        h5.attrs["model_config"] = json.dumps({"layers": [{"class_name": "Lambda", "config": {"function": "4wEA"}}]})
+
+
+def lambda_archive(file: Path) -> None:
+    write_archive(file, {}, config=json.dumps({"layers": [{"class_name": "Lambda"}]}))
+
+
+def bomb(file: Path) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("model.weights.h5", "w") as member:
+        for _ in range(64):
+            member.write(bytes(2**20))
+
+
+def cut_short(file: Path) -> None:
+    write_keras3(file, keras_arrays(randomised("lenet5")), named=True)
+    file.write_bytes(file.read_bytes()[:-5000])
+
+
+def no_keras(file: Path) -> None:
+    file.write_text("weights")
+
+
+@pytest.mark.parametrize(
+    ("make", "suffix", "words"),
+    [
+        (link_out, ".h5", "a link at"),
+        (soft_circle, ".h5", "a link at"),
+        (hard_circle, ".h5", "circle"),
+        (data_elsewhere, ".h5", "data elsewhere"),
+        (virtual, ".h5", "data elsewhere"),
+        (vast, ".h5", "about as many numbers"),
+        (lambda_h5, ".h5", "Lambda layer, which is code; nothing was run"),
+        (lambda_archive, ".keras", "Lambda layer, which is code; nothing was run"),
+        (bomb, ".keras", "when unpacked"),
+        (cut_short, ".weights.h5", "a whole Keras file"),
+        (no_keras, ".h5", "a whole Keras file"),
+    ],
+)
+def test_hostile_files_are_refused(make: Callable[[Path], None], suffix: str, words: str, tmp_path: Path):
+    """Links, circles, code, bombs and torn files each give one line, and nothing outside is read."""
+    file = tmp_path / f"file{suffix}"
+    make(file)
+    with pytest.raises(PictaxaError, match=words) as told:
+        read_layers(file, most_values=1_000_000)
+    assert "\n" not in str(told.value)
