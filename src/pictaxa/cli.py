@@ -239,11 +239,9 @@ def _models(words: list[str], started: float) -> int:
 
 
 def _weights(words: list[str], started: float) -> int:
+    if words and words[0] in ("-h", "--help"):
+        words = ["convert", "--help"]  # the only one so far
     if not words or words[0] != "convert":
-        if words and words[0] in ("-h", "--help"):
-            print("pictaxa weights convert FILE --source S --model NAME --out FILE.safetensors\n")
-            print("pictaxa weights convert --help tells all of it")
-            return 0
         raise ConfigError(
             "pictaxa weights convert ...", found=words[0] if words else "nothing after weights",
             fix="See pictaxa weights convert --help.",

@@ -23,7 +23,7 @@ def xavier(inputs: int, outputs: int) -> float:
 # (entry, options, a weight of it, the deviation it starts with, what says so)
 DEVIATIONS = [
     ("simple_cnn", {}, "d1", xavier(32 * 26 * 26, 128), "Keras' layers"),
-    ("lenet5", {}, "fc1", 2.4 / 400 / math.sqrt(3), "LeCun 1998, appendix A: uniform within 2.4 / inputs"),
+    ("lenet5", {}, "fc1", 1 / math.sqrt(3 * 400), "torch's own: see the class"),
     ("alexnet_half_slim", {}, "conv3", 0.01, "Krizhevsky 2012, section 5"),
     ("vgg", {"stages": ((1, 32), (1, 64))}, "convs.3", xavier(32 * 9, 64 * 9), "Simonyan 2014, section 3.1"),
     (

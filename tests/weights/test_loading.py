@@ -18,6 +18,7 @@ from pictaxa.models.layers import Classifier
 from pictaxa.models.vit import SIZES, Options, VisionTransformer
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.files import load_tensors, read_notes, save_tensors
+from pictaxa.weights.foreign import read_npz
 from pictaxa.weights.loading import load_weights
 
 
@@ -242,6 +243,14 @@ def test_hostile_files_are_refused_and_nothing_runs(tmp_path: Path):
         assert "\n" not in str(told.value)
     assert not (tmp_path / "made").exists()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_arrays_are_bounded_before_they_are_read(tmp_path: Path):
+    """foreign.py reads what fits the model and refuses a file with more, whatever the archive's own size."""
+    np.savez_compressed(tmp_path / "a.npz", zeros=np.zeros(10_000, np.float32))
+    assert read_npz(tmp_path / "a.npz", most_values=20_000)["zeros"].shape == (10_000,)
+    with pytest.raises(WeightsError, match="when unpacked"):
+        read_npz(tmp_path / "a.npz", most_values=1_000)
 
 
 def test_convert_writes_a_file_that_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

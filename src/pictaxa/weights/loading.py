@@ -17,6 +17,7 @@ from torch import nn
 from ..errors import ConfigError, WeightsError, close_matches
 from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, Classifier
 from ..models.zoo import find_entry
+from ..run import Run
 from . import jax, keras, timm, torchvision
 from .foreign import read_npz, read_torch
 from .keras_files import read_layers
@@ -89,7 +90,7 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     if not path.exists():
         raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
     if source == "pictaxa" and path.is_dir():
-        path = path / "model.safetensors"
+        path = Run(path).model_path
     _check_suffix(path, source)
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":
