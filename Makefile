@@ -20,8 +20,8 @@ check: .venv/installed
 	$(BIN)/ruff format --check src tests benchmarks parity
 	$(BIN)/mypy
 
-# Every entry of the zoo against the library it comes from, in an environment of its own (several GB). Half an hour; the
-# proof alone, without timing, is `make parity PARITY=--no-speed` and takes a third of it.
+# Every entry of the zoo against the library it comes from, in an environment of its own (several GB). An hour; the proof
+# alone, without timing, is `make parity PARITY=--no-speed` and takes a quarter of it.
 parity: .venv-parity/installed
 	.venv-parity/bin/python parity/compare.py $(PARITY)
 

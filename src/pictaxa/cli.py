@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from . import __version__
 from .errors import ConfigError, PictaxaError, close_matches, one_line
@@ -109,12 +109,12 @@ def _evaluate(words: list[str], started: float) -> int:
     from .arguments import EvaluateArguments
 
     arguments = _parse(EvaluateArguments, words, "evaluate")
-    from .evaluation import evaluate_run
+    from .evaluation import evaluate_run, evaluation_lines
 
     evaluation = evaluate_run(arguments.run, arguments.data, device=arguments.device)
     for path, problem in evaluation.set_aside:
         print(f"set aside {path!r}: {problem}")
-    for line in _evaluation_lines(evaluation.what, evaluation.metrics):
+    for line in evaluation_lines(evaluation):
         print(line)
     if arguments.json is not None:
         import json
@@ -126,33 +126,6 @@ def _evaluate(words: list[str], started: float) -> int:
                 "a place to write", found=f"{str(arguments.json)!r}: {error.strerror}", fix="Change --json."
             ) from None
     return 0
-
-
-def _evaluation_lines(what: str, metrics: dict[str, Any]) -> list[str]:
-    from rich.cells import cell_len, set_cell_size
-
-    lines = [
-        f"judged    {what}: {metrics['pictures']} pictures",
-        f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
-        f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
-        f"loss      {metrics['log_loss']:.3f}   mean F1 {metrics['macro_f1']:.3f}",
-        "",
-    ]
-    width = max(8, *(cell_len(row["name"]) for row in metrics["classes"]))
-    lines.append(f"{'class'.ljust(width)}  pictures  precision  recall     F1")
-    for row in metrics["classes"]:
-        lines.append(
-            f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {row['precision']:9.1%}"
-            f"  {row['recall']:6.1%}  {row['f1']:5.3f}"
-        )
-    names, matrix = [row["name"] for row in metrics["classes"]], metrics["confusion"]
-    if len(names) <= 20:
-        cells = [max(4, len(str(max(max(line) for line in matrix)))) for _ in names]
-        lines += ["", "rows: the true class; columns, in the same order: what it said"]
-        for name, line in zip(names, matrix, strict=True):
-            counts = "  ".join(str(count).rjust(cell) for count, cell in zip(line, cells, strict=True))
-            lines.append(f"{set_cell_size(name, width)}  {counts}")
-    return lines
 
 
 def _predict(words: list[str], started: float) -> int:

@@ -76,7 +76,12 @@ def apply_plan(plan: Plan) -> None:
 
 def place(model: Model, plan: Plan) -> Model:
     """The model on the plan's device, its convolutions in the plan's memory format."""
-    return model.to(plan.device).to(memory_format=plan.memory_format)  # type: ignore[call-overload]  # torch's stub lacks this form
+    return lay_out(model.to(plan.device), plan.memory_format)
+
+
+def lay_out(model: Model, memory_format: torch.memory_format) -> Model:
+    """The model with its convolutions' weights in a memory format, which their results follow."""
+    return model.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch's stub lacks this form
 
 
 def usable_cores() -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from rich.cells import cell_len, set_cell_size
 
 from .data.index import Index
 from .data.readers import read_folder
@@ -79,3 +80,30 @@ def _other_data(data: Path, classes: tuple[str, ...]) -> tuple[Index, np.ndarray
         if len(rows):
             return index, rows, f"the {split} pictures of {data}" if split else f"all pictures of {data}"
     raise DataError("pictures to evaluate with", found=f"none under {str(data)!r}", fix="Check the path.")
+
+
+def evaluation_lines(evaluation: Evaluation) -> list[str]:
+    """The figures as a person reads them: accuracy with its interval, a row per class, the confusion matrix."""
+    metrics = evaluation.metrics
+    lines = [
+        f"judged    {evaluation.what}: {metrics['pictures']} pictures",
+        f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
+        f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
+        f"loss      {metrics['log_loss']:.3f}   mean F1 {metrics['macro_f1']:.3f}",
+        "",
+    ]
+    width = max(8, *(cell_len(row["name"]) for row in metrics["classes"]))
+    lines.append(f"{'class'.ljust(width)}  pictures  precision  recall     F1")
+    for row in metrics["classes"]:
+        lines.append(
+            f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {row['precision']:9.1%}"
+            f"  {row['recall']:6.1%}  {row['f1']:5.3f}"
+        )
+    names, matrix = [row["name"] for row in metrics["classes"]], metrics["confusion"]
+    if len(names) <= 20:
+        cells = [max(4, len(str(max(max(line) for line in matrix)))) for _ in names]
+        lines += ["", "rows: the true class; columns, in the same order: what it said"]
+        for name, line in zip(names, matrix, strict=True):
+            counts = "  ".join(str(count).rjust(cell) for count, cell in zip(line, cells, strict=True))
+            lines.append(f"{set_cell_size(name, width)}  {counts}")
+    return lines

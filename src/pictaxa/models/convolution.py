@@ -63,8 +63,8 @@ class Conv2d(nn.Conv2d):
         return pixels <= PIXELS_PER_WEIGHT * self.weight[0].numel()
 
 
-class _ProductGradient(torch.autograd.Function):
-    """conv2d forward and for the input's gradient; one matrix product for the weight's."""
+class _OwnGradient(torch.autograd.Function):
+    """conv2d forward; those below have the gradients."""
 
     @staticmethod
     def forward(
@@ -76,7 +76,12 @@ class _ProductGradient(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.save_for_backward(images, weight)
         ctx.stride, ctx.padding = stride, padding
-        return F.conv2d(images, weight, stride=stride, padding=padding)
+        groups = images.shape[1] // weight.shape[1]
+        return F.conv2d(images, weight, stride=stride, padding=padding, groups=groups)
+
+
+class _ProductGradient(_OwnGradient):
+    """conv2d's own gradient for the input; one matrix product for the weight's."""
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -107,20 +112,8 @@ def _patches(images: torch.Tensor, *, kernel: torch.Size, stride: int, padding: 
     return windows.reshape(count * rows * columns, -1)
 
 
-class _DepthwiseGradient(torch.autograd.Function):
-    """A depthwise conv2d; its input's gradient is a depthwise conv2d without stride."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        images: torch.Tensor,
-        weight: torch.Tensor,
-        stride: int,
-        padding: tuple[int, int],
-    ) -> torch.Tensor:
-        ctx.save_for_backward(images, weight)
-        ctx.stride, ctx.padding = stride, padding
-        return F.conv2d(images, weight, stride=stride, padding=padding, groups=len(weight))
+class _DepthwiseGradient(_OwnGradient):
+    """The gradient of a depthwise conv2d for its input is a depthwise conv2d without stride."""
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -119,29 +119,20 @@ class ExclusiveGating(nn.Module):
         return self.align(images) * (1 - gate) + residual * gate
 
 
-class ShortcutOnlyGating(nn.Module):
+class ShortcutOnlyGating(ExclusiveGating):
     """(1 - g) x + F(x) (figure 2d)."""
-
-    def __init__(self, place: Place, ablation: Ablation) -> None:
-        super().__init__()
-        self.align = place.align()
-        self.gate = Gate(place.in_channels, place.channels, stride=place.stride, bias=ablation.gate_bias)
 
     def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
         return self.align(images) * (1 - self.gate(images)) + residual
 
 
-class Conv1x1Shortcut(nn.Module):
+class Conv1x1Shortcut(IdentityShortcut):
     """W x + F(x), a 1x1 in every block (figure 2e)."""
 
     def __init__(self, place: Place, ablation: Ablation) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
         self.align = place.projection()
-
-    def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-        """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
-        return self.align(images) + residual
 
 
 class DropoutShortcut(nn.Module):

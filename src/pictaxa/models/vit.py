@@ -213,7 +213,7 @@ class VisionTransformer(Classifier):
         if isinstance(self.classifier, nn.Linear):
             nn.init.zeros_(self.classifier.weight)
             nn.init.zeros_(self.classifier.bias)
-        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        nn.init.normal_(self.pos_embed, std=0.02)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, S, S) -> (N, T, D), the class token first."""

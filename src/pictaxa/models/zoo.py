@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
+from ..device import lay_out
 from ..errors import ModelError, close_matches
 from . import alexnet, googlenet, inception, mobilenet, plain, resnet, resnet_cifar, resnet_lite, resnet_v2, vgg, vit
 from .layers import Classifier
@@ -195,7 +196,7 @@ def create_model(name: str, num_classes: int = 1000, *, in_channels: int = 3, **
     model = entry.build(num_classes, in_channels, **options)
     model.entry, model.least_size = name, entry.least_size
     # So that the maps lie channels last from the first convolution on: CPUs are faster then, in float32 too.
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+    return lay_out(model, torch.channels_last)
 
 
 def _option_type(name: str, word: str) -> Any:

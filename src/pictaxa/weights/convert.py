@@ -34,6 +34,11 @@ def convert(
         plan = create_model(model, 1000, in_channels=channels, **options)
     weights = translate(plan, file, source=source, feeding=feeding)
     heads = [path for path in plan.head_layers() if path.partition(".")[0] not in plan.auxiliary]
+    if not heads:
+        raise WeightsError(
+            "a model whose last layer is linear", found=f"{model}, whose head is built otherwise",
+            fix="Take another model.",
+        )  # fmt: skip
     head = weights.tensors.get(f"{heads[0]}.weight")
     count = 0 if head is None else len(head)
     names = None if classes is None else read_class_names(classes, count)

@@ -18,7 +18,7 @@ from ..errors import WeightsError, one_line
 from .files import load_tensors
 
 
-def _refusal(path: Path, expected: str, *, found: str, fix: str) -> WeightsError:
+def refusal(path: Path, expected: str, *, found: str, fix: str = "Fetch or save the file again.") -> WeightsError:
     """The error for a file that can't be read."""
     return WeightsError(expected, found=f"{str(path)!r}: {one_line(found)}", fix=fix)
 
@@ -29,9 +29,9 @@ def check_zip(path: Path, *, most_bytes: int) -> None:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError) as error:
-        raise _refusal(path, "a whole archive", found=str(error), fix="Fetch or save the file again.") from None
+        raise refusal(path, "a whole archive", found=str(error)) from None
     if size > most_bytes:
-        raise _refusal(
+        raise refusal(
             path,
             f"at most {most_bytes // 2**20:,} MiB of weights for this model",
             found=f"{size // 2**20:,} MiB when unpacked",
@@ -47,7 +47,7 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 def read_torch(path: Path, *, most_values: int) -> dict[str, torch.Tensor]:
     """A `.safetensors` file, or a `.pth` file through torch's reader that knows tensors and nothing else."""
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return _without_prefixes(load_tensors(path))
     zipped = zipfile.is_zipfile(path)
     if zipped:
@@ -56,7 +56,7 @@ def read_torch(path: Path, *, most_values: int) -> dict[str, torch.Tensor]:
         document = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except Exception as error:  # pickle, zip and torch have dozens of their own
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
-        raise _refusal(
+        raise refusal(
             path,
             "a file of tensors",
             found=f"code that would run ({code[1]})" if code else str(error)[:200],
@@ -74,7 +74,7 @@ def _unwrapped(path: Path, document: Any) -> dict[str, torch.Tensor]:
             if len(tensors) == len(candidate):
                 return tensors
     keys = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__
-    raise _refusal(
+    raise refusal(
         path,
         "tensors by name, or a dictionary with them as " + " or ".join(_WRAPPERS[:3]),
         found=keys[:200],
@@ -96,4 +96,4 @@ def read_npz(path: Path, *, most_values: int) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise _refusal(path, "a file of arrays", found=str(error)[:200], fix="Fetch or save the file again.") from None
+        raise refusal(path, "a file of arrays", found=str(error)[:200]) from None

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError, WeightsError, one_line
+from ..errors import MissingExtraError
+from .foreign import check_zip, refusal
 
 ARCHIVED = "model.weights.h5"
 DEEPEST = 64  # groups within groups
@@ -52,9 +53,9 @@ def read_layers(path: Path, *, most_values: int) -> list[StoredLayer]:
             reader = _Reader(path, h5py, most_values)
             layers = reader.read(file)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise _refusal(path, "a whole Keras file (.h5, .weights.h5, .keras)", found=str(error)[:200]) from None
+        raise refusal(path, "a whole Keras file (.h5, .weights.h5, .keras)", found=str(error)[:200]) from None
     if not layers:
-        raise _refusal(path, "layers with weights", found="none", fix="Save it with model.save_weights(FILE).")
+        raise refusal(path, "layers with weights", found="none", fix="Save it with model.save_weights(FILE).")
     return layers
 
 
@@ -68,30 +69,21 @@ def _h5py() -> Any:
     return h5py
 
 
-def _refusal(path: Path, expected: str, *, found: str, fix: str = "Fetch or save the file again.") -> WeightsError:
-    return WeightsError(expected, found=f"{str(path)!r}: {one_line(found)}", fix=fix)
-
-
 def _archived(path: Path, *, most_bytes: int) -> bytes:
     """The weights within a `.keras` archive."""
+    check_zip(path, most_bytes=most_bytes)
     with zipfile.ZipFile(path) as archive:
         if ARCHIVED not in archive.namelist():
-            raise _refusal(path, f"{ARCHIVED} in the archive", found=", ".join(archive.namelist()[:5]))
+            raise refusal(path, f"{ARCHIVED} in the archive", found=", ".join(archive.namelist()[:5]))
         if "config.json" in archive.namelist():
             with archive.open("config.json") as config:
                 _refuse_lambda(path, config.read(2**26).decode("utf-8", errors="replace"))
-        size = archive.getinfo(ARCHIVED).file_size
-        if size > most_bytes:
-            raise _refusal(
-                path, f"at most {most_bytes // 2**20:,} MiB of weights for this model",
-                found=f"{size // 2**20:,} MiB when unpacked", fix="Check the model's name.",
-            )  # fmt: skip
         return archive.read(ARCHIVED)
 
 
 def _refuse_lambda(path: Path, config: str) -> None:
     if re.search(r'"class_name":\s*"Lambda"', config):
-        raise _refusal(
+        raise refusal(
             path, "layers whose work is known by their name", found="a Lambda layer, which is code; nothing was run",
             fix="Build the model without it and save its weights: model.save_weights(FILE).",
         )  # fmt: skip
@@ -119,21 +111,21 @@ class _Reader:
     def _check_links(self, group: Any, *, depth: int) -> None:
         """Nothing may lead to another file, nor in circles."""
         if depth > DEEPEST:
-            raise _refusal(self.path, f"groups at most {DEEPEST} deep", found="more, or a circle")
+            raise refusal(self.path, f"groups at most {DEEPEST} deep", found="more, or a circle")
         for key in group:
             if not isinstance(group.get(key, getlink=True), self.h5py.HardLink):
-                raise _refusal(self.path, "weights in the file itself", found=f"a link at {group.name}/{key}")
+                raise refusal(self.path, "weights in the file itself", found=f"a link at {group.name}/{key}")
             item = group[key]
             if isinstance(item, self.h5py.Group):
                 self._check_links(item, depth=depth + 1)
             elif isinstance(item, self.h5py.Dataset) and (item.external or item.is_virtual):
-                raise _refusal(self.path, "weights in the file itself", found=f"data elsewhere at {item.name}")
+                raise refusal(self.path, "weights in the file itself", found=f"data elsewhere at {item.name}")
 
     def _array(self, dataset: Any) -> np.ndarray:
         """The numbers of a dataset, unless there are too many."""
         self.values_left -= dataset.size
         if self.values_left < 0:
-            raise _refusal(
+            raise refusal(
                 self.path, "about as many numbers as the model has", found=f"more, {dataset.shape} at {dataset.name}",
                 fix="Check the model's name.",
             )  # fmt: skip
