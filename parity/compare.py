@@ -9,8 +9,9 @@ to 1e-4 of the largest, and for convolutional networks the same gradient of the 
 the gradient jumps by percents though both sides are right.
 
 Beside them the seconds of a forward pass and of a training step, theirs and ours in turn: `ours` is the same plain
-float32 arithmetic, `plan` what this machine's plan makes of it. The exit status is 1 when any row fails; speed alone
-fails no row.
+float32 arithmetic, `folded` our forward pass as prediction does it, batch norms folded away (float32 too), `plan` what
+this machine's plan makes of training. Timed rows have a process each, so that none inherits another's memory. The exit
+status is 1 when any row fails; speed alone fails no row.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from cases import Case, Reference, pictures_for, torch_forward, torch_step
 
 from pictaxa.config import MachineConfig, OptimizerConfig
 from pictaxa.device import apply_plan, choose_plan, place
+from pictaxa.models.folding import fold_norms
 from pictaxa.models.layers import Classifier
 from pictaxa.models.summary import summarise_model
 from pictaxa.models.zoo import create_model
@@ -128,8 +130,16 @@ def _time(result: Result, reference: Reference, model: Classifier) -> None:
     count = int(min(64, max(4, STEP_MULTIPLY_ADDS / cost)))
     images, labels = pictures_for(case, count=count)
     plan = choose_plan(MachineConfig())
-    sides = {"theirs": reference.forward(images), "ours": torch_forward(model, images)}
-    result.forward = _alternate(sides)
+    apply_plan(plan)
+    folded = fold_norms(model, size=case.size)
+    result.forward = _alternate(
+        {
+            "theirs": reference.forward(images),
+            "ours": torch_forward(model, images),
+            "folded": torch_forward(folded, images),
+        }
+    )
+    del folded
 
     def loss(pictures: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         heads = model.training_logits(pictures)
@@ -177,7 +187,7 @@ def _alternate(sides: dict[str, Callable[[], None]]) -> Times:
 
 HEADER = (
     f"{'entry':24}{'reference':36}{'parameters':>12}{'logits':>9}{'gradient':>10}"
-    f"{'forward':>10}{'ours':>6}{'as fast':>18}"
+    f"{'forward':>10}{'ours':>6}{'folded':>7}{'as fast':>18}{'folded as fast':>18}"
     f"{'step':>8}{'ours':>6}{'plan':>6}{'as fast':>18}{'plan as fast':>18}"
 )
 
@@ -189,7 +199,8 @@ def line(result: Result) -> str:
     text += f"{result.gradient:>10.1e}" if result.gradient is not None else f"{'':>10}"
     if result.forward and result.step:
         text += f"{_milliseconds(result.forward, 'theirs'):>10}{_milliseconds(result.forward, 'ours'):>6}"
-        text += f"{_ratio(result.forward, 'ours'):>18}"
+        text += f"{_milliseconds(result.forward, 'folded'):>7}"
+        text += "".join(f"{_ratio(result.forward, side):>18}" for side in ("ours", "folded"))
         text += f"{_milliseconds(result.step, 'theirs'):>8}"
         text += "".join(f"{_milliseconds(result.step, side):>6}" for side in ("ours", "plan"))
         text += "".join(f"{_ratio(result.step, side):>18}" for side in ("ours", "plan"))
@@ -225,21 +236,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="entries whose name or reference has this in it")
     parser.add_argument("--no-speed", action="store_true", help="the proof alone")
-    parser.add_argument("--library", choices=LIBRARIES)
+    parser.add_argument("--library", choices=LIBRARIES, help="only the references from here, in this process")
+    parser.add_argument("--row", type=int, help="only this one of them")
+    parser.add_argument("--count", action="store_true", help="how many there are, and nothing else")
     arguments = parser.parse_args()
     if arguments.library is None:
-        # A process for each, so that TensorFlow's threads don't stand in the way of the others.
-        print("milliseconds, theirs first; how many times as fast as theirs: median (slowest to fastest round)\n")
-        print(HEADER, flush=True)
-        command = [sys.executable, *sys.argv]
-        codes = [subprocess.run([*command, "--library", library], env=ENVIRONMENT).returncode for library in LIBRARIES]
-        print("\nevery row holds" if not any(codes) else "\nFAILED")
-        return 1 if any(codes) else 0
-    apply_plan(choose_plan(MachineConfig()))
+        return _in_processes(speed=not arguments.no_speed)
+    cases = [case for case in cases_of(arguments.library) if arguments.only in f"{case.entry} {case.reference}"]
+    if arguments.count:
+        print(len(cases))
+        return 0
     results = []
-    for case in cases_of(arguments.library):
-        if arguments.only not in f"{case.entry} {case.reference}":
-            continue
+    for case in cases if arguments.row is None else [cases[arguments.row]]:
         try:
             result = check(case, speed=not arguments.no_speed)
         except Exception as error:  # a row that can't be computed fails; the others go on
@@ -249,6 +257,22 @@ def main() -> int:
         print(line(result), flush=True)
         gc.collect()
     return 1 if any(result.problem for result in results) else 0
+
+
+def _in_processes(*, speed: bool) -> int:
+    """A process for each library, as they don't go together; a process for each row where it is timed."""
+    print("milliseconds, theirs first; how many times as fast as theirs: median (slowest to fastest round)\n")
+    print(HEADER, flush=True)
+    codes = []
+    for library in LIBRARIES:
+        command = [sys.executable, *sys.argv, "--library", library]
+        if not speed:
+            codes.append(subprocess.run(command, env=ENVIRONMENT).returncode)
+            continue
+        count = int(subprocess.run([*command, "--count"], env=ENVIRONMENT, stdout=subprocess.PIPE, check=True).stdout)
+        codes += [subprocess.run([*command, "--row", str(row)], env=ENVIRONMENT).returncode for row in range(count)]
+    print("\nevery row holds" if not any(codes) else "\nFAILED")
+    return 1 if any(codes) else 0
 
 
 if __name__ == "__main__":

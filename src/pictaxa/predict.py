@@ -18,6 +18,7 @@ from .config import MachineConfig
 from .device import Plan, choose_plan, place
 from .errors import DataError, PictureError
 from .metrics import softmax
+from .models.folding import fold_norms
 from .models.layers import Classifier
 from .models.zoo import create_model, parse_options
 from .pictures import Square, is_picture, load_square
@@ -81,7 +82,7 @@ class Predictor:
         options = parse_options(chosen["model"], tuple(chosen["model_options"]))
         model = create_model(chosen["model"], len(self.classes), in_channels=self.geometry.channels, **options)
         load_model_weights(model, run.existing(run.model_path.name))
-        self.model = place(model, plan).eval()
+        self.model = fold_norms(place(model, plan), size=self.geometry.size)
 
     def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
         """A prediction for each file, and for each picture below each folder, in order."""

@@ -12,6 +12,7 @@ import torch
 
 from ..data.batches import in_order, read_batches
 from ..metrics import Predictions, log_loss, softmax, summarise
+from ..models.folding import fold_norms
 from ..models.layers import Classifier
 from ..predict import BATCH, square_logits
 from ..run import Run
@@ -32,7 +33,7 @@ def split_logits(job: Job, model: Classifier, rows: np.ndarray) -> np.ndarray:
 def validate(job: Job, average: Classifier, counters: Counters) -> tuple[dict[str, Any], np.ndarray]:
     """The log's validation columns, and the (n, classes) logits they come from."""
     before = time.monotonic()
-    logits = split_logits(job, average, job.val_rows)
+    logits = split_logits(job, fold_norms(average, size=job.geometry.size), job.val_rows)
     counters.validation_seconds = time.monotonic() - before
     predictions = _predictions(job, logits)
     right = predictions.predicted == predictions.labels

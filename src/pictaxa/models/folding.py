@@ -1,0 +1,90 @@
+"""A network for prediction alone: each batch norm that follows a convolution becomes part of its kernel.
+
+In evaluation a batch norm is a fixed scale and shift per channel, and so is what a convolution can do:
+
+    gamma * (conv(x, W) + b - mean) / s + beta  =  conv(x, W * gamma / s) + (b - mean) * gamma / s + beta
+
+The logits stay the same to the rounding of float32, and a pass over every map is saved (docs/measured.md). Which batch
+norm follows which convolution, and nothing else takes what lies between them, is read from a forward pass of one
+empty picture, so it holds for any network, ours or timm's.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.overrides import TorchFunctionMode
+
+from .layers import Classifier
+
+
+def fold_norms(model: Classifier, *, size: int) -> Classifier:
+    """A copy in evaluation mode that gives the same logits for (N, C, size, size), its batch norms folded away."""
+    folded = copy.deepcopy(model).eval()
+    for conv_path, norm_path in foldable(folded, size=size):
+        conv, norm = folded.get_submodule(conv_path), folded.get_submodule(norm_path)
+        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None and norm.running_var is not None
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
+        parent, _, name = norm_path.rpartition(".")
+        setattr(folded.get_submodule(parent), name, nn.Identity())
+    return folded
+
+
+def foldable(model: Classifier, *, size: int) -> list[tuple[str, str]]:
+    """Paths of each convolution and the batch norm that alone takes what it gives, of a model in evaluation mode."""
+    assert not model.training, "a pass would change the statistics"
+    with torch.no_grad(), _Watch() as watch:
+        model(torch.zeros(1, model.in_channels, size, size, device=model.mean.device))
+    paths = {id(tensor): name.rpartition(".")[0] for name, tensor in model.state_dict(keep_vars=True).items()}
+    pairs = []
+    for kernel, between, mean in watch.pairs:
+        conv, norm = paths.get(id(kernel)), paths.get(id(mean))
+        once = all(watch.uses[id(tensor)] == 1 for tensor in (kernel, between, mean))
+        # Only torch's own: a class derived from it may do more than the batch norm.
+        if conv and norm and once and type(model.get_submodule(norm)) is nn.BatchNorm2d:
+            pairs.append((conv, norm))
+    return pairs
+
+
+class _Watch(TorchFunctionMode):
+    """Notes which results of convolutions batch norms take, and how often each tensor is used.
+
+    Modes of torch.utils._python_dispatch see more, but load torch's compiler: two seconds at the start of a prediction.
+    """
+
+    ASKING = (torch.Tensor.dim, torch.Tensor.size, torch.Tensor.shape.__get__)  # type: ignore[attr-defined]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.uses: Counter[int] = Counter()
+        self.kernels: dict[int, torch.Tensor] = {}  # of each convolution, by the id of its result
+        self.pairs: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []  # kernel, what lies between, mean
+        self.seen: list[Any] = []  # kept alive, so that no id comes twice
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func in self.ASKING:
+            return out
+        tensors = [item for item in _leaves([*args, *(kwargs or {}).values()]) if isinstance(item, torch.Tensor)]
+        self.uses.update(map(id, tensors))
+        self.seen += [*tensors, out]
+        if func is torch.conv2d:
+            self.kernels[id(out)] = args[1]
+        elif func is F.batch_norm and id(args[0]) in self.kernels:
+            self.pairs.append((self.kernels[id(args[0])], args[0], args[1]))
+        return out
+
+
+def _leaves(items: list[Any]) -> list[Any]:
+    return [leaf for item in items for leaf in (_leaves(list(item)) if isinstance(item, (list, tuple)) else [item])]
