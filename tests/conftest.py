@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-# Two cores and tiny models: more threads only wait for each other, and oneDNN's choice must not depend on the host.
-torch.set_num_threads(min(2, os.cpu_count() or 1))
 
 COLOURS = ((200, 40, 40), (40, 160, 60), (50, 70, 200), (210, 190, 60))
 
@@ -29,6 +25,12 @@ def picture(kind: int, number: int, *, width: int = 48, height: int = 36) -> Ima
     """A noisy picture whose colour tells its kind; no two are the same."""
     noise = np.random.default_rng([kind, number]).normal(0, 25, (height, width, 3))
     return Image.fromarray((np.array(COLOURS[kind % 4]) + noise).clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Tiny models: more threads only wait for each other, and a command before may have set them."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

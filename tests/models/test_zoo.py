@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -197,8 +196,18 @@ def test_block_accounting():
     assert conv_weights(Bottleneck(256, 64, stride=1, form=bottleneck, project=False)) == 69_632
 
 
-# Each entry once, with small pictures, and with real numbers where drawing them takes less than a second.
-LARGEST = 100e6  # parameters with numbers
+# What only repeats the blocks of another entry: without numbers here, with them in `make slow`.
+REPEATED = {
+    "alexnet", "alexnet_owt", "alexnet_half", "alexnet_half_slim", "mobilenet_v3_large", "resnet50_course_leaky",
+    "cifar_preresnet164",
+    "vgg13", "vgg16", "vgg19", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet34", "resnet101", "resnet152",
+    "resnet101_v1", "resnet152_v1", "resnext101_32x8d", "resnext101_64x4d", "resnet101v2", "resnet152v2",
+    "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110", "cifar_resnet1202", "cifar_preresnet1001",
+    "vit_b_16", "vit_l_16", "vit_l_32", "vit_h_14", "vit_r50_l_32",
+}  # fmt: skip
+
+# Each entry once, with small pictures, and with real numbers where drawing them takes about a second.
+LARGEST = 95e6  # parameters with numbers
 THOUSAND_LAYERS = ("cifar_resnet1202", "cifar_preresnet1001")  # in evaluation a fresh one's logits overflow
 
 
@@ -212,6 +221,7 @@ class Specimen:
     name: str
     model: Classifier
     images: torch.Tensor
+    options: dict[str, object]
 
     @property
     def entry(self) -> Entry:
@@ -221,23 +231,34 @@ class Specimen:
     def has_numbers(self) -> bool:
         return not self.images.is_meta
 
+    @cached_property
+    def features(self) -> torch.Tensor:
+        with torch.no_grad():
+            return self.model.eval().features(self.images)
+
     def pictures(self, count: int, height: int, width: int, *, channels: int = 1) -> torch.Tensor:
         return torch.rand(count, channels, height, width, device=self.images.device)
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in THOUSAND_LAYERS)) for name in ZOO]
-)
+SPECIMENS = [  # (name, whether with numbers)
+    *(pytest.param((name, name not in REPEATED), id=name) for name in ZOO if name not in THOUSAND_LAYERS),
+    *(pytest.param((name, True), id=f"{name}-numbers", marks=pytest.mark.slow) for name in ZOO if name in REPEATED),
+]
+SMALL = {"vgg": {"stages": ((1, 8), (2, 16)), "batch_norm": True}}  # by default it is vgg16
+
+
+@pytest.fixture(scope="module", params=SPECIMENS)
 def specimen(request: pytest.FixtureRequest) -> Specimen:
     """An entry for grey pictures and 10 classes, and two pictures; pytest runs all tests of one before the next."""
-    name: str = request.param
+    name, numbers = request.param
     entry = ZOO[name]
     side = least_side(entry)
-    options = {"size": side} if entry.size_option else {}
+    options = SMALL.get(name, {}) | ({"size": side} if entry.size_option else {})
     torch.manual_seed(0)
-    numbers = trainable(on_meta(name)) < LARGEST
+    numbers = numbers and trainable(on_meta(name, **SMALL.get(name, {}))) < LARGEST
     with torch.device("cpu" if numbers else "meta"):
-        return Specimen(name, create_model(name, 10, in_channels=1, **options), torch.rand(2, 1, side, side))
+        model = create_model(name, 10, in_channels=1, **options)
+        return Specimen(name, model, torch.rand(2, 1, side, side), options)
 
 
 def test_the_contract(specimen: Specimen):
@@ -252,8 +273,8 @@ def test_the_contract(specimen: Specimen):
         assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
     model.zero_grad(set_to_none=True)
     with torch.no_grad():
-        features = model.eval().features(images)
-        grid = model.grid(features)
+        features = specimen.features
+        grid = model.eval().grid(features)
         assert grid.ndim == 4 and grid.shape[0] == 2 and grid.shape[1] in features.shape
         logits = model.head(features)
         assert logits.shape == model(images).shape == (2, 10)
@@ -262,7 +283,7 @@ def test_the_contract(specimen: Specimen):
 def test_evaluation_is_a_function_and_training_is_not_it(specimen: Specimen):
     """In eval mode a picture gives the same logits alone and in a batch; in training dropout and batch norm differ."""
     if not specimen.has_numbers or specimen.name in THOUSAND_LAYERS:
-        pytest.skip("numbers not drawn (over 100 million parameters) or overflowing in a fresh thousand-layer net")
+        pytest.skip("no numbers here (make slow has them), or overflowing ones in a fresh thousand-layer net")
     model, images = specimen.model.eval(), specimen.images
     random = any(
         isinstance(part, nn.BatchNorm2d) or (isinstance(part, nn.Dropout) and part.p > 0) for part in model.modules()
@@ -304,48 +325,26 @@ def test_a_wrong_number_of_channels_is_told(specimen: Specimen):
         specimen.model(specimen.pictures(1, *specimen.images.shape[2:], channels=3))
 
 
-@pytest.mark.parametrize("name", [name for name in ZOO if name not in THOUSAND_LAYERS])
-def test_no_classes_gives_features(name: str):
+def test_no_classes_gives_features(specimen: Specimen):
     """num_classes=0 leaves out the last layer, and auxiliary heads with it."""
-    entry = ZOO[name]
-    options = {"size": least_side(entry)} if entry.size_option else {}
-    model = on_meta(name, 0, **options)
-    images = torch.rand(2, 3, least_side(entry), least_side(entry), device="meta")
-    if trainable(model) < LARGEST:  # numbers that nobody set are quicker than none
-        model, images = copy.deepcopy(model).to_empty(device="cpu"), torch.zeros(images.shape)
-    with torch.no_grad():
-        out = model(images)
+    features = specimen.features
+    out = on_meta(specimen.name, 0, 1, **specimen.options).head(torch.empty(features.shape, device="meta"))
     assert out.ndim == 2 and out.shape[0] == 2 and out.shape[1] > 10
 
 
-# The smallest of each family and kind of block; building and writing the others takes long and shows the same.
-LIGHT: dict[str, dict[str, object]] = {
-    name: {}
-    for name in (
-        "resnet_lite", "simple_cnn", "lenet5", "alexnet_half_slim", "googlenet", "googlenet_bn", "inception_v2",
-        "inception_v3", "resnet18", "resnet50_v1", "resnet50_course", "resnet50_course_leaky", "resnet18_textbook",
-        "resnext50_32x4d", "resnet50v2", "cifar_resnet20", "cifar_preresnet110", "mobilenet_v1", "mobilenet_v2",
-        "mobilenet_v3_small", "vit_b_32",
-    )
-} | {"vgg": {"stages": ((1, 8), (2, 16)), "batch_norm": True}}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", LIGHT)
-def test_saved_weights_give_the_same_logits(name: str, tmp_path: Path):
+def test_saved_weights_give_the_same_logits(specimen: Specimen, tmp_path: Path):
     """Weights written as safetensors and loaded into a fresh model give bitwise the same logits."""
-    entry = ZOO[name]
-    side = least_side(entry)
-    options = LIGHT[name] | ({"size": side} if entry.size_option else {})
-    torch.manual_seed(0)
-    model = create_model(name, 4, **options).eval()
+    if not specimen.has_numbers:
+        pytest.skip("no numbers here (make slow has them)")
+    model, images = specimen.model.eval(), specimen.images
     with torch.device("meta"):
-        other = create_model(name, 4, **options).eval()
+        other = create_model(specimen.name, 10, in_channels=1, **specimen.options).eval()
     other = other.to_empty(device="cpu")
     save_tensors(model.state_dict(), tmp_path / "weights.safetensors")
     load_model_weights(other, tmp_path / "weights.safetensors")
-    images = torch.rand(2, 3, side, side)
+    (tmp_path / "weights.safetensors").unlink()  # pytest keeps its folders for three runs
     with torch.no_grad():
-        assert torch.equal(model(images), other(images))
+        assert torch.equal(model(images), other(images)) or specimen.name in THOUSAND_LAYERS
         # A classifier of zeros would give the same whatever came before it.
         assert torch.equal(model.features(images), other.features(images))
 
@@ -418,16 +417,6 @@ def test_mistakes_are_told_with_close_matches(call: object, words: str):
     """Unknown names and options give close matches; sizes name what the model takes."""
     with pytest.raises(ModelError, match=words):
         call()
-
-
-# What only repeats the blocks of another entry; tracing takes 20 ms for each layer.
-REPEATED = {
-    "alexnet_half", "alexnet_half_slim", "mobilenet_v3_large", "resnet50_course_leaky", "cifar_preresnet164",
-    "vgg13", "vgg16", "vgg19", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet34", "resnet101", "resnet152",
-    "resnet101_v1", "resnet152_v1", "resnext101_32x8d", "resnext101_64x4d", "resnet101v2", "resnet152v2",
-    "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110", "cifar_resnet1202", "cifar_preresnet1001",
-    "vit_b_16", "vit_l_16", "vit_l_32", "vit_h_14", "vit_r50_l_32",
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in REPEATED)) for name in ZOO])
