@@ -39,7 +39,7 @@ def draw() -> Callable[..., Image.Image]:
     return picture
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_photos() -> Callable[..., Path]:
     """Makes a folder of pictures from {class: count}."""
 

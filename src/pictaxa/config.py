@@ -7,6 +7,7 @@ side (`--epochs 20`, `train(data, epochs=20)`); in config.json they stand in the
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -45,6 +46,26 @@ class PicturesConfig:
         for name in ("size", "test_size", "square"):
             value = getattr(self, name)
             _require(value is None or 1 <= value <= 4096, f"--{name} from 1 to 4096", found=value, fix="Change it.")
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """weights to start from"""
+
+    weights: Path | None = None
+    """Start from these: the folder of an earlier run, or a checkpoint file. Default: fresh weights."""
+    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax"] = "pictaxa"
+    """Whose names and axes the checkpoint has; it is never guessed."""
+    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
+    """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
+    tune: str = "all"
+    """What is trained: all; head, the last layer alone; last:N, the last N blocks and the head. The rest is frozen."""
+
+    def __post_init__(self) -> None:
+        known = re.fullmatch(r"all|head|last:[1-9][0-9]*", self.tune) is not None
+        _require(known, "--tune all, head or last:N", found=self.tune, fix="Choose one, such as last:2.")
+        kept = self.tune == "all" or self.weights is not None
+        _require(kept, f"--weights with --tune {self.tune}", found="none", fix="Frozen fresh weights know nothing.")
 
 
 @dataclass(frozen=True)
@@ -147,8 +168,8 @@ class TrainConfig:
 
     data: Positional[Path]
     """Folder of pictures: a sub-folder for each class, or train/ and val/ with a sub-folder for each class."""
-    model: str = "resnet_lite"
-    """Architecture, a name of the zoo."""
+    model: str = "auto"
+    """Architecture, a name of the zoo. auto: resnet_lite, or what the --weights are of."""
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as dropout=0.3."""
     out: Path | None = None
@@ -157,6 +178,7 @@ class TrainConfig:
     """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
     seed: int = 0
     """Decides the split, the first weights and every random draw."""
+    transfer: TransferConfig = field(default_factory=TransferConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

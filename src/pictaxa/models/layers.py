@@ -97,6 +97,23 @@ class Classifier(nn.Module):
         """Paths of the dense layers whose outputs are the classes, auxiliary heads' among them."""
         return tuple(path for path, part in self.named_modules() if isinstance(part, ClassifierLayer))
 
+    def blocks_in_order(self) -> list[list[str]]:
+        """Paths of the parts with weights in their order, auxiliary heads left out; the last is the head.
+
+        A part is a block, or a layer that stands alone, with the norms that follow it.
+        """
+        parts: list[list[str]] = []
+        for name, child in self.named_children():
+            if name in self.auxiliary:
+                continue
+            for path, part in _expanded(name, child):
+                weights = [parameter.ndim for parameter in part.parameters()]
+                if weights and max(weights) > 1:
+                    parts.append([path])
+                elif weights and parts:
+                    parts[-1].append(path)
+        return parts
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Pictures in [0, 1], (N, C, H, W) float -> (N, num_classes) logits."""
         return self.head(self.features(images))
@@ -104,6 +121,16 @@ class Classifier(nn.Module):
     def training_logits(self, images: torch.Tensor) -> tuple[tuple[torch.Tensor, float], ...]:
         """Logits and their weight in the loss: the main head, then any auxiliary heads."""
         return ((self.forward(images), 1.0),)
+
+
+def _expanded(path: str, part: nn.Module) -> list[tuple[str, nn.Module]]:
+    """A sequence of blocks as its blocks; a block, though it be a sequence of layers, as it is."""
+    if type(part) not in (nn.Sequential, nn.ModuleList):
+        return [(path, part)]
+    inner = [(f"{path}.{name}", child) for name, child in part.named_children()]
+    if "." in path and all(not list(child.children()) for _, child in inner):
+        return [(path, part)]
+    return [item for inner_path, child in inner for item in _expanded(inner_path, child)]
 
 
 class ClassifierLayer(nn.Linear):

@@ -31,6 +31,7 @@ from .checkpoint import Counters, load_state, save_state
 from .optimizer import Optimizer, make_optimizer, set_rate
 from .prepare import Job, prepare, prepare_again
 from .schedule import Length, rate_at
+from .transfer import set_training, start_from_weights
 from .validation import keep_best, validate
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
@@ -70,6 +71,8 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     started = time.monotonic() if started is None else started
     job = prepare(config)
     model = job.fresh_model()
+    for line in start_from_weights(model, job.config, job.index.classes):
+        say(line)
     optimizer = make_optimizer(model, config.optimization)
     return _run(job, Session(model, start_average(model), optimizer, Counters(), started + job.decode_seconds))
 
@@ -113,7 +116,7 @@ def _train_epoch(
     """The steps of an epoch that are still to do, or as many as the time allows."""
     config, counters = job.config, session.counters
     optimization = config.optimization
-    model, optimizer = session.model.train(), session.optimizer
+    model, optimizer = set_training(session.model), session.optimizer
     augment = Augmenter(job.policy, job.geometry.view, seed=config.seed)
     class_weights = _class_weights(job)
     parameters = list(model.parameters())

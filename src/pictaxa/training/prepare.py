@@ -23,6 +23,7 @@ from ..models.zoo import check_size, create_model, find_entry, parse_options
 from ..progress import DecodeProgress, say
 from ..run import Geometry, Run, create_run, next_run_path, open_run
 from .schedule import peak_rate, size_at
+from .transfer import freeze, settle_model, start_from_weights
 
 
 @dataclass(frozen=True)
@@ -64,26 +65,34 @@ class Job:
         return size_at(progress, size=self.size, least_size=entry.least_size, small_first=small_first)
 
     def fresh_model(self) -> Classifier:
-        """The model with first weights that only the seed decides, on the device, in its memory format."""
+        """The model with first weights that only the seed decides, on the device, in its memory format; what is not
+        to be trained is frozen.
+        """
         torch.manual_seed(self.config.seed)
-        return place(_build(self.config, self.index, self.geometry, self.size), self.plan)
+        model = place(_build(self.config, self.index, self.geometry, self.size), self.plan)
+        freeze(model, self.config.transfer.tune)
+        return model
 
 
 def prepare(config: TrainConfig) -> Job:
     """Read, decode and split the pictures, choose what was left open, and make the run folder."""
     config = replace(config, data=config.data.expanduser().resolve(), schedule=config.schedule.resolved())
+    config = settle_model(config)
     find_entry(config.model)
     policy = find_policy(config.augmentation.policy, config.augmentation.augment)
     plan = choose_plan(config.machine)
     index = read_folder(config.data)
     size, geometry = _choose_sizes(config, index, policy=policy)
-    _build(config, index, geometry, size)  # a wrong option is told before anything is decoded
+    model = _build(config, index, geometry, size)  # a wrong option or file is told before anything is decoded
+    freeze(model, config.transfer.tune)
+    start_from_weights(model, config, index.classes)
     before = time.monotonic()
     cache, index = _decode(config, index, geometry, plan=plan)
     decode_seconds = time.monotonic() - before
     index = split_index(index, config.seed)
     run = create_run(config.out or next_run_path(config.data, config.model))
-    rate = peak_rate(config.schedule, config.optimization.optimizer)
+    tuning = config.transfer.weights is not None and config.transfer.tune != "head"
+    rate = peak_rate(config.schedule, config.optimization.optimizer, tuning=tuning)
     job = Job(config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds)
     _write(job)
     _tell(job)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from pictaxa.cli import main
+from pictaxa.config import TransferConfig
+from pictaxa.errors import ConfigError
+from pictaxa.models.layers import Classifier, ClassifierLayer
+from pictaxa.models.zoo import ZOO, create_model
+from pictaxa.run import open_run
+from pictaxa.training.transfer import freeze, set_training
+
+Make = Callable[..., Path]
+TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32", "--policy", "light", "--epochs", "2")
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> Path:
+    """A run of resnet_lite on two classes, a and b."""
+    folder = tmp_path_factory.mktemp("body")
+    data = make_photos(folder / "photos", {"a": 24, "b": 24})
+    words = ["train", str(data), "--out", str(folder / "run"), "--cache", str(folder / "cache"), *TINY]
+    assert main([*words, "--model", "resnet_lite"]) == 0
+    return folder / "run"
+
+
+def changed(run: Path, body: Path) -> set[str]:
+    """The tensors in which two runs' last states differ, of the weights themselves and of their average."""
+    last = sorted((run / "state").iterdir())[-1]
+    before = load_file(body / "model.safetensors")
+    return {
+        name
+        for name, value in load_file(last).items()
+        if name.partition(".")[0] in ("model", "average") and not value.equal(before[name.partition(".")[2]])
+    }
+
+
+def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_photos: Make):
+    """--tune head changes the last layer alone: no other parameter and no batch norm statistic, averaged or not."""
+    data = make_photos(tmp_path / "photos", {"x": 20, "y": 20, "z": 20})
+    words = ["train", str(data), "--weights", str(body), "--tune", "head", "--out", str(tmp_path / "run"), *TINY]
+    assert main([*words, "--optimizer", "adamw"]) == 0
+    run = open_run(tmp_path / "run")
+    assert run.config["chosen"]["model"] == "resnet_lite"
+    state = load_file(sorted((tmp_path / "run" / "state").iterdir())[-1])
+    head = {name for name in state if ".fc." in name or ".classifier." in name or ".head" in name}
+    before = load_file(body / "model.safetensors")
+    body_names = {name for name in state if name.partition(".")[0] in ("model", "average") and name not in head}
+    assert len(body_names) > 100
+    for name in body_names:
+        assert state[name].equal(before[name.partition(".")[2]]), name
+    assert not any(name.startswith("optimizer.2") for name in state)  # the head's weight and bias are all it has
+
+
+def test_the_last_blocks_can_be_trained(body: Path, tmp_path: Path, make_photos: Make):
+    """--tune last:1 changes the head and the last block, its statistics included, and nothing before."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    words = ["train", str(data), "--weights", str(body), "--tune", "last:1", "--out", str(tmp_path / "run"), *TINY]
+    assert main(words) == 0
+    model = create_model("resnet_lite", 2)
+    *_, last, head = model.blocks_in_order()
+    paths = {name.partition(".")[2] for name in changed(tmp_path / "run", body)}
+    assert paths and all(any(name.startswith(f"{path}.") for path in [*last, *head]) for name in paths)
+    assert any("running_mean" in name for name in paths)
+
+
+def test_classes_known_by_name_keep_their_rows(
+    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
+):
+    """A new class gets a new row, the old ones keep theirs wherever they stand; a line says so."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    (data / "0new").mkdir()
+    for path in (data / "b").iterdir():
+        path.rename(data / "0new" / path.name) if int(path.stem) % 2 else None
+    words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
+    assert main([*words, "--rate", "1e-9", "--average", "0"]) == 0
+    assert "2 of 3 classes were known" in capsys.readouterr().out
+    old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    (name,) = (name for name, value in old.items() if value.ndim == 2)
+    assert open_run(tmp_path / "run").classes == ("0new", "a", "b")
+    assert torch.allclose(new[name][1:], old[name], atol=1e-5)
+
+
+def test_other_classes_get_a_new_head(
+    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
+):
+    """As many classes, but others: the head starts anew, and a line says so."""
+    data = make_photos(tmp_path / "photos", {"x": 20, "y": 20})
+    words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
+    assert main([*words, "--rate", "1e-9", "--average", "0"]) == 0
+    assert "none of the 2 classes of the weights" in capsys.readouterr().out
+    old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    (name,) = (name for name, value in old.items() if value.ndim == 2)
+    assert not torch.allclose(new[name], old[name], atol=1e-3)
+
+
+def test_converted_checkpoints_say_what_they_are(tmp_path: Path, make_photos: Make):
+    """A file of `pictaxa weights convert` needs no --model, and its options come along."""
+    model = create_model("cifar_resnet20", 4, shortcut="dropout")
+    torch.save({k: v for k, v in model.state_dict().items() if k not in ("mean", "std")}, tmp_path / "a.pth")
+    out = tmp_path / "b.safetensors"
+    words = ["weights", "convert", str(tmp_path / "a.pth"), "--source", "torchvision", "--model", "cifar_resnet20"]
+    assert main([*words, "--model-options", "shortcut=dropout", "--out", str(out)]) == 0
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    assert main(["train", str(data), "--weights", str(out), "--out", str(tmp_path / "run"), *TINY]) == 0
+    chosen = open_run(tmp_path / "run").config["chosen"]
+    assert (chosen["model"], chosen["model_options"]) == ("cifar_resnet20", ["shortcut=dropout"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--tune", "head"), "--weights with --tune head"),
+        (("--tune", "last:0", "--weights", "BODY"), "--tune all, head or last:N"),
+        (("--tune", "last:99", "--weights", "BODY"), "at most"),
+        (("--weights", "missing.safetensors"), "--model NAME beside --weights"),
+        (("--weights", "missing.pth", "--model", "resnet18", "--source", "torchvision"), "a file of weights"),
+        (("--weights", "BODY", "--model", "resnet18"), "weights that fit the model"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_decoded(
+    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...], told: str,
+):  # fmt: skip
+    """Each in one line with status 2, and no run folder is made."""
+    data = make_photos(tmp_path / "photos", {"a": 4, "b": 4})
+    given = [str(body) if word == "BODY" else word for word in words]
+    assert main(["train", str(data), "--out", str(tmp_path / "run"), *TINY, *given]) == 2
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_check_themselves():
+    """Freezing needs weights, and --tune knows its words."""
+    with pytest.raises(ConfigError, match="--weights"):
+        TransferConfig(tune="last:2")
+    with pytest.raises(ConfigError, match="last:N"):
+        TransferConfig(weights=Path("a"), tune="first:2")
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if name not in ("cifar_resnet1202", "cifar_preresnet1001")])
+def test_blocks_are_in_the_networks_order(name: str):
+    """The last part is the head, nothing is in two parts, and parts are called in their order."""
+    with torch.device("meta"):
+        model = create_model(name, 10).eval()
+    parts = model.blocks_in_order()
+    paths = [path for part in parts for path in part]
+    assert len(set(paths)) == len(paths) and len(parts) >= 2
+    assert any(isinstance(model.get_submodule(path), ClassifierLayer) for path in parts[-1])
+    inside = {id(p) for path in paths for p in model.get_submodule(path).parameters()}
+    left = {key for key, p in model.named_parameters() if id(p) not in inside}
+    assert all(key.partition(".")[0] in (*model.auxiliary, "cls_token", "pos_embed") for key in left)
+    called: list[int] = []
+    for number, part in enumerate(parts):
+        for path in part:
+            model.get_submodule(path).register_forward_pre_hook(lambda *_, number=number: called.append(number))
+    side = ZOO[name].size
+    with torch.no_grad():
+        model(torch.empty(1, 3, side, side, device="meta"))
+    assert sorted(set(called)) == list(range(len(parts)))
+    assert called == sorted(called)
+
+
+def test_frozen_parts_are_in_evaluation_mode():
+    """In training, batch norm and dropout of what is frozen do as in evaluation; of the rest, as in training."""
+    model: Classifier = create_model("mobilenet_v3_small", 3)
+    freeze(model, "last:2")
+    set_training(model)
+    *body, _, _, _ = model.blocks_in_order()
+    for path in (path for part in body for path in part):
+        assert not any(part.training for part in model.get_submodule(path).modules())
+    trained = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d) and part.training]
+    assert trained
+    assert json.dumps([part.training for part in model.modules()]).count("true") > len(trained)
