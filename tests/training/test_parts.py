@@ -10,6 +10,8 @@ from torch import nn
 
 from pictaxa.config import OptimizerConfig, ScheduleConfig
 from pictaxa.errors import RunError
+from pictaxa.models.layers import ClassifierLayer
+from pictaxa.models.zoo import create_model
 from pictaxa.training.averaging import start_average, update_average
 from pictaxa.training.checkpoint import KEPT, Counters, load_state, save_state
 from pictaxa.training.optimizer import Optimizer, make_optimizer, set_rate
@@ -153,3 +155,14 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):
     (tmp_path / "step-000000001.safetensors").unlink()
     with pytest.raises(RunError, match="saved state"):
         load_state(tmp_path, model=model, average=average, optimizer=optimizer)
+
+
+def test_a_learnt_body_takes_smaller_steps_than_its_head():
+    """With a share for the body, its groups get that part of the rate and the classifier layer all of it."""
+    model = create_model("resnet_lite", 3)
+    optimizer = make_optimizer(model, OptimizerConfig(), body_share=0.25)
+    set_rate(optimizer, 0.2)
+    assert {group["lr"] for group in optimizer.groups} == {0.05, 0.2}
+    (head,) = (part for part in model.modules() if isinstance(part, ClassifierLayer))
+    at_full_rate = sum(p.numel() for group in optimizer.groups for p in group["params"] if group["lr"] == 0.2)
+    assert at_full_rate == sum(p.numel() for p in head.parameters())

@@ -31,7 +31,7 @@ from .checkpoint import Counters, load_state, save_state
 from .optimizer import Optimizer, make_optimizer, set_rate
 from .prepare import Job, prepare, prepare_again
 from .schedule import Length, rate_at
-from .transfer import set_training, start_from_weights
+from .transfer import body_share, set_training, start_from_weights
 from .validation import keep_best, validate
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
@@ -73,7 +73,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     model = job.fresh_model()
     for line in start_from_weights(model, job.config, job.index.classes):
         say(line)
-    optimizer = make_optimizer(model, config.optimization)
+    optimizer = make_optimizer(model, config.optimization, body_share=body_share(config.transfer))
     return _run(job, Session(model, start_average(model), optimizer, Counters(), started + job.decode_seconds))
 
 
@@ -81,7 +81,8 @@ def resume_run(path: Path) -> Run:
     """Go on from the newest saved state; a training by epochs ends with the weights it would have had."""
     job = prepare_again(path)
     model = job.fresh_model()
-    average, optimizer = start_average(model), make_optimizer(model, job.config.optimization)
+    average = start_average(model)
+    optimizer = make_optimizer(model, job.config.optimization, body_share=body_share(job.config.transfer))
     counters = load_state(job.run.state_path, model=model, average=average, optimizer=optimizer)
     say(f"resume    after step {counters.step}, epoch {counters.epoch + 1}, {clock(counters.seconds)} trained")
     return _run(job, Session(model, average, optimizer, counters, time.monotonic() - counters.seconds))

@@ -8,15 +8,24 @@ import torch
 from torch import nn
 
 from ..config import OptimizerConfig
+from ..models.layers import ClassifierLayer
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights with decay; biases and batch norm's scales and shifts (all one-dimensional) without (He et al. 2018)."""
+def parameter_groups(model: nn.Module, weight_decay: float, *, body_share: float = 1.0) -> list[dict[str, Any]]:
+    """Weights with decay; biases and batch norm's scales and shifts (all one-dimensional) without (He et al. 2018).
+
+    `body_share` is the part of the learning rate that all but the classifier layers get.
+    """
+    in_heads = {id(p) for part in model.modules() if isinstance(part, ClassifierLayer) for p in part.parameters()}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    body, heads = [p for p in trained if id(p) not in in_heads], [p for p in trained if id(p) in in_heads]
+    groups = []
+    for parameters, share in ((trained, 1.0),) if body_share == 1 else ((body, body_share), (heads, 1.0)):
+        groups += [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, "rate_share": share},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "rate_share": share},
+        ]
+    return groups
 
 
 class Optimizer:
@@ -73,9 +82,9 @@ def _as_stored(parameter: nn.Parameter) -> torch.Tensor:
     return weight
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
+def make_optimizer(model: nn.Module, config: OptimizerConfig, *, body_share: float = 1.0) -> Optimizer:
     """SGD with Nesterov momentum, Adam or AdamW; the learning rate is set before every step."""
-    groups = parameter_groups(model, config.weight_decay)
+    groups = parameter_groups(model, config.weight_decay, body_share=body_share)
     parameters = [parameter for group in groups for parameter in group["params"]]
     stored = [{**group, "params": [_as_stored(parameter) for parameter in group["params"]]} for group in groups]
     # One kernel for all of a tensor's arithmetic, where the device has it.
@@ -89,6 +98,6 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
-    """The learning rate of the next step."""
+    """The learning rate of the next step; each group takes its share of it."""
     for group in optimizer.groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["rate_share"]

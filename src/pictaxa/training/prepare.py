@@ -91,8 +91,7 @@ def prepare(config: TrainConfig) -> Job:
     decode_seconds = time.monotonic() - before
     index = split_index(index, config.seed)
     run = create_run(config.out or next_run_path(config.data, config.model))
-    tuning = config.transfer.weights is not None and config.transfer.tune != "head"
-    rate = peak_rate(config.schedule, config.optimization.optimizer, tuning=tuning)
+    rate = peak_rate(config.schedule, config.optimization.optimizer)
     job = Job(config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds)
     _write(job)
     _tell(job)

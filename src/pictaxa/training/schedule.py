@@ -53,15 +53,9 @@ def size_at(progress: float, *, size: int, least_size: int, small_first: float) 
     return min(size, max(small, least_size))
 
 
-TUNING_SHARE = 0.1  # of the rate for fresh weights: larger steps forget what the weights knew
-
-
-def peak_rate(config: ScheduleConfig, optimizer: str, *, tuning: bool) -> float:
-    """The peak learning rate: as asked, or in proportion to the batch (Goyal et al. 2017) from a measured one.
-
-    `tuning` says that layers with learnt weights are trained.
-    """
+def peak_rate(config: ScheduleConfig, optimizer: str) -> float:
+    """The peak learning rate: as asked, or in proportion to the batch (Goyal et al. 2017) from a measured one."""
     if config.rate is not None:
         return config.rate
     base = {"sgd": 0.15, "adam": 0.002, "adamw": 0.002}[optimizer]
-    return base * min(config.batch_size, 512) / 64 * (TUNING_SHARE if tuning else 1)
+    return base * min(config.batch_size, 512) / 64

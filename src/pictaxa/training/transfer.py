@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..config import TrainConfig
+from ..config import TrainConfig, TransferConfig
 from ..errors import ConfigError
 from ..models.layers import Classifier, ClassifierLayer
 from ..models.zoo import find_entry
@@ -18,6 +18,7 @@ from ..weights.files import read_notes
 from ..weights.loading import Translated, give, translate
 
 DEFAULT_MODEL = "resnet_lite"
+BODY_SHARE = 0.5  # of the learning rate for a body with learnt weights (docs/measured.md)
 
 
 def settle_model(config: TrainConfig) -> TrainConfig:
@@ -128,6 +129,11 @@ def freeze(model: Classifier, tune: str) -> None:
     for part in [*body[len(body) - count :], head]:
         for path in part:
             model.get_submodule(path).requires_grad_(True)
+
+
+def body_share(config: TransferConfig) -> float:
+    """The part of the learning rate that the body gets; a head, which is often new, always gets the whole."""
+    return 1.0 if config.weights is None else BODY_SHARE
 
 
 def set_training(model: Classifier) -> Classifier:
