@@ -120,8 +120,8 @@ def test_converted_checkpoints_say_what_they_are(tmp_path: Path, make_photos: Ma
         (("--tune", "head"), "--weights with --tune head"),
         (("--tune", "last:0", "--weights", "BODY"), "--tune all, head or last:N"),
         (("--tune", "last:99", "--weights", "BODY"), "at most"),
-        (("--weights", "missing.safetensors"), "--model NAME beside --weights"),
-        (("--weights", "missing.pth", "--model", "resnet18", "--source", "torchvision"), "a file of weights"),
+        (("--weights", "missing.safetensors"), "a run or a file of weights"),
+        (("--weights", __file__), "--model NAME beside --weights"),
         (("--weights", "BODY", "--model", "resnet18"), "weights that fit the model"),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..config import TrainConfig, TransferConfig
-from ..errors import ConfigError
+from ..errors import ConfigError, WeightsError
 from ..models.layers import Classifier, ClassifierLayer
 from ..models.zoo import find_entry
 from ..run import open_run
@@ -26,6 +26,8 @@ def settle_model(config: TrainConfig) -> TrainConfig:
     weights = config.transfer.weights
     if weights is not None:
         weights = weights.expanduser().resolve()
+        if not weights.exists():
+            raise WeightsError("a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check --weights.")
         config = replace(config, transfer=replace(config.transfer, weights=weights))
     if config.model != "auto":
         return config
@@ -46,7 +48,7 @@ def _described(weights: Path) -> tuple[str, tuple[str, ...]]:
     if weights.is_dir():
         chosen = open_run(weights).config["chosen"]
         model, options = str(chosen["model"]), tuple(chosen["model_options"])
-    elif weights.suffix.lower() == ".safetensors" and weights.exists():
+    elif weights.suffix.lower() == ".safetensors":
         notes = read_notes(weights)
         model = notes.get("model", "")
         options = tuple(f"{name}={_word(value)}" for name, value in json.loads(notes.get("options", "{}")).items())
