@@ -22,7 +22,7 @@ LAYERS = (
     ("evaluation", "training", "answers"),
     ("reporting",),
     ("preview", "catalogue"),
-    ("api", "arguments", "demo"),
+    ("api", "arguments", "demo", "parsing"),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
 
 from . import __version__
-from .errors import ConfigError, PictaxaError, close_matches, one_line
-
-Arguments = TypeVar("Arguments")
+from .errors import ConfigError, PictaxaError, close_matches
+from .parsing import parse, take_flag
 
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -74,8 +70,8 @@ def _dispatch(words: list[str], started: float) -> int:
 
 
 def _train(words: list[str], started: float) -> int:
-    resume, words = _take_flag(words, "--resume")
-    config_file, words = _take_flag(words, "--config")
+    resume, words = take_flag(words, "--resume")
+    config_file, words = take_flag(words, "--config")
     if resume is not None and words:
         raise ConfigError(
             "--resume RUN alone", found=" ".join(words), fix="A run goes on with its own settings: leave the rest out."
@@ -88,7 +84,7 @@ def _train(words: list[str], started: float) -> int:
     default = None if config_file is None else read_config_file(Path(config_file))
     if default is not None and any(word.startswith(("--epochs", "--minutes")) for word in words):
         default = with_words(default, {"epochs": None, "minutes": None})  # the length given beside the file wins
-    config = None if resume is not None else _parse(TrainConfig, words, "train", default=default)
+    config = None if resume is not None else parse(TrainConfig, words, "train", default=default)
     from .training.loop import Interrupted, resume_run, train_run
 
     try:
@@ -108,7 +104,7 @@ def _train(words: list[str], started: float) -> int:
 def _evaluate(words: list[str], started: float) -> int:
     from .arguments import EvaluateArguments
 
-    arguments = _parse(EvaluateArguments, words, "evaluate")
+    arguments = parse(EvaluateArguments, words, "evaluate")
     from .evaluation import evaluate_run, evaluation_lines
 
     evaluation = evaluate_run(arguments.run, arguments.data, device=arguments.device)
@@ -131,7 +127,7 @@ def _evaluate(words: list[str], started: float) -> int:
 def _predict(words: list[str], started: float) -> int:
     from .arguments import PredictArguments
 
-    arguments = _parse(PredictArguments, words, "predict")
+    arguments = parse(PredictArguments, words, "predict")
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError("--top from 1 on", found=str(arguments.top), fix="Raise it.")
     from .answers import TableWriter, open_writer, write_all
@@ -156,7 +152,7 @@ def _predict(words: list[str], started: float) -> int:
 def _report(words: list[str], started: float) -> int:
     from .arguments import ReportArguments
 
-    arguments = _parse(ReportArguments, words, "report")
+    arguments = parse(ReportArguments, words, "report")
     from .reporting.page import write_report
 
     print(f"report    {write_report(arguments.run)}")
@@ -166,7 +162,7 @@ def _report(words: list[str], started: float) -> int:
 def _preview(words: list[str], started: float) -> int:
     from .arguments import PreviewArguments
 
-    arguments = _parse(PreviewArguments, words, "preview")
+    arguments = parse(PreviewArguments, words, "preview")
     from .preview import draw_preview
 
     path = draw_preview(
@@ -183,7 +179,7 @@ def _preview(words: list[str], started: float) -> int:
 def _models(words: list[str], started: float) -> int:
     from .arguments import ModelsArguments
 
-    arguments = _parse(ModelsArguments, words, "models")
+    arguments = parse(ModelsArguments, words, "models")
     from . import catalogue
 
     if arguments.compare:
@@ -221,8 +217,7 @@ def _weights(words: list[str], started: float) -> int:
         )  # fmt: skip
     from .arguments import ConvertArguments
 
-    arguments = _parse(ConvertArguments, words[1:], "weights convert")
-    from .models.zoo import parse_options
+    arguments = parse(ConvertArguments, words[1:], "weights convert")
     from .weights.convert import convert
 
     lines = convert(
@@ -232,7 +227,7 @@ def _weights(words: list[str], started: float) -> int:
         source=arguments.source,
         feeding=arguments.input,
         channels=arguments.channels,
-        options=parse_options(arguments.model, arguments.model_options),
+        model_options=arguments.model_options,
         classes=arguments.classes,
     )
     for line in lines:
@@ -243,7 +238,7 @@ def _weights(words: list[str], started: float) -> int:
 def _demo(words: list[str], started: float) -> int:
     from .arguments import DemoArguments
 
-    arguments = _parse(DemoArguments, words, "demo")
+    arguments = parse(DemoArguments, words, "demo")
     from .demo import run_demo
 
     return run_demo(arguments.folder, main)
@@ -259,45 +254,3 @@ COMMANDS: dict[str, Callable[[list[str], float], int]] = {
     "weights": _weights,
     "demo": _demo,
 }
-
-
-def _take_flag(words: list[str], flag: str) -> tuple[str | None, list[str]]:
-    """The value of `--flag VALUE` or `--flag=VALUE`, and the other words."""
-    for place, word in enumerate(words):
-        if word.startswith(flag + "="):
-            return word.partition("=")[2], words[:place] + words[place + 1 :]
-        if word == flag:
-            if place + 1 == len(words):
-                raise ConfigError(f"a value after {flag}", found="none", fix=f"Write {flag} PATH.")
-            return words[place + 1], words[:place] + words[place + 2 :]
-    return None, words
-
-
-def _parse(kind: type[Arguments], words: list[str], command: str, *, default: Arguments | None = None) -> Arguments:
-    """Words to a dataclass through tyro; a mistake becomes a ConfigError of one line."""
-    import tyro
-
-    from .config import config_fields
-
-    flags = {"--" + name.replace("_", "-") for name in config_fields(kind)} | {"--help"}
-    for word in words:
-        name = word.partition("=")[0].replace("_", "-")
-        if name.startswith("--") and name not in flags:
-            raise ConfigError(f"a flag of pictaxa {command}", found=name, fix=close_matches(name, sorted(flags)))
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(
-                kind,
-                args=words,
-                prog=f"pictaxa {command}",
-                default=cast(Arguments, default),  # None is tyro's own word for no default, which its types leave out
-                config=(tyro.conf.OmitArgPrefixes,),
-            )
-    except SystemExit as stop:
-        if stop.code in (0, None):
-            raise
-        text = one_line("".join(c for c in said.getvalue() if c not in "╭╮╰╯│─"))
-        raise ConfigError(
-            f"the arguments of pictaxa {command}", found=text, fix=f"See pictaxa {command} --help."
-        ) from None

@@ -208,6 +208,7 @@ REPEATED = {
 
 # Each entry once, with small pictures, and with real numbers where drawing them takes about a second.
 LARGEST = 95e6  # parameters with numbers
+NO_NUMBERS = "on the meta device here; with numbers in make slow up to 95 million parameters, in make parity all"
 THOUSAND_LAYERS = ("cifar_resnet1202", "cifar_preresnet1001")  # in evaluation a fresh one's logits overflow
 
 
@@ -283,7 +284,7 @@ def test_the_contract(specimen: Specimen):
 def test_evaluation_is_a_function_and_training_is_not_it(specimen: Specimen):
     """In eval mode a picture gives the same logits alone and in a batch; in training dropout and batch norm differ."""
     if not specimen.has_numbers or specimen.name in THOUSAND_LAYERS:
-        pytest.skip("no numbers here (make slow has them), or overflowing ones in a fresh thousand-layer net")
+        pytest.skip(NO_NUMBERS + ", or a fresh thousand-layer net, whose logits overflow")
     model, images = specimen.model.eval(), specimen.images
     random = any(
         isinstance(part, nn.BatchNorm2d) or (isinstance(part, nn.Dropout) and part.p > 0) for part in model.modules()
@@ -335,7 +336,7 @@ def test_no_classes_gives_features(specimen: Specimen):
 def test_saved_weights_give_the_same_logits(specimen: Specimen, tmp_path: Path):
     """Weights written as safetensors and loaded into a fresh model give bitwise the same logits."""
     if not specimen.has_numbers:
-        pytest.skip("no numbers here (make slow has them)")
+        pytest.skip(NO_NUMBERS)
     model, images = specimen.model.eval(), specimen.images
     with torch.device("meta"):
         other = create_model(specimen.name, 10, in_channels=1, **specimen.options).eval()

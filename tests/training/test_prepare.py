@@ -25,7 +25,7 @@ def decide(tmp_path: Path, draw: Callable[..., object]) -> Callable[..., Job]:
                 image = draw(kind, number, width=width, height=height)
                 (image.convert("L") if grey else image).save(tmp_path / "photos" / name / f"{number}.png")
         base = TrainConfig(data=tmp_path / "photos", out=tmp_path / "run")
-        return prepare(with_words(base, settings))
+        return prepare(with_words(base, settings))[0]
 
     return make
 

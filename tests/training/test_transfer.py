@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +49,8 @@ def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_pho
     run = open_run(tmp_path / "run")
     assert run.config["chosen"]["model"] == "resnet_lite"
     state = load_file(sorted((tmp_path / "run" / "state").iterdir())[-1])
-    head = {name for name in state if ".fc." in name or ".classifier." in name or ".head" in name}
+    (layer,) = create_model("resnet_lite", 3).head_layers()
+    head = {f"{part}.{layer}.{name}" for part in ("model", "average") for name in ("weight", "bias")}
     before = load_file(body / "model.safetensors")
     body_names = {name for name in state if name.partition(".")[0] in ("model", "average") and name not in head}
     assert len(body_names) > 100
@@ -177,6 +177,5 @@ def test_frozen_parts_are_in_evaluation_mode():
     *body, _, _, _ = model.blocks_in_order()
     for path in (path for part in body for path in part):
         assert not any(part.training for part in model.get_submodule(path).modules())
-    trained = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d) and part.training]
-    assert trained
-    assert json.dumps([part.training for part in model.modules()]).count("true") > len(trained)
+    assert any(isinstance(part, nn.BatchNorm2d) and part.training for part in model.modules())
+    assert any(isinstance(part, nn.Dropout) and part.training for part in model.modules())

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from .convolution import Conv2d
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, activate, classifier_layer, weighted_layers
+from .initialisation import weighted_layers
+from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, activate, classifier_layer
 
 GRID = 6  # side of the last feature map at the native size; other sizes are averaged to it
 

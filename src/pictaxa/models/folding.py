@@ -19,13 +19,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
-from torch.overrides import TorchFunctionMode
 
 from .layers import Classifier
+from .watching import Watch, tensors_in
 
 
 def fold_norms(model: Classifier, *, size: int) -> Classifier:
-    """A copy in evaluation mode that gives the same logits for (N, C, size, size), its batch norms folded away."""
+    """A copy in evaluation mode with its batch norms folded away: the same logits for (N, C, H, W) pictures.
+
+    `size` is a side, in pixels, that the model takes; the pass that finds the pairs has one picture of it.
+    """
     folded = copy.deepcopy(model).eval()
     for conv_path, norm_path in foldable(folded, size=size):
         conv, norm = folded.get_submodule(conv_path), folded.get_submodule(norm_path)
@@ -40,28 +43,31 @@ def fold_norms(model: Classifier, *, size: int) -> Classifier:
 
 
 def foldable(model: Classifier, *, size: int) -> list[tuple[str, str]]:
-    """Paths of each convolution and the batch norm that alone takes what it gives, of a model in evaluation mode."""
+    """Paths of each convolution and of the batch norm that alone takes what it gives; the model is in evaluation mode.
+
+    `size` is the side of the pictures in pixels.
+    """
     assert not model.training, "a pass would change the statistics"
-    with torch.no_grad(), _Watch() as watch:
+    with torch.no_grad(), _Finder() as finder:
         model(torch.zeros(1, model.in_channels, size, size, device=model.mean.device))
     paths = {id(tensor): name.rpartition(".")[0] for name, tensor in model.state_dict(keep_vars=True).items()}
     pairs = []
-    for kernel, between, mean in watch.pairs:
+    for kernel, between, mean in finder.pairs:
         conv, norm = paths.get(id(kernel)), paths.get(id(mean))
-        once = all(watch.uses[id(tensor)] == 1 for tensor in (kernel, between, mean))
+        once = all(finder.uses[id(tensor)] == 1 for tensor in (kernel, between, mean))
         # Only torch's own: a class derived from it may do more than the batch norm.
         if conv and norm and once and type(model.get_submodule(norm)) is nn.BatchNorm2d:
             pairs.append((conv, norm))
     return pairs
 
 
-class _Watch(TorchFunctionMode):
-    """Notes which results of convolutions batch norms take, and how often each tensor is used.
+# A getter, which torch's stub has as a plain tuple. Asking for a shape is no use of the numbers.
+_SHAPE = torch.Tensor.shape.__get__  # type: ignore[attr-defined]  # see above
+_ASKING = (torch.Tensor.dim, torch.Tensor.size, _SHAPE)
 
-    Modes of torch.utils._python_dispatch see more, but load torch's compiler: two seconds at the start of a prediction.
-    """
 
-    ASKING = (torch.Tensor.dim, torch.Tensor.size, torch.Tensor.shape.__get__)  # type: ignore[attr-defined]
+class _Finder(Watch):
+    """Notes which results of convolutions batch norms take, and how often each tensor is used."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,21 +76,13 @@ class _Watch(TorchFunctionMode):
         self.pairs: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []  # kernel, what lies between, mean
         self.seen: list[Any] = []  # kept alive, so that no id comes twice
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if func in self.ASKING:
-            return out
-        tensors = [item for item in _leaves([*args, *(kwargs or {}).values()]) if isinstance(item, torch.Tensor)]
-        self.uses.update(map(id, tensors))
-        self.seen += [*tensors, out]
+    def saw(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        if func in _ASKING:
+            return
+        inputs = tensors_in(args, kwargs)
+        self.uses.update(map(id, inputs))
+        self.seen += [*inputs, out]
         if func is torch.conv2d:
             self.kernels[id(out)] = args[1]
         elif func is F.batch_norm and id(args[0]) in self.kernels:
             self.pairs.append((self.kernels[id(args[0])], args[0], args[1]))
-        return out
-
-
-def _leaves(items: list[Any]) -> list[Any]:
-    return [leaf for item in items for leaf in (_leaves(list(item)) if isinstance(item, (list, tuple)) else [item])]

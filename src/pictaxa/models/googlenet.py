@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
+from .initialisation import xavier_initialise
 from .layers import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -27,7 +28,6 @@ from .layers import (
     activate,
     classifier_layer,
     make_max_pool,
-    xavier_initialise,
 )
 
 AuxPool = Literal["valid", "same", "adaptive"]

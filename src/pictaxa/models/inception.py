@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .initialisation import truncated_normal_initialise
 from .layers import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Classifier,
     ConvUnit,
     classifier_layer,
-    truncated_normal_initialise,
 )
 
 

@@ -19,13 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .initialisation import he_initialise
 from .layers import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Classifier,
     Padding,
     classifier_layer,
-    he_initialise,
     make_conv,
     make_divisible,
 )

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .layers import Classifier, activate, classifier_layer, xavier_initialise
+from .initialisation import xavier_initialise
+from .layers import Classifier, activate, classifier_layer
 
 
 class SimpleCNN(Classifier):

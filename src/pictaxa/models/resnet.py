@@ -23,6 +23,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from .initialisation import he_initialise, xavier_initialise
 from .layers import (
     CAFFE_MEAN,
     CAFFE_STD,
@@ -33,10 +34,8 @@ from .layers import (
     SameAvgPool2d,
     activate,
     classifier_layer,
-    he_initialise,
     make_conv,
     make_max_pool,
-    xavier_initialise,
 )
 
 STAGE_WIDTHS = (64, 128, 256, 512)  # table 1 of the paper; a bottleneck gives four times as many channels

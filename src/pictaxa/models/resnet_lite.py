@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from .convolution import Conv2d
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer, he_initialise
+from .initialisation import he_initialise
+from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 
 STEM_WIDTHS = (32, 48)
 STAGES = ((1, 48), (2, 96), (2, 192), (1, 384))  # (blocks, width); each but the first halves

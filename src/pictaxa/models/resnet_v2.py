@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .layers import Classifier, classifier_layer, he_initialise, make_conv
+from .initialisation import he_initialise
+from .layers import Classifier, classifier_layer, make_conv
 
 EPSILON = 1.001e-5
 EXPANSION = 4

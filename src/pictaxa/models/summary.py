@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
+from .watching import Watch, tensors_in
 from .zoo import create_model
 
 WHOLE = math.inf  # the receptive field of what has seen the whole picture
@@ -62,7 +62,7 @@ class Summary:
     receptive_field: float  # of a position of the last feature map, before anything looks at the whole picture
 
 
-class _Watch(TorchFunctionMode):
+class _Tracer(Watch):
     """Adds up multiply-adds and hands each tensor's Trace on."""
 
     def __init__(self) -> None:
@@ -72,30 +72,16 @@ class _Watch(TorchFunctionMode):
         self.traces = WeakIdKeyDictionary()  # of each tensor that comes from the picture
         self.cost_before: dict[nn.Module, int] = {}  # multiply-adds when a module's call began
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        inputs = [item for item in _flatten([args, kwargs]) if isinstance(item, torch.Tensor)]
-        trace = _longest([self.traces[item] for item in inputs if item in self.traces])
-        out = func(*args, **kwargs)
-        if trace is not None:
-            after, cost = _after(getattr(func, "__name__", ""), trace, args, kwargs, out)
-            self.multiply_adds += cost
-            if after.field_height < WHOLE:
-                self.largest_field = max(self.largest_field, after.field_height)
-            for item in _flatten([out]):
-                if isinstance(item, torch.Tensor):
-                    self.traces[item] = after
-        return out
-
-
-def _flatten(items: Any) -> list[Any]:
-    if isinstance(items, dict):
-        items = list(items.values())
-    if isinstance(items, (list, tuple)):
-        return [leaf for item in items for leaf in _flatten(item)]
-    return [items]
+    def saw(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        trace = _longest([self.traces[item] for item in tensors_in(args, kwargs) if item in self.traces])
+        if trace is None:
+            return
+        after, cost = _after(getattr(func, "__name__", ""), trace, args, kwargs, out)
+        self.multiply_adds += cost
+        if after.field_height < WHOLE:
+            self.largest_field = max(self.largest_field, after.field_height)
+        for item in tensors_in(out):
+            self.traces[item] = after
 
 
 def _longest(traces: list[Trace]) -> Trace | None:
@@ -168,7 +154,7 @@ def summarise_model(
         images = torch.empty(1, channels, size, size)
     rows: list[Row] = []
     shapes: dict[str, tuple[int, ...]] = {}
-    watch = _Watch()
+    watch = _Tracer()
     hooks = []
     for path, part in model.named_modules():
         hooks.append(part.register_forward_hook(_note_shape(path, shapes)))
@@ -207,14 +193,14 @@ def _note_shape(path: str, shapes: dict[str, tuple[int, ...]]) -> Callable[..., 
     return hook
 
 
-def _remember(watch: _Watch) -> Callable[..., None]:
+def _remember(watch: _Tracer) -> Callable[..., None]:
     def hook(part: nn.Module, inputs: Any) -> None:
         watch.cost_before[part] = watch.multiply_adds
 
     return hook
 
 
-def _record(path: str, watch: _Watch, rows: list[Row]) -> Callable[..., None]:
+def _record(path: str, watch: _Tracer, rows: list[Row]) -> Callable[..., None]:
     def hook(part: nn.Module, inputs: Any, out: torch.Tensor) -> None:
         if isinstance(part, (nn.Identity, nn.Dropout)):
             return

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from .convolution import Conv2d
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer, he_initialise, xavier_initialise
+from .initialisation import he_initialise, xavier_initialise
+from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 
 GRID = 7  # side of the last feature map at 224 px; other sizes are averaged to it
 HIDDEN = 4096

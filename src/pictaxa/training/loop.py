@@ -13,9 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..augment.mixing import draw_mix, neighbours
@@ -28,10 +26,11 @@ from ..progress import TrainProgress, clock, say
 from ..run import Run
 from .averaging import start_average, update_average
 from .checkpoint import Counters, load_state, save_state
+from .loss import total_loss, weigh_classes
 from .optimizer import Optimizer, make_optimizer, set_rate
 from .prepare import Job, prepare, prepare_again
 from .schedule import Length, rate_at
-from .transfer import body_share, set_training, start_from_weights
+from .transfer import body_share, set_training
 from .validation import keep_best, validate
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
@@ -69,10 +68,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     Preparing counts, but for decoding pictures into the cache, which happens once per data set.
     """
     started = time.monotonic() if started is None else started
-    job = prepare(config)
-    model = job.fresh_model()
-    for line in start_from_weights(model, job.config, job.index.classes):
-        say(line)
+    job, model = prepare(config)
     optimizer = make_optimizer(model, config.optimization, body_share=body_share(config.transfer))
     return _run(job, Session(model, start_average(model), optimizer, Counters(), started + job.decode_seconds))
 
@@ -119,7 +115,7 @@ def _train_epoch(
     optimization = config.optimization
     model, optimizer = set_training(session.model), session.optimizer
     augment = Augmenter(job.policy, job.geometry.view, seed=config.seed)
-    class_weights = _class_weights(job)
+    class_weights = weigh_classes(job)
     parameters = list(model.parameters())
     order = epoch_order(job.train_rows, counters.epoch, seed=config.seed, batch_size=config.schedule.batch_size)
     batches = read_batches(job.cache, order[counters.batch :], labels=job.index.labels, device=job.plan.device)
@@ -142,7 +138,7 @@ def _train_epoch(
 
         with job.plan.autocast():
             heads = model.training_logits(images)
-        loss = _loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing)
+        loss = total_loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing)
         loss_value = loss.item()
         if not math.isfinite(loss_value):
             raise _diverged(job, counters.step + 1, rate=rate, what=f"loss {loss_value}")
@@ -201,32 +197,6 @@ def _progress(job: Job, session: Session, length: Length) -> float:
         looks = 2 if job.geometry.flip_average else 1
         reserve += counters.epoch_seconds / counters.pictures * len(job.val_rows) * looks
     return length.progress(counters.step, seconds=session.seconds, reserve=reserve)
-
-
-def _loss(
-    heads: tuple[tuple[torch.Tensor, float], ...],
-    targets: tuple[tuple[torch.Tensor, float], ...],
-    *,
-    weights: torch.Tensor | None,
-    smoothing: float,
-) -> torch.Tensor:
-    """Cross-entropy in float32, summed over the weighted heads and over the shares of the labels: a scalar."""
-    terms = [
-        weight * share * F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)
-        for logits, weight in heads
-        for labels, share in targets
-        if share > 0
-    ]
-    return torch.stack(terms).sum()
-
-
-def _class_weights(job: Job) -> torch.Tensor | None:
-    """(classes,) float32, inverse to each class's share and 1 on average over pictures; None when not asked for."""
-    if job.config.optimization.class_weights == "none":
-        return None
-    counts = np.bincount(job.index.labels[job.train_rows], minlength=len(job.index.classes))
-    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
-    return torch.from_numpy(weights.astype(np.float32)).to(job.plan.device)
 
 
 def _count(counters: Counters, labels: torch.Tensor, *, loss: float, logits: torch.Tensor) -> None:

@@ -65,17 +65,12 @@ class Job:
         return size_at(progress, size=self.size, least_size=entry.least_size, small_first=small_first)
 
     def fresh_model(self) -> Classifier:
-        """The model with first weights that only the seed decides, on the device, in its memory format; what is not
-        to be trained is frozen.
-        """
-        torch.manual_seed(self.config.seed)
-        model = place(_build(self.config, self.index, self.geometry, self.size), self.plan)
-        freeze(model, self.config.transfer.tune)
-        return model
+        """As training starts without `--weights`."""
+        return _fresh_model(self.config, self.index, self.geometry, self.size, self.plan)
 
 
-def prepare(config: TrainConfig) -> Job:
-    """Read, decode and split the pictures, choose what was left open, and make the run folder."""
+def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
+    """Read, decode and split the pictures, choose what was left open, make the run folder; the model to train."""
     config = replace(config, data=config.data.expanduser().resolve(), schedule=config.schedule.resolved())
     config = settle_model(config)
     find_entry(config.model)
@@ -83,9 +78,9 @@ def prepare(config: TrainConfig) -> Job:
     plan = choose_plan(config.machine)
     index = read_folder(config.data)
     size, geometry = _choose_sizes(config, index, policy=policy)
-    model = _build(config, index, geometry, size)  # a wrong option or file is told before anything is decoded
-    freeze(model, config.transfer.tune)
-    start_from_weights(model, config, index.classes)
+    # A wrong option or file is told before anything is decoded.
+    model = _fresh_model(config, index, geometry, size, plan)
+    became = start_from_weights(model, config.transfer, index.classes)
     before = time.monotonic()
     cache, index = _decode(config, index, geometry, plan=plan)
     decode_seconds = time.monotonic() - before
@@ -95,7 +90,9 @@ def prepare(config: TrainConfig) -> Job:
     job = Job(config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds)
     _write(job)
     _tell(job)
-    return job
+    for line in became:
+        say(line)
+    return job, model
 
 
 def prepare_again(path: Path) -> Job:
@@ -125,11 +122,15 @@ def prepare_again(path: Path) -> Job:
     return job
 
 
-def _build(config: TrainConfig, index: Index, geometry: Geometry, size: int) -> Classifier:
+def _fresh_model(config: TrainConfig, index: Index, geometry: Geometry, size: int, plan: Plan) -> Classifier:
+    """First weights that only the seed decides, on the device, in its memory format; what is not trained is frozen."""
+    torch.manual_seed(config.seed)
     options = parse_options(config.model, config.model_options)
     if find_entry(config.model).size_option:
         options["size"] = size
-    return create_model(config.model, len(index.classes), in_channels=geometry.channels, **options)
+    model = create_model(config.model, len(index.classes), in_channels=geometry.channels, **options)
+    freeze(model, config.transfer.tune)
+    return place(model, plan)
 
 
 def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple[int, Geometry]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from ..config import TrainConfig, TransferConfig
 from ..errors import ConfigError, WeightsError
@@ -21,105 +19,97 @@ DEFAULT_MODEL = "resnet_lite"
 BODY_SHARE = 0.5  # of the learning rate for a body with learnt weights (docs/measured.md)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a run or a converted file says of its weights; nothing, where it says nothing."""
+
+    model: str = ""
+    options: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+def read_origin(weights: Path) -> Origin:
+    """What the weights are of; RunError and WeightsError for what is damaged."""
+    if weights.is_dir():
+        run = open_run(weights)
+        chosen = run.config["chosen"]
+        return Origin(chosen["model"], tuple(chosen["model_options"]), run.classes)
+    if weights.suffix.lower() != ".safetensors":
+        return Origin()
+    notes = read_notes(weights)
+    try:
+        options, classes = (json.loads(notes.get(name, "[]")) for name in ("model_options", "classes"))
+        return Origin(notes.get("model", ""), tuple(map(str, options)), tuple(map(str, classes)))
+    except (ValueError, TypeError):
+        raise WeightsError(
+            "lists of words beside the weights", found=f"{str(weights)!r} with others", fix="Convert it again."
+        ) from None
+
+
 def settle_model(config: TrainConfig) -> TrainConfig:
     """`--model auto` becomes the architecture that the weights are of, with its options, or the default one."""
-    weights = config.transfer.weights
-    if weights is not None:
-        weights = weights.expanduser().resolve()
-        if not weights.exists():
-            raise WeightsError("a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check --weights.")
-        config = replace(config, transfer=replace(config.transfer, weights=weights))
+    if config.transfer.weights is None:
+        return config if config.model != "auto" else replace(config, model=DEFAULT_MODEL)
+    weights = config.transfer.weights.expanduser().resolve()
+    if not weights.exists():
+        raise WeightsError("a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check --weights.")
+    config = replace(config, transfer=replace(config.transfer, weights=weights))
     if config.model != "auto":
         return config
-    if weights is None:
-        return replace(config, model=DEFAULT_MODEL)
-    model, options = _described(weights)
-    if not model:
+    origin = read_origin(weights)
+    if not origin.model:
         raise ConfigError(
-            "--model NAME beside --weights",
-            found="none, and the file does not say",
-            fix="Say what they are of.",
+            "--model NAME beside --weights", found="none, and the file does not say", fix="Say what they are of."
         )
-    return replace(config, model=model, model_options=config.model_options or options)
-
-
-def _described(weights: Path) -> tuple[str, tuple[str, ...]]:
-    """The architecture and its options as a run or a converted file tells them; "" where nothing does."""
-    if weights.is_dir():
-        chosen = open_run(weights).config["chosen"]
-        model, options = str(chosen["model"]), tuple(chosen["model_options"])
-    elif weights.suffix.lower() == ".safetensors":
-        notes = read_notes(weights)
-        model = notes.get("model", "")
-        options = tuple(f"{name}={_word(value)}" for name, value in json.loads(notes.get("options", "{}")).items())
-    else:
-        return "", ()
-    if model and find_entry(model).size_option:  # this training chooses its own
+    options = origin.options
+    if find_entry(origin.model).size_option:  # this training chooses its own
         options = tuple(option for option in options if not option.startswith("size="))
-    return model, options
+    return replace(config, model=origin.model, model_options=config.model_options or options)
 
 
-def _word(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def start_from_weights(model: Classifier, config: TrainConfig, classes: Sequence[str]) -> list[str]:
+def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> list[str]:
     """Fill a model from `--weights`, if any, and say in a few lines what became of them; WeightsError otherwise.
 
     Rows of the head for classes that the weights know by name are kept.
     """
-    file = config.transfer.weights
-    if file is None:
+    if config.weights is None:
         return []
-    weights = translate(model, file, source=config.transfer.source, feeding=config.transfer.input)
-    known = _class_names(file)
-    if known is not None and known != list(classes):
-        _fit_classes(model, weights, known=known, classes=classes)
+    origin = read_origin(config.weights)
+    weights = translate(model, config.weights, source=config.source, feeding=config.input)
+    if origin.classes and origin.classes != tuple(classes):
+        _fit_classes(model, weights, known=origin.classes, classes=classes)
     give(model, weights)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
-    return [*weights.lines(), f"tune      {config.transfer.tune}: {trained:,} of {total:,} parameters are trained"]
+    return [*weights.lines(), f"tune      {config.tune}: {trained:,} of {total:,} parameters are trained"]
 
 
-def _class_names(file: Path) -> list[str] | None:
-    """The classes that a run or a converted file was for; None where nothing tells."""
-    if file.is_dir():
-        return list(open_run(file).classes)
-    if file.suffix.lower() != ".safetensors":
-        return None
-    named = read_notes(file).get("classes")
-    return None if named is None else [str(name) for name in json.loads(named)]
-
-
-def _fit_classes(model: Classifier, weights: Translated, *, known: list[str], classes: Sequence[str]) -> None:
+def _fit_classes(model: Classifier, weights: Translated, *, known: Sequence[str], classes: Sequence[str]) -> None:
     """Heads for other classes: the rows of those known by name move to their new places, the others stay fresh."""
-    shared = [name for name in classes if name in known]
-    from_rows = torch.tensor([known.index(name) for name in shared], dtype=torch.long)
-    to_rows = torch.tensor([list(classes).index(name) for name in shared], dtype=torch.long)
+    places = {name: row for row, name in enumerate(known)}
+    rows = [(row, places[name]) for row, name in enumerate(classes) if name in places]  # (here, in the file)
     state = model.state_dict()
     for path in model.head_layers():
-        names = [name for name in (f"{path}.weight", f"{path}.bias") if name in weights.tensors]
-        if not names or len(weights.tensors[names[0]]) != len(known):
-            continue
-        if not shared:
+        names = [
+            name for name in (f"{path}.weight", f"{path}.bias") if len(weights.tensors.get(name, ())) == len(known)
+        ]
+        if not rows and names:
             weights.fresh[path] = f"none of the {len(known)} classes of the weights is among these {len(classes)}"
         for name in names:
-            if shared:
-                rows = state[name].cpu().clone()
-                rows[to_rows] = weights.tensors[name][from_rows].to(rows.dtype)
-                weights.tensors[name] = rows
-            else:
-                del weights.tensors[name]
-        if shared:
-            weights.fitted[path] = f"{len(shared)} of {len(classes)} classes were known and keep their rows"
+            theirs = weights.tensors.pop(name)
+            if rows:
+                mixed = state[name].cpu().clone()
+                for here, there in rows:
+                    mixed[here] = theirs[there]
+                weights.tensors[name] = mixed
+                weights.fitted[path] = f"{len(rows)} of {len(classes)} classes were known and keep their rows"
 
 
 def freeze(model: Classifier, tune: str) -> None:
     """Leave requires_grad to what `tune` says: all, head, or last:N blocks and the head."""
     if tune == "all":
         return
-    blocks = model.blocks_in_order()
-    *body, head = blocks
+    *body, head = model.blocks_in_order()
     if not any(isinstance(model.get_submodule(path), ClassifierLayer) for path in head):
         raise ConfigError("a model whose last part is its head", found=model.entry, fix="Use --tune all.")
     count = 0 if tune == "head" else int(tune.removeprefix("last:"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError, WeightsError
-from ..models.zoo import create_model
+from ..models.zoo import create_model, parse_options
 from .files import save_tensors
 from .loading import Feeding, Source, give, translate
 
@@ -21,7 +21,7 @@ def convert(
     source: Source,
     feeding: Feeding | None,
     channels: int,
-    options: dict[str, object],
+    model_options: tuple[str, ...],
     classes: Path | None,
 ) -> list[str]:
     """Write a checkpoint under our names, with the entry, its options and classes beside; what became of it.
@@ -30,6 +30,7 @@ def convert(
     """
     if out.suffix != ".safetensors":
         raise ConfigError("--out FILE.safetensors", found=str(out), fix="Give it that ending.")
+    options = parse_options(model, model_options)
     with torch.device("meta"):
         plan = create_model(model, 1000, in_channels=channels, **options)
     weights = translate(plan, file, source=source, feeding=feeding)
@@ -44,7 +45,7 @@ def convert(
     names = None if classes is None else read_class_names(classes, count)
     entry = create_model(model, count, in_channels=channels, **options)
     give(entry, weights)
-    notes = {"model": model, "options": json.dumps(options), "channels": str(channels), "source": source}
+    notes = {"model": model, "model_options": json.dumps(model_options), "channels": str(channels), "source": source}
     if names is not None:
         notes["classes"] = json.dumps(names, ensure_ascii=False)
     try:

@@ -90,7 +90,8 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     if not path.exists():
         raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
     if source == "pictaxa" and path.is_dir():
-        path = Run(path).model_path
+        run = Run(path)
+        path = run.existing(run.model_path.name)
     _check_suffix(path, source)
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":

@@ -1,0 +1,47 @@
+"""First weights, as the papers have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+
+def he_initialise(module: nn.Module) -> None:
+    """He et al. 2015, "Delving deep into rectifiers", fan out, for convolutions; normal with 0.01 for dense layers."""
+    for layer in weighted_layers(module):
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        else:
+            nn.init.normal_(layer.weight, std=0.01)
+
+
+def xavier_initialise(module: nn.Module) -> None:
+    """Glorot & Bengio 2010, uniform, for convolutions and dense layers; zeros for biases."""
+    for layer in weighted_layers(module):
+        nn.init.xavier_uniform_(layer.weight)
+
+
+def lecun_initialise(module: nn.Module) -> None:
+    """LeCun et al. 1998, "Efficient backprop": normal with 1 / sqrt(inputs), cut at two deviations; biases zero."""
+    for layer in weighted_layers(module):
+        std = layer.weight[0].numel() ** -0.5 / 0.8796  # what is left of the deviation after the cut
+        nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
+
+
+def truncated_normal_initialise(module: nn.Module, *, std: float) -> None:
+    """Normal with `std`, cut at two of them, for convolutions and dense layers; zeros for biases."""
+    for layer in weighted_layers(module):
+        nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
+
+
+def weighted_layers(module: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
+    """Convolutions and dense layers, their biases set to zero, for giving them first weights.
+
+    None on the meta device, where there are no numbers to draw.
+    """
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)) and not layer.weight.is_meta:
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+            yield layer

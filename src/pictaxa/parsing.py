@@ -1,0 +1,53 @@
+"""Words of the command line to dataclasses; a mistake becomes an error of one line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import TypeVar, cast
+
+from .errors import ConfigError, close_matches, one_line
+
+Arguments = TypeVar("Arguments")
+
+
+def take_flag(words: list[str], flag: str) -> tuple[str | None, list[str]]:
+    """The value of `--flag VALUE` or `--flag=VALUE`, and the other words."""
+    for place, word in enumerate(words):
+        if word.startswith(flag + "="):
+            return word.partition("=")[2], words[:place] + words[place + 1 :]
+        if word == flag:
+            if place + 1 == len(words):
+                raise ConfigError(f"a value after {flag}", found="none", fix=f"Write {flag} PATH.")
+            return words[place + 1], words[:place] + words[place + 2 :]
+    return None, words
+
+
+def parse(kind: type[Arguments], words: list[str], command: str, *, default: Arguments | None = None) -> Arguments:
+    """Words to a dataclass through tyro; a mistake becomes a ConfigError of one line."""
+    import tyro
+
+    from .config import config_fields
+
+    flags = {"--" + name.replace("_", "-") for name in config_fields(kind)} | {"--help"}
+    for word in words:
+        name = word.partition("=")[0].replace("_", "-")
+        if name.startswith("--") and name not in flags:
+            raise ConfigError(f"a flag of pictaxa {command}", found=name, fix=close_matches(name, sorted(flags)))
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                kind,
+                args=words,
+                prog=f"pictaxa {command}",
+                default=cast(Arguments, default),  # None is tyro's own word for no default, which its types leave out
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        text = one_line("".join(c for c in said.getvalue() if c not in "╭╮╰╯│─"))
+        raise ConfigError(
+            f"the arguments of pictaxa {command}", found=text, fix=f"See pictaxa {command} --help."
+        ) from None

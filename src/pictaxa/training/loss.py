@@ -1,0 +1,35 @@
+"""What training makes small."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .prepare import Job
+
+
+def total_loss(
+    heads: tuple[tuple[torch.Tensor, float], ...],
+    targets: tuple[tuple[torch.Tensor, float], ...],
+    *,
+    weights: torch.Tensor | None,
+    smoothing: float,
+) -> torch.Tensor:
+    """Cross-entropy in float32, summed over the weighted heads and over the shares of the labels: a scalar."""
+    terms = [
+        weight * share * F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)
+        for logits, weight in heads
+        for labels, share in targets
+        if share > 0
+    ]
+    return torch.stack(terms).sum()
+
+
+def weigh_classes(job: Job) -> torch.Tensor | None:
+    """(classes,) float32, inverse to each class's share and 1 on average over pictures; None when not asked for."""
+    if job.config.optimization.class_weights == "none":
+        return None
+    counts = np.bincount(job.index.labels[job.train_rows], minlength=len(job.index.classes))
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return torch.from_numpy(weights.astype(np.float32)).to(job.plan.device)
