@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pictaxa.arguments import PredictArguments
+from pictaxa.errors import ConfigError
+from pictaxa.parsing import parse, take_flag
+
+
+def test_a_flag_is_taken_out_of_the_words():
+    """Both spellings give the value and leave the other words; absent gives None; no value is an error."""
+    assert take_flag(["a", "--resume", "b", "c"], "--resume") == ("b", ["a", "c"])
+    assert take_flag(["a", "--resume=b", "c"], "--resume") == ("b", ["a", "c"])
+    assert take_flag(["a"], "--resume") == (None, ["a"])
+    with pytest.raises(ConfigError, match="a value after --resume"):
+        take_flag(["--resume"], "--resume")
+
+
+def test_words_become_a_dataclass():
+    """Words and flags fill the fields; a wrong flag is told with close matches, a wrong value in one line."""
+    arguments = parse(PredictArguments, ["run", "a.jpg", "b.jpg", "--top", "2"], "predict")
+    assert arguments == PredictArguments(Path("run"), (Path("a.jpg"), Path("b.jpg")), top=2)
+    with pytest.raises(ConfigError, match="--top"):
+        parse(PredictArguments, ["run", "a.jpg", "--tpo", "2"], "predict")
+    with pytest.raises(ConfigError, match="the arguments of pictaxa predict") as caught:
+        parse(PredictArguments, ["run", "a.jpg", "--top", "many"], "predict")
+    assert "\n" not in str(caught.value)
