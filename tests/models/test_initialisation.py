@@ -1,3 +1,5 @@
+"""models/initialisation.py, through the entries that use it."""
+
 from __future__ import annotations
 
 import math
