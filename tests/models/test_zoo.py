@@ -278,7 +278,9 @@ def test_the_contract(specimen: Specimen):
         grid = model.eval().grid(features)
         assert grid.ndim == 4 and grid.shape[0] == 2 and grid.shape[1] in features.shape
         logits = model.head(features)
-        assert logits.shape == model(images).shape == (2, 10)
+        assert logits.shape == (2, 10)
+        if specimen.has_numbers:
+            assert torch.equal(logits, model(images)) or specimen.name in THOUSAND_LAYERS  # not numbers there
 
 
 def test_evaluation_is_a_function_and_training_is_not_it(specimen: Specimen):
@@ -420,7 +422,13 @@ def test_mistakes_are_told_with_close_matches(call: object, words: str):
         call()
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in REPEATED)) for name in ZOO])
+# Their modules are exported with another entry here: the inception module, the bottleneck, the encoder block.
+EXPORTED_IN_SLOW = REPEATED | {"googlenet_bn", "resnet50_v1", "vit_r50_b_16"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in EXPORTED_IN_SLOW)) for name in ZOO]
+)
 def test_every_entry_can_be_exported(name: str):
     """torch.export takes the whole network, normalisation and checks included, and keeps the logits' shape."""
     side = ZOO[name].size
