@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -53,7 +54,7 @@ def write_figures(path: Path = FIGURES) -> None:
 
 def read_entry(
     name: str, *, size: int | None, channels: int | None, classes: int, options: tuple[str, ...]
-) -> tuple[Summary, dict[str, object]]:
+) -> tuple[Summary, dict[str, Any]]:
     """The summary of an entry at a size, and its options; ModelError for what it can't take."""
     entry = find_entry(name)
     pixels = size or entry.size
@@ -94,7 +95,7 @@ def layer_lines(summary: Summary) -> Iterator[str]:
     yield "sees: pixels of the input along the longer side of one position's receptive field"
 
 
-def draw(summary: Summary, options: dict[str, object], *, classes: int, path: Path) -> Path:
+def draw(summary: Summary, options: dict[str, Any], *, classes: int, path: Path) -> Path:
     """Write the block diagram."""
     with torch.device("meta"):
         model = create_model(summary.name, classes, in_channels=summary.channels, **options)
@@ -135,7 +136,7 @@ def _speeds(summaries: Sequence[Summary], *, classes: int) -> list[list[float]]:
     apply_plan(plan)
     runs = []
     for summary in summaries:
-        options: dict[str, object] = {"size": summary.size} if find_entry(summary.name).size_option else {}
+        options: dict[str, Any] = {"size": summary.size} if find_entry(summary.name).size_option else {}
         model = place(create_model(summary.name, classes, in_channels=summary.channels, **options), plan).eval()
         runs.append((model, torch.rand(SPEED_BATCH, summary.channels, summary.size, summary.size, device=plan.device)))
     rates: list[list[float]] = [[] for _ in summaries]

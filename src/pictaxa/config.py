@@ -18,6 +18,7 @@ from tyro.conf import Positional
 from .errors import ConfigError, close_matches
 
 DEFAULT_MINUTES = 10.0
+DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen body's cached vectors: they cost next to nothing
 
 
 def _require(holds: bool, expected: str, *, found: object, fix: str) -> None:
@@ -59,13 +60,30 @@ class TransferConfig:
     input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
     """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
     tune: str = "all"
-    """What is trained: all; head, the last layer alone; last:N, the last N blocks and the head. The rest is frozen."""
+    """What is trained: all; head, the last layer alone; last:N, the last N blocks and the head; the rest is frozen.
+    head,all: first the head, then all, the earlier a block the less."""
+    head: str = ""
+    """Hidden layers before the classes, such as 1024,dropout:0.5 (widths and dropout in their order)."""
+    feature_views: int = 1
+    """With --tune head pictures go through the frozen body once, and the head learns from what it made of them. 1: as
+    prediction sees them; more: so many augmented views of each; 0: no such cache, all of it in every epoch."""
 
     def __post_init__(self) -> None:
-        known = re.fullmatch(r"all|head|last:[1-9][0-9]*", self.tune) is not None
-        _require(known, "--tune all, head or last:N", found=self.tune, fix="Choose one, such as last:2.")
+        known = re.fullmatch(r"all|head|head,all|last:[1-9][0-9]*", self.tune) is not None
+        _require(known, "--tune all, head, last:N or head,all", found=self.tune, fix="Choose one, such as last:2.")
         kept = self.tune == "all" or self.weights is not None
         _require(kept, f"--weights with --tune {self.tune}", found="none", fix="Frozen fresh weights know nothing.")
+        _require(self.feature_views >= 0, "--feature-views from 0 on", found=self.feature_views, fix="Raise it.")
+
+    @property
+    def on_features(self) -> bool:
+        """Whether the head learns from cached vectors of the frozen body."""
+        return self.tune == "head" and self.feature_views > 0
+
+    @property
+    def begins_with_head(self) -> bool:
+        """Whether anything is computed with the body frozen before the first saved state."""
+        return self.on_features or self.tune == "head,all"
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,8 @@ class ScheduleConfig:
     epochs: int | None = None
     """Train for so many passes over the pictures; exactly repeatable, and exact when resumed."""
     minutes: float | None = None
-    """Train for so many minutes; the rate anneals over the time. Default: 10, when --epochs is not given."""
+    """Train for so many minutes; the rate anneals over the time. Default, without --epochs: 10, but 20 epochs with
+    --tune head."""
     batch_size: int = 64
     """Pictures in a step."""
     rate: float | None = None
@@ -105,12 +124,6 @@ class ScheduleConfig:
         _require(self.rate is None or self.rate > 0, "--rate above 0", found=self.rate, fix="Raise it.")
         _require(0 <= self.warm_up < 1, "--warm-up from 0 to below 1", found=self.warm_up, fix="Change it.")
         _require(0 <= self.small_first <= 1, "--small-first from 0 to 1", found=self.small_first, fix="Change it.")
-
-    def resolved(self) -> ScheduleConfig:
-        """With the default length filled in."""
-        if self.epochs is None and self.minutes is None:
-            return replace(self, minutes=DEFAULT_MINUTES)
-        return self
 
 
 @dataclass(frozen=True)
@@ -187,6 +200,20 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**31, "--seed from 0 to 2147483647", found=self.seed, fix="Change it.")
+
+    def resolved(self) -> TrainConfig:
+        """With the default length, and without what a training on features has no use for."""
+        schedule, augmentation = self.schedule, self.augmentation
+        if self.transfer.on_features:
+            schedule = replace(schedule, small_first=0.0)
+            if self.transfer.feature_views == 1:
+                found = " ".join(augmentation.augment)
+                _require(not found, "--feature-views from 2 on with --augment", found=found, fix="Say how many views.")
+                augmentation = AugmentConfig(policy="none")
+        if schedule.epochs is None and schedule.minutes is None:
+            length = {"epochs": DEFAULT_HEAD_EPOCHS} if self.transfer.on_features else {"minutes": DEFAULT_MINUTES}
+            schedule = replace(schedule, **length)
+        return replace(self, schedule=schedule, augmentation=augmentation)
 
 
 def config_fields(config: type[Any]) -> dict[str, Field[Any]]:

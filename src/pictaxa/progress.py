@@ -89,9 +89,9 @@ class CountProgress(_Display):
         self._total = total
         self._done = 0
 
-    def count(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def count(self, more: int = 1) -> None:
+        """So many more are done."""
+        self._done += more
         self.show(self._what, f"{self._done} of {self._total}", progress=self._done / max(self._total, 1))
 
 

@@ -89,6 +89,16 @@ class Run:
         return self.path / STATE
 
     @property
+    def body_path(self) -> Path:
+        """Where the weights are that a training of the head alone started with."""
+        return self.state_path / "body.safetensors"
+
+    @property
+    def best_head_path(self) -> Path:
+        """Where a training of the head alone keeps its best."""
+        return self.state_path / "best-head.safetensors"
+
+    @property
     def index_path(self) -> Path:
         """The Index as parquet."""
         return self.path / INDEX

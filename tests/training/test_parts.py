@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pictaxa.config import OptimizerConfig, ScheduleConfig
+from pictaxa.config import OptimizerConfig, ScheduleConfig, TransferConfig
 from pictaxa.errors import RunError
 from pictaxa.models.layers import ClassifierLayer
 from pictaxa.models.zoo import create_model
@@ -16,6 +16,7 @@ from pictaxa.training.averaging import start_average, update_average
 from pictaxa.training.checkpoint import KEPT, Counters, load_state, save_state
 from pictaxa.training.optimizer import Optimizer, make_optimizer, set_rate
 from pictaxa.training.schedule import Length, peak_rate, rate_at, size_at
+from pictaxa.training.transfer import rate_shares
 
 
 def test_the_rate_warms_up_and_anneals_to_zero():
@@ -158,11 +159,11 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):
 
 
 def test_a_learnt_body_takes_smaller_steps_than_its_head():
-    """With a share for the body, its groups get that part of the rate and the classifier layer all of it."""
+    """With weights to start from, the body's groups get half of the rate and the classifier layer all of it."""
     model = create_model("resnet_lite", 3)
-    optimizer = make_optimizer(model, OptimizerConfig(), body_share=0.25)
+    optimizer = make_optimizer(model, OptimizerConfig(), shares=rate_shares(model, TransferConfig(weights=Path("a"))))
     set_rate(optimizer, 0.2)
-    assert {group["lr"] for group in optimizer.groups} == {0.05, 0.2}
+    assert {group["lr"] for group in optimizer.groups} == {0.1, 0.2}
     (head,) = (part for part in model.modules() if isinstance(part, ClassifierLayer))
     at_full_rate = sum(p.numel() for group in optimizer.groups for p in group["params"] if group["lr"] == 0.2)
     assert at_full_rate == sum(p.numel() for p in head.parameters())

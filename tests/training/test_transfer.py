@@ -41,22 +41,27 @@ def changed(run: Path, body: Path) -> set[str]:
     }
 
 
-def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_photos: Make):
+@pytest.mark.parametrize("views", ["0", "1", "3"])
+def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_photos: Make, views: str):
     """--tune head changes the last layer alone: no other parameter and no batch norm statistic, averaged or not."""
     data = make_photos(tmp_path / "photos", {"x": 20, "y": 20, "z": 20})
     words = ["train", str(data), "--weights", str(body), "--tune", "head", "--out", str(tmp_path / "run"), *TINY]
-    assert main([*words, "--optimizer", "adamw"]) == 0
+    assert main([*words, "--optimizer", "adamw", "--feature-views", views]) == 0
     run = open_run(tmp_path / "run")
     assert run.config["chosen"]["model"] == "resnet_lite"
-    state = load_file(sorted((tmp_path / "run" / "state").iterdir())[-1])
     (layer,) = create_model("resnet_lite", 3).head_layers()
-    head = {f"{part}.{layer}.{name}" for part in ("model", "average") for name in ("weight", "bias")}
-    before = load_file(body / "model.safetensors")
-    body_names = {name for name in state if name.partition(".")[0] in ("model", "average") and name not in head}
-    assert len(body_names) > 100
-    for name in body_names:
-        assert state[name].equal(before[name.partition(".")[2]]), name
-    assert not any(name.startswith("optimizer.2") for name in state)  # the head's weight and bias are all it has
+    before, after = load_file(body / "model.safetensors"), load_file(run.model_path)
+    assert before.keys() == after.keys()
+    names = [name for name in before if not name.startswith(f"{layer}.")]
+    assert len(names) > 50
+    for name in names:
+        assert after[name].equal(before[name]), name
+    assert after[f"{layer}.weight"].shape[0] == 3
+    last = load_file(sorted(run.state_path.glob("step-*"))[-1])
+    assert not any(name.startswith("optimizer.2") for name in last)  # the head's weight and bias are all it has
+    if views == "0":
+        parts = [name for name in last if name.partition(".")[0] in ("model", "average")]
+        assert all(last[name].equal(before[name.partition(".")[2]]) for name in parts if f".{layer}." not in name)
 
 
 def test_the_last_blocks_can_be_trained(body: Path, tmp_path: Path, make_photos: Make):
@@ -118,7 +123,9 @@ def test_converted_checkpoints_say_what_they_are(tmp_path: Path, make_photos: Ma
     ("words", "told"),
     [
         (("--tune", "head"), "--weights with --tune head"),
-        (("--tune", "last:0", "--weights", "BODY"), "--tune all, head or last:N"),
+        (("--tune", "last:0", "--weights", "BODY"), "--tune all, head, last:N"),
+        (("--tune", "head", "--weights", "BODY", "--augment", "rotation=9", "--epochs", "1"), "--feature-views from 2"),
+        (("--weights", "BODY", "--head", "64,drop:0.5"), "head=1024,dropout:0.5"),
         (("--tune", "last:99", "--weights", "BODY"), "at most"),
         (("--weights", "missing.safetensors"), "a run or a file of weights"),
         (("--weights", __file__), "--model NAME beside --weights"),

@@ -105,10 +105,12 @@ def build_cache(
     folder = root / _key(index, spec)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _turn(folder):
+        with Turn(folder):
             entries = _Builder(folder, spec, threads=threads, progress=progress).bring_up_to_date(index)
     except OSError as error:
-        raise _disk_error(error, folder=folder, wanted_bytes=len(index) * spec.square_bytes) from None
+        raise disk_error(
+            error, what="decoded pictures", folder=folder, wanted_bytes=len(index) * spec.square_bytes
+        ) from None
     return _open(folder, spec, index=index, entries=entries)
 
 
@@ -118,7 +120,7 @@ def _key(index: Index, spec: CacheSpec) -> str:
     return f"{digest}-{spec.side}px-{spec.channels}c-v{VERSION}"
 
 
-class _turn:
+class Turn:
     """Hold the cache's lock; say so when another process has it."""
 
     def __init__(self, folder: Path) -> None:
@@ -306,18 +308,19 @@ def _open(folder: Path, spec: CacheSpec, *, index: Index, entries: dict[str, Ent
     return PixelCache(pixels=pixels, slots=slots, aspects=aspects), filled
 
 
-def _disk_error(error: OSError, *, folder: Path, wanted_bytes: int) -> CacheError:
+def disk_error(error: OSError, *, what: str, folder: Path, wanted_bytes: int) -> CacheError:
+    """What the user is told when the cache can't be written."""
     megabytes = wanted_bytes / 1e6
     other = "set PICTAXA_CACHE or --cache to a folder with room"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(folder if folder.exists() else folder.anchor).free / 1e6
         return CacheError(
-            f"{megabytes:,.0f} MB of disk for the decoded pictures",
+            f"{megabytes:,.0f} MB of disk for {what}",
             found=f"{free:,.0f} MB free at {folder}",
             fix=f"Make room, {other}, or train at a smaller --size.",
         )
     return CacheError(
-        f"a folder to keep decoded pictures in, {megabytes:,.0f} MB",
+        f"a folder to keep {what} in, {megabytes:,.0f} MB",
         found=f"{folder}: {error.strerror or error}",
         fix=f"Check its permissions, or {other}.",
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +38,7 @@ class Classifier(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
     entry = ""  # its name in the zoo; `create_model` sets it
+    options: Mapping[str, Any] = MappingProxyType({})  # of the entry, as `create_model` was given them
     least_size = 1  # of the pictures' sides, pixels; `create_model` sets the entry's
     auxiliary: tuple[str, ...] = ()  # names of the auxiliary heads, each None where it is left out
 
@@ -95,6 +98,10 @@ class Classifier(nn.Module):
     def head_layers(self) -> tuple[str, ...]:
         """Paths of the dense layers whose outputs are the classes, auxiliary heads' among them."""
         return tuple(path for path, part in self.named_modules() if isinstance(part, ClassifierLayer))
+
+    def main_head(self) -> str:
+        """Path of the part that gives the logits: the last dense layer, or the hidden layers that end in it."""
+        return self.blocks_in_order()[-1][0]
 
     def blocks_in_order(self) -> list[list[str]]:
         """Paths of the parts with weights in their order, auxiliary heads left out; the last is the head.

@@ -146,7 +146,7 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def summarise_model(
-    name: str, *, size: int, num_classes: int = 1000, channels: int = 3, options: dict[str, object] | None = None
+    name: str, *, size: int, num_classes: int = 1000, channels: int = 3, options: dict[str, Any] | None = None
 ) -> Summary:
     """Build an entry on the meta device, pass one picture through it, and write down what happened."""
     with torch.device("meta"):

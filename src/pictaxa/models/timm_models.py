@@ -70,6 +70,13 @@ class TimmClassifier(Classifier):
             path for path, part in self.named_modules() if isinstance(part, nn.Linear) and any(part is p for p in parts)
         )
 
+    def main_head(self) -> str:
+        """What timm calls the model's classifier; ModelError where that is not one dense layer."""
+        paths = self.head_layers()
+        if len(paths) != 1:
+            raise ModelError("a model with one dense layer for its classes", found=self.entry, fix="Use --tune all.")
+        return paths[0]
+
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Features -> (N, num_classes)."""
         logits: torch.Tensor = self.network.forward_head(features)

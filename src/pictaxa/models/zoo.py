@@ -13,6 +13,7 @@ import torch
 from ..device import lay_out
 from ..errors import ModelError, close_matches
 from . import alexnet, googlenet, inception, mobilenet, plain, resnet, resnet_cifar, resnet_lite, resnet_v2, vgg, vit
+from .heads import deepen
 from .layers import Classifier
 
 TIMM = "timm/"  # names that begin so are timm's
@@ -179,10 +180,13 @@ def find_entry(name: str) -> Entry:
     return ZOO[name]
 
 
-def create_model(name: str, num_classes: int = 1000, *, in_channels: int = 3, **options: object) -> Classifier:
+def create_model(
+    name: str, num_classes: int = 1000, *, in_channels: int = 3, head: str = "", **options: object
+) -> Classifier:
     """Build an entry of the zoo with fresh weights; `options` are the entry's own, as its class documents them.
 
-    `num_classes=0` gives pooled features instead of logits. ModelError on unknown names, options and bad counts.
+    `num_classes=0` gives pooled features instead of logits. `head` puts hidden layers before the classes, such as
+    "1024,dropout:0.5" (heads.py). ModelError on unknown names, options and bad counts.
     """
     entry = find_entry(name)
     if num_classes < 0:
@@ -194,23 +198,24 @@ def create_model(name: str, num_classes: int = 1000, *, in_channels: int = 3, **
         if choices and value not in choices:
             raise ModelError(f"{word}= one of its choices", found=repr(value), fix=close_matches(str(value), choices))
     model = entry.build(num_classes, in_channels, **options)
-    model.entry, model.least_size = name, entry.least_size
+    model.entry, model.options, model.least_size = name, options, entry.least_size
+    if head:
+        deepen(model, head)
     # So that the maps lie channels last from the first convolution on: CPUs are faster then, in float32 too.
     return lay_out(model, torch.channels_last)
 
 
 def _option_type(name: str, word: str) -> Any:
-    known = find_entry(name).option_types
+    known = {**find_entry(name).option_types, "head": str}
     if word not in known:
-        fix = close_matches(word, known) if known else f"{name} has no options."
-        raise ModelError(f"an option of {name}", found=repr(word), fix=fix)
+        raise ModelError(f"an option of {name}", found=repr(word), fix=close_matches(word, known))
     return known[word]
 
 
-def parse_options(name: str, words: tuple[str, ...]) -> dict[str, object]:
+def parse_options(name: str, words: tuple[str, ...]) -> dict[str, Any]:
     """`("dropout=0.3",)` to `{"dropout": 0.3}`, each value of the option's type."""
     entry = find_entry(name)
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     for word in words:
         key, _, text = word.partition("=")
         kind = _option_type(name, key)

@@ -62,6 +62,17 @@ def save_state(folder: Path, counters: Counters, *, model: nn.Module, average: n
     return path
 
 
+def keep_body(path: Path, model: nn.Module) -> None:
+    """Write the weights that a training starts with, for one whose states hold no body."""
+    path.parent.mkdir(exist_ok=True)
+    save_tensors(model.state_dict(), path)
+
+
+def has_state(folder: Path) -> bool:
+    """Whether there is a saved state, whole or not."""
+    return any(folder.glob("step-*.safetensors"))
+
+
 def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> Counters:
     """Fill model, average and optimizer from the newest whole state; RunError when there is none."""
     problems = []

@@ -16,22 +16,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..augment.mixing import draw_mix, neighbours
-from ..augment.policy import Augmenter
 from ..config import TrainConfig
-from ..data.batches import epoch_order, read_batches
+from ..data.batches import epoch_order
 from ..errors import TrainingError
 from ..models.layers import Classifier
 from ..progress import TrainProgress, clock, say
 from ..run import Run
-from .averaging import start_average, update_average
-from .checkpoint import Counters, load_state, save_state
+from ..weights.files import load_model_weights
+from .averaging import update_average
+from .checkpoint import Counters, has_state, keep_body, load_state, save_state
+from .learner import HeadAlone, Learner, WholeModel, fit_head
 from .loss import total_loss, weigh_classes
-from .optimizer import Optimizer, make_optimizer, set_rate
+from .optimizer import Optimizer, set_rate
 from .prepare import Job, prepare, prepare_again
 from .schedule import Length, rate_at
-from .transfer import body_share, set_training
-from .validation import keep_best, validate
+from .validation import judge, keep_judgement
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
 FINISH_SECONDS = 0.3  # to write the last files
@@ -49,11 +48,11 @@ class Interrupted(Exception):
 class Session:
     """What changes while a Job runs."""
 
-    model: Classifier
-    average: Classifier
+    learner: Learner
     optimizer: Optimizer
     counters: Counters
     started: float  # time.monotonic() minus the seconds already trained
+    looking_seconds: float = 0.0  # that it took to compute a frozen body's features
     last_saved: float = -math.inf
 
     @property
@@ -69,19 +68,42 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     """
     started = time.monotonic() if started is None else started
     job, model = prepare(config)
-    optimizer = make_optimizer(model, config.optimization, body_share=body_share(config.transfer))
-    return _run(job, Session(model, start_average(model), optimizer, Counters(), started + job.decode_seconds))
+    if job.config.transfer.begins_with_head:
+        keep_body(job.run.body_path, model)
+    session = _start(job, model)
+    session.started = started + job.decode_seconds + session.looking_seconds
+    return _run(job, session)
 
 
 def resume_run(path: Path) -> Run:
     """Go on from the newest saved state; a training by epochs ends with the weights it would have had."""
     job = prepare_again(path)
     model = job.fresh_model()
-    average = start_average(model)
-    optimizer = make_optimizer(model, job.config.optimization, body_share=body_share(job.config.transfer))
-    counters = load_state(job.run.state_path, model=model, average=average, optimizer=optimizer)
+    if job.config.transfer.begins_with_head:
+        load_model_weights(model, job.run.body_path)
+        if not has_state(job.run.state_path):  # it was cut off before its first step
+            say("resume    from the start")
+            return _run(job, _start(job, model))
+    session = _start(job, model, resumed=True)
+    counters = load_state(
+        job.run.state_path,
+        model=session.learner.trained,
+        average=session.learner.average,
+        optimizer=session.optimizer,
+    )
     say(f"resume    after step {counters.step}, epoch {counters.epoch + 1}, {clock(counters.seconds)} trained")
-    return _run(job, Session(model, average, optimizer, counters, time.monotonic() - counters.seconds))
+    session.counters, session.started = counters, time.monotonic() - counters.seconds
+    return _run(job, session)
+
+
+def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
+    """A training before its first step; what a frozen body makes of the pictures is computed here."""
+    before = time.monotonic()
+    if job.config.transfer.tune == "head,all" and not resumed:
+        fit_head(job, model)
+    learner = HeadAlone(job, model) if job.config.transfer.on_features else WholeModel(job, model)
+    now = time.monotonic()
+    return Session(learner, learner.make_optimizer(), Counters(), started=now, looking_seconds=now - before)
 
 
 def _run(job: Job, session: Session) -> Run:
@@ -100,6 +122,7 @@ def _run(job: Job, session: Session) -> Run:
         raise TrainingError(
             "time for at least one step", found=f"--minutes {schedule.minutes:g}", fix="Give more --minutes."
         )
+    session.learner.finish()
     say(
         f"done      {counters.epoch} epochs, {counters.step} steps in {clock(session.seconds)}; "
         f"best validation accuracy {counters.best_accuracy:.1%} (epoch {counters.best_epoch})"
@@ -113,31 +136,24 @@ def _train_epoch(
     """The steps of an epoch that are still to do, or as many as the time allows."""
     config, counters = job.config, session.counters
     optimization = config.optimization
-    model, optimizer = set_training(session.model), session.optimizer
-    augment = Augmenter(job.policy, job.geometry.view, seed=config.seed)
+    learner, optimizer = session.learner, session.optimizer
+    learner.set_training()
     class_weights = weigh_classes(job)
-    parameters = list(model.parameters())
+    parameters = list(learner.trained.parameters())
     order = epoch_order(job.train_rows, counters.epoch, seed=config.seed, batch_size=config.schedule.batch_size)
-    batches = read_batches(job.cache, order[counters.batch :], labels=job.index.labels, device=job.plan.device)
 
     asked_for_pictures = time.monotonic()
-    for batch in batches:
+    for batch in learner.batches(order[counters.batch :], epoch=counters.epoch):
         progress = _progress(job, session, length)
         if progress >= 1:
             break
         rate = rate_at(progress, peak=job.peak_rate, warm_up=config.schedule.warm_up)
         set_rate(optimizer, rate)
         torch.manual_seed(_step_seed(config.seed, counters.step))  # for dropout
-        images = augment(
-            batch.images, batch.rows, aspects=batch.aspects, epoch=counters.epoch, size=job.size_at(progress)
-        )
-        mix = draw_mix(job.policy.cutmix, counters.step, seed=config.seed)
-        images, own_share = mix.pictures(images) if mix else (images, 1.0)
-        targets = ((batch.labels, own_share), (neighbours(batch.labels), 1 - own_share))
+        inputs, targets = learner.present(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
 
-        with job.plan.autocast():
-            heads = model.training_logits(images)
+        heads = learner.heads(inputs)
         loss = total_loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing)
         loss_value = loss.item()
         if not math.isfinite(loss_value):
@@ -147,7 +163,7 @@ def _train_epoch(
         if optimization.clip_norm is not None:
             nn.utils.clip_grad_norm_(parameters, optimization.clip_norm)
         optimizer.step()
-        update_average(session.average, model, decay=optimization.average, step=counters.step)
+        update_average(learner.average, learner.trained, decay=optimization.average, step=counters.step)
 
         mostly = max(targets, key=lambda target: target[1])[0]  # the label that most of each picture has
         _count(counters, mostly, loss=loss_value, logits=heads[0][0])
@@ -174,13 +190,17 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
     since = session.seconds - counters.validated_at_seconds
     due = length.steps is not None or counters.validation_seconds <= VALIDATION_SHARE * since
     if due or progress >= 1:
-        scores, logits = validate(job, session.average, counters)
+        before = time.monotonic()
+        logits = session.learner.validate()
+        scores = judge(job, logits)
+        counters.validation_seconds = time.monotonic() - before
         counters.validated_at_seconds = session.seconds
         row |= scores
         best = scores["val_accuracy"] >= counters.best_accuracy
         if best:
             counters.best_accuracy, counters.best_epoch = scores["val_accuracy"], counters.epoch + 1
-            keep_best(job, session.average, logits)
+            session.learner.keep_best()
+            keep_judgement(job, logits)
         display.epoch(row, best=best)
     counters.log.append(row)
     job.run.write_log(counters.log)
@@ -226,15 +246,16 @@ def _row(job: Job, session: Session, progress: float) -> dict[str, Any]:
 
 def _save(job: Job, session: Session) -> None:
     # The loss of the last step was finite, but the update after it may have been the one that blew up.
-    if not all(bool(parameter.isfinite().all()) for parameter in session.model.parameters()):
+    learner = session.learner
+    if not all(bool(parameter.isfinite().all()) for parameter in learner.trained.parameters()):
         rate = float(session.optimizer.groups[0]["lr"])
         raise _diverged(job, session.counters.step, rate=rate, what="weights that are not finite")
     session.counters.seconds = session.seconds
     save_state(
         job.run.state_path,
         session.counters,
-        model=session.model,
-        average=session.average,
+        model=learner.trained,
+        average=learner.average,
         optimizer=session.optimizer,
     )
     session.last_saved = time.monotonic()

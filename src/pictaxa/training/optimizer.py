@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..config import OptimizerConfig
-from ..models.layers import ClassifierLayer
 
 
-def parameter_groups(model: nn.Module, weight_decay: float, *, body_share: float = 1.0) -> list[dict[str, Any]]:
+def parameter_groups(
+    model: nn.Module, weight_decay: float, *, shares: Mapping[str, float] = MappingProxyType({})
+) -> list[dict[str, Any]]:
     """Weights with decay; biases and batch norm's scales and shifts (all one-dimensional) without (He et al. 2018).
 
-    `body_share` is the part of the learning rate that all but the classifier layers get.
+    `shares` are the parts of the learning rate by parameter name; the whole where there is none.
     """
-    in_heads = {id(p) for part in model.modules() if isinstance(part, ClassifierLayer) for p in part.parameters()}
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    body, heads = [p for p in trained if id(p) not in in_heads], [p for p in trained if id(p) in in_heads]
-    groups = []
-    for parameters, share in ((trained, 1.0),) if body_share == 1 else ((body, body_share), (heads, 1.0)):
-        groups += [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, "rate_share": share},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "rate_share": share},
-        ]
-    return groups
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}  # (share of the rate, weight decay) -> parameters
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((shares.get(name, 1.0), decay), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": decay, "rate_share": share}
+        for (share, decay), parameters in groups.items()
+    ]
 
 
 class Optimizer:
@@ -82,9 +84,11 @@ def _as_stored(parameter: nn.Parameter) -> torch.Tensor:
     return weight
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig, *, body_share: float = 1.0) -> Optimizer:
+def make_optimizer(
+    model: nn.Module, config: OptimizerConfig, *, shares: Mapping[str, float] = MappingProxyType({})
+) -> Optimizer:
     """SGD with Nesterov momentum, Adam or AdamW; the learning rate is set before every step."""
-    groups = parameter_groups(model, config.weight_decay, body_share=body_share)
+    groups = parameter_groups(model, config.weight_decay, shares=shares)
     parameters = [parameter for group in groups for parameter in group["params"]]
     stored = [{**group, "params": [_as_stored(parameter) for parameter in group["params"]]} for group in groups]
     # One kernel for all of a tensor's arithmetic, where the device has it.

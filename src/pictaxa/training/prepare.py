@@ -22,6 +22,7 @@ from ..models.layers import Classifier
 from ..models.zoo import check_size, create_model, find_entry, parse_options
 from ..progress import DecodeProgress, say
 from ..run import Geometry, Run, create_run, next_run_path, open_run
+from .features import Gallery
 from .schedule import peak_rate, size_at
 from .transfer import freeze, settle_model, start_from_weights
 
@@ -64,6 +65,11 @@ class Job:
         small_first = self.config.schedule.small_first
         return size_at(progress, size=self.size, least_size=entry.least_size, small_first=small_first)
 
+    @property
+    def gallery(self) -> Gallery:
+        """The pictures as a frozen body looks at them."""
+        return Gallery(self.index, self.cache, self.geometry, self.plan, _cache_root(self.config))
+
     def fresh_model(self) -> Classifier:
         """As training starts without `--weights`."""
         return _fresh_model(self.config, self.index, self.geometry, self.size, self.plan)
@@ -71,8 +77,7 @@ class Job:
 
 def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     """Read, decode and split the pictures, choose what was left open, make the run folder; the model to train."""
-    config = replace(config, data=config.data.expanduser().resolve(), schedule=config.schedule.resolved())
-    config = settle_model(config)
+    config = settle_model(replace(config, data=config.data.expanduser().resolve()).resolved())
     find_entry(config.model)
     policy = find_policy(config.augmentation.policy, config.augmentation.augment)
     plan = choose_plan(config.machine)
@@ -159,9 +164,11 @@ def _decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan
     apply_plan(plan)
     spec = CacheSpec(side=geometry.square, channels=geometry.channels)
     with DecodeProgress() as progress:
-        return build_cache(
-            index, spec, root=config.cache or default_cache_root(), threads=plan.threads, progress=progress
-        )
+        return build_cache(index, spec, root=_cache_root(config), threads=plan.threads, progress=progress)
+
+
+def _cache_root(config: TrainConfig) -> Path:
+    return config.cache or default_cache_root()
 
 
 def _write(job: Job) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..config import TrainConfig, TransferConfig
 from ..errors import ConfigError, WeightsError
+from ..models.heads import HiddenHead
 from ..models.layers import Classifier, ClassifierLayer
 from ..models.zoo import find_entry
 from ..run import open_run
@@ -17,6 +18,7 @@ from ..weights.loading import Translated, give, translate
 
 DEFAULT_MODEL = "resnet_lite"
 BODY_SHARE = 0.5  # of the learning rate for a body with learnt weights (docs/measured.md)
+EARLIEST_SHARE = 0.1  # of it for the first block with --tune head,all
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ def read_origin(weights: Path) -> Origin:
 
 def settle_model(config: TrainConfig) -> TrainConfig:
     """`--model auto` becomes the architecture that the weights are of, with its options, or the default one."""
+    if config.transfer.head:
+        others = tuple(option for option in config.model_options if not option.startswith("head="))
+        config = replace(config, model_options=(*others, f"head={config.transfer.head}"))
     if config.transfer.weights is None:
         return config if config.model != "auto" else replace(config, model=DEFAULT_MODEL)
     weights = config.transfer.weights.expanduser().resolve()
@@ -64,7 +69,9 @@ def settle_model(config: TrainConfig) -> TrainConfig:
     options = origin.options
     if find_entry(origin.model).size_option:  # this training chooses its own
         options = tuple(option for option in options if not option.startswith("size="))
-    return replace(config, model=origin.model, model_options=config.model_options or options)
+    given = {option.partition("=")[0] for option in config.model_options}
+    kept = tuple(option for option in options if option.partition("=")[0] not in given)
+    return replace(config, model=origin.model, model_options=(*kept, *config.model_options))
 
 
 def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> list[str]:
@@ -107,10 +114,10 @@ def _fit_classes(model: Classifier, weights: Translated, *, known: Sequence[str]
 
 def freeze(model: Classifier, tune: str) -> None:
     """Leave requires_grad to what `tune` says: all, head, or last:N blocks and the head."""
-    if tune == "all":
+    if tune in ("all", "head,all"):
         return
     *body, head = model.blocks_in_order()
-    if not any(isinstance(model.get_submodule(path), ClassifierLayer) for path in head):
+    if not any(isinstance(model.get_submodule(path), (ClassifierLayer, HiddenHead)) for path in head):
         raise ConfigError("a model whose last part is its head", found=model.entry, fix="Use --tune all.")
     count = 0 if tune == "head" else int(tune.removeprefix("last:"))
     if count > len(body):
@@ -123,9 +130,24 @@ def freeze(model: Classifier, tune: str) -> None:
             model.get_submodule(path).requires_grad_(True)
 
 
-def body_share(config: TransferConfig) -> float:
-    """The part of the learning rate that the body gets; a head, which is often new, always gets the whole."""
-    return 1.0 if config.weights is None else BODY_SHARE
+def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
+    """The part of the learning rate that each parameter gets, by name; a head, which is often new, gets the whole.
+
+    With `--tune head,all` the head is no longer new when the rest begins to learn, and what lies early in the body,
+    which is of use for any pictures, gets less than what lies late: the first block EARLIEST_SHARE, in equal ratios.
+    """
+    if config.weights is None:
+        return {}
+    in_heads = [f"{path}." for path in (*model.head_layers(), model.main_head())]
+    body_share = {name: BODY_SHARE for name, _ in model.named_parameters() if not name.startswith(tuple(in_heads))}
+    if config.tune != "head,all":
+        return body_share
+    *body, _ = model.blocks_in_order()
+    shares = dict.fromkeys(body_share, EARLIEST_SHARE)  # tokens and positions, which belong to no block
+    for number, paths in enumerate(body):
+        share = EARLIEST_SHARE ** ((len(body) - number) / len(body))
+        shares |= {name: share for name in body_share if name.startswith(tuple(f"{path}." for path in paths))}
+    return shares
 
 
 def set_training(model: Classifier) -> Classifier:

@@ -1,8 +1,7 @@
-"""Validating the averaged weights, and keeping the best of them."""
+"""What a model says of the validation pictures, and what that is worth."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,9 @@ import torch
 
 from ..data.batches import in_order, read_batches
 from ..metrics import Predictions, log_loss, softmax, summarise
-from ..models.folding import fold_norms
 from ..models.layers import Classifier
 from ..predict import BATCH, square_logits
 from ..run import Run
-from ..weights.files import save_tensors
-from .checkpoint import Counters
 from .prepare import Job
 
 PROBES = 4  # squares kept with their logits
@@ -30,19 +26,15 @@ def split_logits(job: Job, model: Classifier, rows: np.ndarray) -> np.ndarray:
     return torch.cat(parts).cpu().numpy()
 
 
-def validate(job: Job, average: Classifier, counters: Counters) -> tuple[dict[str, Any], np.ndarray]:
-    """The log's validation columns, and the (n, classes) logits they come from."""
-    before = time.monotonic()
-    logits = split_logits(job, fold_norms(average, size=job.geometry.size), job.val_rows)
-    counters.validation_seconds = time.monotonic() - before
+def judge(job: Job, logits: np.ndarray) -> dict[str, Any]:
+    """The log's validation columns for (n, classes) logits of the validation pictures."""
     predictions = _predictions(job, logits)
     right = predictions.predicted == predictions.labels
-    return {"val_loss": log_loss(predictions), "val_accuracy": float(right.mean())}, logits
+    return {"val_loss": log_loss(predictions), "val_accuracy": float(right.mean())}
 
 
-def keep_best(job: Job, average: Classifier, logits: np.ndarray) -> None:
-    """Write the weights and what they say of the validation pictures into the run folder."""
-    save_tensors(average.state_dict(), job.run.model_path)
+def keep_judgement(job: Job, logits: np.ndarray) -> None:
+    """Write what the best weights say of the validation pictures into the run folder."""
     predictions = _predictions(job, logits)
     write_predictions(
         job.run, predictions, classes=job.index.classes, split="val", index_paths=job.index.column("path")

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ConfigError, WeightsError, close_matches
+from ..models.heads import has_hidden_layers
 from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, Classifier
-from ..models.zoo import find_entry
+from ..models.zoo import create_model, find_entry
 from ..run import Run
 from . import jax, keras, timm, torchvision
 from .foreign import read_npz, read_torch
@@ -77,6 +78,7 @@ def give(model: Classifier, weights: Translated) -> None:
     _fit_positions(weights, state)
     _fit_channels(model, weights, state)
     _fit_auxiliary(model, weights)
+    _fit_hidden(model, weights)
     _fit_head(model, weights, state)
     kept = {name: value for name, value in state.items() if name.rpartition(".")[0] in weights.fresh}
     fill(model, {**kept, **weights.tensors})
@@ -84,6 +86,9 @@ def give(model: Classifier, weights: Translated) -> None:
 
 def translate(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
     """A checkpoint's weights by the names and axes of an entry, which need not have its number of classes."""
+    if has_hidden_layers(model) and source != "pictaxa":
+        with torch.device("meta"):  # the others know the entry without hidden layers
+            model = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options)
     if source not in get_args(Source):
         raise ConfigError("a source of weights", found=repr(source), fix=close_matches(str(source), get_args(Source)))
     path = Path(file)
@@ -209,6 +214,22 @@ def _fit_auxiliary(model: Classifier, weights: Translated) -> None:
             for inner, layer in part.named_modules():
                 if any(True for _ in layer.parameters(recurse=False)):
                     weights.fresh[f"{path}.{inner}"] = "the file has no auxiliary head"
+
+
+def _fit_hidden(model: Classifier, weights: Translated) -> None:
+    """Hidden layers before the classes are new, unless the file has them too."""
+    if not has_hidden_layers(model):
+        return
+    path = model.main_head()
+    theirs = [name for name in (f"{path}.weight", f"{path}.bias") if name in weights.tensors]
+    if any(name.startswith(f"{path}.") for name in weights.tensors) and not theirs:
+        return  # hidden layers there too
+    for name in theirs:
+        del weights.tensors[name]
+        weights.dropped[name] = "the layer for the classes, where this model has hidden layers before it"
+    for inner, layer in model.get_submodule(path).named_modules():
+        if isinstance(layer, nn.Linear):
+            weights.fresh[f"{path}.{inner}"] = "the file's head has no hidden layers"
 
 
 def _fit_head(model: Classifier, weights: Translated, state: dict[str, torch.Tensor]) -> None:

@@ -1,0 +1,229 @@
+"""What learns, and from what: the whole model from pictures, or its head alone from a frozen body's vectors."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..augment.mixing import draw_mix, neighbours
+from ..augment.policy import Augmenter
+from ..config import DEFAULT_HEAD_EPOCHS
+from ..data.batches import Batch, epoch_order, read_batches
+from ..models.folding import fold_norms
+from ..models.heads import dropout_before, first_layer
+from ..models.layers import Classifier
+from ..progress import say
+from ..weights.files import load_model_weights, save_tensors
+from .averaging import start_average
+from .features import Look, take_looks
+from .loss import total_loss, weigh_classes
+from .optimizer import Optimizer, make_optimizer, set_rate
+from .prepare import Job
+from .schedule import rate_at
+from .transfer import rate_shares, set_training
+from .validation import split_logits
+
+Heads = tuple[tuple[torch.Tensor, float], ...]  # (N, classes) logits and their weight in the loss
+Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the share that they have in each picture
+
+VECTOR_LENGTH = 16.0  # of the standardised vectors, root mean square (docs/measured.md)
+
+
+class WholeModel:
+    """A model and the running average of its weights, learning from pictures that are varied anew in each epoch."""
+
+    def __init__(self, job: Job, model: Classifier) -> None:
+        self.job = job
+        self.trained = model
+        self.average = start_average(model)
+        self.augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
+
+    def make_optimizer(self) -> Optimizer:
+        """For all that is not frozen, each part at its share of the rate."""
+        config = self.job.config
+        return make_optimizer(self.trained, config.optimization, shares=rate_shares(self.trained, config.transfer))
+
+    def set_training(self) -> None:
+        """Training mode, but for what is frozen."""
+        set_training(self.trained)
+
+    def batches(self, order: list[np.ndarray], *, epoch: int) -> Iterator[Batch]:
+        """The pictures of these rows, each batch read while the one before it is worked on."""
+        return read_batches(self.job.cache, order, labels=self.job.index.labels, device=self.job.plan.device)
+
+    def present(self, batch: Batch, *, epoch: int, step: int, progress: float) -> tuple[torch.Tensor, Targets]:
+        """What the model sees of a batch, and what it should say."""
+        job, size = self.job, self.job.size_at(progress)
+        images = self.augment(batch.images, batch.rows, aspects=batch.aspects, epoch=epoch, size=size)
+        mix = draw_mix(job.policy.cutmix, step, seed=job.config.seed)
+        images, own_share = mix.pictures(images) if mix else (images, 1.0)
+        return images, ((batch.labels, own_share), (neighbours(batch.labels), 1 - own_share))
+
+    def heads(self, images: torch.Tensor) -> Heads:
+        """The main head's logits, and any auxiliary heads'."""
+        with self.job.plan.autocast():
+            return self.trained.training_logits(images)
+
+    def validate(self) -> np.ndarray:
+        """(n, classes) float32 logits of the average for the validation pictures, as prediction would give them."""
+        return split_logits(self.job, fold_norms(self.average, size=self.job.geometry.size), self.job.val_rows)
+
+    def keep_best(self) -> None:
+        """Write the average's weights into the run folder."""
+        save_tensors(self.average.state_dict(), self.job.run.model_path)
+
+    def finish(self) -> None:
+        """The best weights are written already."""
+
+
+class VectorHead(nn.Module):
+    """A head on vectors that are moved and scaled to mean zero and one length; it is given them as they are."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, head: nn.Module, mean: torch.Tensor, scale: torch.Tensor, *, dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)  # (width,)
+        self.register_buffer("scale", scale)  # (width,)
+        self.dropout = dropout
+        self.head = copy.deepcopy(head)
+        first = first_layer(self.head)
+        with torch.no_grad():  # the same logits as before
+            first.bias.add_(first.weight @ mean)
+            first.weight.div_(scale)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """(N, width) -> (N, classes)."""
+        vectors = F.dropout((vectors - self.mean) * self.scale, self.dropout, self.training)
+        logits: torch.Tensor = self.head(vectors)
+        return logits
+
+    def plain(self) -> nn.Module:
+        """A copy of the head that takes vectors as a body gives them."""
+        head = copy.deepcopy(self.head)
+        first = first_layer(head)
+        with torch.no_grad():
+            first.weight.mul_(self.scale)
+            first.bias.sub_(first.weight @ self.mean)
+        return head
+
+
+class HeadAlone:
+    """A model's head, learning from the vectors that its frozen body makes of each picture, once.
+
+    With one view the body sees pictures as prediction does; with K views, as the first K epochs would have varied them,
+    and epoch e learns from view e modulo K.
+    """
+
+    def __init__(self, job: Job, model: Classifier, *, validates: bool = True) -> None:
+        self.job = job
+        self.model = model
+        self.views, self.val_looks = _look(job, model, validates=validates)
+        self.places = np.full(len(job.index), -1)
+        self.places[job.train_rows] = np.arange(len(job.train_rows))
+        mean, scale = (torch.from_numpy(value).to(job.plan.device) for value in standardise(self.views[0]))
+        head = model.get_submodule(model.main_head())
+        self.trained = VectorHead(head, mean, scale, dropout=dropout_before(model, size=job.geometry.size))
+        self.average = start_average(self.trained)
+
+    def make_optimizer(self) -> Optimizer:
+        """For the head."""
+        return make_optimizer(self.trained, self.job.config.optimization)
+
+    def set_training(self) -> None:
+        """With dropout."""
+        self.trained.train()
+
+    def batches(self, order: list[np.ndarray], *, epoch: int) -> Iterator[Batch]:
+        """The vectors of these rows, of the epoch's view."""
+        job, view = self.job, self.views[epoch % len(self.views)]
+        for rows in order:
+            yield Batch(
+                images=torch.from_numpy(view[self.places[rows]]).to(job.plan.device),
+                labels=torch.from_numpy(job.index.labels[rows]).to(job.plan.device),
+                rows=rows,
+                aspects=job.cache.aspects[rows],
+            )
+
+    def present(self, batch: Batch, *, epoch: int, step: int, progress: float) -> tuple[torch.Tensor, Targets]:
+        """The vectors as they are."""
+        return batch.images, ((batch.labels, 1.0),)
+
+    def heads(self, vectors: torch.Tensor) -> Heads:
+        """The one head's logits."""
+        return ((self.trained(vectors), 1.0),)
+
+    @torch.inference_mode()
+    def validate(self) -> np.ndarray:
+        """(n, classes) float32 logits of the average for the validation pictures, as prediction would give them."""
+        head = self.average.plain().eval()
+        looks = [head(torch.from_numpy(np.array(look)).to(self.job.plan.device)) for look in self.val_looks]
+        logits: np.ndarray = torch.stack(looks).mean(dim=0).cpu().numpy()
+        return logits
+
+    def keep_best(self) -> None:
+        """Write the head alone: the body, which may be large, follows at the end."""
+        save_tensors(self.average.state_dict(), self.job.run.best_head_path)
+
+    def finish(self) -> None:
+        """Write the whole model with the best head."""
+        load_model_weights(self.average, self.job.run.best_head_path)
+        self.model.set_submodule(self.model.main_head(), self.average.plain())
+        save_tensors(self.model.state_dict(), self.job.run.model_path)
+
+
+def _look(job: Job, model: Classifier, *, validates: bool) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The training pictures' vectors, (n, width) for each view, and the validation pictures', mirrored ones too."""
+    views = job.config.transfer.feature_views
+    augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed) if views > 1 else None
+    train = [Look(job.train_rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
+    val = [Look(job.val_rows, mirrored=mirrored) for mirrored in (False, True)[: 1 + job.geometry.flip_average]]
+    vectors = take_looks(job.gallery, model, [*train, *(val if validates else ())])
+    return vectors[:views], vectors[views:]
+
+
+def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, width) -> float32 mean and scale, each (width,): (vectors - mean) * scale has one root mean square length.
+
+    Numbers that hardly vary are not enlarged to the others' size: they are mostly noise.
+    """
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    deviation = vectors.std(axis=0, dtype=np.float64)
+    typical = np.sqrt((deviation**2).mean()) + 1e-12
+    scale = VECTOR_LENGTH / np.sqrt(len(mean)) / np.maximum(deviation, typical / 4)
+    return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def fit_head(job: Job, model: Classifier) -> None:
+    """Train a model's head, on what its body makes of the pictures as they are, before all of it is trained."""
+    learner = HeadAlone(job, model, validates=False)
+    optimizer, optimization = learner.make_optimizer(), job.config.optimization
+    class_weights = weigh_classes(job)
+    steps = DEFAULT_HEAD_EPOCHS * job.steps_per_epoch
+    learner.set_training()
+    step = right = 0
+    for epoch in range(DEFAULT_HEAD_EPOCHS):
+        right = 0
+        order = epoch_order(job.train_rows, epoch, seed=job.config.seed, batch_size=job.config.schedule.batch_size)
+        for batch in learner.batches(order, epoch=epoch):
+            set_rate(optimizer, rate_at(step / steps, peak=job.peak_rate, warm_up=job.config.schedule.warm_up))
+            torch.manual_seed(job.config.seed + step)  # for dropout
+            inputs, targets = learner.present(batch, epoch=epoch, step=step, progress=0.0)
+            heads = learner.heads(inputs)
+            optimizer.zero_grad()
+            total_loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing).backward()
+            optimizer.step()
+            right += int((heads[0][0].argmax(dim=1) == batch.labels).sum())
+            step += 1
+    model.set_submodule(model.main_head(), learner.trained.plain())
+    share = right / len(job.train_rows)
+    say(f"head      {share:.1%} of the training pictures right after {epoch + 1} epochs with the body frozen")
+
+
+Learner = WholeModel | HeadAlone

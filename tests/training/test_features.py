@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import pictaxa
+from pictaxa.cli import main
+from pictaxa.models.heads import dropout_before, first_layer
+from pictaxa.models.layers import Classifier
+from pictaxa.models.zoo import create_model
+from pictaxa.run import open_run
+from pictaxa.training import features
+from pictaxa.training.features import without_head
+from pictaxa.training.learner import VECTOR_LENGTH, VectorHead, standardise
+
+Make = Callable[..., Path]
+TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32")
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> Path:
+    """A run of resnet_lite on two classes."""
+    folder = tmp_path_factory.mktemp("body")
+    data = make_photos(folder / "photos", {"a": 24, "b": 24})
+    words = ["train", str(data), "--out", str(folder / "run"), "--cache", str(folder / "cache"), *TINY]
+    assert main([*words, "--model", "resnet_lite", "--policy", "light", "--epochs", "2"]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def data(tmp_path: Path, make_photos: Make) -> Path:
+    """Four colours, 20 pictures each."""
+    return make_photos(tmp_path / "photos", {"w": 20, "x": 20, "y": 20, "z": 20})
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many pictures went through the body, a number for each batch."""
+    seen: list[int] = []
+    original = features._vectors
+
+    def counted(*arguments: object) -> torch.Tensor:
+        vectors = original(*arguments)
+        seen.append(len(vectors))
+        return vectors
+
+    monkeypatch.setattr(features, "_vectors", counted)
+    return seen
+
+
+def train(data: Path, body: Path, out: Path, *words: str) -> pictaxa.run.Run:
+    """A training of the head on a body."""
+    assert main(["train", str(data), "--weights", str(body), "--tune", "head", "--out", str(out), *TINY, *words]) == 0
+    return open_run(out)
+
+
+def test_twenty_epochs_cost_one_pass(data: Path, body: Path, tmp_path: Path, passes: list[int]):
+    """Each picture goes through the body once, whatever the epochs; a second training needs no pass at all."""
+    run = train(data, body, tmp_path / "run")
+    assert sum(passes) == 80
+    rows = run.log_rows()
+    assert len(rows) == 20 and float(rows[-1]["val_accuracy"]) >= 0.9
+    train(data, body, tmp_path / "again", "--rate", "0.01")
+    assert sum(passes) == 80
+
+
+def test_views_are_passes(data: Path, body: Path, tmp_path: Path, passes: list[int]):
+    """K views are K passes over the training pictures, and mirrored pictures are validated where training has them."""
+    run = train(data, body, tmp_path / "run", "--feature-views", "3", "--epochs", "2")
+    val = run.config["chosen"]["val_pictures"]
+    assert run.geometry.flip_average and sum(passes) == 3 * (80 - val) + 2 * val
+
+
+def test_other_weights_are_another_cache(data: Path, body: Path, tmp_path: Path, passes: list[int]):
+    """The name holds the body's weights and the pictures' bytes: with others, vectors are computed anew."""
+    train(data, body, tmp_path / "one", "--epochs", "1")
+    other = tmp_path / "other"
+    assert main(["train", str(data), "--model", "resnet_lite", "--out", str(other), "--epochs", "1", *TINY]) == 0
+    train(data, other, tmp_path / "two", "--epochs", "1")
+    assert sum(passes) == 160
+    (data / "w" / "0.png").write_bytes((data / "x" / "0.png").read_bytes())
+    train(data, body, tmp_path / "three", "--epochs", "1")
+    assert sum(passes) > 200
+
+
+def test_the_kept_model_says_what_validation_said(data: Path, body: Path, tmp_path: Path):
+    """The head is put back onto the body: prediction from files gives the logits that were validated."""
+    run = train(data, body, tmp_path / "run", "--epochs", "3")
+    squares, aspects, logits = run.probe()
+    predictor = pictaxa.load(run.path)
+    assert np.allclose(predictor.logits(squares, aspects), logits, atol=1e-4)
+
+
+def test_a_killed_pass_goes_on(
+    data: Path, body: Path, tmp_path: Path, passes: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    """Ctrl-C in the middle of the pass keeps what is computed, and --resume computes only the rest."""
+    counted = features._vectors
+
+    def stop(*arguments: object) -> torch.Tensor:
+        if sum(passes) >= 32:
+            raise KeyboardInterrupt
+        return counted(*arguments)
+
+    monkeypatch.setattr(features, "_vectors", stop)
+    words = ["--weights", str(body), "--tune", "head", "--epochs", "4", *TINY]
+    assert main(["train", str(data), "--out", str(tmp_path / "cut"), *words]) == 130
+    monkeypatch.setattr(features, "_vectors", counted)
+    assert main(["train", "--resume", str(tmp_path / "cut")]) == 0
+    assert sum(passes) == 80
+    whole = train(data, body, tmp_path / "whole", "--epochs", "4")
+    cut = load_file(open_run(tmp_path / "cut").model_path)
+    assert all(cut[name].equal(value) for name, value in load_file(whole.model_path).items())
+
+
+def test_a_killed_training_of_the_head_is_exact(
+    data: Path, body: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Stopped between two epochs and resumed, even without the file it started from, the weights are bitwise those."""
+    whole = train(data, body, tmp_path / "whole", "--epochs", "4")
+    copy = tmp_path / "body.safetensors"
+    copy.write_bytes((body / "model.safetensors").read_bytes())
+    from pictaxa.training import loop
+
+    finish, done = loop._finish_epoch, []
+
+    def stop(*arguments: object, **named: object) -> None:
+        finish(*arguments, **named)
+        done.append(1)
+        if len(done) == 2:
+            loop._save(*arguments[:2])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_finish_epoch", stop)
+    words = ["--weights", str(copy), "--model", "resnet_lite", "--tune", "head", "--epochs", "4", *TINY]
+    assert main(["train", str(data), "--out", str(tmp_path / "cut"), *words]) == 130
+    monkeypatch.undo()
+    copy.unlink()
+    monkeypatch.setenv("PICTAXA_CACHE", str(tmp_path / "new-cache"))
+    assert main(["train", "--resume", str(tmp_path / "cut")]) == 0
+    cut = load_file(open_run(tmp_path / "cut").model_path)
+    assert all(cut[name].equal(value) for name, value in load_file(whole.model_path).items())
+
+
+def test_hidden_layers(data: Path, body: Path, tmp_path: Path):
+    """--head puts layers before the classes; the run knows, so that prediction and further trainings do too."""
+    run = train(data, body, tmp_path / "run", "--head", "24,dropout:0.5", "--epochs", "5")
+    assert "head=24,dropout:0.5" in run.config["chosen"]["model_options"]
+    assert load_file(run.model_path)["fc.0.weight"].shape[0] == 24
+    assert pictaxa.load(run.path).predict(data / "w" / "0.png")[0].probabilities is not None
+    again = train(data, run.path, tmp_path / "again", "--epochs", "1", "--rate", "1e-9", "--average", "0")
+    before, after = (load_file(path) for path in (run.model_path, again.model_path))
+    assert all(torch.allclose(after[name], value, atol=1e-4) for name, value in before.items())
+
+
+def test_first_the_head_then_all(data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """--tune head,all begins with a head that is fitted to the body, and then every parameter moves."""
+    words = ["--weights", str(body), "--tune", "head,all", "--epochs", "2", "--out", str(tmp_path / "run"), *TINY]
+    assert main(["train", str(data), *words, "--small-first", "0", "--policy", "none"]) == 0
+    said = capsys.readouterr().out
+    assert "with the body frozen" in said
+    assert float(said.partition("head      ")[2].partition("%")[0]) > 80
+    before, after = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    assert not any(after[name].equal(value) for name, value in before.items() if name.endswith("conv.weight"))
+
+
+def test_a_head_on_vectors_is_the_head(body: Path):
+    """VectorHead gives a head's logits whatever the mean and the scale, and gives that head back."""
+    torch.manual_seed(0)
+    for options in ({}, {"head": "16"}):
+        model = create_model("resnet_lite", 3, **options).eval()
+        head = model.get_submodule(model.main_head())
+        vectors = torch.randn(8, first_layer(head).in_features) * 3 + 1
+        mean, scale = (torch.from_numpy(value) for value in standardise(vectors.numpy()))
+        moved = VectorHead(head, mean, scale, dropout=0.5).eval()
+        assert torch.allclose(moved(vectors), head(vectors), atol=1e-4)
+        assert torch.allclose(moved.plain()(vectors), head(vectors), atol=1e-4)
+
+
+def test_vectors_get_one_length():
+    """Mean zero, one root mean square length, and what hardly varies stays small."""
+    vectors = np.random.default_rng(0).normal(5, 3, (200, 64)).astype(np.float32)
+    vectors[:, 7] = 2 + 1e-6 * vectors[:, 7]
+    mean, scale = standardise(vectors)
+    moved = (vectors - mean) * scale
+    assert np.abs(moved.mean(axis=0)).max() < 1e-4
+    assert np.sqrt((moved**2).sum(axis=1).mean()) == pytest.approx(VECTOR_LENGTH, rel=0.02)
+    assert np.abs(moved[:, 7]).max() < 1e-3
+
+
+@pytest.mark.parametrize(("name", "rate"), [("vgg11", 0.5), ("resnet18", 0.0), ("mobilenet_v2", 0.2), ("lenet5", 0.0)])
+def test_dropout_before_the_head_is_found(name: str, rate: float):
+    """The rate of the dropout whose result the last layer takes, wherever the family has it."""
+    with torch.device("meta"):
+        model = create_model(name, 4)
+    assert dropout_before(model, size=32) == rate
+
+
+def test_a_body_without_its_head_gives_what_the_head_takes():
+    """The head on the body's vectors gives the model's logits."""
+    torch.manual_seed(0)
+    model: Classifier = create_model("mobilenet_v3_small", 5).eval()
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        vectors = without_head(model, size=64)(images)
+        assert vectors.shape == (2, 1024)
+        assert torch.allclose(model.get_submodule(model.main_head())(vectors), model(images), atol=1e-4)
+
+
+@pytest.mark.parametrize("note", ['{"done": 8}', "{", "[]", '{"done": "x"}'])
+def test_torn_files_are_no_trap(data: Path, body: Path, tmp_path: Path, note: str, own_cache: Path):
+    """A file that holds less than its note says, a torn note or whole file: the vectors come out the same."""
+    train(data, body, tmp_path / "one", "--epochs", "1")
+    whole = max((own_cache / "features").glob("*.f32"), key=lambda path: path.stat().st_size)
+    vectors = whole.read_bytes()
+    whole.write_bytes(vectors[:-9])
+    whole.with_suffix(".partial").write_bytes(vectors[:100])
+    whole.with_suffix(".json").write_text(note, encoding="utf-8")
+    train(data, body, tmp_path / "two", "--epochs", "1")
+    assert whole.read_bytes() == vectors
