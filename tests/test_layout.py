@@ -21,7 +21,7 @@ LAYERS = (
     ("predict",),
     ("evaluation", "training", "answers"),
     ("reporting",),
-    ("preview", "catalogue"),
+    ("preview", "catalogue", "probing"),
     ("api", "arguments", "demo", "parsing"),
     ("cli",),
     ("__init__", "__main__"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import evaluate as evaluate
+    from .api import probe as probe
     from .api import report as report
     from .api import train as train
     from .models.zoo import create_model as create_model
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "train": "pictaxa.api",
     "evaluate": "pictaxa.api",
+    "probe": "pictaxa.api",
     "report": "pictaxa.api",
     "load": "pictaxa.predict",
     "create_model": "pictaxa.models.zoo",
@@ -26,7 +28,7 @@ _PUBLIC = {
     "PictaxaError": "pictaxa.errors",
 }
 
-__all__ = ["create_model", "evaluate", "load", "load_weights", "report", "train"]
+__all__ = ["create_model", "evaluate", "load", "load_weights", "probe", "report", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from .config import TrainConfig, with_words
 from .evaluation import Evaluation, evaluate_run
 from .predict import Predictor, load
+from .probing import Probe, probe_data
 from .reporting.page import write_report
 from .training.loop import resume_run, train_run
 
@@ -33,6 +34,14 @@ def train(data: str | Path | None = None, config: TrainConfig | None = None, **s
 def evaluate(run: str | Path, data: str | Path | None = None, *, device: str = "auto") -> Evaluation:
     """Judge a run by its validation pictures or by a labelled folder, as `pictaxa evaluate` does."""
     return evaluate_run(run, data, device=device)
+
+
+def probe(data: str | Path, *, weights: str | Path | None = None, **settings: Any) -> Probe:
+    """Judge a body on a folder of pictures before any training, as `pictaxa probe` does.
+
+    `settings` are the command's flags with underscores: `probe("photos", weights="runs/birds-resnet50-1")`.
+    """
+    return probe_data(with_words(TrainConfig(data=Path(data)), {"weights": weights, **settings}))
 
 
 def report(run: str | Path) -> Path:

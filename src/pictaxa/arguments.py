@@ -8,7 +8,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from .config import AugmentConfig, PicturesConfig
+from .config import AugmentConfig, MachineConfig, PicturesConfig
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,34 @@ class ReportArguments:
 
     run: Positional[Path]
     """Run folder."""
+
+
+@dataclass(frozen=True)
+class ProbeArguments:
+    """Is this body any good for my pictures? Accuracy of nearest neighbours and of a linear probe on what it makes of
+    them, cross-validated with an interval, in one pass and before any training.
+    """
+
+    data: Positional[Path]
+    """Folder with a sub-folder for each class."""
+    model: str = "auto"
+    """Architecture, a name of the zoo. auto: what the --weights are of."""
+    model_options: tuple[str, ...] = ()
+    """The architecture's own options, such as padding=same."""
+    weights: Path | None = None
+    """The folder of an earlier run, or a checkpoint file. Default: fresh weights, for a baseline."""
+    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax"] = "pictaxa"
+    """Whose names and axes the checkpoint has; it is never guessed."""
+    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
+    """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
+    cache: Path | None = None
+    """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
+    seed: int = 0
+    """Decides the folds."""
+    json: Path | None = None
+    """Write all figures to this file too."""
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
 
 
 @dataclass(frozen=True)

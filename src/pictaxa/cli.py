@@ -25,6 +25,7 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
   predict RUN FILE  what a trained run says of files and folders
   report RUN        one self-contained HTML page about a run
   preview DATA      draw pictures and what training will see of them
+  probe DATA        is this body any good for my pictures? before anything is trained
   models            the architectures
   weights convert   checkpoints of torchvision, timm, Keras and Google's ViT as ours
   demo              all of the above on handwritten digits, in under a minute
@@ -112,16 +113,19 @@ def _evaluate(words: list[str], started: float) -> int:
         print(f"set aside {path!r}: {problem}")
     for line in evaluation_lines(evaluation):
         print(line)
-    if arguments.json is not None:
-        import json
-
-        try:
-            arguments.json.write_text(json.dumps(evaluation.metrics, indent=2, ensure_ascii=False), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                "a place to write", found=f"{str(arguments.json)!r}: {error.strerror}", fix="Change --json."
-            ) from None
+    _write_json(arguments.json, evaluation.metrics)
     return 0
+
+
+def _write_json(path: Path | None, document: object) -> None:
+    if path is None:
+        return
+    import json
+
+    try:
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError("a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Change --json.") from None
 
 
 def _predict(words: list[str], started: float) -> int:
@@ -173,6 +177,33 @@ def _preview(words: list[str], started: float) -> int:
         seed=arguments.seed,
     )
     print(f"preview   {path}: first column what prediction sees, the others what training sees")
+    return 0
+
+
+def _probe(words: list[str], started: float) -> int:
+    from .arguments import ProbeArguments
+
+    arguments = parse(ProbeArguments, words, "probe")
+    from dataclasses import asdict
+
+    from .config import TrainConfig, TransferConfig
+    from .probing import probe_data, probe_lines
+
+    probe = probe_data(
+        TrainConfig(
+            data=arguments.data,
+            model=arguments.model,
+            model_options=arguments.model_options,
+            cache=arguments.cache,
+            seed=arguments.seed,
+            transfer=TransferConfig(weights=arguments.weights, source=arguments.source, input=arguments.input),
+            pictures=arguments.pictures,
+            machine=arguments.machine,
+        )
+    )
+    for line in probe_lines(probe):
+        print(line)
+    _write_json(arguments.json, asdict(probe))
     return 0
 
 
@@ -250,6 +281,7 @@ COMMANDS: dict[str, Callable[[list[str], float], int]] = {
     "predict": _predict,
     "report": _report,
     "preview": _preview,
+    "probe": _probe,
     "models": _models,
     "weights": _weights,
     "demo": _demo,

@@ -68,36 +68,56 @@ class Job:
     @property
     def gallery(self) -> Gallery:
         """The pictures as a frozen body looks at them."""
-        return Gallery(self.index, self.cache, self.geometry, self.plan, _cache_root(self.config))
+        return Gallery(self.index, self.cache, self.geometry, self.plan, cache_root(self.config))
 
     def fresh_model(self) -> Classifier:
         """As training starts without `--weights`."""
         return _fresh_model(self.config, self.index, self.geometry, self.size, self.plan)
 
 
-def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
-    """Read, decode and split the pictures, choose what was left open, make the run folder; the model to train."""
+@dataclass(frozen=True)
+class Beginning:
+    """What is decided before any picture is decoded, so that wrong words and files are told at once."""
+
+    config: TrainConfig
+    index: Index
+    geometry: Geometry
+    policy: Policy
+    plan: Plan
+    size: int  # side of the pictures in training, pixels
+    model: Classifier
+    became: list[str]  # of `--weights`, in lines
+
+
+def begin(config: TrainConfig) -> Beginning:
+    """Read the folder, choose what was left open, make the model and fill it with `--weights`."""
     config = settle_model(replace(config, data=config.data.expanduser().resolve()).resolved())
     find_entry(config.model)
     policy = find_policy(config.augmentation.policy, config.augmentation.augment)
     plan = choose_plan(config.machine)
     index = read_folder(config.data)
     size, geometry = _choose_sizes(config, index, policy=policy)
-    # A wrong option or file is told before anything is decoded.
     model = _fresh_model(config, index, geometry, size, plan)
     became = start_from_weights(model, config.transfer, index.classes)
+    return Beginning(config, index, geometry, policy, plan, size, model, became)
+
+
+def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
+    """Read, decode and split the pictures, choose what was left open, make the run folder; the model to train."""
+    start = begin(config)
+    config = start.config
     before = time.monotonic()
-    cache, index = _decode(config, index, geometry, plan=plan)
+    cache, index = decode(config, start.index, start.geometry, plan=start.plan)
     decode_seconds = time.monotonic() - before
     index = split_index(index, config.seed)
     run = create_run(config.out or next_run_path(config.data, config.model))
     rate = peak_rate(config.schedule, config.optimization.optimizer)
-    job = Job(config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds)
+    job = Job(config, run, index, cache, start.geometry, start.policy, start.plan, start.size, rate, decode_seconds)
     _write(job)
     _tell(job)
-    for line in became:
+    for line in start.became:
         say(line)
-    return job, model
+    return job, start.model
 
 
 def prepare_again(path: Path) -> Job:
@@ -109,7 +129,7 @@ def prepare_again(path: Path) -> Job:
     plan = choose_plan(config.machine)
     geometry = run.geometry
     before = time.monotonic()
-    cache, index = _decode(config, read_folder(config.data), geometry, plan=plan)
+    cache, index = decode(config, read_folder(config.data), geometry, plan=plan)
     index = split_index(index, config.seed)
     saved = pq.read_table(run.existing(run.index_path.name))
     told = ["path", "label", "split", "hash", "problem"]
@@ -160,14 +180,16 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     return size, Geometry(square=square, channels=channels, view=asked.view, size=test_size, flip_average=flips)
 
 
-def _decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[PixelCache, Index]:
+def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[PixelCache, Index]:
+    """The pixels of every picture that can be read, and the index with what was found."""
     apply_plan(plan)
     spec = CacheSpec(side=geometry.square, channels=geometry.channels)
     with DecodeProgress() as progress:
-        return build_cache(index, spec, root=_cache_root(config), threads=plan.threads, progress=progress)
+        return build_cache(index, spec, root=cache_root(config), threads=plan.threads, progress=progress)
 
 
-def _cache_root(config: TrainConfig) -> Path:
+def cache_root(config: TrainConfig) -> Path:
+    """The folder of the caches."""
     return config.cache or default_cache_root()
 
 

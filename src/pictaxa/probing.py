@@ -1,0 +1,154 @@
+"""Is this body any good for my pictures? Its vectors, judged by neighbours and by a linear probe, before any training.
+
+Every picture goes through the body once. Both judges are cross-validated: each picture is judged by what was learnt
+from the others, identical files always on one side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .config import TrainConfig
+from .data.index import Index
+from .errors import DataError
+from .metrics import wilson_interval
+from .progress import say
+from .training.features import Gallery, Look, take_looks
+from .training.prepare import begin, cache_root, decode
+
+FOLDS = 5
+NEIGHBOURS = 10
+MOST_PICTURES = 20_000  # judged; neighbours cost in proportion to the square
+STRENGTH = 1.0  # of the linear probe's weights: the inverse of their penalty, as scikit-learn has it
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How often one judge was right, over all folds."""
+
+    judge: str
+    right: int
+    pictures: int
+    recalls: tuple[float, ...]  # by class
+
+    @property
+    def accuracy(self) -> float:
+        """The part that was right."""
+        return self.right / self.pictures
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95%, Wilson's; pictures that resemble each other across folds make it too narrow."""
+        return wilson_interval(self.right, self.pictures)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a body's vectors are worth for a set of pictures."""
+
+    model: str
+    weights: str
+    classes: tuple[str, ...]
+    pictures: int
+    width: int  # numbers in a vector
+    folds: int
+    chance: float  # the part of the most frequent class
+    judgements: tuple[Judgement, ...]
+
+
+def probe_data(config: TrainConfig) -> Probe:
+    """Judge the body of `--weights` (or fresh weights, as a baseline) on a folder of pictures.
+
+    DataError where a class has fewer than two pictures that differ.
+    """
+    start = begin(config)
+    cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
+    for line in start.became[:-1]:  # the last one speaks of training
+        say(line)
+    rows = _some(index, seed=start.config.seed)
+    geometry = replace(start.geometry, flip_average=False)
+    gallery = Gallery(index, cache, geometry, start.plan, cache_root(start.config))
+    (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
+    labels, groups = index.labels[rows], index.column("hash")[rows]
+    folds = _folds(labels, groups, index=index, seed=start.config.seed)
+    weights = start.config.transfer.weights
+    return Probe(
+        model=start.config.model,
+        weights="fresh weights" if weights is None else str(weights),
+        classes=index.classes,
+        pictures=len(rows),
+        width=vectors.shape[1],
+        folds=len(folds),
+        chance=float(np.bincount(labels).max() / len(labels)),
+        judgements=(_neighbours(vectors, labels, folds), _linear(vectors, labels, folds)),
+    )
+
+
+def probe_lines(probe: Probe) -> Iterator[str]:
+    """As a person reads it."""
+    yield f"probed    {probe.pictures} pictures, {len(probe.classes)} classes, {probe.folds} folds"
+    yield f"body      {probe.model}, {probe.weights}: {probe.width} numbers for each picture"
+    for judged in probe.judgements:
+        low, high = judged.interval
+        yield f"{judged.judge:21} {judged.accuracy:6.1%} (95% interval {low:.1%} to {high:.1%})"
+    yield f"{'the largest class':21} {probe.chance:6.1%}"
+    recalls = probe.judgements[-1].recalls
+    hardest = np.argsort(recalls, kind="stable")[:3]
+    yield "hardest   " + ", ".join(f"{probe.classes[label]} {recalls[label]:.0%}" for label in hardest)
+
+
+def _some(index: Index, *, seed: int) -> np.ndarray:
+    """(n,) int64: all usable rows, or a random part of very many."""
+    rows = np.flatnonzero(index.usable)
+    if len(rows) <= MOST_PICTURES:
+        return rows
+    say(f"note      {MOST_PICTURES} of {len(rows)} pictures are judged, drawn at random")
+    return np.sort(np.random.default_rng(seed).choice(rows, MOST_PICTURES, replace=False))
+
+
+def _folds(labels: np.ndarray, groups: np.ndarray, *, index: Index, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    from sklearn.model_selection import StratifiedGroupKFold  # loaded only for this
+
+    differing = [len(set(groups[labels == label])) for label in range(len(index.classes))]
+    fewest = int(np.argmin(differing))
+    if differing[fewest] < 2:
+        raise DataError(
+            "two pictures that differ in each class", found=f"{differing[fewest]} in {index.classes[fewest]!r}",
+            fix="Add pictures, or leave the class out.",
+        )  # fmt: skip
+    splitter = StratifiedGroupKFold(min(FOLDS, differing[fewest]), shuffle=True, random_state=seed)
+    return list(splitter.split(labels[:, None], labels, groups))
+
+
+def _neighbours(vectors: np.ndarray, labels: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> Judgement:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    said = np.empty_like(labels)
+    for learn, judge in folds:
+        count = min(NEIGHBOURS, len(learn))
+        model = KNeighborsClassifier(count, metric="cosine", weights="distance")
+        said[judge] = model.fit(vectors[learn], labels[learn]).predict(vectors[judge])
+    return _judgement(f"{NEIGHBOURS} nearest neighbours", said, labels)
+
+
+def _linear(vectors: np.ndarray, labels: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> Judgement:
+    from sklearn.linear_model import LogisticRegression
+
+    from .training.learner import standardise
+
+    said = np.empty_like(labels)
+    for learn, judge in folds:
+        mean, scale = standardise(vectors[learn])
+        model = LogisticRegression(C=STRENGTH, max_iter=1000)
+        model.fit((vectors[learn] - mean) * scale, labels[learn])
+        said[judge] = model.predict((vectors[judge] - mean) * scale)
+    return _judgement("linear probe", said, labels)
+
+
+def _judgement(judge: str, said: np.ndarray, labels: np.ndarray) -> Judgement:
+    right = said == labels
+    recalls = tuple(float(right[labels == label].mean()) for label in range(int(labels.max()) + 1))
+    return Judgement(judge, int(right.sum()), len(labels), recalls)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pictaxa
+from pictaxa.cli import main
+from pictaxa.errors import DataError
+
+Make = Callable[..., Path]
+SMALL = ("--model", "resnet_lite", "--size", "32")
+
+
+def test_colours_are_told_apart(tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+    """Pictures whose colour is their class: both judges are right nearly always, and the figures are in the file."""
+    data = make_photos(tmp_path / "photos", {"a": 15, "b": 20, "c": 15})
+    assert main(["probe", str(data), *SMALL, "--json", str(tmp_path / "probe.json")]) == 0
+    said = capsys.readouterr().out
+    assert "10 nearest neighbours" in said and "linear probe" in said and "95% interval" in said
+    assert f"{'the largest class':21}  40.0%" in said
+    probe = json.loads((tmp_path / "probe.json").read_text(encoding="utf-8"))
+    assert probe["pictures"] == 50 and probe["folds"] == 5 and probe["width"] == 384
+    assert all(judged["right"] >= 48 for judged in probe["judgements"])
+
+
+def test_noise_is_not_told_apart(tmp_path: Path):
+    """Labels that the pictures don't show are guessed right as often as by chance: the folds leak nothing.
+
+    Each picture is there several times under its class: judged by its own copies it would be known.
+    """
+    generator = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for number in range(40):
+            noise = Image.fromarray(generator.integers(0, 255, (32, 32, 3), dtype=np.uint8))
+            for copy in range(3):
+                noise.save(tmp_path / label / f"{number}-{copy}.png")
+    probe = pictaxa.probe(tmp_path, model="resnet_lite", size=32)
+    assert probe.pictures == 240
+    assert all(0.3 < judged.accuracy < 0.7 for judged in probe.judgements)
+
+
+def test_a_body_that_learnt_is_better(tmp_path: Path, make_photos: Make):
+    """A body trained on these very colours judges at least as well as fresh weights, and is named."""
+    data = make_photos(tmp_path / "photos", {"a": 12, "b": 12, "c": 12, "d": 12})
+    words = ["--epochs", "3", "--batch-size", "8", "--policy", "light", "--precision", "float32"]
+    assert main(["train", str(data), *SMALL, *words, "--out", str(tmp_path / "run")]) == 0
+    probe = pictaxa.probe(data, weights=tmp_path / "run")
+    assert probe.model == "resnet_lite" and probe.weights.endswith("run")
+    assert all(judged.accuracy >= 0.95 for judged in probe.judgements)
+
+
+def test_too_few_pictures_are_told(tmp_path: Path, make_photos: Make):
+    """A class of one picture, or of copies of one, can't be judged."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 1})
+    (data / "b" / "copy.png").write_bytes((data / "b" / "0.png").read_bytes())
+    with pytest.raises(DataError, match="two pictures that differ"):
+        pictaxa.probe(data, model="resnet_lite", size=32)
