@@ -11,11 +11,13 @@ from pictaxa.models.convolution import Conv2d
 def check_gradients(ours: Conv2d, images: torch.Tensor, *, function: type[torch.autograd.Function]) -> None:
     """Gradients of input and weight agree with torch's in float64 to bfloat16's precision."""
     exact = nn.Conv2d(
-        ours.in_channels, ours.out_channels, ours.kernel_size, ours.stride, ours.padding, groups=ours.groups, bias=False
-    ).double()
+        ours.in_channels, ours.out_channels, ours.kernel_size, ours.stride, ours.padding, groups=ours.groups,
+        bias=ours.bias is not None,
+    ).double()  # fmt: skip
     with torch.no_grad():
-        ours.weight.copy_(ours.weight.bfloat16())
-        exact.weight.copy_(ours.weight)
+        for mine, theirs in zip(ours.parameters(), exact.parameters(), strict=True):
+            mine.copy_(mine.bfloat16())
+            theirs.copy_(mine)
     images = images.bfloat16().float().requires_grad_()
     others = images.detach().double().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
@@ -25,19 +27,42 @@ def check_gradients(ours: Conv2d, images: torch.Tensor, *, function: type[torch.
     (out.float() * target).sum().backward()
     (exact(others) * target.double()).sum().backward()
     assert images.grad is not None and others.grad is not None
-    for mine, theirs in ((ours.weight.grad, exact.weight.grad), (images.grad, others.grad)):
-        assert (mine - theirs).abs().max() < 0.01 * theirs.abs().max()
+    assert (out - exact(others)).abs().max() < 0.01 * out.abs().max()
+    pairs = [(mine.grad, theirs.grad) for mine, theirs in zip(ours.parameters(), exact.parameters(), strict=True)]
+    for mine, theirs in (*pairs, (images.grad, others.grad)):
+        assert mine.dtype is torch.float32 and (mine - theirs).abs().max() < 0.01 * theirs.abs().max()
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [5, 8])
-def test_the_product_is_the_gradient(monkeypatch: pytest.MonkeyPatch, kernel: int, stride: int, size: int):
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_product_is_the_gradient(monkeypatch: pytest.MonkeyPatch, kernel: int, stride: int, size: int, bias: bool):
     """The weight's gradient as a matrix product is torch's, whatever kernel, stride and size."""
     monkeypatch.setattr(convolution, "cpu_has_amx", lambda: True)
     torch.manual_seed(0)
-    ours = Conv2d(32, 24, kernel, stride=stride, padding=kernel // 2, bias=False).to(memory_format=torch.channels_last)
+    ours = Conv2d(32, 24, kernel, stride=stride, padding=kernel // 2, bias=bias).to(memory_format=torch.channels_last)
     check_gradients(ours, torch.randn(2, 32, size, size), function=convolution._ProductGradient)
+
+
+@pytest.mark.parametrize(("channels", "out_channels"), [(64, 128), (80, 64)])  # whole tiles, and not
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("size", [(3, 2), (24, 31)])  # few pixels and many
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_a_pointwise_convolution_is_a_product(
+    monkeypatch: pytest.MonkeyPatch, channels: int, out_channels: int, bias: bool, size: tuple[int, int],
+    memory_format: torch.memory_format,
+):  # fmt: skip
+    """1x1 as matrix products: result and gradients are torch's, however pictures lie; a ReLU in place may follow."""
+    monkeypatch.setattr(convolution, "cpu_has_amx", lambda: True)
+    torch.manual_seed(0)
+    ours = Conv2d(channels, out_channels, 1, bias=bias)
+    images = torch.randn(2, channels, *size).contiguous(memory_format=memory_format)
+    check_gradients(ours, images, function=convolution._Pointwise)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = ours(images)
+        assert out.is_contiguous(memory_format=torch.channels_last)
+        torch.relu_(out).sum().backward()
 
 
 @pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (3, 0), (5, 2), (5, 0), (1, 0)])

@@ -1,6 +1,6 @@
-"""A convolution whose gradients are computed otherwise where oneDNN's bfloat16 kernels for CPUs are slow.
+"""A convolution that is computed otherwise in training where oneDNN's bfloat16 kernels for CPUs are slow.
 
-The weight's, where pixels are few. On CPUs with AMX that gradient of a convolution with many channels and few pixels
+The weight's gradient, where pixels are few. On CPUs with AMX that of a convolution with many channels and few pixels
 (the last stages of any ResNet) takes three to five times as long as the forward pass. Written as a product, the
 gradient of a k x k convolution is
 
@@ -9,10 +9,13 @@ gradient of a k x k convolution is
 and AMX does matrix products at full speed. Gathering the patches costs memory and time in proportion to the pixels, so
 this pays where pixels are few.
 
-The input's, in a depthwise convolution. With a stride it takes 13 to 60 times as long as the forward pass, half of a
-MobileNet's training step. It is a depthwise convolution itself, without stride: of the outputs' gradient, with zeros
-between its pixels, and the flipped kernel. The weight's, where the depthwise kernel is larger than 3x3, is several
-times faster in float32.
+A 1x1 convolution without stride. It is a matrix product of pixels and channels, forward and backward, with nothing to
+gather, and faster as one unless its channels are few.
+
+The input's gradient, in a depthwise convolution. With a stride it takes 13 to 60 times as long as the forward pass,
+half of a MobileNet's training step. It is a depthwise convolution itself, without stride: of the outputs' gradient,
+with zeros between its pixels, and the flipped kernel. The weight's, where the depthwise kernel is larger than 3x3, is
+several times faster in float32.
 
 docs/measured.md has the figures.
 """
@@ -30,6 +33,10 @@ from ..device import cpu_has_amx
 # Use the product while N * h * w <= this times k * k * C.
 PIXELS_PER_WEIGHT = 4
 
+# A 1x1 convolution is a product from so many weights on; its weight's gradient too, where both sides have a multiple of
+# so many channels.
+LEAST_WEIGHTS, WHOLE_TILES = 4096, 64
+
 LARGEST_FAST_KERNEL = 3  # of a depthwise convolution whose weight gradient is as fast in bfloat16 as in float32
 
 
@@ -42,7 +49,7 @@ class Conv2d(nn.Conv2d):
         if function is None:
             return super().forward(input)
         # Autocast does not reach into a Function: cast as it would.
-        return function.apply(input.bfloat16(), self.weight.bfloat16(), self.stride[0], self.padding)
+        return function.apply(input.bfloat16(), self.weight.bfloat16(), self.bias, self.stride[0], self.padding)
 
     def _own_gradient(self, images: torch.Tensor) -> type[torch.autograd.Function] | None:
         """The Function whose backward pass is faster than torch's for these pictures, if any is."""
@@ -50,17 +57,22 @@ class Conv2d(nn.Conv2d):
             return None
         if images.device.type != "cpu" or torch.get_autocast_dtype("cpu") is not torch.bfloat16:
             return None
-        if self.bias is not None or self.dilation != (1, 1) or isinstance(self.padding, str):
+        if self.dilation != (1, 1) or self.stride[0] != self.stride[1] or isinstance(self.padding, str):
             return None
-        if self.groups == self.in_channels == self.out_channels and self.stride[0] == self.stride[1]:
+        if self.groups == self.in_channels == self.out_channels and self.bias is None:
             return _DepthwiseGradient
-        if self.groups == 1 and cpu_has_amx() and self._product_pays(images):
-            return _ProductGradient
-        return None
+        if self.groups > 1 or not cpu_has_amx():
+            return None
+        pointwise = self.kernel_size == self.stride == (1, 1) and self.padding == (0, 0)
+        if pointwise and self.weight.numel() >= LEAST_WEIGHTS:
+            return _Pointwise
+        return _ProductGradient if product_pays(images.shape, self.weight, stride=self.stride[0]) else None
 
-    def _product_pays(self, images: torch.Tensor) -> bool:
-        pixels = images.shape[0] * (images.shape[2] // self.stride[0]) * (images.shape[3] // self.stride[0])
-        return pixels <= PIXELS_PER_WEIGHT * self.weight[0].numel()
+
+def product_pays(images: torch.Size, weight: torch.Tensor, *, stride: int) -> bool:
+    """Whether the weight's gradient is faster as a product for images (N, C, H, W)."""
+    pixels = images[0] * (images[2] // stride) * (images[3] // stride)
+    return pixels <= PIXELS_PER_WEIGHT * weight[0].numel()
 
 
 class _OwnGradient(torch.autograd.Function):
@@ -71,13 +83,15 @@ class _OwnGradient(torch.autograd.Function):
         ctx: Any,
         images: torch.Tensor,
         weight: torch.Tensor,
+        bias: torch.Tensor | None,
         stride: int,
         padding: tuple[int, int],
     ) -> torch.Tensor:
         ctx.save_for_backward(images, weight)
         ctx.stride, ctx.padding = stride, padding
         groups = images.shape[1] // weight.shape[1]
-        return F.conv2d(images, weight, stride=stride, padding=padding, groups=groups)
+        bias = None if bias is None else bias.to(images.dtype)
+        return F.conv2d(images, weight, bias, stride=stride, padding=padding, groups=groups)
 
 
 class _ProductGradient(_OwnGradient):
@@ -94,9 +108,19 @@ class _ProductGradient(_OwnGradient):
             )[0]  # fmt: skip
         channels, kernel = weight.shape[0], weight.shape[2:]
         patches = _patches(images, kernel=kernel, stride=ctx.stride, padding=ctx.padding)
-        rows = gradient.permute(0, 2, 3, 1).reshape(-1, channels)  # (N, O, h, w) -> (N * h * w, O)
+        rows = _pixels(gradient)
         weight_gradient = (rows.t() @ patches).view(channels, *kernel, -1)  # -> (O, k, k, C)
-        return image_gradient, weight_gradient.permute(0, 3, 1, 2), None, None
+        return image_gradient, weight_gradient.permute(0, 3, 1, 2), _bias_gradient(ctx, rows), None, None
+
+
+def _pixels(maps: torch.Tensor) -> torch.Tensor:
+    """(N, C, h, w) -> (N * h * w, C); no copy where they lie channels last."""
+    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
+
+
+def _bias_gradient(ctx: Any, rows: torch.Tensor) -> torch.Tensor | None:
+    """(N * h * w, O) -> (O,) float32, where there is a bias."""
+    return rows.sum(dim=0).float() if ctx.needs_input_grad[2] else None
 
 
 def _patches(images: torch.Tensor, *, kernel: torch.Size, stride: int, padding: tuple[int, int]) -> torch.Tensor:
@@ -110,6 +134,47 @@ def _patches(images: torch.Tensor, *, kernel: torch.Size, stride: int, padding: 
         (of_picture, stride * of_row, stride * of_pixel, of_row, of_pixel, of_channel),
     )
     return windows.reshape(count * rows * columns, -1)
+
+
+class _Pointwise(_OwnGradient):
+    """A 1x1 convolution as the products that it is."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        images: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        stride: int,
+        padding: tuple[int, int],
+    ) -> torch.Tensor:
+        ctx.save_for_backward(images, weight)
+        shape = (len(images), len(weight), *images.shape[2:])
+        # Not a view of the product: a ReLU in place may follow.
+        out = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
+        pixels, rows = _pixels(images), _pixels(out)  # (N * h * w, C) and (N * h * w, O)
+        if bias is None:
+            torch.mm(pixels, weight.flatten(1).t(), out=rows)
+        else:
+            torch.addmm(bias.to(out.dtype), pixels, weight.flatten(1).t(), out=rows)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        images, weight = ctx.saved_tensors
+        rows = _pixels(gradient)
+        image_gradient = None
+        if ctx.needs_input_grad[0]:
+            of_pixels = rows @ weight.flatten(1)  # (N * h * w, O) -> (N * h * w, C)
+            image_gradient = of_pixels.view(len(images), *images.shape[2:], -1).permute(0, 3, 1, 2)
+        whole_tiles = weight.shape[0] % WHOLE_TILES == weight.shape[1] % WHOLE_TILES == 0
+        if whole_tiles or product_pays(images.shape, weight, stride=1):
+            weight_gradient = (rows.t() @ _pixels(images)).view_as(weight)
+        else:
+            weight_gradient = torch.ops.aten.convolution_backward(
+                gradient, images, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]
+            )[1]
+        return image_gradient, weight_gradient, _bias_gradient(ctx, rows), None, None
 
 
 class _DepthwiseGradient(_OwnGradient):
@@ -127,7 +192,7 @@ class _DepthwiseGradient(_OwnGradient):
             gradient, images, weight, None, [ctx.stride] * 2, list(ctx.padding), [1, 1], False, [0, 0], len(weight),
             [False, True, False],
         )[1]  # fmt: skip
-        return image_gradient, weight_gradient, None, None
+        return image_gradient, weight_gradient, None, None, None
 
 
 def spread_gradient(
