@@ -1,4 +1,4 @@
-"""Why convolutions here are computed as they are: memory format in float32, and depthwise gradients in bfloat16.
+"""Why convolutions here are computed as they are: memory format in float32; depthwise and 1x1 ones in bfloat16.
 
     python benchmarks/convolutions.py            # some minutes
     python benchmarks/convolutions.py --only depthwise
@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 
 from pictaxa.config import MachineConfig
-from pictaxa.device import apply_plan, choose_plan
-from pictaxa.models.convolution import spread_gradient
+from pictaxa.device import apply_plan, choose_plan, lay_out
+from pictaxa.models.convolution import pixels, spread_gradient
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import ZOO, create_model
 
@@ -33,6 +33,12 @@ ENTRIES = (
 DEPTHWISE = (
     (96, 112, 2, 3), (144, 56, 1, 3), (144, 56, 2, 3), (384, 14, 1, 3), (240, 14, 1, 5), (576, 7, 1, 5),
     (288, 14, 2, 5),
+)  # fmt: skip
+
+# (channels, channels out, side in pixels) of 1x1 convolutions in ResNet-50, GoogLeNet and MobileNet v2; batches of 16
+POINTWISE = (
+    (64, 64, 56), (64, 256, 56), (256, 64, 56), (512, 128, 28), (256, 1024, 14), (1024, 256, 14), (2048, 512, 7),
+    (192, 64, 28), (832, 384, 7), (24, 144, 56), (144, 24, 56), (96, 576, 14),
 )  # fmt: skip
 
 
@@ -67,7 +73,7 @@ def memory_formats() -> None:
     print("float32, ms: forward contiguous, channels last, times as fast; forward and backward the same")
     for name, count in ENTRIES:
         last = create_model(name, 10)
-        contiguous = create_model(name, 10).to(memory_format=torch.contiguous_format)
+        contiguous = lay_out(create_model(name, 10), torch.contiguous_format)
         images, labels = torch.rand(count, 3, ZOO[name].size, ZOO[name].size), torch.zeros(count, dtype=torch.long)
         sides = {"contiguous": contiguous, "last": last}
         times = (
@@ -113,13 +119,46 @@ def depthwise_gradients() -> None:
         print(f"{label:32}" + "".join(f"{value:9.1f}" for value in times.values()), flush=True)
 
 
-PARTS = {"formats": memory_formats, "depthwise": depthwise_gradients}
+def pointwise_times(channels: int, out_channels: int, side: int) -> dict[str, float]:
+    """Milliseconds of a layer's forward pass and gradients, torch's and as matrix products."""
+    images = torch.randn(16, channels, side, side).bfloat16().to(memory_format=torch.channels_last)
+    weight = torch.randn(out_channels, channels, 1, 1).bfloat16()
+    gradient = torch.randn_like(F.conv2d(images, weight))
+    rows, out_rows, matrix = pixels(images), pixels(gradient), weight.flatten(1)
+
+    def of(mask: list[bool]) -> object:
+        return torch.ops.aten.convolution_backward(
+            gradient, images, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, mask
+        )
+
+    return milliseconds(
+        {
+            "forward": lambda: F.conv2d(images, weight),
+            "forward, product": lambda: rows @ matrix.t(),
+            "input": lambda: of([True, False, False]),
+            "input, product": lambda: out_rows @ matrix,
+            "weight": lambda: of([False, True, False]),
+            "weight, product": lambda: out_rows.t() @ rows,
+        }
+    )
+
+
+def pointwise_products() -> None:
+    """Single layers in bfloat16, channels last: torch's convolution and matrix products."""
+    print("1x1, bfloat16, batch 16, ms: forward torch's, product; input's gradient the same; weight's the same")
+    for channels, out_channels, side in POINTWISE:
+        times = pointwise_times(channels, out_channels, side)
+        cells = "".join(f"{value:9.1f}" for value in times.values())
+        print(f"{f'{channels} to {out_channels} channels at {side} px':32}{cells}", flush=True)
+
+
+PARTS = {"formats": memory_formats, "depthwise": depthwise_gradients, "pointwise": pointwise_products}
 
 
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PARTS, help="one of the two")
+    parser.add_argument("--only", choices=PARTS, help="one of the parts")
     asked = parser.parse_args().only
     apply_plan(choose_plan(MachineConfig()))
     for name, run in PARTS.items():

@@ -71,8 +71,8 @@ class Conv2d(nn.Conv2d):
 
 def product_pays(images: torch.Size, weight: torch.Tensor, *, stride: int) -> bool:
     """Whether the weight's gradient is faster as a product for images (N, C, H, W)."""
-    pixels = images[0] * (images[2] // stride) * (images[3] // stride)
-    return pixels <= PIXELS_PER_WEIGHT * weight[0].numel()
+    rows = images[0] * (images[2] // stride) * (images[3] // stride)
+    return rows <= PIXELS_PER_WEIGHT * weight[0].numel()
 
 
 class _OwnGradient(torch.autograd.Function):
@@ -108,12 +108,12 @@ class _ProductGradient(_OwnGradient):
             )[0]  # fmt: skip
         channels, kernel = weight.shape[0], weight.shape[2:]
         patches = _patches(images, kernel=kernel, stride=ctx.stride, padding=ctx.padding)
-        rows = _pixels(gradient)
+        rows = pixels(gradient)
         weight_gradient = (rows.t() @ patches).view(channels, *kernel, -1)  # -> (O, k, k, C)
         return image_gradient, weight_gradient.permute(0, 3, 1, 2), _bias_gradient(ctx, rows), None, None
 
 
-def _pixels(maps: torch.Tensor) -> torch.Tensor:
+def pixels(maps: torch.Tensor) -> torch.Tensor:
     """(N, C, h, w) -> (N * h * w, C); no copy where they lie channels last."""
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
@@ -152,24 +152,24 @@ class _Pointwise(_OwnGradient):
         shape = (len(images), len(weight), *images.shape[2:])
         # Not a view of the product: a ReLU in place may follow.
         out = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
-        pixels, rows = _pixels(images), _pixels(out)  # (N * h * w, C) and (N * h * w, O)
+        inputs, rows = pixels(images), pixels(out)  # (N * h * w, C) and (N * h * w, O)
         if bias is None:
-            torch.mm(pixels, weight.flatten(1).t(), out=rows)
+            torch.mm(inputs, weight.flatten(1).t(), out=rows)
         else:
-            torch.addmm(bias.to(out.dtype), pixels, weight.flatten(1).t(), out=rows)
+            torch.addmm(bias.to(out.dtype), inputs, weight.flatten(1).t(), out=rows)
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         images, weight = ctx.saved_tensors
-        rows = _pixels(gradient)
+        rows = pixels(gradient)
         image_gradient = None
         if ctx.needs_input_grad[0]:
             of_pixels = rows @ weight.flatten(1)  # (N * h * w, O) -> (N * h * w, C)
             image_gradient = of_pixels.view(len(images), *images.shape[2:], -1).permute(0, 3, 1, 2)
         whole_tiles = weight.shape[0] % WHOLE_TILES == weight.shape[1] % WHOLE_TILES == 0
         if whole_tiles or product_pays(images.shape, weight, stride=1):
-            weight_gradient = (rows.t() @ _pixels(images)).view_as(weight)
+            weight_gradient = (rows.t() @ pixels(images)).view_as(weight)
         else:
             weight_gradient = torch.ops.aten.convolution_backward(
                 gradient, images, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]
