@@ -27,7 +27,7 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
   preview DATA      draw pictures and what training will see of them
   probe DATA        is this body any good for my pictures? before anything is trained
   models            the architectures
-  weights convert   checkpoints of torchvision, timm, Keras and Google's ViT as ours
+  weights list      published weights; weights convert: checkpoints of torchvision, timm, Keras, Google's ViT as ours
   demo              all of the above on handwritten digits, in under a minute
 
 a first tour on your own photographs, one folder for each class:
@@ -240,11 +240,19 @@ def _models(words: list[str], started: float) -> int:
 
 def _weights(words: list[str], started: float) -> int:
     if words and words[0] in ("-h", "--help"):
-        words = ["convert", "--help"]  # the only one so far
+        print("pictaxa weights list      published weights, for --weights imagenet")
+        print("pictaxa weights convert   as follows\n")
+        words = ["convert", "--help"]
+    if words == ["list"]:
+        from .weights.published import list_lines
+
+        for line in list_lines():
+            print(line)
+        return 0
     if not words or words[0] != "convert":
         raise ConfigError(
-            "pictaxa weights convert ...", found=words[0] if words else "nothing after weights",
-            fix="See pictaxa weights convert --help.",
+            "pictaxa weights convert ... or list", found=words[0] if words else "nothing after weights",
+            fix="See pictaxa weights --help.",
         )  # fmt: skip
     from .arguments import ConvertArguments
 

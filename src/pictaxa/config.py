@@ -54,7 +54,8 @@ class TransferConfig:
     """weights to start from"""
 
     weights: Path | None = None
-    """Start from these: the folder of an earlier run, or a checkpoint file. Default: fresh weights."""
+    """Start from these: the folder of an earlier run, a checkpoint file, or imagenet for the model's published ones.
+    Default: fresh weights."""
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
     input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None

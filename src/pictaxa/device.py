@@ -84,6 +84,18 @@ def lay_out(model: Model, memory_format: torch.memory_format) -> Model:
     return model.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch's stub lacks this form
 
 
+def seed_draws(seed: int, device: torch.device) -> None:
+    """Seed the random numbers of the CPU and of this device, those of dropout for instance.
+
+    torch.manual_seed does so for every kind of device, present or not, at 2 ms a call: a third of a small head's step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 def usable_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

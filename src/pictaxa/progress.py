@@ -95,6 +95,19 @@ class CountProgress(_Display):
         self.show(self._what, f"{self._done} of {self._total}", progress=self._done / max(self._total, 1))
 
 
+class DownloadProgress(_Display):
+    """Shows how much of a file has come."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def received(self, done_bytes: int, total_bytes: int | None) -> None:
+        """So many bytes are there; None: nobody knows how many there will be."""
+        megabytes = f"{done_bytes / 1e6:.1f}" + (f" of {total_bytes / 1e6:.1f} MB" if total_bytes else " MB")
+        self.show("fetch", f"{self._name}  {megabytes}", progress=done_bytes / total_bytes if total_bytes else 0.0)
+
+
 class TrainProgress(_Display):
     """Shows steps as they come, and a line for each validated epoch."""
 

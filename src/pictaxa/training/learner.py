@@ -14,6 +14,7 @@ from ..augment.mixing import draw_mix, neighbours
 from ..augment.policy import Augmenter
 from ..config import DEFAULT_HEAD_EPOCHS
 from ..data.batches import Batch, epoch_order, read_batches
+from ..device import seed_draws
 from ..models.folding import fold_norms
 from ..models.heads import dropout_before, first_layer
 from ..models.layers import Classifier
@@ -213,7 +214,7 @@ def fit_head(job: Job, model: Classifier) -> None:
         order = epoch_order(job.train_rows, epoch, seed=job.config.seed, batch_size=job.config.schedule.batch_size)
         for batch in learner.batches(order, epoch=epoch):
             set_rate(optimizer, rate_at(step / steps, peak=job.peak_rate, warm_up=job.config.schedule.warm_up))
-            torch.manual_seed(job.config.seed + step)  # for dropout
+            seed_draws(job.config.seed + step, job.plan.device)  # for dropout
             inputs, targets = learner.present(batch, epoch=epoch, step=step, progress=0.0)
             heads = learner.heads(inputs)
             optimizer.zero_grad()

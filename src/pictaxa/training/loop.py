@@ -18,6 +18,7 @@ from torch import nn
 
 from ..config import TrainConfig
 from ..data.batches import epoch_order
+from ..device import seed_draws
 from ..errors import TrainingError
 from ..models.layers import Classifier
 from ..progress import TrainProgress, clock, say
@@ -149,7 +150,7 @@ def _train_epoch(
             break
         rate = rate_at(progress, peak=job.peak_rate, warm_up=config.schedule.warm_up)
         set_rate(optimizer, rate)
-        torch.manual_seed(_step_seed(config.seed, counters.step))  # for dropout
+        seed_draws(_step_seed(config.seed, counters.step), job.plan.device)  # for dropout
         inputs, targets = learner.present(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
 

@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import TrainConfig, TransferConfig
+from ..data.cache import default_cache_root
 from ..errors import ConfigError, WeightsError
 from ..models.heads import HiddenHead
 from ..models.layers import Classifier, ClassifierLayer
 from ..models.zoo import find_entry
 from ..run import open_run
+from ..weights.download import fetch
 from ..weights.files import read_notes
 from ..weights.loading import Translated, give, translate
+from ..weights.published import find_published
 
+PUBLISHED_WORD = Path("imagenet")  # as --weights: the entry's published weights
 DEFAULT_MODEL = "resnet_lite"
 BODY_SHARE = 0.5  # of the learning rate for a body with learnt weights (docs/measured.md)
 EARLIEST_SHARE = 0.1  # of it for the first block with --tune head,all
@@ -55,6 +59,8 @@ def settle_model(config: TrainConfig) -> TrainConfig:
         config = replace(config, model_options=(*others, f"head={config.transfer.head}"))
     if config.transfer.weights is None:
         return config if config.model != "auto" else replace(config, model=DEFAULT_MODEL)
+    if config.transfer.weights == PUBLISHED_WORD:
+        return _settle_published(config)
     weights = config.transfer.weights.expanduser().resolve()
     if not weights.exists():
         raise WeightsError("a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check --weights.")
@@ -72,6 +78,18 @@ def settle_model(config: TrainConfig) -> TrainConfig:
     given = {option.partition("=")[0] for option in config.model_options}
     kept = tuple(option for option in options if option.partition("=")[0] not in given)
     return replace(config, model=origin.model, model_options=(*kept, *config.model_options))
+
+
+def _settle_published(config: TrainConfig) -> TrainConfig:
+    """`--weights imagenet`: the entry's published file, fetched where it is not yet in the cache."""
+    if config.model == "auto":
+        raise ConfigError(
+            "--model NAME beside --weights imagenet", found="none", fix="See pictaxa weights list for those there are."
+        )
+    published = find_published(config.model)
+    path = fetch(published, (config.cache or default_cache_root()) / "weights")
+    transfer = replace(config.transfer, weights=path, source=published.source, input=published.feeding)
+    return replace(config, transfer=transfer)
 
 
 def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> list[str]:

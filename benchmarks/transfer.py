@@ -1,0 +1,161 @@
+"""Transfer learning: what a head on a frozen body costs, and what a body learnt elsewhere is worth.
+
+    python benchmarks/transfer.py head FLOWERS           # a folder with train/CLASS and val/CLASS
+    python benchmarks/transfer.py body CIFAR10 SIGNS     # a folder of parquet files, and one with a folder per class
+
+head: the time of `--tune head --epochs 20` on a body whose features are not cached yet, beside that of one forward
+pass over the training pictures as prediction does it, and beside the same job with the body run in every epoch. The
+pictures are decoded before; the body's weights are fresh, which costs the same.
+body: a body is trained on CIFAR-10; then hand signs with 20 training pictures a class, the rest to validate, each way
+for the same time: from scratch, and from that body. Several seeds; the interval is Wilson's, of the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+
+from pictaxa.api import train
+from pictaxa.config import TrainConfig, with_words
+from pictaxa.models.zoo import create_model
+from pictaxa.run import open_run
+from pictaxa.training.features import Gallery, Look, take_looks
+from pictaxa.training.prepare import begin, decode
+from pictaxa.weights.files import save_tensors
+
+CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+BODIES = (("resnet18", 128), ("mobilenet_v2", 128), ("resnet50", 224))
+WAYS = {
+    "from scratch": {"weights": None},
+    "all of the body": {},
+    "the head alone": {"tune": "head"},
+    "the head, then all": {"tune": "head,all"},
+    "the last 2 blocks": {"tune": "last:2"},
+}
+
+
+def timed_training(data: Path, **settings: object) -> float:
+    """Seconds of a whole training, but for starting Python."""
+    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
+        before = time.monotonic()
+        train(data, out=Path(folder) / "run", **settings)
+        return time.monotonic() - before
+
+
+def one_pass(data: Path, settings: dict[str, object], *, exact: bool) -> float:
+    """Seconds in which all training pictures go through the body once."""
+    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
+        start = begin(with_words(TrainConfig(data=data), settings))
+        cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
+        gallery = Gallery(index, cache, start.geometry, start.plan, Path(folder))
+        before = time.monotonic()
+        take_looks(gallery, start.model, [Look(index.rows("train"), exact=exact)])
+        return time.monotonic() - before
+
+
+def measure_heads(data: Path, *, rounds: int) -> None:
+    """Twenty epochs of a head, for several bodies."""
+    for name, size in BODIES:
+        with tempfile.TemporaryDirectory() as folder:
+            weights = Path(folder) / "body.safetensors"
+            save_tensors(create_model(name, 5).state_dict(), weights)
+            same = {"model": name, "weights": weights, "size": size, "tune": "head", "feature_views": 1}
+            timed_training(data, **same, epochs=1)  # decodes
+            passes, exact, heads = [], [], []
+            for turn in range(rounds):
+                passes.append(one_pass(data, same, exact=False))
+                exact.append(one_pass(data, same, exact=True))
+                torch.manual_seed(turn)
+                save_tensors(create_model(name, 5).state_dict(), weights)  # so that no features are cached
+                heads.append(timed_training(data, **same, epochs=20))
+            print(
+                f"{name} at {size} px: a pass {statistics.median(passes):.1f} s, in float32 as prediction does it "
+                f"{statistics.median(exact):.1f} s; 20 epochs of the head {statistics.median(heads):.1f} s "
+                f"({min(heads):.1f} to {max(heads):.1f}), "
+                f"{statistics.median(h / p for h, p in zip(heads, exact, strict=True)):.2f} times the latter",
+                flush=True,
+            )
+            if (name, size) == BODIES[0]:
+                plain = {"policy": "none", "small_first": 0.0, "epochs": 20}
+                every = timed_training(data, **(same | {"feature_views": 0} | plain))
+                print(f"    with the body in every epoch {every:.1f} s, {every / statistics.median(heads):.1f} times")
+
+
+def write_cifar(source: Path, out: Path) -> Path:
+    """CIFAR-10's parquet files as folders: all for training, a thousand pictures to validate."""
+    for split, file in (("train", "train.parquet"), ("val", "test.parquet")):
+        table = pq.read_table(source / file)
+        for number, (image, label) in enumerate(zip(*(table.column(k).to_pylist() for k in range(2)), strict=True)):
+            if split == "val" and number >= 1000:
+                break
+            folder = out / split / CIFAR_CLASSES[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}.png").write_bytes(image["bytes"])
+    return out
+
+
+def write_signs(source: Path, out: Path, *, per_class: int) -> Path:
+    """The first pictures of each class for training, the rest to validate, as links."""
+    for folder in sorted(path for path in source.iterdir() if path.is_dir()):
+        for number, path in enumerate(sorted(folder.iterdir())):
+            split = out / ("train" if number < per_class else "val") / folder.name
+            split.mkdir(parents=True, exist_ok=True)
+            (split / path.name).symlink_to(path.resolve())
+    return out
+
+
+def measure_body(cifar: Path, signs: Path, *, minutes: float, body_minutes: float, seeds: int) -> None:
+    """The same time for each way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        small = {"size": 32, "cache": folder / "cache", "model": "resnet_lite"}
+        pictures = write_cifar(cifar, folder / "cifar")
+        print(f"a body from {body_minutes:g} minutes of CIFAR-10", flush=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            train(pictures, out=folder / "body", minutes=body_minutes, policy="standard", **small)
+        print(f"    {open_run(folder / 'body').metrics['accuracy']:.1%} of 1000 there")
+        data = write_signs(signs, folder / "signs", per_class=20)
+        for way, settings in WAYS.items():
+            accuracies = []
+            for seed in range(seeds):
+                run = folder / f"{way}-{seed}"
+                given = {"weights": folder / "body", "policy": "light"} | settings | small
+                with contextlib.redirect_stdout(io.StringIO()):
+                    train(data, out=run, minutes=minutes, seed=seed, **given)
+                metrics = open_run(run).metrics
+                accuracies.append(metrics["accuracy"])
+            print(
+                f"{way:20} {minutes:g} minutes: median {statistics.median(accuracies):.1%} of {metrics['pictures']} "
+                f"({min(accuracies):.1%} to {max(accuracies):.1%} over {seeds} seeds; 95% interval of the last "
+                f"{metrics['accuracy_95_low']:.1%} to {metrics['accuracy_95_high']:.1%})",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("head", "body"))
+    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=0.5, help="for each way")
+    parser.add_argument("--body-minutes", type=float, default=4.0)
+    asked = parser.parse_args()
+    if asked.what == "head":
+        measure_heads(asked.data[0], rounds=asked.rounds)
+    else:
+        cifar, signs = asked.data
+        measure_body(cifar, signs, minutes=asked.minutes, body_minutes=asked.body_minutes, seeds=asked.seeds)
+
+
+if __name__ == "__main__":
+    main()
