@@ -24,9 +24,10 @@ import pyarrow.parquet as pq
 import torch
 
 from pictaxa.api import train
-from pictaxa.config import TrainConfig, with_words
+from pictaxa.config import TrainConfig
 from pictaxa.models.zoo import create_model
 from pictaxa.run import open_run
+from pictaxa.settings import with_words
 from pictaxa.training.features import Gallery, Look, take_looks
 from pictaxa.training.prepare import begin, decode
 from pictaxa.weights.files import save_tensors

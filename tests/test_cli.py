@@ -123,18 +123,22 @@ def test_as_a_process_a_mistake_has_no_traceback(tmp_path: Path):
 
 
 def test_one_prediction_from_a_cold_start(trained: tuple[Path, Path]):
-    """A single prediction, interpreter start and imports included, takes under 4 s.
+    """A single prediction, interpreter start and imports included, takes under 4 s where `import torch` takes 2.7 s.
 
-    Neighbours on a shared machine may take its processors: the best of up to 8 tries counts.
+    That import is four fifths of it, and a busy or slower machine stretches both: the two take turns, and the quickest
+    of each are compared.
     """
     data, run = trained
-    seconds = [float("inf")]
-    while len(seconds) <= 8 and min(seconds) >= 4:
+    alone, whole = [], []
+    for _ in range(4):
+        before = time.monotonic()
+        subprocess.run([sys.executable, "-c", "import torch"], check=True)
+        alone.append(time.monotonic() - before)
         before = time.monotonic()
         done = pictaxa("predict", str(run), str(data / "red" / "0.png"))
-        seconds.append(time.monotonic() - before)
+        whole.append(time.monotonic() - before)
         assert done.returncode == 0 and "red" in done.stdout
-    assert min(seconds) < 4
+    assert min(whole) / min(alone) < 4 / 2.7
 
 
 def test_a_closed_pipe_is_no_error(trained: tuple[Path, Path]):

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import pictaxa
-from pictaxa.config import TrainConfig, config_fields, from_json, to_json, with_words
+from pictaxa.config import TrainConfig
 from pictaxa.errors import ConfigError
+from pictaxa.settings import config_fields, from_json, to_json, with_words
 
 BASE = TrainConfig(data=Path("photos"))
 

@@ -14,15 +14,16 @@ SOURCE = Path(__file__).parent.parent / "src" / "pictaxa"
 # From the bottom up: a module may import from its own layer and from layers above it in this list.
 LAYERS = (
     ("errors",),
-    ("config", "pictures", "metrics", "progress"),
+    ("config", "settings", "pictures", "metrics", "progress"),
     ("run", "device"),
     ("data", "augment", "models"),
     ("weights",),
     ("predict",),
     ("evaluation", "training", "answers"),
     ("reporting",),
-    ("preview", "catalogue", "probing"),
+    ("preview", "catalogue", "probing", "relabelling"),
     ("api", "arguments", "demo", "parsing"),
+    ("commands",),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .config import TrainConfig, with_words
+from .config import TrainConfig
 from .evaluation import Evaluation, evaluate_run
 from .predict import Predictor, load
 from .probing import Probe, probe_data
 from .reporting.page import write_report
+from .settings import with_words
 from .training.loop import resume_run, train_run
 
 

@@ -79,6 +79,24 @@ class ProbeArguments:
 
 
 @dataclass(frozen=True)
+class ClassesArguments:
+    """Rename and merge the classes of a run, keeping what was learnt: a new run is written, the old one stays.
+
+    Without --rename and --merge its classes are listed. New classes come with their pictures: pictaxa train DATA
+    --weights RUN gives each new folder a row of its own and keeps those of the others.
+    """
+
+    run: Positional[Path]
+    """Run folder."""
+    rename: tuple[str, ...] = ()
+    """Old and new names, such as tulips=tulip."""
+    merge: tuple[str, ...] = ()
+    """Classes that become one, and its name, such as daisy,dandelion=composite."""
+    out: Path | None = None
+    """Folder of the new run. Default: RUN-classes-1, and so on."""
+
+
+@dataclass(frozen=True)
 class ModelsArguments:
     """List the architectures; show one layer by layer, draw it, or put several side by side."""
 

@@ -27,7 +27,7 @@ def parse(kind: type[Arguments], words: list[str], command: str, *, default: Arg
     """Words to a dataclass through tyro; a mistake becomes a ConfigError of one line."""
     import tyro
 
-    from .config import config_fields
+    from .settings import config_fields
 
     flags = {"--" + name.replace("_", "-") for name in config_fields(kind)} | {"--help"}
     for word in words:

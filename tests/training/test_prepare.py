@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pictaxa.config import TrainConfig, with_words
+from pictaxa.config import TrainConfig
 from pictaxa.errors import ConfigError, ModelError
+from pictaxa.settings import with_words
 from pictaxa.training.prepare import Job, prepare
 
 Make = Callable[..., Path]

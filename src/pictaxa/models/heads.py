@@ -1,4 +1,4 @@
-"""Hidden layers between a body and its classes, for any entry: `head="1024,dropout:0.5"`."""
+"""What any entry may have at its end: hidden layers before its classes, several rows of the last layer for a class."""
 
 from __future__ import annotations
 
@@ -46,6 +46,46 @@ def _is_rate(text: str) -> bool:
         return 0 <= float(text) < 1
     except ValueError:
         return False
+
+
+class MergedLayer(ClassifierLayer):
+    """A last layer in which a class may have several rows: its probability is the sum of theirs.
+
+    (N, width) -> rows' logits (N, rows) -> the log of the sum of the exponentials of each class's (N, classes).
+    """
+
+    def __init__(self, width: int, groups: tuple[int, ...]) -> None:
+        super().__init__(width, len(groups))
+        self.members = [[row for row, group in enumerate(groups) if group == place] for place in range(max(groups) + 1)]
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """(N, width) -> (N, classes)."""
+        rows = super().forward(input)
+        return torch.stack([torch.logsumexp(rows[:, members], dim=1) for members in self.members], dim=1)
+
+
+def parse_groups(words: str) -> tuple[int, ...]:
+    """`0,1,1` is the class of each row: every class from 0 on has one or more; ModelError on other words."""
+    try:
+        groups = tuple(int(word) for word in words.split(","))
+    except ValueError:
+        groups = ()
+    if not groups or set(groups) != set(range(max(groups) + 1)):
+        raise ModelError("the class of each row, from 0 on", found=repr(words), fix="Write merged=0,1,1.")
+    return groups
+
+
+def merge_rows(model: Classifier, words: str) -> None:
+    """Give a model, built with as many classes as `merged=` has rows, the classes that they are of."""
+    groups = parse_groups(words)
+    path = f"{model.main_head()}"
+    head = model.get_submodule(path)
+    if isinstance(head, HiddenHead):
+        path = f"{path}.{len(head) - 1}"
+    last = model.get_submodule(path)
+    assert isinstance(last, ClassifierLayer) and last.out_features == len(groups), path
+    model.set_submodule(path, MergedLayer(last.in_features, groups))
+    model.num_classes = max(groups) + 1
 
 
 def has_hidden_layers(model: Classifier) -> bool:

@@ -13,7 +13,7 @@ import torch
 from ..device import lay_out
 from ..errors import ModelError, close_matches
 from . import alexnet, googlenet, inception, mobilenet, plain, resnet, resnet_cifar, resnet_lite, resnet_v2, vgg, vit
-from .heads import deepen
+from .heads import deepen, merge_rows, parse_groups
 from .layers import Classifier
 
 TIMM = "timm/"  # names that begin so are timm's
@@ -181,12 +181,13 @@ def find_entry(name: str) -> Entry:
 
 
 def create_model(
-    name: str, num_classes: int = 1000, *, in_channels: int = 3, head: str = "", **options: object
+    name: str, num_classes: int = 1000, *, in_channels: int = 3, head: str = "", merged: str = "", **options: object
 ) -> Classifier:
     """Build an entry of the zoo with fresh weights; `options` are the entry's own, as its class documents them.
 
     `num_classes=0` gives pooled features instead of logits. `head` puts hidden layers before the classes, such as
-    "1024,dropout:0.5" (heads.py). ModelError on unknown names, options and bad counts.
+    "1024,dropout:0.5"; `merged` gives a class several rows of the last layer, such as "0,1,1" (heads.py). ModelError on
+    unknown names, options and bad counts.
     """
     entry = find_entry(name)
     if num_classes < 0:
@@ -197,16 +198,21 @@ def create_model(
         choices = get_args(_option_type(name, word)) if get_origin(_option_type(name, word)) is Literal else ()
         if choices and value not in choices:
             raise ModelError(f"{word}= one of its choices", found=repr(value), fix=close_matches(str(value), choices))
-    model = entry.build(num_classes, in_channels, **options)
+    rows = len(parse_groups(merged)) if merged else num_classes
+    if merged and max(parse_groups(merged)) + 1 != num_classes:
+        raise ModelError(f"{num_classes} classes in merged=", found=merged, fix="Name each row's class, from 0 on.")
+    model = entry.build(rows, in_channels, **options)
     model.entry, model.options, model.least_size = name, options, entry.least_size
     if head:
         deepen(model, head)
+    if merged:
+        merge_rows(model, merged)
     # So that the maps lie channels last from the first convolution on: CPUs are faster then, in float32 too.
     return lay_out(model, torch.channels_last)
 
 
 def _option_type(name: str, word: str) -> Any:
-    known = {**find_entry(name).option_types, "head": str}
+    known = {**find_entry(name).option_types, "head": str, "merged": str}
     if word not in known:
         raise ModelError(f"an option of {name}", found=repr(word), fix=close_matches(word, known))
     return known[word]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ..augment.policy import Policy, find_policy
-from ..config import TrainConfig, from_json, to_json
+from ..config import TrainConfig
 from ..data.cache import CacheSpec, PixelCache, build_cache, default_cache_root
 from ..data.index import Index
 from ..data.readers import read_folder, survey
@@ -22,6 +22,7 @@ from ..models.layers import Classifier
 from ..models.zoo import check_size, create_model, find_entry, parse_options
 from ..progress import DecodeProgress, say
 from ..run import Geometry, Run, create_run, next_run_path, open_run
+from ..settings import from_json, to_json
 from .features import Gallery
 from .schedule import peak_rate, size_at
 from .transfer import freeze, settle_model, start_from_weights

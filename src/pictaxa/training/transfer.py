@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from ..config import TrainConfig, TransferConfig
 from ..data.cache import default_cache_root
 from ..errors import ConfigError, WeightsError
-from ..models.heads import HiddenHead
+from ..models.heads import HiddenHead, parse_groups
 from ..models.layers import Classifier, ClassifierLayer
 from ..models.zoo import find_entry
 from ..run import open_run
@@ -31,7 +32,15 @@ class Origin:
 
     model: str = ""
     options: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # of each row of the last layer: a merged class stands there several times
+
+    @classmethod
+    def of(cls, model: str, options: Sequence[str], classes: Sequence[str]) -> Origin:
+        """With the rows of merged classes apart, as a new training has them."""
+        for option in options:
+            if option.startswith("merged="):
+                classes = [classes[group] for group in parse_groups(option.removeprefix("merged="))]
+        return cls(model, tuple(o for o in options if not o.startswith("merged=")), tuple(classes))
 
 
 def read_origin(weights: Path) -> Origin:
@@ -39,13 +48,13 @@ def read_origin(weights: Path) -> Origin:
     if weights.is_dir():
         run = open_run(weights)
         chosen = run.config["chosen"]
-        return Origin(chosen["model"], tuple(chosen["model_options"]), run.classes)
+        return Origin.of(chosen["model"], chosen["model_options"], run.classes)
     if weights.suffix.lower() != ".safetensors":
         return Origin()
     notes = read_notes(weights)
     try:
         options, classes = (json.loads(notes.get(name, "[]")) for name in ("model_options", "classes"))
-        return Origin(notes.get("model", ""), tuple(map(str, options)), tuple(map(str, classes)))
+        return Origin.of(notes.get("model", ""), [str(option) for option in options], [str(name) for name in classes])
     except (ValueError, TypeError):
         raise WeightsError(
             "lists of words beside the weights", found=f"{str(weights)!r} with others", fix="Convert it again."
@@ -111,23 +120,29 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
 
 def _fit_classes(model: Classifier, weights: Translated, *, known: Sequence[str], classes: Sequence[str]) -> None:
     """Heads for other classes: the rows of those known by name move to their new places, the others stay fresh."""
-    places = {name: row for row, name in enumerate(known)}
-    rows = [(row, places[name]) for row, name in enumerate(classes) if name in places]  # (here, in the file)
+    rows = [(here, _rows_of(name, known)) for here, name in enumerate(classes) if name in known]
     state = model.state_dict()
     for path in model.head_layers():
         names = [
             name for name in (f"{path}.weight", f"{path}.bias") if len(weights.tensors.get(name, ())) == len(known)
         ]
         if not rows and names:
-            weights.fresh[path] = f"none of the {len(known)} classes of the weights is among these {len(classes)}"
+            weights.fresh[path] = f"none of the {len(set(known))} classes of the weights is among these {len(classes)}"
         for name in names:
             theirs = weights.tensors.pop(name)
             if rows:
                 mixed = state[name].cpu().clone()
                 for here, there in rows:
-                    mixed[here] = theirs[there]
+                    mixed[here] = theirs[there].mean(dim=0)
+                    if theirs.ndim == 1:  # k rows together are as likely as one with log k more
+                        mixed[here] += math.log(len(there))
                 weights.tensors[name] = mixed
                 weights.fitted[path] = f"{len(rows)} of {len(classes)} classes were known and keep their rows"
+
+
+def _rows_of(name: str, known: Sequence[str]) -> list[int]:
+    """The rows of a class: several where it was merged; a new training begins with their mean."""
+    return [row for row, other in enumerate(known) if other == name]
 
 
 def freeze(model: Classifier, tune: str) -> None:

@@ -1,0 +1,249 @@
+"""The commands. Each imports its part only when it is called, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from .errors import ConfigError
+from .parsing import parse, take_flag
+
+EXIT_MISTAKE = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def _train(words: list[str], started: float) -> int:
+    resume, words = take_flag(words, "--resume")
+    config_file, words = take_flag(words, "--config")
+    if resume is not None and words:
+        raise ConfigError(
+            "--resume RUN alone", found=" ".join(words), fix="A run goes on with its own settings: leave the rest out."
+        )
+    if "--help" in words or "-h" in words:
+        print("Also: --resume RUN goes on with a run that was cut off;")
+        print("      --config FILE starts from a saved config.json or a YAML file (flags given beside it win).\n")
+    from .config import TrainConfig
+    from .settings import read_config_file, with_words
+
+    default = None if config_file is None else read_config_file(Path(config_file))
+    if default is not None and any(word.startswith(("--epochs", "--minutes")) for word in words):
+        default = with_words(default, {"epochs": None, "minutes": None})  # the length given beside the file wins
+    config = None if resume is not None else parse(TrainConfig, words, "train", default=default)
+    from .training.loop import Interrupted, resume_run, train_run
+
+    try:
+        if config is None:
+            assert resume is not None
+            run = resume_run(Path(resume))
+        else:
+            run = train_run(config, started=started)
+    except Interrupted as stop:
+        print(f"\nstopped; everything is kept. Go on with:  pictaxa train --resume {stop.run.path}", flush=True)
+        return EXIT_INTERRUPTED
+    print(f"next      pictaxa report {run.path}")
+    print(f"          pictaxa predict {run.path} FILES-OR-FOLDERS")
+    return 0
+
+
+def _evaluate(words: list[str], started: float) -> int:
+    from .arguments import EvaluateArguments
+
+    arguments = parse(EvaluateArguments, words, "evaluate")
+    from .evaluation import evaluate_run, evaluation_lines
+
+    evaluation = evaluate_run(arguments.run, arguments.data, device=arguments.device)
+    for path, problem in evaluation.set_aside:
+        print(f"set aside {path!r}: {problem}")
+    for line in evaluation_lines(evaluation):
+        print(line)
+    _write_json(arguments.json, evaluation.metrics)
+    return 0
+
+
+def _write_json(path: Path | None, document: object) -> None:
+    if path is None:
+        return
+    import json
+
+    try:
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError("a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Change --json.") from None
+
+
+def _predict(words: list[str], started: float) -> int:
+    from .arguments import PredictArguments
+
+    arguments = parse(PredictArguments, words, "predict")
+    if arguments.top is not None and arguments.top < 1:
+        raise ConfigError("--top from 1 on", found=str(arguments.top), fix="Raise it.")
+    from .answers import TableWriter, open_writer, write_all
+    from .predict import load
+
+    predictor = load(arguments.run, device=arguments.device)
+    stream = predictor.stream(arguments.files)
+    if arguments.out is None:
+        table = TableWriter(sys.stdout, predictor.classes, top=arguments.top)
+        read, bad = write_all(stream, [table])
+    else:
+        with open_writer(arguments.out, predictor.classes, top=arguments.top) as writer:
+            read, bad = write_all(stream, [writer])
+        print(f"{read + bad} rows in {arguments.out}")
+    if bad:
+        print(f"{bad} of {read + bad} files could not be read; each has its reason in its row", file=sys.stderr)
+    if read + bad == 0:
+        raise ConfigError("pictures to predict", found="none in the given folders", fix="Give files or folders.")
+    return 0 if read else EXIT_MISTAKE
+
+
+def _report(words: list[str], started: float) -> int:
+    from .arguments import ReportArguments
+
+    arguments = parse(ReportArguments, words, "report")
+    from .reporting.page import write_report
+
+    print(f"report    {write_report(arguments.run)}")
+    return 0
+
+
+def _preview(words: list[str], started: float) -> int:
+    from .arguments import PreviewArguments
+
+    arguments = parse(PreviewArguments, words, "preview")
+    from .preview import draw_preview
+
+    path = draw_preview(
+        arguments.data,
+        arguments.out,
+        augmentation=arguments.augmentation,
+        pictures=arguments.pictures,
+        seed=arguments.seed,
+    )
+    print(f"preview   {path}: first column what prediction sees, the others what training sees")
+    return 0
+
+
+def _probe(words: list[str], started: float) -> int:
+    from .arguments import ProbeArguments
+
+    arguments = parse(ProbeArguments, words, "probe")
+    from dataclasses import asdict
+
+    from .config import TrainConfig, TransferConfig
+    from .probing import probe_data, probe_lines
+
+    probe = probe_data(
+        TrainConfig(
+            data=arguments.data,
+            model=arguments.model,
+            model_options=arguments.model_options,
+            cache=arguments.cache,
+            seed=arguments.seed,
+            transfer=TransferConfig(weights=arguments.weights, source=arguments.source, input=arguments.input),
+            pictures=arguments.pictures,
+            machine=arguments.machine,
+        )
+    )
+    for line in probe_lines(probe):
+        print(line)
+    _write_json(arguments.json, asdict(probe))
+    return 0
+
+
+def _classes(words: list[str], started: float) -> int:
+    from .arguments import ClassesArguments
+
+    arguments = parse(ClassesArguments, words, "classes")
+    if not arguments.rename and not arguments.merge:
+        from .run import open_run
+
+        for label, name in enumerate(open_run(arguments.run).classes):
+            print(f"{label:5}  {name}")
+        return 0
+    from .relabelling import relabel_run, relabelling_lines
+
+    run, plan = relabel_run(arguments.run, arguments.out, rename=arguments.rename, merge=arguments.merge)
+    for line in relabelling_lines(run, plan):
+        print(line)
+    return 0
+
+
+def _models(words: list[str], started: float) -> int:
+    from .arguments import ModelsArguments
+
+    arguments = parse(ModelsArguments, words, "models")
+    from . import catalogue
+
+    if arguments.compare:
+        names = (arguments.name, *arguments.compare) if arguments.name else arguments.compare
+        lines = catalogue.compare_lines(
+            names, size=arguments.size, channels=arguments.channels, classes=arguments.classes
+        )
+    elif arguments.name is None:
+        lines = catalogue.list_lines()
+    else:
+        summary, options = catalogue.read_entry(
+            arguments.name,
+            size=arguments.size,
+            channels=arguments.channels,
+            classes=arguments.classes,
+            options=arguments.model_options,
+        )
+        lines = catalogue.layer_lines(summary)
+    for line in lines:
+        print(line, flush=True)
+    if arguments.diagram is not None:
+        if arguments.name is None or arguments.compare:
+            raise ConfigError("one model to draw", found="none named", fix="Write pictaxa models NAME --diagram FILE.")
+        print(f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}")
+    return 0
+
+
+def _weights(words: list[str], started: float) -> int:
+    if words and words[0] in ("-h", "--help"):
+        print("pictaxa weights list      published weights, for --weights imagenet")
+        print("pictaxa weights convert   as follows\n")
+        words = ["convert", "--help"]
+    if words == ["list"]:
+        from .weights.published import list_lines
+
+        for line in list_lines():
+            print(line)
+        return 0
+    if not words or words[0] != "convert":
+        raise ConfigError(
+            "pictaxa weights convert ... or list", found=words[0] if words else "nothing after weights",
+            fix="See pictaxa weights --help.",
+        )  # fmt: skip
+    from .arguments import ConvertArguments
+
+    arguments = parse(ConvertArguments, words[1:], "weights convert")
+    from .weights.convert import convert
+
+    lines = convert(
+        arguments.file,
+        arguments.out,
+        model=arguments.model,
+        source=arguments.source,
+        feeding=arguments.input,
+        channels=arguments.channels,
+        model_options=arguments.model_options,
+        classes=arguments.classes,
+    )
+    for line in lines:
+        print(line)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str], float], int]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "report": _report,
+    "preview": _preview,
+    "probe": _probe,
+    "classes": _classes,
+    "models": _models,
+    "weights": _weights,
+}
