@@ -48,10 +48,13 @@ def log_without_times(run: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "flags",
     [
-        ("--model", "lenet5", "--size", "28", "--batch-size", "8"),
-        ("--model", "resnet_lite", "--size", "32", "--batch-size", "8", "--optimizer", "adamw"),
+        pytest.param(("--model", "lenet5", "--size", "28", "--batch-size", "8"), id="lenet5-sgd"),
+        pytest.param(
+            ("--model", "resnet_lite", "--size", "32", "--batch-size", "8", "--optimizer", "adamw"),
+            id="resnet_lite-adamw",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["lenet5-sgd", "resnet_lite-adamw"],
 )
 def test_killed_and_resumed_is_bitwise_the_unbroken_run(tmp_path: Path, make_photos: Make, flags: tuple[str, ...]):
     """SIGKILL at three places, in the middle of epochs too, and the run ends with the same weights and log."""
