@@ -62,8 +62,7 @@ class ProbeArguments:
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as padding=same."""
     weights: Path | None = None
-    """The folder of an earlier run, a checkpoint file, or imagenet for the model's published ones. Default: fresh
-    weights, for a baseline."""
+    """An earlier run's folder, a checkpoint file, or imagenet: published ones. Default: fresh ones, for a baseline."""
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
     input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None

@@ -52,20 +52,17 @@ class TransferConfig:
     """weights to start from"""
 
     weights: Path | None = None
-    """Start from these: the folder of an earlier run, a checkpoint file, or imagenet for the model's published ones.
-    Default: fresh weights."""
+    """Start from an earlier run's folder, a checkpoint file, or imagenet: the model's published weights."""
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
     input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
     """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
     tune: str = "all"
-    """What is trained: all; head, the last layer alone; last:N, the last N blocks and the head; the rest is frozen.
-    head,all: first the head, then all, the earlier a block the less."""
+    """What is trained: all, head (the last layer), last:N (N blocks and the head) or head,all (the head first)."""
     head: str = ""
     """Hidden layers before the classes, such as 1024,dropout:0.5 (widths and dropout in their order)."""
     feature_views: int = 1
-    """With --tune head pictures go through the frozen body once, and the head learns from what it made of them. 1: as
-    prediction sees them; more: so many augmented views of each; 0: no such cache, all of it in every epoch."""
+    """With --tune head, views of each picture that the frozen body sees, once. 1: prediction's; 0: no such cache."""
 
     def __post_init__(self) -> None:
         known = re.fullmatch(r"all|head|head,all|last:[1-9][0-9]*", self.tune) is not None
@@ -102,8 +99,7 @@ class ScheduleConfig:
     epochs: int | None = None
     """Train for so many passes over the pictures; exactly repeatable, and exact when resumed."""
     minutes: float | None = None
-    """Train for so many minutes; the rate anneals over the time. Default, without --epochs: 10, but 20 epochs with
-    --tune head."""
+    """Train for so many minutes; the rate anneals over them. Default without --epochs: 10 (--tune head: 20 epochs)."""
     batch_size: int = 64
     """Pictures in a step."""
     rate: float | None = None

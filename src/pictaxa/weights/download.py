@@ -74,6 +74,7 @@ def _receive(address: str, partial: Path, path: Path) -> None:
             tries += 1
             if tries >= TRIES:
                 raise _unreachable(address, path, problem)
+            progress.line(f"fetch     {problem}; trying again in {wait_seconds:.0f} s")
             time.sleep(wait_seconds)
             wait_seconds *= 2
 
