@@ -167,3 +167,14 @@ def test_a_learnt_body_takes_smaller_steps_than_its_head():
     (head,) = (part for part in model.modules() if isinstance(part, ClassifierLayer))
     at_full_rate = sum(p.numel() for group in optimizer.groups for p in group["params"] if group["lr"] == 0.2)
     assert at_full_rate == sum(p.numel() for p in head.parameters())
+
+
+def test_after_its_head_a_body_learns_the_less_the_earlier():
+    """With --tune head,all shares rise from block to block, from a tenth of the head's; nothing is left out."""
+    model = create_model("vit_b_32", 3, size=32)
+    shares = rate_shares(model, TransferConfig(weights=Path("a"), tune="head,all"))
+    assert shares.keys() == dict(model.named_parameters()).keys()
+    head = shares["classifier.weight"]
+    assert shares["pos_embed"] == pytest.approx(head / 10) == shares["patch_embed.proj.weight"]
+    blocks = [shares[f"blocks.{number}.attn.qkv.weight"] for number in range(12)]
+    assert blocks == sorted(blocks) and head / 10 < blocks[0] and blocks[-1] < head < 1

@@ -23,7 +23,8 @@ from ..weights.published import find_published
 PUBLISHED_WORD = Path("imagenet")  # as --weights: the entry's published weights
 DEFAULT_MODEL = "resnet_lite"
 BODY_SHARE = 0.5  # of the learning rate for a body with learnt weights (docs/measured.md)
-EARLIEST_SHARE = 0.1  # of it for the first block with --tune head,all
+# With --tune head,all the head is fitted already: it gets this part, and the first block a tenth of that.
+FITTED_SHARE, EARLIEST_SHARE = 1 / 3, 0.1
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
     """The part of the learning rate that each parameter gets, by name; a head, which is often new, gets the whole.
 
     With `--tune head,all` the head is no longer new when the rest begins to learn, and what lies early in the body,
-    which is of use for any pictures, gets less than what lies late: the first block EARLIEST_SHARE, in equal ratios.
+    which is of use for any pictures, gets less than what lies late, in equal ratios from block to block.
     """
     if config.weights is None:
         return {}
@@ -175,10 +176,11 @@ def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
     body_share = {name: BODY_SHARE for name, _ in model.named_parameters() if not name.startswith(tuple(in_heads))}
     if config.tune != "head,all":
         return body_share
+    shares = {name: FITTED_SHARE for name, _ in model.named_parameters()}
+    shares |= dict.fromkeys(body_share, FITTED_SHARE * EARLIEST_SHARE)  # tokens and positions belong to no block
     *body, _ = model.blocks_in_order()
-    shares = dict.fromkeys(body_share, EARLIEST_SHARE)  # tokens and positions, which belong to no block
     for number, paths in enumerate(body):
-        share = EARLIEST_SHARE ** ((len(body) - number) / len(body))
+        share = FITTED_SHARE * EARLIEST_SHARE ** ((len(body) - number) / len(body))
         shares |= {name: share for name in body_share if name.startswith(tuple(f"{path}." for path in paths))}
     return shares
 
