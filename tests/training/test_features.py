@@ -88,6 +88,15 @@ def test_other_weights_are_another_cache(data: Path, body: Path, tmp_path: Path,
     assert sum(passes) > 200
 
 
+def test_other_options_are_another_cache():
+    """The same weights pad otherwise with another option: their digests differ, those of equal models don't."""
+    models = [create_model("resnet18", 3, padding=padding) for padding in ("symmetric", "same", "same")]
+    for model in models[1:]:
+        model.load_state_dict(models[0].state_dict())
+    digests = [features._digest_of(model) for model in models]
+    assert digests[0] != digests[1] == digests[2]
+
+
 def test_the_kept_model_says_what_validation_said(data: Path, body: Path, tmp_path: Path):
     """The head is put back onto the body: prediction from files gives the logits that were validated."""
     run = train(data, body, tmp_path / "run", "--epochs", "3")
@@ -158,9 +167,13 @@ def test_hidden_layers(data: Path, body: Path, tmp_path: Path):
     assert all(torch.allclose(after[name], value, atol=1e-4) for name, value in before.items())
 
 
-def test_first_the_head_then_all(data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("views", ["1", "0"])  # of no account here
+def test_first_the_head_then_all(
+    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], views: str
+):
     """--tune head,all begins with a head that is fitted to the body, and then every parameter moves."""
     words = ["--weights", str(body), "--tune", "head,all", "--epochs", "2", "--out", str(tmp_path / "run"), *TINY]
+    words += ["--feature-views", views]
     assert main(["train", str(data), *words, "--small-first", "0", "--policy", "none"]) == 0
     said = capsys.readouterr().out
     assert "with the body frozen" in said

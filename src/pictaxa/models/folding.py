@@ -61,8 +61,8 @@ def foldable(model: Classifier, *, size: int) -> list[tuple[str, str]]:
     return pairs
 
 
-# A getter, which torch's stub has as a plain tuple. Asking for a shape is no use of the numbers.
-_SHAPE = torch.Tensor.shape.__get__  # type: ignore[attr-defined]  # see above
+# Asking for a shape is no use of the numbers.
+_SHAPE = torch.Tensor.shape.__get__  # type: ignore[attr-defined]  # the stub has a tuple, no getter
 _ASKING = (torch.Tensor.dim, torch.Tensor.size, _SHAPE)
 
 

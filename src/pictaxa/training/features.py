@@ -70,7 +70,7 @@ def take_looks(gallery: Gallery, model: Classifier, looks: list[Look]) -> list[n
     folder = gallery.root / "features"
     body = without_head(model, size=gallery.geometry.size)
     digest = _digest_of(body)
-    names = [_name(gallery, look, entry=model.entry, body=digest) for look in looks]
+    names = [_name(gallery, look, body=digest) for look in looks]
     with torch.inference_mode():
         empty = torch.zeros(1, model.in_channels, *[gallery.geometry.size] * 2, device=gallery.plan.device)
         width = body(empty).shape[1]
@@ -157,18 +157,19 @@ def _vectors(gallery: Gallery, body: Classifier, look: Look, batch: Batch) -> to
 
 
 def _digest_of(body: Classifier) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+    """Of the weights, and of what the same weights can compute otherwise by: the entry and its options."""
+    digest = hashlib.blake2b(repr((body.entry, sorted(body.options.items()))).encode(), digest_size=16)
     for name, value in body.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
-def _name(gallery: Gallery, look: Look, *, entry: str, body: str) -> str:
+def _name(gallery: Gallery, look: Look, *, body: str) -> str:
     """The look's file, by all that its vectors depend on."""
     depends = {
         "version": [VERSION, PIXELS_VERSION],
-        "body": [entry, body],
+        "body": body,
         "pictures": [str(value) for value in gallery.index.column("hash")[look.rows]],
         "geometry": asdict(gallery.geometry),
         "mirrored": look.mirrored,

@@ -102,7 +102,8 @@ def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
     before = time.monotonic()
     if job.config.transfer.tune == "head,all" and not resumed:
         fit_head(job, model)
-    learner = HeadAlone(job, model) if job.config.transfer.on_features else WholeModel(job, model)
+    transfer = job.config.transfer
+    learner = HeadAlone(job, model, views=transfer.feature_views) if transfer.on_features else WholeModel(job, model)
     now = time.monotonic()
     return Session(learner, learner.make_optimizer(), Counters(), started=now, looking_seconds=now - before)
 
