@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -22,6 +21,7 @@ from pictaxa.device import apply_plan, choose_plan, lay_out
 from pictaxa.models.convolution import pixels, spread_gradient
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import ZOO, create_model
+from turns import seconds_in_turn
 
 ROUNDS = 5
 # (entry, pictures in a batch)
@@ -44,13 +44,7 @@ POINTWISE = (
 
 def milliseconds(sides: dict[str, Callable[[], object]]) -> dict[str, float]:
     """Median of each side, in turn."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(ROUNDS + 1):
-        for name, run in sides.items():
-            before = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - before)
+    seconds = seconds_in_turn(sides, rounds=ROUNDS)
     return {name: 1000 * statistics.median(values) for name, values in seconds.items()}
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -24,6 +23,7 @@ from pictaxa.device import apply_plan, choose_plan
 from pictaxa.models.folding import fold_norms
 from pictaxa.models.layers import pad_same
 from pictaxa.models.zoo import ZOO, create_model
+from turns import seconds_in_turn
 
 ROUNDS = 9
 # (entry, pictures in a batch)
@@ -36,13 +36,7 @@ POOLED = ((48, 55), (64, 112), (192, 56))
 
 def compare(label: str, sides: dict[str, Callable[[], object]]) -> None:
     """Print each side's median milliseconds, and how many times as fast as the first each other is."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(ROUNDS + 1):
-        for name, run in sides.items():
-            before = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - before)
+    seconds = seconds_in_turn(sides, rounds=ROUNDS)
     first, *others = sides
     cells = [f"{first} {1000 * statistics.median(seconds[first]):.1f}"]
     for name in others:
