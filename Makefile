@@ -23,6 +23,7 @@ check: .venv/installed
 # Every entry of the zoo against the library it comes from, in an environment of its own (several GB). An hour; the proof
 # alone, without timing, is `make parity PARITY=--no-speed` and takes a quarter of it.
 parity: .venv-parity/installed
+	.venv-parity/bin/python -m pytest tests/models/test_timm_models.py tests/weights/test_loading.py
 	.venv-parity/bin/python parity/compare.py $(PARITY)
 
 .venv-parity/installed: parity/requirements.txt pyproject.toml

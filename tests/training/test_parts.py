@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,23 @@ def a_session() -> tuple[nn.Module, nn.Module, Optimizer]:
     model(torch.randn(4, 3)).square().sum().backward()
     optimizer.step()
     return model, start_average(model), optimizer
+
+
+def test_an_optimizer_does_not_load_torchs_compiler():
+    """Neither making one nor its steps: the compiler takes seconds to load, at each training's start."""
+    code = """
+import sys, torch
+from pictaxa.config import OptimizerConfig
+from pictaxa.training.optimizer import make_optimizer, set_rate
+for name in ("sgd", "adam", "adamw"):
+    layer = torch.nn.Linear(2, 2)
+    optimizer = make_optimizer(layer, OptimizerConfig(optimizer=name))
+    set_rate(optimizer, 0.1)
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_state_comes_back_whole(tmp_path: Path):

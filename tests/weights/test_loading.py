@@ -175,6 +175,22 @@ def test_googles_checkpoints_come_back(resnet: tuple[int, ...], tmp_path: Path):
     assert not told.fresh and not told.dropped
 
 
+def test_googles_checkpoints_are_read_as_timm_reads_them(tmp_path: Path):
+    """One file, read by timm's loader and by ours, gives the same logits; `make parity` has timm."""
+    transformer = pytest.importorskip("timm.models.vision_transformer", reason="timm is not installed")
+    ours = tiny_vit()
+    np.savez(tmp_path / "a.npz", **jax_arrays(tiny_vit()))
+    load_weights(ours, tmp_path / "a.npz", source="jax")
+    theirs = transformer.VisionTransformer(
+        img_size=32, patch_size=8, num_classes=5, embed_dim=48, depth=2, num_heads=3, mlp_ratio=2
+    ).eval()
+    theirs.load_pretrained(str(tmp_path / "a.npz"))
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        expected = theirs(images * 2 - 1)
+        assert float((ours(images) - expected).abs().max() / expected.abs().max()) < 1e-5
+
+
 def test_a_run_is_a_checkpoint(tmp_path: Path):
     """A folder with model.safetensors, or the file: normalisation included."""
     model, other = create_model("lenet5", 3), create_model("lenet5", 3)

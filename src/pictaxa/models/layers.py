@@ -104,7 +104,7 @@ class Classifier(nn.Module):
         return self.blocks_in_order()[-1][0]
 
     def blocks_in_order(self) -> list[list[str]]:
-        """Paths of the parts with weights in their order, auxiliary heads left out; the last is the head.
+        """Paths of parts (or parameters) with weights in their order, but for auxiliary heads; the last is the head.
 
         A part is a block, or a layer that stands alone, with the norms that follow it.
         """

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from ..errors import MissingExtraError, ModelError, close_matches
-from .layers import Classifier
+from .heads import HiddenHead
+from .layers import Classifier, ClassifierLayer
 
 
 def _timm() -> Any:
@@ -47,6 +48,15 @@ class TimmClassifier(Classifier):
         self.network = _timm().create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels)
         record = self.network.pretrained_cfg
         self.set_normalisation(tuple(record["mean"]), tuple(record["std"]))
+        last = self.network.get_classifier()
+        layers = last if isinstance(last, (tuple, list)) else (last,)
+        self.classifiers = [path for path, part in self.named_modules() if any(part is layer for layer in layers)]
+        for path in self.classifiers:
+            layer = self.get_submodule(path)
+            if isinstance(layer, nn.Linear):  # the same numbers, in what we know a head by
+                ours = ClassifierLayer(layer.in_features, layer.out_features)
+                ours.weight, ours.bias = layer.weight, layer.bias
+                self.set_submodule(path, ours)
 
     def body(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> what timm calls its features."""
@@ -62,20 +72,25 @@ class TimmClassifier(Classifier):
         side = round(tokens.shape[1] ** 0.5)
         return tokens.transpose(1, 2).unflatten(2, (side, side))
 
-    def head_layers(self) -> tuple[str, ...]:
-        """Paths of what timm calls the model's classifier, one or several."""
-        last = self.network.get_classifier()
-        parts = last if isinstance(last, (tuple, list)) else (last,)
-        return tuple(
-            path for path, part in self.named_modules() if isinstance(part, nn.Linear) and any(part is p for p in parts)
-        )
-
     def main_head(self) -> str:
         """What timm calls the model's classifier; ModelError where that is not one dense layer."""
-        paths = self.head_layers()
-        if len(paths) != 1:
+        (head, *others) = self.blocks_in_order()[-1]
+        if others or not isinstance(self.get_submodule(head), (ClassifierLayer, HiddenHead)):
             raise ModelError("a model with one dense layer for its classes", found=self.entry, fix="Use --tune all.")
-        return paths[0]
+        return head
+
+    def blocks_in_order(self) -> list[list[str]]:
+        """Paths of parameters in the order that timm itself uses for rates that fall from layer to layer."""
+        grouped = _timm().models.group_parameters(self.network, self.network.group_matcher(coarse=False))
+        parts: list[list[str]] = []
+        for names in grouped.values():
+            paths = [f"network.{name}" for name in names]
+            paths = [path for path in paths if not path.startswith(tuple(f"{head}." for head in self.classifiers))]
+            if any(self.get_parameter(path).ndim > 1 for path in paths):
+                parts.append(paths)
+            elif paths and parts:  # a norm
+                parts[-1] += paths
+        return [*parts, self.classifiers]
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Features -> (N, num_classes)."""

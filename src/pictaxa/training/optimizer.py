@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
 
 from ..config import OptimizerConfig
 
@@ -31,49 +33,79 @@ def parameter_groups(
 
 
 class Optimizer:
-    """One of torch's optimizers, working on the parameters as they lie in memory.
+    """SGD with Nesterov momentum, Adam or AdamW, working on the parameters as they lie in memory.
 
     torch's fused kernels read tensors as they lie, whatever their strides say, and copy gradients that lie channels
-    last first. So they get each such tensor as its (O, h, w, I) view, which lies without gaps in that order.
+    last first. So they get each such tensor as its (O, h, w, I) view, which lies without gaps in that order. They are
+    called as functions, as torch.optim's classes load torch's compiler first, seconds that a short training feels.
     """
 
-    def __init__(self, parameters: list[nn.Parameter], inner: torch.optim.Optimizer) -> None:
-        self.parameters = parameters  # in the order of inner's groups
-        self.inner = inner
-        self.stored = [view for group in inner.param_groups for view in group["params"]]
+    def __init__(self, parameters: list[nn.Parameter], groups: list[dict[str, Any]], config: OptimizerConfig) -> None:
+        self.parameters = parameters  # in the order of the groups
+        self.groups = groups  # "params" as they lie, "weight_decay", "rate_share", and "lr" once it is set
+        self.config = config
+        self.stored: list[torch.Tensor] = [view for group in groups for view in group["params"]]
+        device = self.stored[0].device
+        self.fused = device.type in ("cpu", "cuda")  # one kernel for all of a tensor's arithmetic
+        self.state = {number: self._blank(view) for number, view in enumerate(self.stored)}
+
+    def _blank(self, view: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Momenta and counters of a parameter before its first step, shaped as it lies."""
+        if self.config.optimizer == "sgd":
+            return {"momentum_buffer": torch.zeros_like(view)} if self.config.momentum > 0 else {}
+        step = torch.zeros((), device=view.device if self.fused else "cpu")
+        return {"step": step, "exp_avg": torch.zeros_like(view), "exp_avg_sq": torch.zeros_like(view)}
 
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter that has a gradient."""
-        for parameter, view in zip(self.parameters, self.stored, strict=True):
-            gradient = parameter.grad
-            if gradient is not None:
-                lies_channels_last = view.stride() != parameter.stride()
-                gradient = (gradient.permute(0, 2, 3, 1) if lies_channels_last else gradient).contiguous()
-            view.grad = gradient
-        self.inner.step()
-        for view in self.stored:
-            view.grad = None
+        first = 0
+        for group in self.groups:
+            views, gradients, states = [], [], []
+            for number, view in enumerate(group["params"], start=first):
+                parameter = self.parameters[number]
+                if parameter.grad is not None:
+                    lies_channels_last = view.stride() != parameter.stride()
+                    gradient = parameter.grad.permute(0, 2, 3, 1) if lies_channels_last else parameter.grad
+                    views.append(view)
+                    gradients.append(gradient.contiguous())
+                    states.append(self.state[number])
+            first += len(group["params"])
+            if views:
+                self._update(group, views, gradients, states)
+
+    def _update(
+        self,
+        group: dict[str, Any],
+        views: list[torch.Tensor],
+        gradients: list[torch.Tensor],
+        states: list[dict[str, torch.Tensor]],
+    ) -> None:
+        momentum, fused = self.config.momentum, self.fused or None
+        if self.config.optimizer == "sgd":
+            sgd(
+                views, gradients, [state.get("momentum_buffer") for state in states], fused=fused,
+                lr=group["lr"], weight_decay=group["weight_decay"], momentum=momentum, nesterov=momentum > 0,
+                dampening=0.0, maximize=False,
+            )  # fmt: skip
+            return
+        averages, squares, steps = ([state[word] for state in states] for word in ("exp_avg", "exp_avg_sq", "step"))
+        adam(
+            views, gradients, averages, squares, [], steps, fused=fused,
+            decoupled_weight_decay=self.config.optimizer == "adamw", lr=group["lr"],
+            weight_decay=group["weight_decay"], beta1=momentum, beta2=0.999, eps=1e-8, amsgrad=False, maximize=False,
+        )  # fmt: skip
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
-    @property
-    def groups(self) -> list[dict[str, Any]]:
-        """torch's parameter groups: learning rate, weight decay, and the parameters as they lie."""
-        return self.inner.param_groups
-
-    @property
-    def state(self) -> dict[int, dict[str, torch.Tensor]]:
-        """Momenta and counters by the parameter's number, shaped as the parameters lie."""
-        state: dict[int, dict[str, torch.Tensor]] = self.inner.state_dict()["state"]
-        return state
-
     def load(self, state: dict[int, dict[str, torch.Tensor]]) -> None:
         """Go on from a saved `state`."""
-        self.inner.load_state_dict({"state": state, "param_groups": self.inner.state_dict()["param_groups"]})
+        for number, values in state.items():
+            for name, value in values.items():
+                self.state[number][name].copy_(value)
 
 
 def _as_stored(parameter: nn.Parameter) -> torch.Tensor:
@@ -91,14 +123,7 @@ def make_optimizer(
     groups = parameter_groups(model, config.weight_decay, shares=shares)
     parameters = [parameter for group in groups for parameter in group["params"]]
     stored = [{**group, "params": [_as_stored(parameter) for parameter in group["params"]]} for group in groups]
-    # One kernel for all of a tensor's arithmetic, where the device has it.
-    fused = next(model.parameters()).device.type in ("cpu", "cuda")
-    if config.optimizer == "sgd":
-        nesterov = config.momentum > 0
-        sgd = torch.optim.SGD(stored, lr=0.0, momentum=config.momentum, nesterov=nesterov, fused=fused)
-        return Optimizer(parameters, sgd)
-    make = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return Optimizer(parameters, make(stored, lr=0.0, betas=(config.momentum, 0.999), fused=fused))
+    return Optimizer(parameters, stored, config)
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from ..config import TrainConfig, TransferConfig
 from ..data.cache import default_cache_root
 from ..errors import ConfigError, WeightsError
-from ..models.heads import HiddenHead, parse_groups
-from ..models.layers import Classifier, ClassifierLayer
+from ..models.heads import parse_groups
+from ..models.layers import Classifier
 from ..models.zoo import find_entry
 from ..run import open_run
 from ..weights.download import fetch
@@ -150,18 +150,15 @@ def freeze(model: Classifier, tune: str) -> None:
     """Leave requires_grad to what `tune` says: all, head, or last:N blocks and the head."""
     if tune in ("all", "head,all"):
         return
-    *body, head = model.blocks_in_order()
-    if not any(isinstance(model.get_submodule(path), (ClassifierLayer, HiddenHead)) for path in head):
-        raise ConfigError("a model whose last part is its head", found=model.entry, fix="Use --tune all.")
+    *body, _ = model.blocks_in_order()
     count = 0 if tune == "head" else int(tune.removeprefix("last:"))
     if count > len(body):
         raise ConfigError(
             f"--tune last:N with at most {len(body)} blocks of {model.entry}", found=tune, fix="Use --tune all."
         )
-    model.requires_grad_(False)
-    for part in [*body[len(body) - count :], head]:
-        for path in part:
-            model.get_submodule(path).requires_grad_(True)
+    learning = [path for part in body[len(body) - count :] for path in part] + [model.main_head()]
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(_lies_in(name, learning))
 
 
 def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
@@ -172,17 +169,22 @@ def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
     """
     if config.weights is None:
         return {}
-    in_heads = [f"{path}." for path in (*model.head_layers(), model.main_head())]
-    body_share = {name: BODY_SHARE for name, _ in model.named_parameters() if not name.startswith(tuple(in_heads))}
+    *body, heads = model.blocks_in_order()
+    heads = [*heads, *model.head_layers()]
+    body_share = {name: BODY_SHARE for name, _ in model.named_parameters() if not _lies_in(name, heads)}
     if config.tune != "head,all":
         return body_share
     shares = {name: FITTED_SHARE for name, _ in model.named_parameters()}
     shares |= dict.fromkeys(body_share, FITTED_SHARE * EARLIEST_SHARE)  # tokens and positions belong to no block
-    *body, _ = model.blocks_in_order()
     for number, paths in enumerate(body):
         share = FITTED_SHARE * EARLIEST_SHARE ** ((len(body) - number) / len(body))
-        shares |= {name: share for name in body_share if name.startswith(tuple(f"{path}." for path in paths))}
+        shares |= {name: share for name in body_share if _lies_in(name, paths)}
     return shares
+
+
+def _lies_in(name: str, paths: Sequence[str]) -> bool:
+    """Whether a parameter is one of these, or of a part that is."""
+    return any(name == path or name.startswith(f"{path}.") for path in paths)
 
 
 def set_training(model: Classifier) -> Classifier:
