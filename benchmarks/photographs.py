@@ -73,8 +73,8 @@ def measure_cache(folder: Path, work: Path) -> None:
 
     code = (
         "import sys, time; from pathlib import Path; from pictaxa.data.cache import CacheSpec, build_cache\n"
-        "from pictaxa.data.readers import read_folder; from pictaxa.device import usable_cores\n"
-        "index = read_folder(sys.argv[1]); before = time.monotonic()\n"
+        "from pictaxa.data.reading import read_data; from pictaxa.device import usable_cores\n"
+        "index = read_data(sys.argv[1]); before = time.monotonic()\n"
         "build_cache(index, CacheSpec(side=160, channels=3), root=Path(sys.argv[2]), threads=usable_cores())\n"
         "print(len(index) / (time.monotonic() - before))"
     )

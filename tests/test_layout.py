@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "pictaxa"
 LAYERS = (
     ("errors",),
     ("config", "settings", "pictures", "metrics", "progress"),
-    ("run", "device"),
+    ("run", "device", "download"),
     ("data", "augment", "models"),
     ("weights",),
     ("predict",),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pictaxa import pictures
 from pictaxa.errors import PictureError
-from pictaxa.pictures import GREY, RGB, decode, load_square, square_from_bytes
+from pictaxa.pictures import GREY, RGB, decode, load_square, square_of
 
 WIDE = Image.fromarray(np.arange(24 * 16 * 3, dtype=np.uint16).reshape(16, 24, 3).__mod__(251).astype(np.uint8))
 
@@ -52,7 +52,7 @@ def test_exif_orientation_is_applied(orientation: int):
     exif[0x0112] = orientation
     data = encoded(WIDE, "PNG", exif=exif)
     assert np.array_equal(np.asarray(decode(data, name="x")), TURNS[orientation](np.asarray(WIDE)))
-    square = square_from_bytes(data, name="x", side=8, channels=RGB)
+    square = square_of(data, name="x", side=8, channels=RGB)
     assert (square.width, square.height) == ((24, 16) if orientation < 5 else (16, 24))
 
 
@@ -153,7 +153,7 @@ def test_unreadable_files_name_the_reason(tmp_path: Path):
 def test_a_square_of_its_own_size_is_bit_for_bit_the_picture():
     """A picture that already is S x S keeps its pixels, in colour and in grey."""
     pixels = np.random.default_rng(1).integers(0, 256, (28, 28), dtype=np.uint8)
-    square = square_from_bytes(encoded(Image.fromarray(pixels), "PNG"), name="x", side=28, channels=GREY)
+    square = square_of(encoded(Image.fromarray(pixels), "PNG"), name="x", side=28, channels=GREY)
     assert np.array_equal(square.pixels[:, :, 0], pixels)
 
 
@@ -162,7 +162,7 @@ def test_a_drafted_jpeg_is_close_to_the_full_one():
     y, x = np.mgrid[0:600, 0:900]
     smooth = np.stack([x / 900 * 255, y / 600 * 255, (x + y) / 1500 * 255], axis=2).astype(np.uint8)
     data = encoded(Image.fromarray(smooth), "JPEG", quality=95)
-    drafted = square_from_bytes(data, name="x", side=64, channels=RGB)
+    drafted = square_of(data, name="x", side=64, channels=RGB)
     full = decode(data, name="x").resize((64, 64), Image.Resampling.BICUBIC, reducing_gap=3.0)
     assert np.abs(drafted.pixels.astype(int) - np.asarray(full).astype(int)).max() <= 4
     assert drafted.aspect == 1.5

@@ -15,7 +15,7 @@ import pictaxa
 from pictaxa.augment.geometry import plain_view, resample
 from pictaxa.cli import main
 from pictaxa.data.cache import CacheSpec, build_cache
-from pictaxa.data.readers import read_folder
+from pictaxa.data.reading import read_data
 from pictaxa.errors import DataError, RunError
 from pictaxa.metrics import softmax
 from pictaxa.pictures import load_square
@@ -58,9 +58,9 @@ def test_the_cache_and_prediction_make_the_same_picture(trained: Trained, tmp_pa
     data, run = trained
     geometry = load(run).geometry
     spec = CacheSpec(side=geometry.square, channels=geometry.channels)
-    cache, index = build_cache(read_folder(data), spec, root=tmp_path, threads=2)
+    cache, index = build_cache(read_data(data), spec, root=tmp_path, threads=2)
     rows = np.arange(len(index))
-    squares = [load_square(index.path(row), side=geometry.square, channels=geometry.channels) for row in rows]
+    squares = [load_square(index.place(row)[0], side=geometry.square, channels=geometry.channels) for row in rows]
     assert np.array_equal(cache.read(rows), np.stack([square.pixels for square in squares]))
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)
     assert np.array_equal(cache.aspects[rows], aspects)

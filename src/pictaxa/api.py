@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .config import TrainConfig
+from .config import ReadingConfig, TrainConfig
+from .data.reading import PLAIN
 from .evaluation import Evaluation, evaluate_run
 from .predict import Predictor, load
 from .probing import Probe, probe_data
@@ -32,9 +33,11 @@ def train(data: str | Path | None = None, config: TrainConfig | None = None, **s
     return load(train_run(with_words(config, settings)).path)
 
 
-def evaluate(run: str | Path, data: str | Path | None = None, *, device: str = "auto") -> Evaluation:
-    """Judge a run by its validation pictures or by a labelled folder, as `pictaxa evaluate` does."""
-    return evaluate_run(run, data, device=device)
+def evaluate(
+    run: str | Path, data: str | Path | None = None, *, reading: ReadingConfig = PLAIN, device: str = "auto"
+) -> Evaluation:
+    """Judge a run by its validation pictures or by others with labels, as `pictaxa evaluate` does."""
+    return evaluate_run(run, data, reading=reading, device=device)
 
 
 def probe(data: str | Path, *, weights: str | Path | None = None, **settings: Any) -> Probe:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from .config import AugmentConfig, MachineConfig, PicturesConfig
+from .config import AugmentConfig, MachineConfig, PicturesConfig, ReadingConfig
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,12 @@ class EvaluateArguments:
     run: Positional[Path]
     """Run folder."""
     data: Positional[Path | None] = None
-    """Folder with a sub-folder for each class. Default: the run's own validation pictures."""
+    """Pictures with labels in any layout. Default: the run's own validation pictures."""
     device: str = "auto"
     """cpu, cuda, mps, auto."""
     json: Path | None = None
     """Write all figures to this file too."""
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class ProbeArguments:
     """
 
     data: Positional[Path]
-    """Folder with a sub-folder for each class."""
+    """Pictures with labels in any layout."""
     model: str = "auto"
     """Architecture, a name of the zoo. auto: what the --weights are of."""
     model_options: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class ProbeArguments:
     """Decides the folds."""
     json: Path | None = None
     """Write all figures to this file too."""
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     machine: MachineConfig = field(default_factory=MachineConfig)
 
@@ -151,10 +153,11 @@ class PreviewArguments:
     """Draw a few pictures, the view that prediction has of each, and augmented views of it."""
 
     data: Positional[Path]
-    """Folder of pictures."""
+    """Pictures in any layout."""
     out: Path = Path("preview.png")
     """The PNG to write."""
     seed: int = 0
     """Decides which pictures and which random draws."""
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)

@@ -52,7 +52,7 @@ def _evaluate(words: list[str], started: float) -> int:
     arguments = parse(EvaluateArguments, words, "evaluate")
     from .evaluation import evaluate_run, evaluation_lines
 
-    evaluation = evaluate_run(arguments.run, arguments.data, device=arguments.device)
+    evaluation = evaluate_run(arguments.run, arguments.data, reading=arguments.reading, device=arguments.device)
     for path, problem in evaluation.set_aside:
         print(f"set aside {path!r}: {problem}")
     for line in evaluation_lines(evaluation):
@@ -118,6 +118,7 @@ def _preview(words: list[str], started: float) -> int:
         arguments.out,
         augmentation=arguments.augmentation,
         pictures=arguments.pictures,
+        reading=arguments.reading,
         seed=arguments.seed,
     )
     print(f"preview   {path}: first column what prediction sees, the others what training sees")
@@ -141,6 +142,7 @@ def _probe(words: list[str], started: float) -> int:
             cache=arguments.cache,
             seed=arguments.seed,
             transfer=TransferConfig(weights=arguments.weights, source=arguments.source, input=arguments.input),
+            reading=arguments.reading,
             pictures=arguments.pictures,
             machine=arguments.machine,
         )

@@ -25,6 +25,26 @@ def _require(holds: bool, expected: str, *, found: object, fix: str) -> None:
 
 
 @dataclass(frozen=True)
+class ReadingConfig:
+    """how the data lies"""
+
+    layout: Literal["auto", "folders", "manifest", "parquet", "idx", "cifar", "arrays", "shards"] = "auto"
+    """Which layout of docs/data.md the data has. auto: what its names and files tell; it is said."""
+    path_column: str = ""
+    """Of a manifest: the column of file names; of parquet: of pictures. Default: by its name."""
+    label_column: str = ""
+    """The column of classes. Default: by its name."""
+    split_column: str = ""
+    """The column with train, val or test. Default: by its name, if there is one."""
+    group_column: str = ""
+    """The column of groups, which stay on one side of a split. Default: by its name, if there is one."""
+    keys: tuple[str, ...] = ()
+    """Of arrays (.npz, HDF5): which is what, such as train_images=A train_labels=B test_images=C classes=D."""
+    class_names: Path | None = None
+    """What folders or numbers are called: lines like `n01440764 tench`, or JSON. Default: a file of synsets beside."""
+
+
+@dataclass(frozen=True)
 class PicturesConfig:
     """pictures"""
 
@@ -175,7 +195,9 @@ class TrainConfig:
     """All that a training is told."""
 
     data: Positional[Path]
-    """Folder of pictures: a sub-folder for each class, or train/ and val/ with a sub-folder for each class."""
+    """Pictures: a folder with a sub-folder for each class (in train/ and val/, or split by us), a manifest (.csv,
+    .jsonl), parquet, IDX, .npz, HDF5 or tar files; or a name: mnist, fashion_mnist, cifar10, cifar100, flowers,
+    hf:NAME. See docs/data.md."""
     model: str = "auto"
     """Architecture, a name of the zoo. auto: resnet_lite, or what the --weights are of."""
     model_options: tuple[str, ...] = ()
@@ -186,7 +208,10 @@ class TrainConfig:
     """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
     seed: int = 0
     """Decides the split, the first weights and every random draw."""
+    fold: str = ""
+    """I/K: validate on the I-th of K parts and train on the others, such as 2/5. Default: a fifth, or the owner's."""
     transfer: TransferConfig = field(default_factory=TransferConfig)
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -195,6 +220,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**31, "--seed from 0 to 2147483647", found=self.seed, fix="Change it.")
+        part = self.fold_of
+        fits = not self.fold or (part is not None and 1 <= part[0] <= part[1] and part[1] >= 2)
+        _require(fits, "--fold I/K with I from 1 to K", found=self.fold, fix="Write 2/5, say.")
+
+    @property
+    def fold_of(self) -> tuple[int, int] | None:
+        """(I, K) of --fold."""
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", self.fold)
+        return (int(match[1]), int(match[2])) if match else None
 
     def resolved(self) -> TrainConfig:
         """With the default length, and without what a training on features has no use for."""

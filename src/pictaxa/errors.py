@@ -7,6 +7,7 @@
       CacheError          the pixel cache: no room, or damaged
       ModelError          an unknown model, option or input size
       WeightsError        weights of another library that don't fit the model
+      FetchError          a published file that can't be fetched, or is not what it should be
       RunError            a run folder that is not one, is newer, or lacks a file
       TrainingError       training can't go on: the loss is not finite, the budget is too small
       MissingExtraError   an optional package that a command needs
@@ -48,6 +49,10 @@ class ModelError(PictaxaError):
 
 class WeightsError(PictaxaError):
     """Weights that don't fit the model they are meant for."""
+
+
+class FetchError(PictaxaError):
+    """A published file that can't be fetched, or is not the one that was published."""
 
 
 class RunError(PictaxaError):

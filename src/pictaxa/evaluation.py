@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from rich.cells import cell_len, set_cell_size
 
-from .data.index import Index
-from .data.readers import read_folder
+from .config import ReadingConfig
+from .data.fetching import Fetcher
+from .data.index import Index, open_index
+from .data.reading import PLAIN, read_data
 from .errors import DataError
 from .metrics import Predictions, summarise
 from .predict import load
@@ -31,21 +33,23 @@ class Evaluation:
     what: str  # in words: which pictures were judged
 
 
-def evaluate_run(run: str | Path, data: str | Path | None = None, *, device: str = "auto") -> Evaluation:
-    """Judge a run by its own validation pictures, or by a folder with a sub-folder for each class.
+def evaluate_run(
+    run: str | Path, data: str | Path | None = None, *, reading: ReadingConfig = PLAIN, device: str = "auto"
+) -> Evaluation:
+    """Judge a run by its own validation pictures, or by others with labels, in any layout.
 
-    A folder with splits gives its test pictures, else its validation pictures. Classes are matched by name; one that
+    Data with splits gives its test pictures, else its validation pictures. Classes are matched by name; one that
     the run does not know is a DataError.
     """
     predictor = load(run, device=device)
     if data is None:
         index, rows, what = _own_validation(predictor.run)
     else:
-        index, rows, what = _other_data(Path(data), predictor.classes)
-    paths = [index.path(row) for row in rows]
+        index, rows, what = _other_data(Path(data), reading, predictor.classes)
     judged, probabilities, set_aside = [], [], []
-    with CountProgress("evaluate", total=len(paths)) as progress:
-        for row, prediction in zip(rows, predictor.stream(paths), strict=True):
+    with CountProgress("evaluate", total=len(rows)) as progress, Fetcher(index) as fetcher:
+        pictures = ((fetcher.name(row), partial(fetcher.fetch, row)) for row in rows)
+        for row, prediction in zip(rows, predictor.judge(pictures), strict=True):
             progress.count()
             if prediction.probabilities is None:
                 set_aside.append((prediction.path, prediction.problem))
@@ -53,12 +57,12 @@ def evaluate_run(run: str | Path, data: str | Path | None = None, *, device: str
                 judged.append(row)
                 probabilities.append(prediction.probabilities)
     if not judged:
-        raise DataError("readable pictures to evaluate with", found=f"none among {len(paths)}", fix="Check the files.")
+        raise DataError("readable pictures to evaluate with", found=f"none among {len(rows)}", fix="Check the files.")
     chosen = np.array(judged, dtype=np.int64)
     predictions = Predictions(rows=chosen, labels=index.labels[chosen], probabilities=np.stack(probabilities))
     return Evaluation(
         classes=predictor.classes,
-        paths=[index.path(row) for row in chosen],
+        paths=[index.root / index.name(row) for row in chosen],
         predictions=predictions,
         metrics=summarise(predictions, predictor.classes),
         set_aside=set_aside,
@@ -67,13 +71,12 @@ def evaluate_run(run: str | Path, data: str | Path | None = None, *, device: str
 
 
 def _own_validation(run: Run) -> tuple[Index, np.ndarray, str]:
-    root = Path(run.config["asked"]["data"])
-    index = Index(root=root, classes=run.classes, table=pq.read_table(run.existing(run.index_path.name)))
+    index = open_index(run)
     return index, index.rows("val"), f"the validation pictures of {run.path}"
 
 
-def _other_data(data: Path, classes: tuple[str, ...]) -> tuple[Index, np.ndarray, str]:
-    index = read_folder(data, classes=classes)
+def _other_data(data: Path, reading: ReadingConfig, classes: tuple[str, ...]) -> tuple[Index, np.ndarray, str]:
+    index = read_data(data, reading, classes=classes)
     splits = index.column("split")
     for split in ("test", "val", "train", ""):
         rows = np.flatnonzero(splits == split)

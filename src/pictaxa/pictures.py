@@ -1,4 +1,4 @@
-"""Bytes to upright pixels to a square: the only decoder.
+"""Bytes, or the pixels of an array, to upright pixels to a square: the only decoder.
 
 Training, validation, prediction and serving all come through `load_square`, so a picture has the same pixels
 wherever it is asked about. Colour profiles are not applied: pixels are taken as sRGB, as browsers and the usual
@@ -21,6 +21,8 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp",
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 
 GREY, RGB = 1, 3  # channels of a square
+
+Picture = bytes | np.ndarray  # encoded, or (H, W) or (H, W, C) uint8 pixels as they are
 
 # Pillow's own limit: twice 89,478,485 pixels, a quarter of a gigabyte as RGB.
 MOST_PIXELS = 2 * 89_478_485
@@ -47,46 +49,65 @@ def is_picture(name: str) -> bool:
 
 def load_square(path: str | Path, *, side: int, channels: int) -> Square:
     """Read a file and squash it to a (side, side, channels) square; PictureError names the file and the reason."""
+    return square_of(read_file(path), name=str(path), side=side, channels=channels)
+
+
+def read_file(path: str | Path) -> bytes:
+    """A file's bytes; PictureError names the file and the reason."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise PictureError(str(path), f"unreadable: {error.strerror or error}") from None
-    return square_from_bytes(data, name=str(path), side=side, channels=channels)
 
 
-def square_from_bytes(data: bytes, *, name: str, side: int, channels: int) -> Square:
-    """Decode encoded bytes and squash them to (side, side, channels) uint8.
+def square_of(picture: Picture, *, name: str, side: int, channels: int) -> Square:
+    """Decode encoded bytes, or take (H, W) or (H, W, C) uint8 pixels, and squash to (side, side, channels) uint8.
 
     JPEGs are decoded at the smallest of 1, 1/2, 1/4 or 1/8 of their size that still covers the square (draft),
     then reduced with an antialiased bicubic filter. A picture that already is side x side keeps its pixels.
     """
-    image, width, height = _decode(data, name=name, draft_side=side)
+    image, width, height = _decode(picture, name=name, draft_side=side)
     image = image.convert("L" if channels == GREY else "RGB")
     image = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
     pixels = np.array(image, dtype=np.uint8).reshape(side, side, channels)
     return Square(pixels=pixels, width=width, height=height)
 
 
-def decode(data: bytes, *, name: str) -> Image.Image:
-    """Encoded bytes to an upright picture of mode RGB or L, at full size."""
-    return _decode(data, name=name, draft_side=None)[0]
+def decode(picture: Picture, *, name: str) -> Image.Image:
+    """Encoded bytes or pixels to an upright picture of mode RGB or L, at full size."""
+    return _decode(picture, name=name, draft_side=None)[0]
 
 
-def measure(path: str | Path) -> tuple[int, int, bool]:
+def measure(picture: Picture, *, name: str) -> tuple[int, int, bool]:
     """Width, height and whether the picture is grey, from the header alone; PictureError when there is none."""
+    if isinstance(picture, np.ndarray):
+        image = _from_pixels(picture, name=name)
+        return image.width, image.height, image.mode == "L"
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            return image.width, image.height, image.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as opened:
+            return opened.width, opened.height, opened.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
     except Exception as error:
-        raise PictureError(str(path), _reason(error)) from None
+        raise PictureError(name, _reason(error)) from None
 
 
-def _decode(data: bytes, *, name: str, draft_side: int | None) -> tuple[Image.Image, int, int]:
+def _from_pixels(pixels: np.ndarray, *, name: str) -> Image.Image:
+    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8 as a picture of mode L, RGB or RGBA."""
+    shape = pixels.shape[:2] if pixels.shape[2:] == (1,) else pixels.shape
+    fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
+    if not fits or pixels.dtype != np.uint8 or 0 in shape:
+        raise PictureError(name, f"no picture: numbers of shape {pixels.shape}, type {pixels.dtype}")
+    return Image.fromarray(np.ascontiguousarray(pixels).reshape(shape))
+
+
+def _decode(picture: Picture, *, name: str, draft_side: int | None) -> tuple[Image.Image, int, int]:
     """The upright picture (maybe smaller, by draft) and its true upright width and height."""
-    if not data:
+    if isinstance(picture, np.ndarray):
+        image = _to_eight_bits(_from_pixels(picture, name=name))
+        return image, image.width, image.height
+    if not picture:
         raise PictureError(name, "empty file")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Image.DecompressionBombError(f"{width} x {height} pixels")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from .metrics import softmax
 from .models.folding import fold_norms
 from .models.layers import Classifier
 from .models.zoo import create_model, parse_options
-from .pictures import Square, is_picture, load_square
+from .pictures import Picture, Square, is_picture, read_file, square_of
 from .run import Geometry, Run, open_run
 from .weights.files import load_model_weights
 
@@ -90,8 +91,12 @@ class Predictor:
 
     def stream(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
         """As `predict`, one at a time, holding no more than a few batches however many files there are."""
+        return self.judge((str(path), partial(read_file, path)) for path in walk(paths))
+
+    def judge(self, pictures: Iterable[tuple[str, Callable[[], Picture]]]) -> Iterator[Prediction]:
+        """A prediction for each (name, what gives its bytes or pixels), in order, one at a time."""
         waiting: list[tuple[str, Square | PictureError]] = []
-        for item in self._squares(walk(paths)):
+        for item in self._squares(pictures):
             waiting.append(item)
             if len(waiting) == BATCH:
                 yield from self._judge(waiting)
@@ -103,20 +108,22 @@ class Predictor:
         images = torch.from_numpy(squares).to(self.plan.device)
         return square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
 
-    def _squares(self, paths: Iterator[Path]) -> Iterator[tuple[str, Square | PictureError]]:
+    def _squares(
+        self, pictures: Iterable[tuple[str, Callable[[], Picture]]]
+    ) -> Iterator[tuple[str, Square | PictureError]]:
         """Decoded ahead in threads, in order."""
 
-        def load(path: Path) -> Square | PictureError:
+        def load(name: str, fetch: Callable[[], Picture]) -> Square | PictureError:
             try:
-                return load_square(path, side=self.geometry.square, channels=self.geometry.channels)
+                return square_of(fetch(), name=name, side=self.geometry.square, channels=self.geometry.channels)
             except PictureError as error:
                 return error
 
         pool = ThreadPoolExecutor(self.plan.threads, thread_name_prefix="decode")
         ahead: deque[tuple[str, Future[Square | PictureError]]] = deque()
         try:
-            for path in paths:
-                ahead.append((str(path), pool.submit(load, path)))
+            for name, fetch in pictures:
+                ahead.append((name, pool.submit(load, name, fetch)))
                 if len(ahead) >= 2 * BATCH:
                     name, future = ahead.popleft()
                     yield name, future.result()

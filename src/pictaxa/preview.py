@@ -9,11 +9,12 @@ import torch
 
 from .augment.geometry import plain_view, resample
 from .augment.policy import Augmenter, find_policy, padding_of
-from .config import AugmentConfig, PicturesConfig
+from .config import AugmentConfig, PicturesConfig, ReadingConfig
+from .data.fetching import Fetcher
 from .data.index import Index
-from .data.readers import read_folder, survey
+from .data.reading import PLAIN, read_data, survey
 from .errors import DataError, PictureError
-from .pictures import Square, load_square
+from .pictures import Square, square_of
 
 PICTURES = 6  # rows of the grid
 VIEWS = 6  # augmented views of each
@@ -21,7 +22,13 @@ LEAST_SIDE = 32  # pixels of a view
 
 
 def draw_preview(
-    data: str | Path, out: str | Path, *, augmentation: AugmentConfig, pictures: PicturesConfig, seed: int = 0
+    data: str | Path,
+    out: str | Path,
+    *,
+    augmentation: AugmentConfig,
+    pictures: PicturesConfig,
+    reading: ReadingConfig = PLAIN,
+    seed: int = 0,
 ) -> Path:
     """Draw a few pictures, the view that prediction has of each, and augmented views; the path of the PNG.
 
@@ -30,7 +37,7 @@ def draw_preview(
     from .reporting.figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
 
     policy = find_policy(augmentation.policy, augmentation.augment)
-    index = read_folder(data)
+    index = read_data(data, reading)
     longer_side, all_grey = survey(index)
     size = pictures.size or max(LEAST_SIDE, min(128, longer_side))
     side = pictures.square or max(size, min(longer_side, size * 5 // 4))
@@ -59,21 +66,24 @@ def draw_preview(
 
 def _some_squares(index: Index, *, side: int, channels: int, seed: int) -> tuple[np.ndarray, list[Square]]:
     """A few readable pictures, one class after the other."""
+    labels = index.labels
     order = np.random.default_rng(seed).permutation(np.flatnonzero(index.usable))
     turn = np.zeros(len(index), dtype=np.int64)  # the how-manieth of its class
     seen = np.zeros(len(index.classes), dtype=np.int64)
     for row in order:
-        turn[row] = seen[index.labels[row]]
-        seen[index.labels[row]] += 1
+        turn[row] = seen[labels[row]]
+        seen[labels[row]] += 1
     rows, squares = [], []
-    for row in sorted(order, key=lambda row: (turn[row], index.labels[row])):
-        try:
-            squares.append(load_square(index.path(row), side=side, channels=channels))
-            rows.append(row)
-        except PictureError:
-            continue
-        if len(rows) == PICTURES:
-            break
+    with Fetcher(index) as fetcher:
+        for row in sorted(order, key=lambda row: (turn[row], labels[row])):
+            try:
+                name = fetcher.name(row)
+                squares.append(square_of(fetcher.fetch(row), name=name, side=side, channels=channels))
+                rows.append(row)
+            except PictureError:
+                continue
+            if len(rows) == PICTURES:
+                break
     if not rows:
         raise DataError("pictures that can be decoded", found=f"none under {index.root}", fix="Check the files.")
     return np.array(rows, dtype=np.int64), squares

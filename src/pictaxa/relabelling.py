@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .data.index import Index
+from .data.index import Index, open_index
 from .errors import ConfigError, close_matches
 from .metrics import Predictions, summarise
 from .models.heads import parse_groups
@@ -127,8 +127,7 @@ def _next_path(path: Path) -> Path:
 
 
 def _relabelled_index(run: Run, plan: Relabelling) -> Index:
-    root = Path(run.config["asked"]["data"])
-    index = Index(root=root, classes=plan.new, table=pq.read_table(run.existing(run.index_path.name)))
+    index = replace(open_index(run), classes=plan.new)
     labels = index.labels
     known = np.array([*plan.becomes, -1])  # -1 stays: a picture without a label
     return index.with_columns({"label": known[labels].astype(np.int32)})

@@ -144,6 +144,11 @@ class Run:
         return document
 
     @property
+    def data_root(self) -> Path:
+        """The folder that the pictures' paths begin at."""
+        return Path(self.config["chosen"].get("root", self.config["asked"]["data"]))
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Class names by index."""
         names = self._json(CLASSES)

@@ -16,7 +16,7 @@ import pytest
 from pictaxa.data import cache as cache_module
 from pictaxa.data.cache import CacheSpec, PixelCache, build_cache
 from pictaxa.data.index import Index
-from pictaxa.data.readers import read_folder
+from pictaxa.data.reading import read_data
 from pictaxa.errors import CacheError, DataError
 from pictaxa.pictures import load_square
 
@@ -31,7 +31,7 @@ def build(data: Path, root: Path) -> tuple[PixelCache, Index, int]:
     def count(done: int, total: int) -> None:
         decoded[0] = total
 
-    cache, index = build_cache(read_folder(data), SPEC, root=root, threads=2, progress=count)
+    cache, index = build_cache(read_data(data), SPEC, root=root, threads=2, progress=count)
     return cache, index, decoded[0]
 
 
@@ -40,7 +40,7 @@ def check(cache: PixelCache, index: Index) -> None:
     rows = np.flatnonzero(index.usable)
     assert len(rows)
     for row, pixels in zip(rows, cache.read(rows), strict=True):
-        square = load_square(index.path(row), side=16, channels=3)
+        square = load_square(index.place(row)[0], side=16, channels=3)
         assert np.array_equal(pixels, square.pixels)
         assert cache.aspects[row] == np.float32(square.aspect)
         assert (index.column("width")[row], index.column("height")[row]) == (square.width, square.height)
@@ -140,11 +140,11 @@ import sys
 from pathlib import Path
 from pictaxa.data import cache
 cache.CHUNK = 8
-from pictaxa.data.readers import read_folder
+from pictaxa.data.reading import read_data
 spec = cache.CacheSpec(side=16, channels=3)
 def show(done, total):
     print(done, flush=True)
-cache.build_cache(read_folder(sys.argv[1]), spec, root=Path(sys.argv[2]), threads=2, progress=show)
+cache.build_cache(read_data(sys.argv[1]), spec, root=Path(sys.argv[2]), threads=2, progress=show)
 """
 
 
@@ -179,7 +179,7 @@ def test_ctrl_c_keeps_what_is_decoded(tmp_path: Path, make_photos: Make):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_cache(read_folder(data), SPEC, root=tmp_path / "cache", threads=2, progress=stop)
+        build_cache(read_data(data), SPEC, root=tmp_path / "cache", threads=2, progress=stop)
     cache, index, decoded = build(data, tmp_path / "cache")
     assert decoded == 13
     check(cache, index)
@@ -225,11 +225,11 @@ def test_a_cache_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path, m
 def test_memory_stays_bounded_while_building(tmp_path: Path, make_photos: Make):
     """No more than a few pictures per thread wait in memory, however slow the disk is."""
     data = make_photos(tmp_path / "photos", {"a": 100, "b": 100})
-    index = read_folder(data)
+    index = read_data(data)
     builder = cache_module._Builder(tmp_path, SPEC, threads=2, progress=cache_module.no_progress)
     started: list[int] = []
     decode = builder._decode_one
-    builder._decode_one = lambda index, row: (started.append(row), decode(index, row))[1]  # type: ignore[method-assign]  # counts the calls
+    builder._decode_one = lambda index, fetcher, row: (started.append(row), decode(index, fetcher, row))[1]  # type: ignore[method-assign]  # counts the calls
     stream = builder._decoded(index, list(range(200)))
     next(stream)
     time.sleep(0.2)

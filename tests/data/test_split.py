@@ -5,19 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pictaxa.data.index import Index, index_from_rows
+from pictaxa.data.index import Index, index_from_columns
 from pictaxa.data.split import split_index
 from pictaxa.errors import DataError
 
 
 def an_index(contents: list[tuple[str, int]], *, split: str = "") -> Index:
     """Rows with (content hash, label)."""
-    rows: list[dict[str, object]] = [
-        {"path": f"{number}.png", "label": label, "split": split, "bytes": 1, "mtime_ns": 1, "problem": "", "hash": h}
-        for number, (h, label) in enumerate(contents)
-    ]
+    columns: dict[str, object] = {
+        "path": [f"{number}.png" for number in range(len(contents))],
+        "label": [label for _, label in contents],
+        "split": [split] * len(contents),
+        "bytes": [1] * len(contents),
+        "mtime_ns": [1] * len(contents),
+        "hash": [content for content, _ in contents],
+    }
     classes = tuple(f"class {label}" for label in range(1 + max(label for _, label in contents)))
-    return index_from_rows(rows, root=Path(), classes=classes)
+    return index_from_columns(columns, root=Path(), classes=classes)
 
 
 def validation_contents(index: Index) -> set[str]:
@@ -75,3 +79,49 @@ def test_the_owners_validation_folder_is_left_alone():
     assert split_index(index.with_columns({"split": splits}), 0).column("split").tolist() == splits
     with pytest.raises(DataError, match="class 2"):
         split_index(index.with_columns({"split": ["train"] * 70 + ["val"] * 5}), 0)
+
+
+def grouped(sizes: list[int], *, labels: int = 2) -> Index:
+    """Groups of so many pictures, all different, each group of one class after the other."""
+    contents = [(f"{group}-{n}", group % labels) for group, size in enumerate(sizes) for n in range(size)]
+    index = an_index(contents)
+    return index.with_columns({"group": [content.partition("-")[0] for content, _ in contents]})
+
+
+def test_groups_stay_on_one_side():
+    """A group is wholly in training or wholly in validation, also one with pictures of several classes."""
+    index = split_index(grouped([7] * 20), 0)
+    sides = {(g, s) for g, s in zip(index.column("group"), index.column("split"), strict=True)}
+    assert len(sides) == 20 and 4 * 7 <= len(index.rows("val")) <= 6 * 7
+    mixed = grouped([6] * 20).with_columns({"label": np.arange(120) % 2})
+    index = split_index(mixed, 0)
+    sides = {(g, s) for g, s in zip(index.column("group"), index.column("split"), strict=True)}
+    assert len(sides) == 20 and 4 * 6 <= len(index.rows("val")) <= 6 * 6
+
+
+def test_pictures_that_are_alike_stay_on_one_side():
+    """Pairs of rows, and what they lead to."""
+    index = an_index(CONTENTS)
+    pairs = np.array([(n, n + 1) for n in range(49) if n % 5 != 4])  # fives of the first class
+    splits = split_index(index, 0, alike=pairs).column("split")
+    assert all(len(set(splits[first : first + 5])) == 1 for first in range(0, 50, 5))
+    assert (splits[:50] == "val").sum() == 10
+
+
+@pytest.mark.parametrize("parts", [2, 5, 10])
+def test_folds_share_the_pictures_out(parts: int):
+    """Each picture is judged in exactly one fold, and each fold has its share of each class that is large enough."""
+    judged = np.zeros(len(CONTENTS), dtype=int)
+    for part in range(1, parts + 1):
+        index = split_index(an_index(CONTENTS, split="train"), 3, fold=(part, parts)) if part > 0 else None
+        assert index is not None
+        rows = index.rows("val")
+        judged[rows] += 1
+        assert abs(np.bincount(index.labels[rows], minlength=3)[0] - 50 / parts) <= 1
+    assert (judged == 1).all()
+
+
+def test_a_group_that_is_a_whole_class():
+    """Nothing of it would be left to train or to judge: an error says so."""
+    with pytest.raises(DataError, match="group"):
+        split_index(grouped([7, 7, 7, 7]).with_columns({"group": ["all"] * 28}), 0)

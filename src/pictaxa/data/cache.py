@@ -21,7 +21,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -29,7 +29,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from ..errors import CacheError, DataError, PictureError
-from ..pictures import Square, square_from_bytes
+from ..pictures import Picture, Square, square_of
+from .fetching import Fetcher
 from .index import Index
 
 VERSION = 1  # of the pixels: raise it when pictures.py gives other pixels for the same file
@@ -151,7 +152,7 @@ class _Builder:
         entries, slots_used = self._read_journal()
         fresh = self._fresh(index, entries)
         live = sum(entry.slot >= 0 for entry in fresh.values())
-        if slots_used > 64 and live < slots_used // 2:
+        if slots_used > 64 and live < slots_used // 2 and self._abandoned(index, entries, fresh):
             fresh, slots_used = {}, 0
             self.journal_path.unlink()
         paths = index.column("path")
@@ -203,6 +204,18 @@ class _Builder:
             and not entry.problem.startswith("unreadable")
         }
 
+    def _abandoned(self, index: Index, entries: dict[str, Entry], fresh: dict[str, Entry]) -> bool:
+        """Whether what this index does not ask for is of files that are gone or changed, and not another index's."""
+        others = [entry for path, entry in entries.items() if path not in fresh]
+        kept = 0
+        for entry in others:
+            try:
+                status = (index.root / entry.path.partition("#")[0]).stat()
+            except OSError:
+                continue
+            kept += entry.slot >= 0 and (status.st_size, status.st_mtime_ns) == (entry.bytes, entry.mtime_ns)
+        return kept < len(others) / 2
+
     def _check_space(self, pictures: int) -> None:
         wanted = pictures * self.spec.square_bytes
         if wanted > shutil.disk_usage(self.pixels_path.parent).free:
@@ -238,26 +251,26 @@ class _Builder:
     def _decoded(self, index: Index, todo: list[int]) -> Iterator[tuple[Entry, Square | None]]:
         """Results in the order of `todo`, with a bounded number of pictures in memory."""
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
+        fetcher = Fetcher(index)
         waiting: deque[Future[tuple[Entry, Square | None]]] = deque()
         try:
             for row in todo:
-                waiting.append(pool.submit(self._decode_one, index, row))
+                waiting.append(pool.submit(self._decode_one, index, fetcher, row))
                 if len(waiting) >= 16 * self.threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+            fetcher.close()
 
-    def _decode_one(self, index: Index, row: int) -> tuple[Entry, Square | None]:
-        path = index.path(row)
+    def _decode_one(self, index: Index, fetcher: Fetcher, row: int) -> tuple[Entry, Square | None]:
         square, digest, problem = None, "", ""
         try:
-            data = path.read_bytes()
-            digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-            square = square_from_bytes(data, name=str(path), side=self.spec.side, channels=self.spec.channels)
-        except OSError as error:
-            problem = f"unreadable: {error.strerror or error}"
+            picture = fetcher.fetch(row)
+            digest = digest_of(picture)
+            side, channels = self.spec.side, self.spec.channels
+            square = square_of(picture, name=fetcher.name(row), side=side, channels=channels)
         except PictureError as error:
             problem = error.reason
         entry = Entry(
@@ -273,10 +286,20 @@ class _Builder:
         return entry, square
 
 
+def digest_of(picture: Picture) -> str:
+    """The name of a picture's content: equal for equal bytes, or equal pixels of an array."""
+    digest = hashlib.blake2b(digest_size=16)
+    if isinstance(picture, np.ndarray):
+        digest.update(repr(picture.shape).encode())
+        picture = np.ascontiguousarray(picture).tobytes()
+    digest.update(picture)
+    return digest.hexdigest()
+
+
 def _commit(chunk: list[Entry], *, pixels: IO[bytes], journal: IO[bytes]) -> None:
     pixels.flush()
     os.fsync(pixels.fileno())
-    journal.write(b"".join(json.dumps(asdict(entry)).encode() + b"\n" for entry in chunk))
+    journal.write(b"".join(json.dumps(vars(entry)).encode() + b"\n" for entry in chunk))
     journal.flush()
     os.fsync(journal.fileno())
 

@@ -8,22 +8,28 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..run import Run
 
 SPLITS = ("train", "val", "test")
 
 SCHEMA = pa.schema(
     [
-        ("path", pa.string()),  # relative to the root, with forward slashes
-        ("label", pa.int32()),
+        ("path", pa.string()),  # relative to the root, with forward slashes; FILE#INSIDE for a picture inside a file
+        ("inside", pa.string()),  # where in the file, such as image/123 or 000123.jpg; "" for a file of its own
+        ("label", pa.int32()),  # -1 where there is none (`problem` says so)
         ("split", pa.string()),  # train, val, test, or "" where it is not decided yet
-        ("bytes", pa.int64()),
+        ("group", pa.string()),  # pictures of a group stay on one side of a split; "" for a picture by itself
+        ("bytes", pa.int64()),  # of the file
         ("mtime_ns", pa.int64()),
         ("width", pa.int32()),  # upright, in pixels; 0 until decoded
         ("height", pa.int32()),
-        ("hash", pa.string()),  # of the file's bytes; "" until read
+        ("hash", pa.string()),  # of the picture's bytes; "" until read
         ("problem", pa.string()),  # why the picture is set aside; "" when it is fine
     ]
 )
+BLANK = {"inside": "", "group": "", "width": 0, "height": 0, "hash": "", "problem": "", "split": ""}
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,15 @@ class Index:
         """Row numbers of a split's usable pictures, int64, in table order."""
         return np.flatnonzero((self.column("split") == split) & self.usable)
 
-    def path(self, row: int) -> Path:
-        """Where a row's file is."""
-        return self.root / self.table.column("path")[int(row)].as_py()
+    def name(self, row: int) -> str:
+        """A row's path, relative to the root."""
+        name: str = self.table.column("path")[int(row)].as_py()
+        return name
+
+    def place(self, row: int) -> tuple[Path, str]:
+        """The file that a row's picture is in, and where inside; "" when the file is the picture."""
+        name, inside = self.name(row), self.table.column("inside")[int(row)].as_py()
+        return self.root / (name.removesuffix(f"#{inside}") if inside else name), inside
 
     def set_aside(self) -> list[tuple[str, str]]:
         """(relative path, problem) of every picture that is not used."""
@@ -83,8 +95,23 @@ class Index:
         return replace(self, notes=self.notes + notes)
 
 
-def index_from_rows(rows: list[dict[str, object]], *, root: Path, classes: tuple[str, ...]) -> Index:
-    """An Index from dictionaries with path, label, split, bytes, mtime_ns and problem."""
-    blank = {"width": 0, "height": 0, "hash": ""}
-    table = pa.Table.from_pylist([blank | row for row in rows], schema=SCHEMA)
+def index_from_columns(columns: dict[str, object], *, root: Path, classes: tuple[str, ...]) -> Index:
+    """An Index from columns of equal length; those that BLANK has may be absent."""
+    rows = len(columns["path"])  # type: ignore[arg-type]  # numpy's and Arrow's arrays, and lists
+    whole = {
+        field.name: columns[field.name] if field.name in columns else pa.repeat(BLANK[field.name], rows)
+        for field in SCHEMA
+    }
+    table = pa.table({name: _as(values, SCHEMA.field(name).type) for name, values in whole.items()}, schema=SCHEMA)
     return Index(root=root, classes=classes, table=table)
+
+
+def _as(values: object, kind: pa.DataType) -> object:
+    return values.cast(kind) if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values, type=kind)
+
+
+def open_index(run: Run) -> Index:
+    """The pictures that a run was trained and judged with; columns that an older run lacks are blank."""
+    table = pq.read_table(run.existing(run.index_path.name))
+    columns = {name: table.column(name) for name in table.column_names}
+    return index_from_columns(columns, root=run.data_root, classes=run.classes)

@@ -12,7 +12,8 @@ import jinja2
 import numpy as np
 import pyarrow.parquet as pq
 
-from ..data.index import Index
+from ..data.fetching import Fetcher
+from ..data.index import Index, open_index
 from ..errors import PictureError
 from ..metrics import Predictions
 from ..pictures import decode
@@ -44,8 +45,7 @@ def write_report(path: str | Path) -> Path:
     run = open_run(path)
     folder = run.report_path
     classes, metrics, log = run.classes, run.metrics, run.log_rows()
-    root = Path(run.config["asked"]["data"])
-    index = Index(root=root, classes=classes, table=pq.read_table(run.existing(run.index_path.name)))
+    index = open_index(run)
     predictions = _predictions(run)
     folder.mkdir(exist_ok=True)
     curves = figures.curves(log)
@@ -54,6 +54,9 @@ def write_report(path: str | Path) -> Path:
     figures.save_figure(figures.confusion(matrix, classes), folder / "confusion.png")
 
     wrong, right = _ordered(predictions)
+    with Fetcher(index) as fetcher:
+        worst = [_sample(fetcher, predictions, place) for place in wrong[:SAMPLES]]
+        some = [_sample(fetcher, predictions, place) for place in _spread(right, SAMPLES)]
     page = _template().render(
         run=run,
         name=run.path.resolve().name,
@@ -62,9 +65,9 @@ def write_report(path: str | Path) -> Path:
         curves=figures.svg(curves),
         matrix=matrix.tolist(),
         shares=(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)).tolist(),
-        wrong=[_sample(index, predictions, place) for place in wrong[:SAMPLES]],
+        wrong=worst,
         wrong_count=len(wrong),
-        right=[_sample(index, predictions, place) for place in _spread(right, SAMPLES)],
+        right=some,
         set_aside=index.set_aside(),
         splits=_split_counts(index),
         config=run.config,
@@ -107,17 +110,17 @@ def _spread(places: np.ndarray, count: int) -> np.ndarray:
     return places[np.linspace(0, len(places) - 1, count).round().astype(int)]
 
 
-def _sample(index: Index, predictions: Predictions, place: int) -> Sample:
+def _sample(fetcher: Fetcher, predictions: Predictions, place: int) -> Sample:
     row, label, guess = predictions.rows[place], predictions.labels[place], predictions.predicted[place]
-    path = index.path(row)
+    index = fetcher.index
     image = None
     try:
-        picture = decode(path.read_bytes(), name=str(path))
+        picture = decode(fetcher.fetch(row), name=fetcher.name(row))
         image = base64.b64encode(figures.jpeg_bytes(picture, side=THUMBNAIL)).decode()
-    except (OSError, PictureError):
+    except PictureError:
         pass  # the page says that the file is gone
     return Sample(
-        path=path.relative_to(index.root).as_posix(),
+        path=index.name(row),
         truth=index.classes[label],
         guess=index.classes[guess],
         probability=float(predictions.probabilities[place, guess]),

@@ -14,7 +14,7 @@ from ..augment.policy import Policy, find_policy
 from ..config import TrainConfig
 from ..data.cache import CacheSpec, PixelCache, build_cache, default_cache_root
 from ..data.index import Index
-from ..data.readers import read_folder, survey
+from ..data.reading import read_data, settle_place, survey
 from ..data.split import split_index
 from ..device import Plan, apply_plan, choose_plan, place
 from ..errors import ConfigError, DataError
@@ -92,11 +92,11 @@ class Beginning:
 
 def begin(config: TrainConfig) -> Beginning:
     """Read the folder, choose what was left open, make the model and fill it with `--weights`."""
-    config = settle_model(replace(config, data=config.data.expanduser().resolve()).resolved())
+    config = settle_model(replace(config, data=settle_place(config.data)).resolved())
     find_entry(config.model)
     policy = find_policy(config.augmentation.policy, config.augmentation.augment)
     plan = choose_plan(config.machine)
-    index = read_folder(config.data)
+    index = read_data(config.data, config.reading, cache=cache_root(config))
     size, geometry = _choose_sizes(config, index, policy=policy)
     model = _fresh_model(config, index, geometry, size, plan)
     became = start_from_weights(model, config.transfer, index.classes)
@@ -110,7 +110,7 @@ def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     before = time.monotonic()
     cache, index = decode(config, start.index, start.geometry, plan=start.plan)
     decode_seconds = time.monotonic() - before
-    index = split_index(index, config.seed)
+    index = split_index(index, config.seed, fold=config.fold_of)
     run = create_run(config.out or next_run_path(config.data, config.model))
     rate = peak_rate(config.schedule, config.optimization.optimizer)
     job = Job(config, run, index, cache, start.geometry, start.policy, start.plan, start.size, rate, decode_seconds)
@@ -130,8 +130,8 @@ def prepare_again(path: Path) -> Job:
     plan = choose_plan(config.machine)
     geometry = run.geometry
     before = time.monotonic()
-    cache, index = decode(config, read_folder(config.data), geometry, plan=plan)
-    index = split_index(index, config.seed)
+    cache, index = decode(config, read_data(config.data, config.reading, cache=cache_root(config)), geometry, plan=plan)
+    index = split_index(index, config.seed, fold=config.fold_of)
     saved = pq.read_table(run.existing(run.index_path.name))
     told = ["path", "label", "split", "hash", "problem"]
     if not index.table.select(told).equals(saved.select(told)):
@@ -199,6 +199,7 @@ def _write(job: Job) -> None:
     chosen = {
         "model": job.config.model,
         "model_options": list(job.config.model_options) + _size_option(job),
+        "root": str(job.index.root),
         "size": job.size,
         "peak_rate": job.peak_rate,
         "steps": None if schedule.epochs is None else schedule.epochs * job.steps_per_epoch,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ..config import TrainConfig, TransferConfig
 from ..data.cache import default_cache_root
+from ..download import fetch
 from ..errors import ConfigError, WeightsError
 from ..models.heads import parse_groups
 from ..models.layers import Classifier
 from ..models.zoo import find_entry
 from ..run import open_run
-from ..weights.download import fetch
 from ..weights.files import read_notes
 from ..weights.loading import Translated, give, translate
 from ..weights.published import find_published
@@ -97,7 +97,7 @@ def _settle_published(config: TrainConfig) -> TrainConfig:
             "--model NAME beside --weights imagenet", found="none", fix="See pictaxa weights list for those there are."
         )
     published = find_published(config.model)
-    path = fetch(published, (config.cache or default_cache_root()) / "weights")
+    path = fetch(published.address, (config.cache or default_cache_root()) / "weights", digest=published.digest)
     transfer = replace(config.transfer, weights=path, source=published.source, input=published.feeding)
     return replace(config, transfer=transfer)
 

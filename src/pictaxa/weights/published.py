@@ -34,11 +34,6 @@ class Published:
     resized: int | None  # their shorter side before the centre crop, pixels; None: not published
     licence: str  # of the code that it comes with; ImageNet itself is for research
 
-    @property
-    def file_name(self) -> str:
-        """The last part of the address."""
-        return self.address.rpartition("/")[2]
-
 
 def _torchvision(
     file: str, accuracy: float, *, size: int = 224, resized: int = 256, feeding: Feeding | None = None

@@ -13,9 +13,8 @@ from urllib.request import Request, urlopen
 
 from filelock import FileLock
 
-from ..errors import WeightsError
-from ..progress import DownloadProgress
-from .published import Published
+from .errors import FetchError
+from .progress import DownloadProgress
 
 TRIES = 5  # without a single new byte
 WAIT_SECONDS = 1.0  # before the second try; twice as long before each further one
@@ -23,25 +22,26 @@ SILENCE_SECONDS = 30.0  # after which a connection counts as cut
 BLOCK_BYTES = 1 << 18
 
 
-def fetch(published: Published, folder: Path) -> Path:
-    """The path of a published file, which is fetched into the folder unless it is there; WeightsError otherwise.
+def fetch(address: str, folder: Path, *, digest: str) -> Path:
+    """The path of a published file, which is fetched into the folder unless it is there; FetchError otherwise.
 
-    What is there is checked as well: it may have been put there by hand.
+    `digest` is ALGORITHM:HEX, where the hex may be the digest's beginning. What is there is checked as well: it may
+    have been put there by hand.
     """
-    path = folder / published.file_name
+    path = folder / address.rpartition("/")[2]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{published.file_name}.lock"):
+        with FileLock(folder / f"{path.name}.lock"):
             if not path.exists():
                 partial = path.with_name(f"{path.name}.partial")
-                _receive(published.address, partial, path)
-                _check(partial, published, remedy="It was removed: try again.", remove=True)
+                _receive(address, partial, path)
+                _check(partial, digest, remedy="It was removed: try again.", remove=True)
                 os.replace(partial, path)
             else:
-                _check(path, published, remedy="Remove it, so that it is fetched anew.", remove=False)
+                _check(path, digest, remedy="Remove it, so that it is fetched anew.", remove=False)
     except OSError as error:
-        raise WeightsError(
-            "a folder to keep weights in", found=f"{str(folder)!r}: {error.strerror or error}",
+        raise FetchError(
+            "a folder to keep published files in", found=f"{str(folder)!r}: {error.strerror or error}",
             fix="Make room, or set PICTAXA_CACHE to another folder.",
         ) from None  # fmt: skip
     return path
@@ -104,20 +104,20 @@ def _bytes_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _check(path: Path, published: Published, *, remedy: str, remove: bool) -> None:
-    algorithm, _, expected = published.digest.partition(":")
+def _check(path: Path, digest: str, *, remedy: str, remove: bool) -> None:
+    algorithm, _, expected = digest.partition(":")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, algorithm).hexdigest()
     if not found.startswith(expected):
         if remove:
             path.unlink()
-        raise WeightsError(
+        raise FetchError(
             f"the published file, whose {algorithm} begins with {expected[:8]}",
             found=f"{str(path)!r} with {found[:8]}", fix=remedy,
         )  # fmt: skip
 
 
-def _unreachable(address: str, path: Path, problem: str) -> WeightsError:
-    return WeightsError(
+def _unreachable(address: str, path: Path, problem: str) -> FetchError:
+    return FetchError(
         f"to fetch {address}", found=problem, fix=f"Try again, or fetch it elsewhere and put it at {str(path)!r}."
     )

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pictaxa.data.readers import natural_order, read_folder, survey
+from pictaxa.data.listing import natural_order
+from pictaxa.data.reading import read_data, survey
 from pictaxa.errors import DataError
 
 Make = Callable[..., Path]
 
 
 def paths_by_class(root: Path) -> dict[str, list[str]]:
-    index = read_folder(root)
+    index = read_data(root)
     found: dict[str, list[str]] = {name: [] for name in index.classes}
     for path, label in zip(index.column("path"), index.labels, strict=True):
         found[index.classes[label]].append(path)
@@ -44,7 +45,7 @@ def test_the_owners_splits_are_kept(tmp_path: Path, make_photos: Make, names: tu
     """Folders named like splits are splits, in any of their usual spellings."""
     for place, name in enumerate(names):
         make_photos(tmp_path / name, {"a": 2, "b": 1}, first=10 * place)
-    index = read_folder(tmp_path)
+    index = read_data(tmp_path)
     assert index.classes == ("a", "b")
     assert sorted(set(index.column("split"))) == sorted(["train", "val", "test"][: len(names)])
 
@@ -52,14 +53,14 @@ def test_the_owners_splits_are_kept(tmp_path: Path, make_photos: Make, names: tu
 def test_a_class_that_is_called_train(tmp_path: Path, make_photos: Make):
     """A folder `train` full of pictures beside other classes is a class of trains."""
     make_photos(tmp_path, {"train": 2, "plane": 2})
-    assert read_folder(tmp_path).classes == ("plane", "train")
+    assert read_data(tmp_path).classes == ("plane", "train")
 
 
 def test_other_splits_are_mapped_by_name(tmp_path: Path, make_photos: Make):
     """A class that val lacks must not shift the labels of the ones after it; it is said."""
     make_photos(tmp_path / "train", {"a": 1, "b": 1, "c": 1})
     make_photos(tmp_path / "val", {"a": 1, "c": 1}, first=5)
-    index = read_folder(tmp_path)
+    index = read_data(tmp_path)
     labels = dict(zip(index.column("path"), index.labels, strict=True))
     assert labels["val/c/5.png"] == labels["train/c/0.png"] == 2
     assert any("val has no picture of b" in note for note in index.notes)
@@ -74,7 +75,7 @@ def test_what_is_passed_over_is_said(tmp_path: Path, make_photos: Make):
     (tmp_path / "a" / "._0.png").write_bytes(b"resource fork")
     (tmp_path / "a" / "notes.txt").write_text("x")
     (tmp_path / "labels.csv").write_text("x")
-    index = read_folder(tmp_path)
+    index = read_data(tmp_path)
     said = " | ".join(index.notes)
     assert len(index) == 2
     for word in (".cache", "__MACOSX", "._0.png", ".txt", "empty", ".csv"):
@@ -85,7 +86,7 @@ def test_the_same_name_composed_and_decomposed_is_one_class(tmp_path: Path, make
     """é typed on a Mac and é typed elsewhere are the same class."""
     make_photos(tmp_path / "train", {"caf\u00e9": 1, "b": 1})
     make_photos(tmp_path / "val", {"cafe\u0301": 1}, first=5)
-    assert set(read_folder(tmp_path).labels[read_folder(tmp_path).column("split") == "val"]) == {1}
+    assert set(read_data(tmp_path).labels[read_data(tmp_path).column("split") == "val"]) == {1}
 
 
 def test_links_are_followed_and_broken_ones_set_aside(tmp_path: Path, make_photos: Make):
@@ -93,7 +94,7 @@ def test_links_are_followed_and_broken_ones_set_aside(tmp_path: Path, make_photo
     make_photos(tmp_path, {"a": 1, "b": 1})
     (tmp_path / "b" / "link.png").symlink_to(tmp_path / "a" / "0.png")
     (tmp_path / "b" / "broken.png").symlink_to(tmp_path / "nowhere")
-    index = read_folder(tmp_path)
+    index = read_data(tmp_path)
     assert len(index) == 4
     assert [path for path, _ in index.set_aside()] == ["b/broken.png"]
 
@@ -102,7 +103,7 @@ def test_a_name_that_is_not_utf8_is_set_aside(tmp_path: Path, make_photos: Make)
     """Bytes that are no UTF-8 in a name are shown escaped and the file is set aside."""
     make_photos(tmp_path, {"a": 1, "b": 1})
     Path(os.fsdecode(os.fsencode(tmp_path / "a") + b"/caf\xe9.png")).write_bytes(b"x")
-    index = read_folder(tmp_path)
+    index = read_data(tmp_path)
     assert index.set_aside() == [("a/caf\\xe9.png", "its name is not valid UTF-8: rename the file")]
 
 
@@ -134,14 +135,14 @@ def test_mistakes_in_a_folder_are_one_line(tmp_path: Path, make_photos: Make, ca
     words, arrange = BAD[case]
     arrange(tmp_path / "photos", make_photos)
     with pytest.raises(DataError) as caught:
-        read_folder(tmp_path / "photos")
+        read_data(tmp_path / "photos")
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_survey_reads_sizes_and_modes(tmp_path: Path, make_photos: Make, draw: Callable[..., object]):
     """The median longer side comes from the headers, and a set of grey pictures is known as one."""
     make_photos(tmp_path / "colour", {"a": 2, "b": 2})
-    assert survey(read_folder(tmp_path / "colour")) == (48, False)
+    assert survey(read_data(tmp_path / "colour")) == (48, False)
     for path in (tmp_path / "colour").rglob("*.png"):
         draw(0, 0).convert("L").save(path)
-    assert survey(read_folder(tmp_path / "colour")) == (48, True)
+    assert survey(read_data(tmp_path / "colour")) == (48, True)

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from pictaxa import download
 from pictaxa.cli import main
-from pictaxa.errors import WeightsError
+from pictaxa.download import fetch
+from pictaxa.errors import FetchError
 from pictaxa.models.zoo import ZOO, create_model
 from pictaxa.run import open_run
-from pictaxa.weights import download, published
-from pictaxa.weights.download import fetch
+from pictaxa.weights import published
 from pictaxa.weights.published import PUBLISHED, Published
 
 CONTENT = bytes(range(256)) * 4000  # a megabyte
@@ -82,10 +83,15 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     http.server_close()
 
 
+def take(row: Published, folder: Path) -> Path:
+    """As a training takes a published file."""
+    return fetch(row.address, folder, digest=row.digest)
+
+
 def test_a_file_is_fetched_once(server: Server, tmp_path: Path):
     """It lies in the folder, whole, and is not asked for again."""
     for _ in range(2):
-        path = fetch(server.published(), tmp_path)
+        path = take(server.published(), tmp_path)
         assert path.read_bytes() == CONTENT and path.name == "body-abc.pth"
     assert server.ranges == [""]
     assert not list(tmp_path.glob("*.partial"))
@@ -94,7 +100,7 @@ def test_a_file_is_fetched_once(server: Server, tmp_path: Path):
 def test_what_is_cut_off_is_resumed(server: Server, tmp_path: Path):
     """A server that ends each answer after a fifth is asked for the rest, as often as something comes."""
     server.cut_after = len(CONTENT) // 8
-    assert fetch(server.published(), tmp_path).read_bytes() == CONTENT
+    assert take(server.published(), tmp_path).read_bytes() == CONTENT
     assert len(server.ranges) == 8 > download.TRIES
     assert server.ranges[1] == f"bytes={len(CONTENT) // 8}-"
 
@@ -102,7 +108,7 @@ def test_what_is_cut_off_is_resumed(server: Server, tmp_path: Path):
 def test_a_killed_fetch_goes_on(server: Server, tmp_path: Path):
     """What an earlier process has left is not fetched again."""
     (tmp_path / "body-abc.pth.partial").write_bytes(CONTENT[:1000])
-    assert fetch(server.published(), tmp_path).read_bytes() == CONTENT
+    assert take(server.published(), tmp_path).read_bytes() == CONTENT
     assert server.ranges == ["bytes=1000-"]
 
 
@@ -110,20 +116,20 @@ def test_a_server_that_knows_no_ranges(server: Server, tmp_path: Path):
     """It sends all again, and that replaces what was there."""
     server.ignores_range = True
     (tmp_path / "body-abc.pth.partial").write_bytes(b"x" * 1000)
-    assert fetch(server.published(), tmp_path).read_bytes() == CONTENT
+    assert take(server.published(), tmp_path).read_bytes() == CONTENT
 
 
 def test_a_partial_file_of_something_longer(server: Server, tmp_path: Path):
     """Asked for what lies beyond the end, the server says so; then it begins anew."""
     (tmp_path / "body-abc.pth.partial").write_bytes(CONTENT + b"more")
-    assert fetch(server.published(), tmp_path).read_bytes() == CONTENT
+    assert take(server.published(), tmp_path).read_bytes() == CONTENT
 
 
 def test_wrong_bytes_are_never_used(server: Server, tmp_path: Path):
     """Another content than the digest's is an error, and nothing of it stays."""
     server.content = CONTENT[::-1]
-    with pytest.raises(WeightsError, match="sha256"):
-        fetch(server.published(), tmp_path)
+    with pytest.raises(FetchError, match="sha256"):
+        take(server.published(), tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
 
 
@@ -131,10 +137,10 @@ def test_a_file_put_there_by_hand_is_checked(server: Server, tmp_path: Path):
     """A right one is taken without asking anybody; a wrong one is told, and left to its owner."""
     path = tmp_path / "body-abc.pth"
     path.write_bytes(CONTENT)
-    assert fetch(server.published(), tmp_path) == path and not server.ranges
+    assert take(server.published(), tmp_path) == path and not server.ranges
     path.write_bytes(b"something else")
-    with pytest.raises(WeightsError, match="Remove it"):
-        fetch(server.published(), tmp_path)
+    with pytest.raises(FetchError, match="Remove it"):
+        take(server.published(), tmp_path)
     assert path.read_bytes() == b"something else"
 
 
@@ -144,28 +150,28 @@ def test_a_slow_server_is_waited_for_and_a_silent_one_is_not(
     """Silence counts as a cut; with pauses below the limit the file comes."""
     monkeypatch.setattr(download, "SILENCE_SECONDS", 0.5)
     server.pause_seconds = 0.1
-    assert fetch(server.published(), tmp_path / "a").read_bytes() == CONTENT
+    assert take(server.published(), tmp_path / "a").read_bytes() == CONTENT
     monkeypatch.setattr(download, "SILENCE_SECONDS", 0.05)
     monkeypatch.setattr(download, "TRIES", 2)
-    with pytest.raises(WeightsError, match="body-abc"):
-        fetch(server.published(), tmp_path / "b")
+    with pytest.raises(FetchError, match="body-abc"):
+        take(server.published(), tmp_path / "b")
 
 
 def test_passing_failures_are_tried_again(server: Server, tmp_path: Path):
     """503 and 500 pass; 404 does not, and is told at once with where the file would go."""
     server.failures = [503, 500]
-    assert fetch(server.published(), tmp_path).read_bytes() == CONTENT
+    assert take(server.published(), tmp_path).read_bytes() == CONTENT
     server.failures = [404]
-    with pytest.raises(WeightsError, match=r"404.*put it at"):
-        fetch(server.published(), tmp_path / "other")
+    with pytest.raises(FetchError, match=r"404.*put it at"):
+        take(server.published(), tmp_path / "other")
 
 
 def test_offline_it_says_where_the_file_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """No connection at all: one line with the address and the place."""
     monkeypatch.setattr(download, "WAIT_SECONDS", 0.01)
     nobody = Published("http://127.0.0.1:9/x-1.pth", "sha256:00", "torchvision", None, 1.0, 224, 256, "BSD-3-Clause")
-    with pytest.raises(WeightsError, match=r"127\.0\.0\.1:9/x-1\.pth.*refused.*put it at"):
-        fetch(nobody, tmp_path)
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1:9/x-1\.pth.*refused.*put it at"):
+        take(nobody, tmp_path)
 
 
 def test_a_training_from_published_weights(

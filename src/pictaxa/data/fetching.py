@@ -1,0 +1,94 @@
+"""From a row of the Index to its picture, whatever file it is in."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import PictaxaError, PictureError
+from ..pictures import Picture, read_file
+from .index import Index
+
+MOST_OPEN = 8  # files at a time
+
+
+class PictureFile(Protocol):
+    """A file with pictures in it; several threads may ask at once."""
+
+    def fetch(self, inside: str) -> Picture:
+        """Encoded bytes or pixels; PictureError with the reason."""
+
+    def close(self) -> None:
+        """Let the file go."""
+
+
+def open_pictures(file: Path) -> PictureFile:
+    """The reader of a file with pictures in it; each layout is loaded when it is first met."""
+    suffix = file.suffix.lower()
+    opener: Callable[[Path], PictureFile]
+    if suffix == ".parquet":
+        from .layouts.parquet import ParquetFile as opener
+    elif suffix == ".tar":
+        from .layouts.shards import TarShard as opener
+    elif suffix in (".npz", ".h5", ".hdf5", ".hdf"):
+        from .layouts.arrays import ArrayFile as opener
+    elif "ubyte" in file.name.lower():
+        from .layouts.idx import IdxFile as opener
+    else:
+        from .layouts.cifar import CifarFile as opener
+    return opener(file)
+
+
+class Fetcher:
+    """Gives an Index's pictures; keeps a few files open, and closes them at the end of a `with`."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.open: OrderedDict[Path, PictureFile] = OrderedDict()  # the newest last
+        self.lock = threading.Lock()
+
+    def fetch(self, row: int) -> Picture:
+        """A row's picture; PictureError names it and the reason."""
+        file, inside = self.index.place(row)
+        if not inside:
+            return read_file(file)
+        try:
+            return self._opened(file).fetch(inside)
+        except PictureError as error:
+            raise PictureError(self.name(row), error.reason) from None
+        except PictaxaError as error:
+            raise PictureError(self.name(row), f"unreadable: {error.found}") from None
+        except OSError as error:
+            raise PictureError(self.name(row), f"unreadable: {error.strerror or error}") from None
+        except Exception as error:  # damaged files make their libraries raise many types
+            raise PictureError(self.name(row), f"damaged: {error or type(error).__name__}") from None
+
+    def name(self, row: int) -> str:
+        """Where the picture is, in words."""
+        return str(self.index.root / self.index.name(row))
+
+    def _opened(self, file: Path) -> PictureFile:
+        with self.lock:
+            if file in self.open:
+                self.open.move_to_end(file)
+            else:
+                self.open[file] = open_pictures(file)
+            if len(self.open) > MOST_OPEN:  # whoever reads from it now keeps it alive
+                self.open.popitem(last=False)
+            return self.open[file]
+
+    def close(self) -> None:
+        """Close all files."""
+        with self.lock:
+            for file in self.open.values():
+                file.close()
+            self.open.clear()
+
+    def __enter__(self) -> Fetcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

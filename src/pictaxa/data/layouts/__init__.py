@@ -1,0 +1,1 @@
+"""The layouts that pictures come in, a file for each: how it is told, listed, and read from."""

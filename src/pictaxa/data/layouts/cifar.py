@@ -1,0 +1,208 @@
+"""CIFAR-10 and CIFAR-100 as published: the pickled files (data_batch_1 ..., or train and test) and the binary ones.
+
+The pickles are read by an unpickler that knows arrays of bytes, strings, lists, dictionaries and numbers, and nothing
+else: whatever would run code, or make something of another kind, is refused before it is made.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...errors import DataError
+from ...pictures import Picture
+from ..listing import Listing, file_status
+
+SIDE = 32
+PICTURE_BYTES = 3 * SIDE * SIDE
+# Of each form: training files, test files, labels before each picture's bytes (the last one counts), names.
+BINARY = {
+    "cifar10": (tuple(f"data_batch_{n}.bin" for n in range(1, 6)), ("test_batch.bin",), 1, "batches.meta.txt"),
+    "cifar100": (("train.bin",), ("test.bin",), 2, "fine_label_names.txt"),
+}
+# Of each form: training files, test files, the key of the labels, the file and key of the names.
+PICKLED = {
+    "cifar10": (
+        tuple(f"data_batch_{n}" for n in range(1, 6)),
+        ("test_batch",),
+        "labels",
+        "batches.meta",
+        "label_names",
+    ),
+    "cifar100": (("train",), ("test",), "fine_labels", "meta", "fine_label_names"),
+}
+
+
+def finds(place: Path) -> bool:
+    """Whether a folder holds one of the forms."""
+    return place.is_dir() and bool(_binary_form(place) or _pickled_form(place))
+
+
+def _binary_form(place: Path) -> str:
+    return next((form for form, (train, *_, names) in BINARY.items() if _all_there(place, (*train[:1], names))), "")
+
+
+def _pickled_form(place: Path) -> str:
+    return next((form for form, (train, _, _, meta, _) in PICKLED.items() if _all_there(place, (*train[:1], meta))), "")
+
+
+def _all_there(place: Path, names: tuple[str, ...]) -> bool:
+    return all((place / name).is_file() for name in names)
+
+
+def list_cifar(place: Path) -> Listing:
+    """The pictures of a folder with one of the forms; DataError for damaged files."""
+    if form := _binary_form(place):
+        train, test, label_bytes, names_file = BINARY[form]
+        names = tuple((place / names_file).read_text(encoding="utf-8").split())
+        numbers = {name: _records(place / name, label_bytes)[:, label_bytes - 1] for name in _there(place, train, test)}
+    else:
+        train, test, key, meta, names_key = PICKLED[_pickled_form(place)]
+        names = tuple(str(name) for name in load_plain_pickle(place / meta).get(names_key, ()))
+        numbers = {}
+        for name in _there(place, train, test):
+            labels = load_plain_pickle(place / name).get(key)
+            if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
+                raise DataError(f"a list {key!r} in {name!r}", found="none", fix="Fetch the file again.")
+            numbers[name] = np.array(labels)
+    for name, labels in numbers.items():
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
+            raise DataError(f"labels from 0 to {len(names) - 1} in {name!r}", found=str(labels.max()), fix="Fetch it.")
+    status = {name: file_status(place / name)[:2] for name in numbers}
+    counts = {name: len(labels) for name, labels in numbers.items()}
+    table = np.array(names, dtype=object)
+    return Listing(
+        place, repr(str(place)), [f"{name}#{row}" for name, count in counts.items() for row in range(count)],
+        table[np.concatenate(list(numbers.values()))],
+        [("test" if name in test else "train") for name, count in counts.items() for _ in range(count)],
+        more={
+            "inside": [str(row) for count in counts.values() for row in range(count)],
+            "bytes": pa.array(np.repeat([status[name][0] for name in counts], list(counts.values()))),
+            "mtime_ns": pa.array(np.repeat([status[name][1] for name in counts], list(counts.values()))),
+        },
+        declared=names,
+    )  # fmt: skip
+
+
+def _there(place: Path, train: tuple[str, ...], test: tuple[str, ...]) -> list[str]:
+    return [name for name in (*train, *test) if (place / name).is_file()]
+
+
+def _records(file: Path, label_bytes: int) -> np.ndarray:
+    """(rows, labels and pixels) uint8, memory-mapped."""
+    record, size = label_bytes + PICTURE_BYTES, file.stat().st_size
+    if not size or size % record:
+        raise DataError(f"records of {record} bytes in {file.name!r}", found=f"{size} bytes", fix="Fetch it again.")
+    return np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, record)
+
+
+class CifarFile:
+    """A batch in either form, by row."""
+
+    def __init__(self, file: Path) -> None:
+        if file.suffix == ".bin":
+            label_bytes = 2 if file.name in ("train.bin", "test.bin") else 1
+            self.pixels = _records(file, label_bytes)[:, label_bytes:]
+        else:
+            pixels = load_plain_pickle(file).get("data")
+            if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != PICTURE_BYTES:
+                raise DataError(f"pixels (rows, {PICTURE_BYTES}) in {file.name!r}", found="none", fix="Fetch it again.")
+            self.pixels = pixels
+
+    def fetch(self, inside: str) -> Picture:
+        """(32, 32, 3) uint8; there planes of red, green and blue come one after the other."""
+        return self.pixels[int(inside)].reshape(3, SIDE, SIDE).transpose(1, 2, 0)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class _Type:
+    """Stands for numpy's dtype: bytes are the only one."""
+
+    def __init__(self, word: Any = "", *_: Any) -> None:
+        word = word.decode() if isinstance(word, bytes) else word
+        if word not in ("u1", "|u1"):
+            raise pickle.UnpicklingError(f"numbers of type {word!r}")
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and the like: of no meaning for bytes."""
+
+
+class _Array:
+    """Stands for numpy's array until its bytes are there."""
+
+    def __init__(self, *_: Any) -> None:
+        self.pixels = np.empty(0, dtype=np.uint8)
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, by_column, data = state
+        data = data.encode("latin-1") if isinstance(data, str) else data
+        if not isinstance(kind, _Type) or not isinstance(data, bytes) or math.prod(shape) != len(data):
+            raise pickle.UnpicklingError("an array whose bytes don't fit its shape")
+        self.pixels = np.frombuffer(data, dtype=np.uint8).reshape(shape, order="F" if by_column else "C")
+
+
+def _from_buffer(data: Any, kind: Any, shape: Any, order: Any, *_: Any) -> _Array:
+    """What newer pickles of arrays call."""
+    array = _Array()
+    array.__setstate__((1, shape, kind, order == "F", bytes(data)))
+    return array
+
+
+def _latin_bytes(text: str, encoding: str) -> bytes:
+    """What newer pickles of old strings call: bytes written as text."""
+    return text.encode("latin-1")
+
+
+KNOWN = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Type,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
+    ("_codecs", "encode"): _latin_bytes,
+}
+# What opcodes can make beside plain values: objects of any class, by other ways than the names above.
+REFUSED = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER"}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in KNOWN:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return KNOWN[module, name]
+
+
+def load_plain_pickle(file: Path) -> dict[str, Any]:
+    """A pickled dictionary of plain values and arrays of bytes, keys as text; DataError for anything else in it."""
+    data = file.read_bytes()
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name in REFUSED:
+                raise pickle.UnpicklingError(f"it makes objects ({opcode.name})")
+            if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > len(data):
+                raise pickle.UnpicklingError("it wants more memory than it has bytes")
+        document = _PlainUnpickler(io.BytesIO(data), encoding="latin-1").load()
+        if not isinstance(document, dict):
+            raise pickle.UnpicklingError("it is no dictionary")
+    except Exception as error:  # damaged pickles raise many types
+        raise DataError(
+            "a pickle of arrays, strings, lists, dictionaries and numbers alone",
+            found=f"{file.name!r}: {str(error)[:120] or type(error).__name__}",
+            fix="Fetch it from where it was published.",
+        ) from None
+    return {
+        key.decode("latin-1") if isinstance(key, bytes) else str(key): (
+            value.pixels if isinstance(value, _Array) else value
+        )
+        for key, value in document.items()
+    }

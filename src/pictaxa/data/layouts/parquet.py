@@ -1,0 +1,159 @@
+"""Parquet files with the pictures in them, in the Hugging Face layout: a column {bytes, path} or of plain bytes, a
+column of labels, the names of the classes in the schema's metadata. One file or many; a split where its name says one.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ...config import ReadingConfig
+from ...errors import DataError, PictureError
+from ...pictures import Picture
+from ..listing import Listing, file_status, some, split_of_name
+from .manifests import as_words, choose_columns, splits_of
+
+KEPT_GROUPS = 4  # row groups in memory, for threads that ask for neighbours
+
+
+def picture_columns(schema: pa.Schema) -> list[str]:
+    """The columns that hold encoded pictures."""
+    return [field.name for field in schema if _bytes_of(field.type)]
+
+
+def _bytes_of(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(kind.field(place).name == "bytes" for place in range(kind.num_fields))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def holds_pictures(file: Path) -> bool:
+    """Whether a parquet file has a column of encoded pictures."""
+    try:
+        return bool(picture_columns(pq.read_schema(file)))
+    except (pa.ArrowInvalid, OSError):
+        return False
+
+
+def list_parquet(files: list[Path], reading: ReadingConfig) -> Listing:
+    """The pictures of one or several files of the same layout; DataError for other columns, or files that differ."""
+    parts = [_list_file(file, reading) for file in files]
+    declared, columns = parts[0].declared, parts[0].notes
+    for file, part in zip(files, parts, strict=True):
+        if part.declared != declared or part.notes != columns:
+            raise DataError(
+                "files of one layout", found=f"{files[0].name!r} and {file.name!r} with other columns or classes",
+                fix="Give them one by one.",
+            )  # fmt: skip
+
+    def joined(name: str) -> pa.ChunkedArray:
+        arrays = [getattr(part, name) if name in ("paths", "labels", "splits") else part.more[name] for part in parts]
+        return pa.chunked_array([chunk for array in arrays for chunk in _chunks(array)])
+
+    more = {name: joined(name) for name in parts[0].more}
+    return Listing(
+        files[0].parent, some([file.name for file in files]), joined("paths"), joined("labels"), joined("splits"),
+        more=more, declared=declared, notes=columns,
+    )  # fmt: skip
+
+
+def _chunks(array: object) -> Iterator[pa.Array]:
+    if isinstance(array, pa.ChunkedArray):
+        yield from array.chunks
+    else:
+        yield array if isinstance(array, pa.Array) else pa.array(array)
+
+
+def _list_file(file: Path, reading: ReadingConfig) -> Listing:
+    try:
+        schema = pq.read_schema(file)
+        pictures = picture_columns(schema)
+        column = reading.path_column or (pictures[0] if pictures else "")
+        if column not in pictures:
+            raise DataError(
+                f"a column of pictures in {file.name!r}", found=some(schema.names), fix="Say --path-column."
+            )
+        others = [name for name in schema.names if name not in pictures]
+        chosen = choose_columns(others, reading, file=file, pictures=column)
+        wanted = [name for name in (chosen.label, chosen.split, chosen.group) if name]
+        table = pq.read_table(file, columns=wanted)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError("a parquet file", found=f"{file.name!r}: {error}", fix="Fetch it again.") from None
+    labels = table.column(chosen.label)
+    declared = class_names(schema, chosen.label)
+    if declared:
+        labels = _named(labels, declared, file=file)
+    splits = splits_of(table, chosen, file=file)
+    if splits is None:
+        splits = pa.repeat(split_of_name(file.stem) or "", len(table))
+    inside = pc.binary_join_element_wise(column, pa.array(np.arange(len(table))).cast(pa.string()), "/")
+    size_bytes, mtime_ns, _ = file_status(file)
+    more = {
+        "inside": inside,
+        "bytes": pa.repeat(pa.scalar(size_bytes, pa.int64()), len(table)),
+        "mtime_ns": pa.repeat(pa.scalar(mtime_ns, pa.int64()), len(table)),
+    }
+    if chosen.group:
+        more["group"] = as_words(table.column(chosen.group)).fill_null("")
+    paths = pc.binary_join_element_wise(file.name, inside, "#")
+    return Listing(
+        file.parent, file.name, paths, as_words(labels).fill_null(""), splits, more=more, declared=declared,
+        notes=(chosen.note(),),
+    )  # fmt: skip
+
+
+def class_names(schema: pa.Schema, label: str) -> tuple[str, ...]:
+    """What the Hugging Face metadata calls the classes; () where it says nothing."""
+    try:
+        document = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        names = document["info"]["features"][label]["names"]
+        return tuple(str(name) for name in names)
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _named(labels: pa.ChunkedArray, names: tuple[str, ...], *, file: Path) -> pa.Array:
+    numbers = labels.cast(pa.int64()).fill_null(-1).to_numpy()  # -1 is what Hugging Face writes for "unknown"
+    if len(numbers) and (numbers.max() >= len(names) or numbers.min() < -1):
+        raise DataError(
+            f"labels from 0 to {len(names) - 1} in {file.name!r}", found=str(numbers.max()), fix="Fetch it again."
+        )
+    return pa.array(np.array([*names, ""], dtype=object)[numbers], type=pa.string())
+
+
+class ParquetFile:
+    """A file that gives its pictures by COLUMN/ROW, reading a row group at a time."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = pq.ParquetFile(file, memory_map=True)
+        groups = self.file.metadata.num_row_groups
+        self.starts = np.cumsum([0] + [self.file.metadata.row_group(group).num_rows for group in range(groups)])
+        self.kept: dict[tuple[str, int], pa.ChunkedArray] = {}  # the newest last
+        self.lock = threading.Lock()
+
+    def fetch(self, inside: str) -> Picture:
+        """The encoded bytes; PictureError where there are none."""
+        column, _, number = inside.rpartition("/")
+        row = int(number)
+        group = int(np.searchsorted(self.starts, row, side="right")) - 1
+        with self.lock:
+            if (column, group) not in self.kept:
+                self.kept[column, group] = self.file.read_row_group(group, columns=[column]).column(0)
+                while len(self.kept) > KEPT_GROUPS:
+                    self.kept.pop(next(iter(self.kept)))
+            value = self.kept[column, group][row - int(self.starts[group])].as_py()
+        data: bytes | None = value.get("bytes") if isinstance(value, dict) else value
+        if data is None:
+            raise PictureError(inside, "no bytes in its row")
+        return data
+
+    def close(self) -> None:
+        """Let the file go."""
+        self.file.close()

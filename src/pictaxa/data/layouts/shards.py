@@ -1,0 +1,110 @@
+"""Tar shards in the WebDataset layout: the files of a picture stand together and differ in what follows the first dot.
+
+000017.jpg  000017.cls      the picture; its class, a number or a name
+000018.jpg  000018.json     or a document with "label" (or "class", "cls", "class_name") in it
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError, PictureError
+from ...pictures import Picture, is_picture
+from ..listing import Listing, file_status, some, split_of_name
+
+LABEL_SUFFIXES = ("cls", "label", "txt", "json")  # the first that is there
+LABEL_KEYS = ("class_name", "label", "class", "cls", "category")
+MOST_LABEL_BYTES = 2**20
+
+
+def list_shards(files: list[Path]) -> Listing:
+    """The pictures of tar files; DataError for damaged ones, and for pictures without a label."""
+    columns: dict[str, list[Any]] = {name: [] for name in ("path", "class", "split", "inside", "bytes", "mtime_ns")}
+    for file in files:
+        size_bytes, mtime_ns, _ = file_status(file)
+        split = split_of_name(file.stem) or ""
+        for name, label in _labelled(file):
+            row = (f"{file.name}#{name}", label, split, name, size_bytes, mtime_ns)
+            for column, value in zip(columns.values(), row, strict=True):
+                column.append(value)
+    if not columns["path"]:
+        raise DataError(
+            "pictures in the shards", found=f"none in {some([file.name for file in files])}", fix="Check the files."
+        )
+    return Listing(
+        files[0].parent, some([file.name for file in files]), columns.pop("path"), columns.pop("class"),
+        columns.pop("split"), more=columns,
+    )  # fmt: skip
+
+
+def _labelled(file: Path) -> list[tuple[str, str]]:
+    """(member, label) of each picture; the label is "" where there is none."""
+    pictures: dict[str, str] = {}  # key -> member
+    labels: dict[str, dict[str, str]] = {}  # key -> suffix -> label
+    try:
+        with tarfile.open(file, "r:") as archive:
+            for member in archive:
+                folder, _, base = member.name.rpartition("/")
+                stem, _, suffix = base.partition(".")
+                key = f"{folder}/{stem}"
+                if not member.isreg() or base.startswith("."):
+                    continue
+                if is_picture(base):
+                    if key in pictures:
+                        raise DataError(
+                            f"one picture for each key in {file.name!r}",
+
+                            found=f"{pictures[key]!r} and {member.name!r}",
+                            fix="Write the shard again, with a name of its own for each.",
+                        )  # fmt: skip
+                    pictures[key] = member.name
+                elif suffix in LABEL_SUFFIXES and member.size <= MOST_LABEL_BYTES:
+                    stream = archive.extractfile(member)
+                    assert stream is not None, member.name
+                    labels.setdefault(key, {})[suffix] = _label(stream.read(), suffix)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(
+            "a tar file that is not compressed", found=f"{file.name!r}: {error}", fix="Unpack it, or fetch it again."
+        ) from None
+    told = ((name, labels.get(key, {})) for key, name in pictures.items())
+    return [(name, next((own[suffix] for suffix in LABEL_SUFFIXES if own.get(suffix)), "")) for name, own in told]
+
+
+def _label(data: bytes, suffix: str) -> str:
+    text = data.decode("utf-8", "replace").strip()
+    if suffix != "json":
+        return text
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return ""
+    values = (document.get(key) for key in LABEL_KEYS) if isinstance(document, dict) else ()
+    return next((str(value) for value in values if isinstance(value, (str, int))), "")
+
+
+class TarShard:
+    """A tar file that gives its pictures by their names, wherever they lie in it."""
+
+    def __init__(self, file: Path) -> None:
+        with tarfile.open(file, "r:") as archive:
+            self.places = {member.name: (member.offset_data, member.size) for member in archive if member.isreg()}
+        self.stream = file.open("rb")
+        self.bytes = file.stat().st_size
+        self.lock = threading.Lock()
+
+    def fetch(self, inside: str) -> Picture:
+        """The encoded bytes."""
+        offset, size = self.places.get(inside, (self.bytes, 1))
+        if offset + size > self.bytes:
+            raise PictureError(inside, "not whole in its shard any more")
+        with self.lock:
+            self.stream.seek(offset)
+            return self.stream.read(size)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self.stream.close()

@@ -1,0 +1,173 @@
+"""What a layout's reader found, as columns, and the one way from there to an Index: classes, labels, checks."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import DataError
+from .index import Index, index_from_columns
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+Column: TypeAlias = Any  # Sequence, numpy's or Arrow's array, of which mypy knows nothing
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Pictures in a fixed order, with the names of their classes; columns are as long as `paths`."""
+
+    root: Path
+    what: str  # the data set in words, for errors, such as "photos.csv"
+    paths: Column  # str, as in the Index
+    labels: Column  # str: the class's name; "" where there is none
+    splits: Column | None = None  # train, val, test or ""
+    more: dict[str, Column] = field(default_factory=dict)  # other columns of the Index
+    declared: tuple[str, ...] = ()  # classes in an order of their own, where the data set has one
+    notes: tuple[str, ...] = ()
+
+
+def index_of(listing: Listing, classes: tuple[str, ...] | None = None) -> Index:
+    """The Index of a listing. `classes` are those of a trained run, when it is to be judged by these pictures.
+
+    Without, they are those that training may use, in the data set's own order or in natural order. Other splits are
+    matched by name: one that training lacks is a DataError, one that they lack is said. So are too few classes, and
+    names that differ only in case.
+    """
+    rows = len(listing.paths)
+    names = _normalised(pa.array(listing.labels, type=pa.string()))
+    splits = pa.array(pa.repeat("", rows) if listing.splits is None else listing.splits, type=pa.string())
+    for_training = pc.is_in(splits, value_set=pa.array(["", "train"]))
+    notes = list(listing.notes)
+    source, split_of = "the run", {"": "the folder"}
+    if classes is None:
+        source, split_of = "train", {}
+        classes = _classes(_distinct(names.filter(for_training)), listing, notes)
+    notes += _check_by_name(names, splits, classes=classes, source=source, told=split_of)
+    labels = pc.fill_null(pc.index_in(names, value_set=pa.array(classes, type=pa.string())), -1)
+    unlabelled = pc.equal(names, "")
+    problems = pa.array(listing.more.get("problem", pa.repeat("", rows)), type=pa.string())
+    problems = pc.if_else(pc.and_(unlabelled, pc.equal(problems, "")), "it has no label", problems)
+    columns = {"path": listing.paths, "label": labels, "split": splits} | listing.more | {"problem": problems}
+    return index_from_columns(columns, root=listing.root, classes=classes).with_notes(*notes)
+
+
+def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A sort key with numbers by value: 2 before 10."""
+    parts = re.split(r"(\d+)", name.casefold())
+    key = [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+    return key, name
+
+
+def split_of_name(name: str) -> str | None:
+    """The split that a file's name speaks of, such as train-00000-of-00001.parquet; None where it names none."""
+    words = re.split(r"[^a-z]+", name.casefold())
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
+
+
+def file_status(path: Path) -> tuple[int, int, str]:
+    """Bytes, time of the last change in ns, and the problem, "" when there is none."""
+    try:
+        status = path.stat()
+        return status.st_size, status.st_mtime_ns, ""
+    except OSError as error:
+        return 0, 0, f"unreadable: {error.strerror or error}"
+
+
+def some(names: Sequence[str], *, at_most: int = 5) -> str:
+    """The first few of many names, and how many more there are."""
+    shown = ", ".join(names[:at_most])
+    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
+
+
+def utf8_name(path: str) -> tuple[str, str]:
+    """A path as text that can be written down, and the problem when it is not valid UTF-8."""
+    try:
+        path.encode()
+        return path, ""
+    except UnicodeEncodeError:
+        told = os.fsencode(path).decode("utf-8", "backslashreplace")
+        return told, "its name is not valid UTF-8: rename the file"
+
+
+def _normalised(names: pa.Array) -> pa.Array:
+    # The same name typed on a Mac (decomposed) and elsewhere (composed) is the same class.
+    distinct = names.fill_null("").dictionary_encode()
+    values = [unicodedata.normalize("NFC", name) for name in distinct.dictionary.to_pylist()]
+    return pa.array(values, type=pa.string()).take(distinct.indices)
+
+
+def _distinct(names: pa.Array) -> list[str]:
+    return [name for name in pc.unique(names).to_pylist() if name]
+
+
+def _classes(present: Iterable[str], listing: Listing, notes: list[str]) -> tuple[str, ...]:
+    """The one class list, from the pictures that classes are learned from."""
+    known = set(present)
+    if listing.declared:
+        declared = [unicodedata.normalize("NFC", name) for name in listing.declared]
+        absent = [name for name in declared if name not in known]
+        if absent:
+            notes.append(f"left out classes without a training picture: {some(absent)}")
+        classes = tuple(name for name in declared if name in known)
+    else:
+        classes = tuple(sorted(known, key=natural_order))
+    if not classes:
+        raise DataError(
+            "pictures with a label to train on", found=f"none in {listing.what}", fix="Check the labels and splits."
+        )
+    if len(classes) < 2:
+        raise DataError(
+            "at least two classes to tell apart",
+            found=f"only {classes[0]!r} in {listing.what}",
+            fix="Add pictures of something else.",
+        )
+    by_folded: dict[str, str] = {}
+    for name in () if listing.declared else classes:  # EMNIST's A and a are meant
+        twin = by_folded.setdefault(name.casefold(), name)
+        if twin != name:
+            raise DataError(
+                "class names that differ in more than case",
+                found=f"{twin!r} and {name!r}",
+                fix="Merge or rename one of them.",
+            )
+    return classes
+
+
+def _check_by_name(
+    names: pa.Array, splits: pa.Array, *, classes: tuple[str, ...], source: str, told: dict[str, str]
+) -> list[str]:
+    """An error for a class that the source of the class list lacks, a note for one that a split lacks."""
+    notes = []
+    for split in sorted(pc.unique(splits).to_pylist()):
+        if source == "train" and split in ("", "train"):
+            continue
+        where = told.get(split, split)
+        present = _distinct(names.filter(pc.equal(splits, split)))
+        unknown = sorted(set(present) - set(classes), key=natural_order)
+        if unknown:
+            raise DataError(
+                f"in {where} only classes that {source} has ({some(classes)})",
+                found=some(unknown),
+                fix="Add pictures of it to train, rename it, or remove it.",
+            )
+        absent = [name for name in classes if name not in set(present)]
+        if absent:
+            notes.append(f"{where} has no picture of {some(absent)}, which {source} has")
+    return notes

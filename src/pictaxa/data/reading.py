@@ -1,0 +1,212 @@
+"""A data set, whatever its layout, to an Index: which layout it is, and what is said when it is none."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..config import ReadingConfig
+from ..errors import DataError, PictureError
+from ..pictures import is_picture, measure
+from .cache import default_cache_root
+from .fetching import Fetcher
+from .index import Index
+from .layouts import arrays, cifar, folders, idx, manifests, parquet, shards
+from .listing import Listing, index_of, some
+from .named import NAMED, fetch_named, is_named
+from .naming import called, find_names_file, read_names
+
+PLAIN = ReadingConfig()
+BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
+WORDS = re.compile(r"[*?\[{]")
+
+
+def read_data(
+    place: str | Path,
+    reading: ReadingConfig = PLAIN,
+    *,
+    classes: tuple[str, ...] | None = None,
+    cache: Path | None = None,
+) -> Index:
+    """List a data set; no picture is decoded. `classes` are a trained run's, when it is to be judged by these pictures.
+
+    A name of named.py is fetched into `cache`, a folder of caches (by default the user's).
+
+    DataError: no such place, no layout that it has, no pictures, fewer than two classes, classes that differ only in
+    case, a class in another split that training lacks.
+    """
+    if is_named(str(place)) and not Path(place).exists():
+        named = NAMED.get(str(place))
+        place = fetch_named(str(place), cache or default_cache_root())
+        if named and named.classes and reading.class_names is None:
+            reading = replace(reading, class_names=place / "names.txt")
+    files = find_files(place)
+    layout = reading.layout if reading.layout != "auto" else guess_layout(files)
+    listing = list_layout(layout, files, reading, for_training=classes is None)
+    listing = rename(listing, reading)
+    if reading.layout == "auto" and layout != "folders":
+        listing = replace(listing, notes=(f"read as {layout} (--layout {layout})", *listing.notes))
+    return index_of(listing, classes)
+
+
+def rename(listing: Listing, reading: ReadingConfig) -> Listing:
+    """With the names that a file of synsets or of classes has for folders and numbers."""
+    file = reading.class_names or (None if listing.declared else find_names_file(listing.root))
+    if file is None:
+        return listing
+    names, labels = read_names(file), pa.array(listing.labels, type=pa.string()).fill_null("").to_pylist()
+    known = {label for label in labels if label in names}
+    if not known:
+        if reading.class_names is None:
+            return listing
+        raise DataError(
+            f"names of classes such as {some(sorted(set(labels)))!r} in {str(file)!r}", found=some(list(names)),
+            fix="Change --class-names.",
+        )  # fmt: skip
+    notes = (f"{len(known)} classes are called as {file.name} has them", *listing.notes)
+    told = called([*listing.declared, *labels], names)
+    declared = tuple(told[name] for name in listing.declared)
+    return replace(listing, labels=[told[label] for label in labels], declared=declared, notes=notes)
+
+
+def settle_place(place: Path) -> Path:
+    """A path from wherever the command is given, whole; a data set's name as it is."""
+    return place if is_named(str(place)) and not place.exists() else place.expanduser().resolve()
+
+
+def find_files(place: str | Path) -> list[Path]:
+    """A folder or file as it is; patterns with *, {0..9} and {a,b} as the files that they name, in order."""
+    path = Path(place).expanduser()
+    text = str(path)
+    if path.exists() or not WORDS.search(text):
+        return [path]
+    found = [Path(match) for word in expand_braces(text) for match in (sorted(glob.glob(word)) or [word])]  # noqa: PTH207  # a whole path
+    missing = [str(path) for path in found if not path.exists()]
+    if missing:
+        raise DataError(f"files like {text!r}", found=f"nothing at {some(missing)}", fix="Check the pattern.")
+    return found
+
+
+def expand_braces(text: str) -> Iterator[str]:
+    """`a-{00..02}.tar` to a-00.tar, a-01.tar, a-02.tar; `{x,y}.tar` to x.tar, y.tar."""
+    match = BRACES.search(text)
+    if match is None:
+        yield text
+        return
+    first, last, words = match.groups()
+    inner = words.split(",") if words else [f"{n:0{len(first)}d}" for n in range(int(first), int(last) + 1)]
+    for word in inner:
+        yield from expand_braces(text[: match.start()] + word + text[match.end() :])
+
+
+def guess_layout(files: list[Path]) -> str:
+    """The layout that files or a folder have, by their names and, where these don't tell, by what is in them."""
+    place = files[0]
+    if not place.exists():
+        near = difflib.get_close_matches(place.name, NAMED, n=1)
+        raise DataError(
+            "a folder with a sub-folder of pictures for each class, or another layout of docs/data.md",
+            found=f"nothing at {str(place)!r}",
+            fix=f"Did you mean the data set {near[0]}?" if near else "Check the path.",
+        )
+    if place.is_dir():
+        return _folder_layout(place)
+    suffix = place.suffix.lower()
+    if suffix == ".parquet":
+        return "parquet" if parquet.holds_pictures(place) else "manifest"
+    if suffix in manifests.SUFFIXES:
+        return "manifest"
+    if suffix in (*arrays.NPZ_SUFFIXES, *arrays.HDF5_SUFFIXES):
+        return "arrays"
+    if suffix == ".tar":
+        return "shards"
+    if idx.image_files(place):
+        return "idx"
+    raise DataError(
+        "a folder of pictures, or a file of " + some([*manifests.SUFFIXES, ".npz", ".h5", ".tar", "IDX"], at_most=9),
+        found=f"a file at {str(place)!r}", fix="Give the folder that holds the class folders.",
+    )  # fmt: skip
+
+
+def _folder_layout(place: Path) -> str:
+    """Files of a layout that lie in the folder itself decide, unless it has folders of pictures beside."""
+    if cifar.finds(place):
+        return "cifar"
+    if idx.image_files(place):
+        return "idx"
+    inside = [path for path in place.iterdir() if not path.name.startswith(".")]
+    beside = [path for path in inside if path.is_file()]
+    for folder in (path for path in inside if path.is_dir()):
+        # Hugging Face keeps its files in data/; with pictures anywhere near, these are what it is about.
+        names = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        if any(path.is_dir() or is_picture(path.name) for path in names):
+            return "folders"
+        beside += names
+    for suffix, layout in ((".parquet", "parquet"), (".tar", "shards")):
+        if any(path.suffix.lower() == suffix for path in beside):
+            return layout
+    return "folders"
+
+
+def list_layout(layout: str, files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
+    """The pictures of a layout by its name."""
+    place = files[0]
+    if not place.exists():
+        raise DataError(f"the layout {layout}", found=f"nothing at {str(place)!r}", fix="Check the path.")
+    if layout == "folders":
+        return folders.list_folder(place, reading, for_training=for_training)
+    if layout == "manifest":
+        return manifests.list_manifest(place, reading)
+    if layout == "parquet":
+        return parquet.list_parquet(_within(files, ".parquet"), reading)
+    if layout == "idx":
+        found = [file for given in files for file in idx.image_files(given)]
+        if not found:
+            raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {place}", fix="Check it.")
+        return idx.list_idx(found)
+    if layout == "cifar":
+        if not cifar.finds(place):
+            raise DataError("CIFAR's files with data_batch_1 and batches.meta, or train and meta", found="others",
+                            fix="Give the folder that they lie in.")  # fmt: skip
+        return cifar.list_cifar(place)
+    if layout == "arrays":
+        return arrays.list_arrays(place, reading)
+    assert layout == "shards", layout
+    return shards.list_shards(_within(files, ".tar"))
+
+
+def _within(files: list[Path], suffix: str) -> list[Path]:
+    """A folder as its files of this kind; files as they are."""
+    if not files[0].is_dir():
+        return files
+    found = sorted(files[0].glob(f"*{suffix}")) or sorted(files[0].glob(f"*/*{suffix}"))
+    if not found:
+        raise DataError(f"{suffix} files", found=f"none in {str(files[0])!r}", fix="Check the path.")
+    return found
+
+
+def survey(index: Index, *, at_most: int = 64) -> tuple[int, bool]:
+    """The median longer side in pixels and whether all are grey, from the headers of an even sample of pictures."""
+    step = max(1, len(index) // at_most)
+    sides, greys = [], []
+    with Fetcher(index) as fetcher:
+        for row in range(0, len(index), step):
+            try:
+                width, height, grey = measure(fetcher.fetch(row), name=fetcher.name(row))
+            except PictureError:
+                continue
+            sides.append(max(width, height))
+            greys.append(grey)
+    if not sides:
+        raise DataError(
+            "pictures that can be decoded",
+            found=f"none among {len(index)} files under {str(index.root)!r}",
+            fix="Check that the files are pictures and that you may read them.",
+        )
+    return sorted(sides)[len(sides) // 2], all(greys)
