@@ -80,6 +80,37 @@ class ProbeArguments:
 
 
 @dataclass(frozen=True)
+class InspectArguments:
+    """Find what is wrong with a data set: what can't be read, copies and near copies (under several labels, in several
+    splits), odd sizes, dark, blurred and empty pictures, grey ones among colour, imbalance. Nothing of it is changed.
+    """
+
+    data: Positional[Path]
+    """Pictures with labels in any layout."""
+    html: Path | None = None
+    """Write a page with the pictures to this file."""
+    json: Path | None = None
+    """Write all findings to this file."""
+    fix: Path | None = None
+    """Write a manifest (.csv) without the bad rows, to train on instead."""
+    strict: tuple[str, ...] = ()
+    """Kinds of findings that are errors (exit status 1), such as leak contradiction unreadable; all: any."""
+    run: Path | None = None
+    """A run trained on these classes: also find labels that are likely wrong, outliers and pictures of no class."""
+    folds: int | None = None
+    """Train so many times on the other parts: also find labels that are likely wrong, without any run."""
+    fold_minutes: float = 2.0
+    """How long each of --folds trains."""
+    size: int | None = None
+    """The size to train at, pixels: pictures far below it are found."""
+    cache: Path | None = None
+    """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
+    threads: int | None = None
+    """CPU threads. Default: all cores that this process may use."""
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
+
+
+@dataclass(frozen=True)
 class ClassesArguments:
     """Rename and merge the classes of a run, keeping what was learnt: a new run is written, the old one stays.
 

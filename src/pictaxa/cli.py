@@ -22,6 +22,7 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
   predict RUN FILE  what a trained run says of files and folders
   report RUN        one self-contained HTML page about a run
   preview DATA      draw pictures and what training will see of them
+  inspect DATA      what is wrong with a data set, before anything is trained
   probe DATA        is this body any good for my pictures? before anything is trained
   classes RUN       rename and merge a run's classes
   models            the architectures
@@ -30,6 +31,7 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
 
 a first tour on your own photographs, one folder for each class:
 
+  pictaxa inspect photos --html found.html
   pictaxa preview photos
   pictaxa train photos --minutes 10
   pictaxa report runs/photos-resnet_lite-1

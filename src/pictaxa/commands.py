@@ -5,10 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import ConfigError
 from .parsing import parse, take_flag
 
+if TYPE_CHECKING:  # loaded when they are needed
+    from .arguments import InspectArguments
+    from .inspection.findings import Finding
+    from .inspection.inspect import Inspection
+
+EXIT_FOUND = 1  # inspect --strict
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -153,6 +160,57 @@ def _probe(words: list[str], started: float) -> int:
     return 0
 
 
+def _inspect(words: list[str], started: float) -> int:
+    from .arguments import InspectArguments
+
+    arguments = parse(InspectArguments, words, "inspect")
+    from .data.cache import default_cache_root
+    from .device import usable_cores
+    from .inspection import inspect as looking
+
+    looking.strict_failures([], arguments.strict)  # wrong words are told before the work
+    inspection = looking.inspect_data(
+        arguments.data,
+        arguments.reading,
+        root=arguments.cache or default_cache_root(),
+        threads=arguments.threads or usable_cores(),
+        size=arguments.size,
+    )
+    if arguments.run is not None or arguments.folds is not None:
+        inspection.findings.extend(_doubts(inspection, arguments))
+    for line in looking.inspection_lines(inspection):
+        print(line)
+    _write_json(arguments.json, looking.as_json(inspection))
+    if arguments.html is not None:
+        from .reporting.inspection_page import write_inspection
+
+        print(f"page      {write_inspection(inspection, arguments.html)}")
+    if arguments.fix is not None:
+        kept, dropped = looking.write_manifest(inspection, arguments.fix)
+        print(f"manifest  {arguments.fix}: {kept} rows, {dropped} left out; train on it instead of the folder")
+    failures = looking.strict_failures(inspection.findings, arguments.strict)
+    if failures:
+        print(f"pictaxa: found what --strict forbids: {', '.join(failures)}", file=sys.stderr)
+        return EXIT_FOUND
+    return 0
+
+
+def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding]:
+    from .config import MachineConfig, PicturesConfig, ScheduleConfig, TrainConfig
+    from .doubting import doubt_by_folds, doubt_by_run
+
+    config = TrainConfig(
+        data=arguments.data,
+        reading=arguments.reading,
+        cache=arguments.cache,
+        pictures=PicturesConfig(size=arguments.size),
+        schedule=ScheduleConfig(minutes=arguments.fold_minutes),
+        machine=MachineConfig(threads=arguments.threads),
+    )
+    found = [] if arguments.run is None else list(doubt_by_run(inspection, config, arguments.run))
+    return found + ([] if arguments.folds is None else list(doubt_by_folds(inspection, config, arguments.folds)))
+
+
 def _classes(words: list[str], started: float) -> int:
     from .arguments import ClassesArguments
 
@@ -245,6 +303,7 @@ COMMANDS: dict[str, Callable[[list[str], float], int]] = {
     "report": _report,
     "preview": _preview,
     "probe": _probe,
+    "inspect": _inspect,
     "classes": _classes,
     "models": _models,
     "weights": _weights,

@@ -17,8 +17,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import PictureError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
+
+FORMAT_OF_SUFFIX = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP",
+    ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
+}  # fmt: skip
+SUFFIXES = frozenset(FORMAT_OF_SUFFIX)
 
 GREY, RGB = 1, 3  # channels of a square
 
@@ -40,6 +45,15 @@ class Square:
     def aspect(self) -> float:
         """Width over height of the upright picture."""
         return self.width / self.height
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself: format, Pillow's mode, and the EXIF orientation (1: upright)."""
+
+    format: str
+    mode: str
+    orientation: int
 
 
 def is_picture(name: str) -> bool:
@@ -88,6 +102,22 @@ def measure(picture: Picture, *, name: str) -> tuple[int, int, bool]:
             return opened.width, opened.height, opened.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
     except Exception as error:
         raise PictureError(name, _reason(error)) from None
+
+
+def examine(picture: Picture) -> Header:
+    """What a picture's header says; nothing of what can't be opened, which decoding tells better."""
+    if isinstance(picture, np.ndarray):
+        return Header("pixels", "L" if picture.shape[2:] in ((), (1,)) else "RGB", 1)
+    try:
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as opened:
+            return Header(opened.format or "", opened.mode, int(opened.getexif().get(0x0112, 1)))
+    except Exception:  # Pillow's plugins raise many types
+        return Header("", "", 1)
+
+
+def format_of_suffix(name: str) -> str:
+    """The format that a file name speaks of; "" where its suffix is no picture's."""
+    return FORMAT_OF_SUFFIX.get(Path(name).suffix.lower(), "")
 
 
 def _from_pixels(pixels: np.ndarray, *, name: str) -> Image.Image:

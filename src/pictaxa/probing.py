@@ -72,8 +72,8 @@ def probe_data(config: TrainConfig) -> Probe:
     geometry = replace(start.geometry, flip_average=False)
     gallery = Gallery(index, cache, geometry, start.plan, cache_root(start.config))
     (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
-    labels, groups = index.labels[rows], index.column("hash")[rows]
-    folds = _folds(labels, groups, index=index, seed=start.config.seed)
+    labels = index.labels[rows]
+    folds = folds_of(index, rows, seed=start.config.seed)
     weights = start.config.transfer.weights
     return Probe(
         model=start.config.model,
@@ -109,9 +109,11 @@ def _some(index: Index, *, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(rows, MOST_PICTURES, replace=False))
 
 
-def _folds(labels: np.ndarray, groups: np.ndarray, *, index: Index, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds_of(index: Index, rows: np.ndarray, *, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(places to learn from, places to judge) among the rows (n,), stratified; identical files on one side."""
     from sklearn.model_selection import StratifiedGroupKFold  # loaded only for this
 
+    labels, groups = index.labels[rows], index.column("hash")[rows]
     differing = [len(set(groups[labels == label])) for label in range(len(index.classes))]
     fewest = int(np.argmin(differing))
     if differing[fewest] < 2:
@@ -135,17 +137,25 @@ def _neighbours(vectors: np.ndarray, labels: np.ndarray, folds: list[tuple[np.nd
 
 
 def _linear(vectors: np.ndarray, labels: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> Judgement:
+    said = probe_probabilities(vectors, labels, folds).argmax(axis=1)
+    return _judgement("linear probe", said, labels)
+
+
+def probe_probabilities(
+    vectors: np.ndarray, labels: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """(n, D) and (n,) -> (n, K): what a linear probe says of each picture that has not learnt from it."""
     from sklearn.linear_model import LogisticRegression
 
     from .training.learner import standardise
 
-    said = np.empty_like(labels)
+    said = np.zeros((len(labels), int(labels.max()) + 1))
     for learn, judge in folds:
         mean, scale = standardise(vectors[learn])
         model = LogisticRegression(C=STRENGTH, max_iter=1000)
         model.fit((vectors[learn] - mean) * scale, labels[learn])
-        said[judge] = model.predict((vectors[judge] - mean) * scale)
-    return _judgement("linear probe", said, labels)
+        said[judge[:, None], model.classes_[None]] = model.predict_proba((vectors[judge] - mean) * scale)
+    return said
 
 
 def _judgement(judge: str, said: np.ndarray, labels: np.ndarray) -> Judgement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..errors import DataError
 from .index import Index
 
 VAL_FRACTION = 0.2
+MOST_ALIKE = 50  # pictures that stay together because they are alike
 NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
@@ -74,10 +75,15 @@ def find_units(index: Index, pool: np.ndarray, *, alike: np.ndarray = NO_PAIRS) 
         for word in (f"hash {hashes[row]}", f"group {groups[row]}" if groups[row] else ""):
             if word:
                 above[first(row)] = first(owners.setdefault(word, row))
-    inside = set(map(int, pool))
+    inside, sizes = set(map(int, pool)), Counter(first(row) for row in map(int, pool))
     for one, other in alike.tolist():
-        if one in inside and other in inside:
-            above[first(one)] = first(other)
+        if one not in inside or other not in inside:
+            continue
+        low, high = first(one), first(other)
+        # Likeness leads on from picture to picture; a unit that takes in a whole class says no more.
+        if low != high and sizes[low] + sizes[high] <= MOST_ALIKE:
+            above[low] = high
+            sizes[high] += sizes[low]
     members: dict[int, list[int]] = defaultdict(list)
     for row in map(int, pool):
         members[first(row)].append(row)

@@ -27,11 +27,13 @@ THUMB = 64  # side of the grey thumbnails, pixels
 VIEW = 32  # side of a view of one
 COARSE, FINE = 8, 12  # cosine coefficients of each axis
 COARSE_WEIGHT, FINE_WEIGHT = 0.5, 1.0  # powers of the frequency
+FLAT = 16.0  # length of a sketch below which a picture has nothing in it: half a grey level
 CANDIDATE = 0.93  # cosine of coarse sketches
 ALIKE = 0.93  # of fine ones
 TABLES, PROBES = 6, 2
 SAMPLE = 20_000  # pictures that say where the middle is
 NEIGHBOURS = 12  # of a picture that are looked at; in a crowd, the last of them says how near others are
+ASKED, FEW = 256, 40  # others that say how near pictures usually are; so few pictures are no crowd
 STANDS_OUT = 0.25  # of that distance
 ROUGHLY, SURELY = 0.75, 0.97  # between these two likenesses a crop is fitted
 FITTED = 4  # candidates of a row, at most
@@ -67,7 +69,7 @@ def sketch(views: torch.Tensor, *, count: int, power: float) -> torch.Tensor:
     """(N, 32, 32) float -> (N, count * count - 1) of length one."""
     basis, weights = _basis(views.shape[-1], count, power)
     coefficients = (basis @ views @ basis.T * weights).flatten(1)[:, 1:]  # without the mean
-    return F.normalize(coefficients, dim=1, eps=1e-3)
+    return F.normalize(coefficients, dim=1, eps=FLAT)
 
 
 @cache
@@ -234,6 +236,24 @@ def _agreement(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return torch.minimum(*cosines)
 
 
+def _usual_distances(thumbs: np.ndarray) -> np.ndarray:
+    """(N,) how near a twentieth of all pictures are to each, by some of them; far, where there are few at all."""
+    usual = np.full(len(thumbs), 2.0)
+    if len(thumbs) < FEW:
+        return usual
+    some = np.sort(np.random.default_rng(0).permutation(len(thumbs))[:ASKED])
+    known = _fine(torch.from_numpy(thumbs[some]).float())
+    for start, part in zip(range(0, len(thumbs), BLOCK), _blocks(thumbs), strict=True):
+        distances = 1 - (_fine(part) @ known.T).numpy()
+        distances[distances < 1e-6] = 2.0  # itself
+        usual[start : start + len(part)] = np.quantile(distances, 0.05, axis=1)
+    return usual
+
+
+def _fine(thumbs: torch.Tensor) -> torch.Tensor:
+    return sketch(F.avg_pool2d(thumbs[:, None], THUMB // VIEW)[:, 0], count=FINE, power=FINE_WEIGHT)
+
+
 def _proved(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray) -> list[Pair]:
     """Of the candidates those that are alike; only the nearest few of each row are fitted, which takes most time."""
     roughly = _likeness(thumbs, pairs, mirrored, fitted=False)
@@ -247,6 +267,7 @@ def _proved(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray) -> list
     pairs, mirrored, likeness = pairs[near], mirrored[near], roughly[near]
     unsure = likeness < SURELY
     likeness[unsure] = _likeness(thumbs, pairs[unsure], mirrored[unsure], fitted=True)
+    crowd = np.minimum(crowd, _usual_distances(thumbs))
     furthest = np.minimum(1 - ALIKE, STANDS_OUT * np.minimum(crowd[pairs[:, 0]], crowd[pairs[:, 1]]))
     best: dict[tuple[int, int], Pair] = {}
     for place in np.flatnonzero(1 - likeness <= furthest):

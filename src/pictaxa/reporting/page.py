@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def write_report(path: str | Path) -> Path:
     with Fetcher(index) as fetcher:
         worst = [_sample(fetcher, predictions, place) for place in wrong[:SAMPLES]]
         some = [_sample(fetcher, predictions, place) for place in _spread(right, SAMPLES)]
-    page = _template().render(
+    page = template("page.html").render(
         run=run,
         name=run.path.resolve().name,
         metrics=metrics,
@@ -79,11 +78,14 @@ def write_report(path: str | Path) -> Path:
     return written
 
 
-def _template() -> jinja2.Template:
-    text = resources.files("pictaxa.reporting").joinpath("page.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+def template(name: str) -> jinja2.Template:
+    """One of this folder's pages."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pictaxa.reporting", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )  # fmt: skip
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}%"
-    return environment.from_string(text)
+    return environment.get_template(name)
 
 
 def _predictions(run: Run) -> Predictions:

@@ -13,11 +13,15 @@ import torch
 from ..augment.policy import Policy, find_policy
 from ..config import TrainConfig
 from ..data.cache import CacheSpec, PixelCache, build_cache, default_cache_root
-from ..data.index import Index
+from ..data.index import Index, open_index
 from ..data.reading import read_data, settle_place, survey
 from ..data.split import split_index
 from ..device import Plan, apply_plan, choose_plan, place
 from ..errors import ConfigError, DataError
+from ..inspection.alike import Pair
+from ..inspection.checks import Facts, check
+from ..inspection.inspect import fast_lines, look
+from ..inspection.quality import Quality
 from ..models.layers import Classifier
 from ..models.zoo import check_size, create_model, find_entry, parse_options
 from ..progress import DecodeProgress, say
@@ -26,6 +30,8 @@ from ..settings import from_json, to_json
 from .features import Gallery
 from .schedule import peak_rate, size_at
 from .transfer import freeze, settle_model, start_from_weights
+
+MOST_LOOKED = 10_000  # pictures that are looked at for near copies before a training
 
 
 @dataclass(frozen=True)
@@ -109,13 +115,18 @@ def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     config = start.config
     before = time.monotonic()
     cache, index = decode(config, start.index, start.geometry, plan=start.plan)
+    pairs, quality = _look(index, cache, config)
     decode_seconds = time.monotonic() - before
-    index = split_index(index, config.seed, fold=config.fold_of)
+    alike = np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
+    index = split_index(index, config.seed, fold=config.fold_of, alike=alike)
+    facts = Facts(index, pairs, quality, looked=np.flatnonzero(index.usable), side=cache.side, size=start.size)
     run = create_run(config.out or next_run_path(config.data, config.model))
     rate = peak_rate(config.schedule, config.optimization.optimizer)
     job = Job(config, run, index, cache, start.geometry, start.policy, start.plan, start.size, rate, decode_seconds)
     _write(job)
     _tell(job)
+    for line in fast_lines(check(facts)):
+        say(line)
     for line in start.became:
         say(line)
     return job, start.model
@@ -131,21 +142,30 @@ def prepare_again(path: Path) -> Job:
     geometry = run.geometry
     before = time.monotonic()
     cache, index = decode(config, read_data(config.data, config.reading, cache=cache_root(config)), geometry, plan=plan)
-    index = split_index(index, config.seed, fold=config.fold_of)
-    saved = pq.read_table(run.existing(run.index_path.name))
-    told = ["path", "label", "split", "hash", "problem"]
-    if not index.table.select(told).equals(saved.select(told)):
+    saved = open_index(run)
+    told = ["path", "label", "hash", "problem"]
+    if not index.table.select(told).equals(saved.table.select(told)):
         raise DataError(
             "the pictures that the run was started with",
             found=f"added, changed or removed files under {str(config.data)!r}",
             fix=f"Restore them, or train anew with --config {run.path / 'config.json'}.",
         )
+    index = index.with_columns({"split": saved.column("split")})
     chosen = document["chosen"]
     decode_seconds = time.monotonic() - before
     size, rate = chosen["size"], chosen["peak_rate"]
     job = Job(config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds)
     _tell(job)
     return job
+
+
+def _look(index: Index, cache: PixelCache, config: TrainConfig) -> tuple[tuple[Pair, ...] | None, Quality | None]:
+    """Pictures that are nearly equal, and numbers about each; nothing where there are too many to wait for it."""
+    pictures = int(index.usable.sum())
+    if pictures > MOST_LOOKED:
+        say(f"note      {pictures} pictures: whether some are nearly equal tells `pictaxa inspect {config.data}`")
+        return None, None
+    return look(index, cache, root=cache_root(config))
 
 
 def _fresh_model(config: TrainConfig, index: Index, geometry: Geometry, size: int, plan: Plan) -> Classifier:

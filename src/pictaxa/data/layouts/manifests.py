@@ -57,11 +57,15 @@ def list_manifest(file: Path, reading: ReadingConfig) -> Listing:
     table = read_table(file)
     columns = choose_columns(table.column_names, reading, file=file)
     paths = [path or "" for path in as_words(table.column(columns.path)).to_pylist()]
-    rows = {"path": [], "bytes": [], "mtime_ns": [], "problem": []}  # type: dict[str, list[object]]
+    rows = {"path": [], "inside": [], "bytes": [], "mtime_ns": [], "problem": []}  # type: dict[str, list[object]]
     for path in paths:
         size_bytes, mtime_ns, problem = file_status(file.parent / path) if path else (0, 0, "it has no path")
+        inside = ""
+        if problem and "#" in path:  # a picture inside a file, as `pictaxa inspect --fix` writes it
+            holder, _, inside = path.partition("#")
+            size_bytes, mtime_ns, problem = file_status(file.parent / holder)
         told, bad_name = utf8_name(path)
-        for name, value in zip(rows, (told, size_bytes, mtime_ns, bad_name or problem), strict=True):
+        for name, value in zip(rows, (told, inside, size_bytes, mtime_ns, bad_name or problem), strict=True):
             rows[name].append(value)
     gone = [path for path, problem in zip(paths, rows["problem"], strict=True) if problem]
     if len(gone) > MOSTLY * len(paths) or not paths:
@@ -70,7 +74,7 @@ def list_manifest(file: Path, reading: ReadingConfig) -> Listing:
             found=f"{len(gone)} of {len(paths)} that are not, such as {some(gone, at_most=2)!r}",
             fix="Put the manifest where its paths begin, or write whole paths.",
         )
-    more = {name: rows[name] for name in ("bytes", "mtime_ns", "problem")}
+    more = {name: rows[name] for name in ("inside", "bytes", "mtime_ns", "problem")}
     if columns.group:
         more["group"] = as_words(table.column(columns.group)).fill_null("").to_pylist()
     return Listing(

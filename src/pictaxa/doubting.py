@@ -1,0 +1,61 @@
+"""Which labels of a data set to doubt: by a run's body and a cross-validated probe, or by trainings on other parts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from .config import TrainConfig, TransferConfig
+from .errors import ConfigError
+from .inspection.findings import Finding
+from .inspection.inspect import Inspection
+from .inspection.labels import doubt_labels, doubt_pictures
+from .probing import folds_of, probe_probabilities
+from .progress import say
+from .run import open_run
+from .training.features import Gallery, Look, take_looks
+from .training.loop import train_run
+from .training.prepare import begin, cache_root, decode
+
+
+def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:
+    """What a run's body makes of the pictures, judged across folds: wrong labels, outliers, strangers.
+
+    RunError when it is no run, ConfigError when its classes are others.
+    """
+    known = open_run(run).classes
+    if set(known) != set(inspection.index.classes):
+        raise ConfigError(
+            "a run with the classes of the data", found=f"{', '.join(known[:5])} ... in {run}", fix="Change --run."
+        )
+    start = begin(replace(config, transfer=TransferConfig(weights=run)))
+    cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
+    rows = np.flatnonzero(index.usable & (index.labels >= 0))
+    geometry = replace(start.geometry, flip_average=False)
+    gallery = Gallery(index, cache, geometry, start.plan, cache_root(start.config))
+    (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
+    folds = folds_of(index, rows, seed=config.seed)
+    yield from doubt_labels(index, rows, probe_probabilities(vectors, index.labels[rows], folds))
+    yield from doubt_pictures(index, rows, np.asarray(vectors))
+
+
+def doubt_by_folds(inspection: Inspection, config: TrainConfig, folds: int) -> Iterator[Finding]:
+    """Train `folds` times, each time judging the part that was left out: wrong labels."""
+    index = inspection.index
+    parts, judged = [], []
+    with tempfile.TemporaryDirectory(prefix="pictaxa-folds-") as folder:
+        for fold in range(1, folds + 1):
+            say(f"fold      {fold} of {folds}")
+            run = train_run(replace(config, fold=f"{fold}/{folds}", out=Path(folder) / str(fold)))
+            table = pq.read_table(run.predictions_path("val"))
+            names = [f"p:{name}" for name in index.classes]
+            parts.append(np.stack([table.column(name).to_numpy() for name in names], axis=1))
+            judged.append(table.column("row").to_numpy())
+    rows, probabilities = np.concatenate(judged), np.concatenate(parts)
+    order = np.argsort(rows)
+    yield from doubt_labels(index, rows[order], probabilities[order])

@@ -1,0 +1,80 @@
+"""What can be wrong with a data set, as a table, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# Which rows of a finding a mended manifest leaves out: all; all but the first of each set; those of each set that are
+# in training, or else all but the first; none.
+Drops = Literal["all", "copies", "leaks", "none"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One thing that can be wrong: what it is called, why it matters and what to do, and what `--fix` leaves out."""
+
+    title: str
+    advice: str
+    drops: Drops = "none"
+
+
+KINDS: dict[str, Kind] = {
+    "unreadable": Kind("can't be read", "Replace or remove the files; they are set aside.", "all"),
+    "truncated": Kind("cut short", "Copy the files again; they are set aside.", "all"),
+    "bomb": Kind("more pixels than is safe", "They are set aside; shrink them if they are meant.", "all"),
+    "suffix": Kind("not what the suffix says", "They are read by what they are; rename them."),
+    "contradiction": Kind("the same picture under several labels", "One label must be wrong: look at each.", "all"),
+    "leak": Kind("the same picture in several splits", "What is judged was learnt by heart: keep one side.", "leaks"),
+    "duplicate": Kind("the same picture several times", "It counts more than others; keep one.", "copies"),
+    "near-contradiction": Kind("nearly the same picture under several labels", "Look which label is right."),
+    "near-leak": Kind("nearly the same picture in several splits", "Keep one side.", "leaks"),
+    "near-duplicate": Kind("nearly the same picture several times", "Our own splits keep them on one side."),
+    "group-leak": Kind("a group that is split apart", "Keep each group in one split."),
+    "size": Kind("far larger or smaller than the others", "Check where they come from."),
+    "aspect": Kind("far wider or taller than the others", "Squashing distorts them most; --view fit does not."),
+    "tiny": Kind("far smaller than the size to train at", "Enlarging adds no information: train at a smaller --size."),
+    "uniform": Kind("nearly one colour", "Often an empty scan or a lens cap.", "all"),
+    "dark": Kind("too dark", "Check whether anything can be made out."),
+    "bright": Kind("too bright", "Check whether anything can be made out."),
+    "contrast": Kind("hardly any contrast", "Check whether anything can be made out."),
+    "blurred": Kind("blurred", "Check whether the subject can be told."),
+    "grey": Kind("grey in a set of colour pictures", "A model may learn from that: see whether one class has them."),
+    "modes": Kind("stored in other ways than most", "They are converted: alpha becomes white, CMYK and 16 bits RGB."),
+    "rotated": Kind("stored turned, to be turned upright by EXIF", "They are turned; other programs may not do it."),
+    "imbalance": Kind("classes of very different size", "--class-weights balanced counts rare ones more."),
+    "small": Kind("classes with very few pictures", "Add pictures: figures about them are guesses."),
+    "label": Kind("labels that are most likely wrong", "Look at them first."),
+    "outlier": Kind("unlike the others of their class", "Check the label and the picture."),
+    "stranger": Kind("of no class, by the model", "They may belong to none."),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one kind."""
+
+    kind: str
+    text: str  # in a line, with counts
+    rows: tuple[int, ...] = ()  # worst first
+    sets: tuple[tuple[int, ...], ...] = ()  # rows that belong together
+    notes: dict[int, str] = field(default_factory=dict)  # what to say of a row
+
+    def __post_init__(self) -> None:
+        assert self.kind in KINDS, self.kind
+
+
+def dropped_rows(findings: Iterable[Finding], splits: Any) -> set[int]:
+    """The rows that a mended manifest leaves out; `splits` is each row's."""
+    dropped: set[int] = set()
+    for finding in findings:
+        drops = KINDS[finding.kind].drops
+        if drops == "all":
+            dropped.update(finding.rows)
+        for members in finding.sets if drops in ("copies", "leaks") else ():
+            kept = [row for row in members if row not in dropped]
+            learnt = [row for row in kept if splits[row] in ("train", "")]
+            judged = [row for row in kept if row not in learnt]
+            dropped.update(learnt if drops == "leaks" and judged else kept[1:])
+    return dropped

@@ -1,0 +1,213 @@
+"""Look at a data set before anything is learnt from it: read, decode, measure, check; lines, JSON, a manifest."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import zipfile
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..config import ReadingConfig
+from ..data.cache import CacheSpec, PixelCache, build_cache
+from ..data.fetching import Fetcher
+from ..data.index import Index
+from ..data.reading import read_data, survey
+from ..errors import ConfigError, PictureError, close_matches
+from ..pictures import Header, examine
+from ..progress import CountProgress, DecodeProgress
+from .alike import Pair, find_alike, thumbnails
+from .checks import Facts, check
+from .findings import KINDS, Finding, dropped_rows
+from .quality import Quality, measure_quality
+
+SIDE = 160  # of the squares that are looked at, pixels
+BLOCK = 256  # pictures measured at a time
+VERSION = 1  # of what is remembered: raise it when the same squares give other pairs or numbers
+QUALITIES = ("brightness", "contrast", "sharpness", "colour")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was looked at, and what was found."""
+
+    index: Index
+    cache: PixelCache
+    findings: list[Finding]
+    seconds: float = 0.0
+
+
+def inspect_data(
+    place: str | Path, reading: ReadingConfig, *, root: Path, threads: int, size: int | None = None
+) -> Inspection:
+    """The full inspection of a data set; `root` is the folder of caches, `size` the one to train at, in pixels.
+
+    DataError and CacheError as `read_data` and `build_cache`.
+    """
+    index = read_data(place, reading, cache=root)
+    side, grey = survey(index)
+    spec = CacheSpec(side=min(SIDE, side), channels=1 if grey else 3)
+    with DecodeProgress() as progress:
+        cache, index = build_cache(index, spec, root=root, threads=threads, progress=progress)
+    pairs, quality = look(index, cache, root=root)
+    headers = read_headers(index, threads=threads)
+    facts = Facts(index, pairs, quality, headers, looked=np.flatnonzero(index.usable), side=cache.side, size=size)
+    return Inspection(index, cache, check(facts))
+
+
+def look(index: Index, cache: PixelCache, *, root: Path) -> tuple[tuple[Pair, ...], Quality]:
+    """Pairs of usable rows that are alike, and the usable rows' Quality; remembered in the folder of caches.
+
+    What is remembered is named by the pictures' content, so it can't be stale.
+    """
+    rows = np.flatnonzero(index.usable)
+    digest = hashlib.blake2b(f"{VERSION} {cache.side} {cache.pixels.shape[3]}".encode(), digest_size=12)
+    digest.update("".join(index.column("hash")[rows]).encode())
+    path = root / "inspected" / f"{digest.hexdigest()}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as known:
+            found, likeness, mirrored = known["pairs"], known["likeness"], known["mirrored"]
+            quality = Quality(*(known[name] for name in QUALITIES))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):  # not there, or not whole
+        alike, quality = _look_anew(cache, rows)
+        found = np.array([(pair.first, pair.second) for pair in alike], dtype=np.int64).reshape(-1, 2)
+        likeness = np.array([pair.likeness for pair in alike])
+        mirrored = np.array([pair.mirrored for pair in alike], dtype=bool)
+        measured = {name: getattr(quality, name) for name in QUALITIES}
+        _remember(path, {"pairs": found, "likeness": likeness, "mirrored": mirrored, **measured})
+    pairs = zip(rows[found].tolist(), likeness.tolist(), mirrored.tolist(), strict=True)
+    return tuple(Pair(first, second, likeness, mirrored) for (first, second), likeness, mirrored in pairs), quality
+
+
+def _look_anew(cache: PixelCache, rows: np.ndarray) -> tuple[list[Pair], Quality]:
+    thumbs, parts = [], []
+    with CountProgress("measure", total=len(rows)) as progress:
+        for start in range(0, len(rows), BLOCK):
+            squares = torch.from_numpy(cache.read(rows[start : start + BLOCK]))
+            thumbs.append(thumbnails(squares).numpy())
+            parts.append(measure_quality(squares))
+            progress.count(len(squares))
+    quality = Quality(*(np.concatenate([getattr(part, name) for part in parts]) for name in QUALITIES))
+    return find_alike(np.concatenate(thumbs)), quality
+
+
+def _remember(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Written whole or not at all; a disk that is full costs a second look next time, no more."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(partial, allow_pickle=False, **arrays)
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+
+
+def read_headers(index: Index, *, threads: int) -> dict[int, Header]:
+    """What each readable file says of itself, by row."""
+    headers: dict[int, Header] = {}
+    rows = np.flatnonzero(~np.char.startswith(index.column("problem").astype(str), "unreadable")).tolist()
+
+    with (
+        Fetcher(index) as fetcher,
+        CountProgress("headers", total=len(rows)) as progress,
+        ThreadPoolExecutor(threads, thread_name_prefix="headers") as pool,
+    ):
+
+        def read(row: int) -> Header | None:
+            try:
+                return examine(fetcher.fetch(row))
+            except PictureError:
+                return None
+
+        waiting = deque((row, pool.submit(read, row)) for row in rows[:256])
+        following = iter(rows[256:])
+        while waiting:
+            row, future = waiting.popleft()
+            header = future.result()
+            if header is not None:
+                headers[row] = header
+            progress.count()
+            for more in following:
+                waiting.append((more, pool.submit(read, more)))
+                break
+    return headers
+
+
+def inspection_lines(inspection: Inspection) -> Iterator[str]:
+    """As a person reads it: what there is, and a line or two for each finding."""
+    index = inspection.index
+    splits = index.column("split")
+    counts = [(split, int((splits == split).sum())) for split in ("train", "val", "test")]
+    shown = ", ".join(f"{count} {split}" for split, count in counts if count) or "split by us"
+    yield f"pictures  {len(index)} in {len(index.classes)} classes: {shown}"
+    for finding in inspection.findings:
+        yield f"{KINDS[finding.kind].title}"
+        yield f"          {finding.text}"
+    if not inspection.findings:
+        yield "nothing was found"
+
+
+def fast_lines(findings: list[Finding]) -> Iterator[str]:
+    """Of the checks before a training, a line each."""
+    for finding in findings:
+        yield f"found     {KINDS[finding.kind].title}: {finding.text}"
+
+
+def as_json(inspection: Inspection) -> dict[str, Any]:
+    """All findings with their rows' names."""
+    index = inspection.index
+    return {
+        "root": str(index.root),
+        "pictures": len(index),
+        "classes": list(index.classes),
+        "findings": [
+            {
+                "kind": finding.kind,
+                "title": KINDS[finding.kind].title,
+                "text": finding.text,
+                "pictures": [
+                    {"path": index.name(row), **({"note": finding.notes[row]} if row in finding.notes else {})}
+                    for row in finding.rows
+                ],
+                "sets": [[index.name(row) for row in rows] for rows in finding.sets],
+            }
+            for finding in inspection.findings
+        ],
+    }
+
+
+def strict_failures(findings: list[Finding], kinds: tuple[str, ...]) -> list[str]:
+    """The kinds that were found among those that are errors here; ConfigError on an unknown one."""
+    for kind in kinds:
+        if kind not in KINDS and kind != "all":
+            raise ConfigError("a kind of finding", found=repr(kind), fix=close_matches(kind, ["all", *KINDS]))
+    return [finding.kind for finding in findings if finding.kind in kinds or "all" in kinds]
+
+
+def write_manifest(inspection: Inspection, path: Path) -> tuple[int, int]:
+    """A CSV of the rows that are left once the bad ones are out; how many are in it, and how many were left out."""
+    index = inspection.index
+    splits, groups, labels = index.column("split"), index.column("group"), index.labels
+    dropped = dropped_rows(inspection.findings, splits) | set(np.flatnonzero(~index.usable).tolist())
+    inside_root = path.resolve().parent == index.root.resolve()
+    kept = 0
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "label", "split", "group"])
+            for row in range(len(index)):
+                if row not in dropped:
+                    name = index.name(row) if inside_root else str(index.root.resolve() / index.name(row))
+                    writer.writerow([name, index.classes[labels[row]], splits[row], groups[row]])
+                    kept += 1
+    except OSError as error:
+        raise ConfigError("a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Change --fix.") from None
+    return kept, len(index) - kept
