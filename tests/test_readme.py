@@ -44,7 +44,7 @@ def test_the_tour_works(tmp_path: Path, make_photos: Callable[..., Path], monkey
     make_photos(tmp_path / "photos", {"daisy": 12, "roses": 12, "tulips": 12})
     monkeypatch.chdir(tmp_path)
     tour = commands("README.md")[2:]
-    assert len(tour) == 5
+    assert len(tour) == 6
     for line in tour:
         words = shlex.split(line.replace("--minutes 10", "--minutes 0.1"))
         assert words[0] == "pictaxa" and main(words[1:]) == 0, line

@@ -111,6 +111,31 @@ class InspectArguments:
 
 
 @dataclass(frozen=True)
+class ConvertDataArguments:
+    """Write a data set in another layout into a new folder; the source stays as it is."""
+
+    data: Positional[Path]
+    """Pictures with labels in any layout."""
+    out: Positional[Path]
+    """The new folder."""
+    to: Literal["folders", "parquet", "shards"]
+    """A folder for each class; parquet files as on the Hugging Face hub; tar shards as WebDataset has them."""
+    per_file: int = 10_000
+    """The most pictures of a parquet file or shard."""
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
+
+
+@dataclass(frozen=True)
+class CacheArguments:
+    """What lies in the folder of caches, and how much room it takes; --clean removes it."""
+
+    cache: Path | None = None
+    """The folder. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
+    clean: Literal["", "gone", "all"] = ""
+    """gone: pixels of data sets that are there no more, and all features; all: everything."""
+
+
+@dataclass(frozen=True)
 class ClassesArguments:
     """Rename and merge the classes of a run, keeping what was learnt: a new run is written, the old one stays.
 

@@ -24,6 +24,8 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
   preview DATA      draw pictures and what training will see of them
   inspect DATA      what is wrong with a data set, before anything is trained
   probe DATA        is this body any good for my pictures? before anything is trained
+  data convert      from any layout to folders, parquet or shards
+  cache             what lies in the cache, and how to clean it
   classes RUN       rename and merge a run's classes
   models            the architectures
   weights list      published weights; weights convert: checkpoints of torchvision, timm, Keras, Google's ViT as ours

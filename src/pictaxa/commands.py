@@ -195,6 +195,46 @@ def _inspect(words: list[str], started: float) -> int:
     return 0
 
 
+def _data(words: list[str], started: float) -> int:
+    if words[:1] in (["-h"], ["--help"]):
+        print("pictaxa data convert SRC DST --to folders|parquet|shards   as follows\n")
+        words = ["convert", "--help"]
+    if words[:1] != ["convert"]:
+        raise ConfigError(
+            "pictaxa data convert ...",
+            found=words[0] if words else "nothing after data",
+            fix="See pictaxa data --help.",
+        )
+    from .arguments import ConvertDataArguments
+
+    arguments = parse(ConvertDataArguments, words[1:], "data convert")
+    if arguments.per_file < 1:
+        raise ConfigError("--per-file from 1 on", found=str(arguments.per_file), fix="Raise it.")
+    from .data.converting import convert_data
+
+    converted = convert_data(
+        arguments.data, arguments.out, to=arguments.to, reading=arguments.reading, per_file=arguments.per_file
+    )
+    for path, problem in converted.problems[:5]:
+        print(f"left out  {path!r}: {problem}")
+    if len(converted.problems) > 5:
+        print(f"left out  {len(converted.problems) - 5} more")
+    print(f"written   {converted.written} pictures as {arguments.to}: {arguments.out}")
+    return 0
+
+
+def _cache(words: list[str], started: float) -> int:
+    from .arguments import CacheArguments
+
+    arguments = parse(CacheArguments, words, "cache")
+    from .data.cache import default_cache_root
+    from .data.keeping import cache_lines
+
+    for line in cache_lines(arguments.cache or default_cache_root(), clean=arguments.clean):
+        print(line)
+    return 0
+
+
 def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding]:
     from .config import MachineConfig, PicturesConfig, ScheduleConfig, TrainConfig
     from .doubting import doubt_by_folds, doubt_by_run
@@ -304,6 +344,8 @@ COMMANDS: dict[str, Callable[[list[str], float], int]] = {
     "preview": _preview,
     "probe": _probe,
     "inspect": _inspect,
+    "data": _data,
+    "cache": _cache,
     "classes": _classes,
     "models": _models,
     "weights": _weights,

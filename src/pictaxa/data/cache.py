@@ -4,6 +4,7 @@ A cache is a folder that belongs to one data set, side and number of channels:
 
     pixels.u8      squares of side x side x channels bytes, one after the other; the place is called a slot
     journal.jsonl  a line per decoded file: its path, size, time, slot, width, height, hash, problem
+    about.txt      the folder of the data set
     lock           held while somebody builds
 
 A line is added to the journal only after the pixels it speaks of are on disk, so a build that is killed goes on
@@ -30,10 +31,12 @@ from filelock import FileLock, Timeout
 
 from ..errors import CacheError, DataError, PictureError
 from ..pictures import Picture, Square, square_of
+from ..run import write_atomically
 from .fetching import Fetcher
 from .index import Index
 
 VERSION = 1  # of the pixels: raise it when pictures.py gives other pixels for the same file
+ABOUT = "about.txt"  # in a cache's folder: the root of the data set that it is of
 CHUNK = 256  # pictures between two journal entries: at most so many are decoded again after a kill
 
 # Called with (pictures done, pictures in all).
@@ -107,6 +110,7 @@ def build_cache(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with Turn(folder):
+            write_atomically(folder / ABOUT, f"{index.root.resolve()}\n")
             entries = _Builder(folder, spec, threads=threads, progress=progress).bring_up_to_date(index)
     except OSError as error:
         raise disk_error(
