@@ -118,3 +118,12 @@ def test_work_does_not_grow_with_the_square(monkeypatch: pytest.MonkeyPatch):
         find_alike(thumbs[:count])
         work.append(sum(counted))
     assert work[1] < 8 * work[0]
+
+
+def test_many_that_are_one_picture():
+    """Thousands of equal or empty pictures take no longer than others, and empty ones are no pairs."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    empty = np.full((3000, 64, 64), 9, dtype=np.uint8)
+    assert find_alike(empty) == []
+    pairs = find_alike(np.concatenate([empty, noise[None], noise[None]]))
+    assert [(pair.first, pair.second) for pair in pairs] == [(3000, 3001)]

@@ -16,7 +16,7 @@ asked for as it is and mirrored.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -31,6 +31,7 @@ FLAT = 16.0  # length of a sketch below which a picture has nothing in it: half 
 CANDIDATE = 0.93  # cosine of coarse sketches
 ALIKE = 0.93  # of fine ones
 TABLES, PROBES = 6, 2
+CROWDED = 512  # entries of a bucket that are looked at: more are a crowd in which nothing stands out
 SAMPLE = 20_000  # pictures that say where the middle is
 NEIGHBOURS = 12  # of a picture that are looked at; in a crowd, the last of them says how near others are
 ASKED, FEW = 256, 40  # others that say how near pictures usually are; so few pictures are no crowd
@@ -98,10 +99,17 @@ def crop_views(thumbs: torch.Tensor, crops: torch.Tensor) -> torch.Tensor:
 
 
 def find_alike(thumbs: np.ndarray) -> list[Pair]:
-    """Pairs of alike pictures among (N, 64, 64) uint8 thumbnails, each once, surest first."""
+    """Pairs of alike pictures among (N, 64, 64) uint8 thumbnails, each once, surest first.
+
+    Equal ones are better told apart before: of very many the time grows with the square.
+    """
+    kept = torch.cat([_kept_sketches(part) for part in _blocks(thumbs)] or [torch.empty(0, 1, 1)])  # (N, crops, D)
+    filled = np.flatnonzero((kept[:, 0].norm(dim=1) > 0.5).numpy())  # others have nothing in them
+    if len(filled) < len(thumbs):
+        pairs = find_alike(thumbs[filled]) if len(filled) > 1 else []
+        return [replace(pair, first=int(filled[pair.first]), second=int(filled[pair.second])) for pair in pairs]
     if len(thumbs) < 2:
         return []
-    kept = torch.cat([_kept_sketches(part) for part in _blocks(thumbs)])  # (N, crops, D)
     plain = _candidates(kept[:, 0], kept)
     mirrored = _candidates(kept[:, 0] * _mirror(COARSE), kept)
     is_mirrored = np.repeat([False, True], [len(plain), len(mirrored)])
@@ -144,7 +152,7 @@ def _candidates(asked: torch.Tensor, kept: torch.Tensor) -> np.ndarray:
                 if probe >> place & 1:
                     keys ^= 1 << weakest[:, place].numpy()
             found.append(_matches(keys, ordered, order, asked=asked, flat=flat, crops=crops))
-    matches = np.concatenate(found)  # (n, 3) and a fourth column: the entry
+    matches = np.concatenate(found)
     likeness = _cosines(asked, flat, matches[:, 0], matches[:, 1] * crops + matches[:, 2])
     order = np.lexsort((-likeness, matches[:, 1], matches[:, 0]))
     matches = matches[order]
@@ -172,7 +180,7 @@ def _matches(
 ) -> np.ndarray:
     """(n, 3) of what lies in the buckets of these keys and is alike."""
     low, high = np.searchsorted(ordered, keys, "left"), np.searchsorted(ordered, keys, "right")
-    counts = high - low
+    counts = np.minimum(high - low, CROWDED)
     alike = []
     ends = np.cumsum(counts)
     start = 0

@@ -9,7 +9,7 @@ import zipfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from .findings import KINDS, Finding, dropped_rows
 from .quality import Quality, measure_quality
 
 SIDE = 160  # of the squares that are looked at, pixels
-BLOCK = 256  # pictures measured at a time
+BLOCK = 32  # pictures measured at a time: few enough for a processor's cache
 VERSION = 1  # of what is remembered: raise it when the same squares give other pairs or numbers
 QUALITIES = ("brightness", "contrast", "sharpness", "colour")
 
@@ -77,7 +77,7 @@ def look(index: Index, cache: PixelCache, *, root: Path) -> tuple[tuple[Pair, ..
             found, likeness, mirrored = known["pairs"], known["likeness"], known["mirrored"]
             quality = Quality(*(known[name] for name in QUALITIES))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):  # not there, or not whole
-        alike, quality = _look_anew(cache, rows)
+        alike, quality = _look_anew(cache, rows, index.column("hash")[rows])
         found = np.array([(pair.first, pair.second) for pair in alike], dtype=np.int64).reshape(-1, 2)
         likeness = np.array([pair.likeness for pair in alike])
         mirrored = np.array([pair.mirrored for pair in alike], dtype=bool)
@@ -87,7 +87,8 @@ def look(index: Index, cache: PixelCache, *, root: Path) -> tuple[tuple[Pair, ..
     return tuple(Pair(first, second, likeness, mirrored) for (first, second), likeness, mirrored in pairs), quality
 
 
-def _look_anew(cache: PixelCache, rows: np.ndarray) -> tuple[list[Pair], Quality]:
+def _look_anew(cache: PixelCache, rows: np.ndarray, hashes: np.ndarray) -> tuple[list[Pair], Quality]:
+    """Pairs of places among the rows (of equal pictures the first stands for all) and the rows' Quality."""
     thumbs, parts = [], []
     with CountProgress("measure", total=len(rows)) as progress:
         for start in range(0, len(rows), BLOCK):
@@ -96,7 +97,10 @@ def _look_anew(cache: PixelCache, rows: np.ndarray) -> tuple[list[Pair], Quality
             parts.append(measure_quality(squares))
             progress.count(len(squares))
     quality = Quality(*(np.concatenate([getattr(part, name) for part in parts]) for name in QUALITIES))
-    return find_alike(np.concatenate(thumbs)), quality
+    _, firsts = np.unique(hashes.astype(str), return_index=True)
+    firsts.sort()
+    pairs = find_alike(np.concatenate(thumbs)[firsts])
+    return [replace(pair, first=int(firsts[pair.first]), second=int(firsts[pair.second])) for pair in pairs], quality
 
 
 def _remember(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -49,6 +49,10 @@ def _sharpness(grey: torch.Tensor) -> torch.Tensor:
 
 
 def _soften(grey: torch.Tensor) -> torch.Tensor:
-    kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    """With (1, 4, 6, 4, 1) / 16 down and across; sums of slices are several times as fast as a convolution here."""
     padded = F.pad(grey, (2, 2, 2, 2), mode="reflect")
-    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 5, 1)), kernel.view(1, 1, 1, 5))
+    for axis in (2, 3):
+        length = padded.shape[axis] - 4
+        one, two, three, four, five = (padded.narrow(axis, start, length) for start in range(5))
+        padded = ((one + five) + 4 * (two + four) + 6 * three) / 16
+    return padded
