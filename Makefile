@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow check parity clean
+.PHONY: demo test slow fuzz check parity clean
 
 demo: .venv/installed
 	$(BIN)/pictaxa demo
@@ -14,6 +14,11 @@ test: check
 # What takes too long for every run of the tests.
 slow: .venv/installed
 	$(BIN)/pytest -m slow
+
+# Damaged files of every format and layout, this many in all. None may crash, hang, take much memory or be half read.
+FUZZ ?= 10000
+fuzz: .venv/installed
+	$(BIN)/python tests/fuzz/fuzz.py --count $(FUZZ)
 
 check: .venv/installed
 	$(BIN)/ruff check src tests benchmarks parity

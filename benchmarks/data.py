@@ -1,9 +1,15 @@
-"""Finding what is wrong with a data set: how much of what was planted is found, what else, and how long it takes.
+"""Data sets: how fast they become training batches, how many pictures they may have, what is found wrong with them.
+
+    python benchmarks/data.py batches FLOWERS     # needs torchvision: the interpreter of `make parity` has it
+    python benchmarks/data.py index               # makes a million files for a while
 
     python benchmarks/data.py alike FLOWERS       # a folder of photographs
     python benchmarks/data.py scale CIFAR10       # 40,000 pictures in any layout
     python benchmarks/data.py labels SIGNS        # a folder for each class
 
+batches: pictures a second into training batches with flips, crops, rotation and colour, against torchvision's
+ImageFolder, the same transforms and its DataLoader with two workers; epochs of the two take turns.
+index: seconds and memory to list, open and split a million pictures whose squares are in the cache.
 alike: each photograph gets a changed copy; the part of the copies that is found, and the other pairs that are, which a
 person must look at: photographs taken one after the other are no mistakes of the finder.
 scale: seconds for 10,000, 20,000 and 40,000 pictures.
@@ -16,11 +22,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
+import json
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -28,8 +40,14 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from pictaxa.api import train
+from pictaxa.augment.augmenter import Augmenter
+from pictaxa.augment.policy import Policy
+from pictaxa.data.batches import epoch_order, read_batches
+from pictaxa.data.cache import build_cache
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
+from pictaxa.data.squares import CacheSpec
+from pictaxa.device import usable_cores
 from pictaxa.inspection.alike import find_alike, thumbnails
 from pictaxa.inspection.labels import suspect_order
 from pictaxa.pictures import decode, is_picture, square_of
@@ -91,6 +109,110 @@ def measure_alike(folder: Path) -> None:
         print(f"{name:21} {len(right) / len(paths):6.1%} found, {len(others)} new pairs beside", flush=True)
 
 
+OPEN = """
+import json, resource, sys, time
+from pathlib import Path
+from pictaxa.data.cache import build_cache
+from pictaxa.data.reading import read_data
+from pictaxa.data.split import split_index
+from pictaxa.data.squares import CacheSpec
+root, told, before = Path(sys.argv[1]), {}, time.monotonic()
+def tell(name):
+    global before
+    told[name], before = time.monotonic() - before, time.monotonic()
+index = read_data(root / "photos")
+tell("list")
+cache, index = build_cache(index, CacheSpec(8, 3), root=root / "cache", threads=2)
+tell("open")
+split_index(index, seed=0)
+tell("split")
+print(json.dumps(told | {"GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))
+"""
+
+
+def measure_index(rows: int) -> None:
+    """Of pictures in 1,000 classes; half of a class are copies of one picture, half of another."""
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(1000):
+            folder = Path(name) / "photos" / f"class{number:03}"
+            folder.mkdir(parents=True)
+            for half in range(2):
+                first = folder / f"{half}-000000.png"
+                Image.new("RGB", (8, 8), (number % 256, number // 256, half)).save(first)
+                for copy in range(1, rows // 2000):
+                    (folder / f"{half}-{copy:06}.png").hardlink_to(first)
+        for what in ("built", "opened again"):
+            words = [sys.executable, "-c", OPEN, name]
+            told = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+            seconds = ", ".join(f"{word} {value:.1f} s" for word, value in told.items() if word != "GB")
+            print(f"{rows} rows {what}: {seconds}, at most {told['GB']:.2f} GB of memory", flush=True)
+
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BATCH = 64
+
+
+def our_epochs(folder: Path, cache_root: Path, size: int) -> Iterator[tuple[int, float]]:
+    """(pictures, seconds) of epoch after epoch; the first one decodes."""
+    policy = Policy(crop_area=0.35, horizontal_flip=0.5, rotation=15, brightness=0.4, contrast=0.4, saturation=0.4)
+    augment = Augmenter(policy, "centre", seed=0)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    cpu = torch.device("cpu")
+    for epoch in itertools.count():
+        before = time.perf_counter()
+        if epoch == 0:
+            index = read_data(folder)
+            spec = CacheSpec(size * 5 // 4, 3)
+            cache, index = build_cache(index, spec, root=cache_root, threads=usable_cores())
+            rows = np.flatnonzero(index.usable)
+        order = epoch_order(rows, epoch, seed=0, batch_size=BATCH)
+        count = 0
+        for batch in read_batches(cache, order, labels=index.labels, device=cpu):
+            images = augment(batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=epoch, size=size)
+            count += len(images.sub_(mean).div_(std))
+        yield count, time.perf_counter() - before
+
+
+def their_epochs(folder: Path, size: int) -> Iterator[tuple[int, float]]:
+    """The same by torchvision."""
+    from torch.utils.data import DataLoader
+    from torchvision import datasets, transforms
+
+    changes = [
+        transforms.RandomResizedCrop(size, scale=(0.35, 1.0)),
+        transforms.RandomHorizontalFlip(),
+        transforms.RandomRotation(15),
+        transforms.ColorJitter(0.4, 0.4, 0.4),
+        transforms.ToTensor(),
+        transforms.Normalize(MEAN, STD),
+    ]
+    loader: Any = None
+    while True:
+        before = time.perf_counter()
+        if loader is None:
+            pictures = datasets.ImageFolder(folder, transforms.Compose(changes))
+            loader = DataLoader(pictures, batch_size=BATCH, shuffle=True, num_workers=2, persistent_workers=True)
+        count = sum(len(images) for images, _ in loader)
+        yield count, time.perf_counter() - before
+
+
+def measure_batches(folder: Path, *, size: int, rounds: int) -> None:
+    """First and second epochs, in turn."""
+    ratios: dict[str, list[float]] = {"first": [], "second": []}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name:
+            sides = our_epochs(folder, Path(name), size), their_epochs(folder, size)
+            for epoch, found in ratios.items():
+                (ours, our_seconds), (theirs, their_seconds) = (next(side) for side in sides)
+                assert ours == theirs, (ours, theirs)
+                found.append(their_seconds / our_seconds)
+                rates = f"{ours / our_seconds:.0f} against {theirs / their_seconds:.0f} pictures a second"
+                print(f"    {epoch} epoch, {ours} pictures at {size} px: {rates}", flush=True)
+    for epoch, found in ratios.items():
+        spread = f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
+        print(f"{epoch} epoch at {size} px: {spread} times torchvision's pictures a second, {rounds} rounds")
+
+
 def measure_scale(place: Path) -> None:
     """Seconds of the search alone."""
     index = read_data(place)
@@ -145,12 +267,21 @@ def measure_labels(folder: Path, *, minutes: float, folds: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("alike", "scale", "labels"))
-    parser.add_argument("data", type=Path)
+    parser.add_argument("what", choices=("batches", "index", "alike", "scale", "labels"))
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--size", type=int, default=128, help="of the batches, pixels")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--minutes", type=float, default=1.0, help="of each fold")
     parser.add_argument("--folds", type=int, default=5)
     asked = parser.parse_args()
-    if asked.what == "alike":
+    if asked.what == "index":
+        measure_index(asked.rows)
+    elif asked.data is None:
+        parser.error(f"{asked.what} needs the data")
+    elif asked.what == "batches":
+        measure_batches(asked.data, size=asked.size, rounds=asked.rounds)
+    elif asked.what == "alike":
         measure_alike(asked.data)
     elif asked.what == "scale":
         measure_scale(asked.data)

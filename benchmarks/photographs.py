@@ -72,7 +72,8 @@ def measure_cache(folder: Path, work: Path) -> None:
             image.convert("RGB").resize((160, 160), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
     code = (
-        "import sys, time; from pathlib import Path; from pictaxa.data.cache import CacheSpec, build_cache\n"
+        "import sys, time; from pathlib import Path; from pictaxa.data.cache import build_cache\n"
+        "from pictaxa.data.squares import CacheSpec\n"
         "from pictaxa.data.reading import read_data; from pictaxa.device import usable_cores\n"
         "index = read_data(sys.argv[1]); before = time.monotonic()\n"
         "build_cache(index, CacheSpec(side=160, channels=3), root=Path(sys.argv[2]), threads=usable_cores())\n"

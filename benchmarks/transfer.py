@@ -114,22 +114,24 @@ def write_signs(source: Path, out: Path, *, per_class: int) -> Path:
     return out
 
 
-def measure_body(cifar: Path, signs: Path, *, minutes: float, body_minutes: float, seeds: int, ways: list[str]) -> None:
-    """The same time for each way."""
+def measure_body(
+    cifar: Path, signs: Path, *, minutes: float, body_minutes: float, seeds: int, ways: list[str], size: int
+) -> None:
+    """The same time for each way; the body has learnt at 32 px, and the signs come at `size`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small = {"size": 32, "cache": folder / "cache", "model": "resnet_lite"}
+        same = {"cache": folder / "cache", "model": "resnet_lite"}
         pictures = write_cifar(cifar, folder / "cifar")
         print(f"a body from {body_minutes:g} minutes of CIFAR-10", flush=True)
         with contextlib.redirect_stdout(io.StringIO()):
-            train(pictures, out=folder / "body", minutes=body_minutes, policy="standard", **small)
+            train(pictures, out=folder / "body", minutes=body_minutes, policy="standard", size=32, **same)
         print(f"    {open_run(folder / 'body').metrics['accuracy']:.1%} of 1000 there")
         data = write_signs(signs, folder / "signs", per_class=20)
         for way in ways or WAYS:
             accuracies = []
             for seed in range(seeds):
                 run = folder / f"{way}-{seed}"
-                given = {"weights": folder / "body", "policy": "light"} | WAYS[way] | small
+                given = {"weights": folder / "body", "policy": "light"} | WAYS[way] | same | {"size": size}
                 with contextlib.redirect_stdout(io.StringIO()):
                     train(data, out=run, minutes=minutes, seed=seed, **given)
                 metrics = open_run(run).metrics
@@ -152,6 +154,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be given several times")
     parser.add_argument("--minutes", type=float, default=0.5, help="for each way")
+    parser.add_argument("--size", type=int, default=32, help="of the signs, pixels")
     parser.add_argument("--body-minutes", type=float, default=4.0)
     asked = parser.parse_args()
     if asked.what == "head":
@@ -159,7 +162,7 @@ def main() -> None:
     else:
         cifar, signs = asked.data
         times = {"minutes": asked.minutes, "body_minutes": asked.body_minutes}
-        measure_body(cifar, signs, **times, seeds=asked.seeds, ways=asked.way or [])
+        measure_body(cifar, signs, **times, seeds=asked.seeds, ways=asked.way or [], size=asked.size)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "pictaxa"
 # From the bottom up: a module may import from its own layer and from layers above it in this list.
 LAYERS = (
     ("errors",),
-    ("config", "settings", "pictures", "metrics", "progress"),
+    ("extras",),
+    ("config", "settings", "pictures", "wholeness", "metrics", "progress"),
     ("run", "device", "download"),
     ("data", "augment", "models"),
     ("weights", "inspection"),

@@ -27,3 +27,18 @@ def test_words_become_a_dataclass():
     with pytest.raises(ConfigError, match="the arguments of pictaxa predict") as caught:
         parse(PredictArguments, ["run", "a.jpg", "--top", "many"], "predict")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ([], "found no PATH."),
+        (["run", "a.jpg", "--top", "many"], "found 'many' for --top."),
+        (["run", "a.jpg", "--top"], "found nothing after --top."),
+    ],
+)
+def test_mistakes_are_told_in_few_words(words: list[str], found: str):
+    """What is wrong and where, without the parser's own help in it."""
+    with pytest.raises(ConfigError) as caught:
+        parse(PredictArguments, words, "predict")
+    assert found in str(caught.value) and len(str(caught.value)) < 120

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import io
+import struct
+import subprocess
+import sys
+import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +50,13 @@ TURNS = {
 }
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", TURNS)
-def test_exif_orientation_is_applied(orientation: int):
+def test_exif_orientation_is_applied(orientation: int, kind: str):
     """Each of the eight EXIF orientations comes out upright, with width and height of the upright picture."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(WIDE, "PNG", exif=exif)
+    data = encoded(WIDE, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
     assert np.array_equal(np.asarray(decode(data, name="x")), TURNS[orientation](np.asarray(WIDE)))
     square = square_of(data, name="x", side=8, channels=RGB)
     assert (square.width, square.height) == ((24, 16) if orientation < 5 else (16, 24))
@@ -166,3 +172,156 @@ def test_a_drafted_jpeg_is_close_to_the_full_one():
     full = decode(data, name="x").resize((64, 64), Image.Resampling.BICUBIC, reducing_gap=3.0)
     assert np.abs(drafted.pixels.astype(int) - np.asarray(full).astype(int)).max() <= 4
     assert drafted.aspect == 1.5
+
+
+NOISE = Image.fromarray(np.random.default_rng(2).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+
+
+def refused(data: bytes) -> str:
+    """The reason, which must be the same for a square and for the whole picture."""
+    with pytest.raises(PictureError) as whole:
+        decode(data, name="x")
+    with pytest.raises(PictureError) as square:
+        square_of(data, name="x", side=8, channels=RGB)
+    assert whole.value.reason == square.value.reason
+    return whole.value.reason
+
+
+def test_a_png_whose_checksum_is_wrong_is_refused():
+    """Any changed byte of its pixels is noticed, where the data still unpacks too; what stands behind is no matter."""
+    data = encoded(NOISE, "PNG", compress_level=0)
+    begin, end = data.index(b"IDAT") + 4, data.index(b"IEND") - 8
+    for place in range(begin, end, 97):
+        assert "checksum" in refused(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    shown = decode(data[: data.index(b"IEND")] + b"of another kind", name="x")
+    assert np.array_equal(np.asarray(shown), np.asarray(NOISE))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}, {"subsampling": 0}])
+@pytest.mark.parametrize("marker", [b"\xff\xd9", b"\xff\xd7\xff\xd9", b"\xff\xdd\x00\x04\x00\x00\xff\xd9"])
+def test_a_jpeg_that_ends_early_but_in_good_order_is_refused(options: dict[str, object], marker: bytes):
+    """A download that was cut and closed, or a marker amid the pixels: never a picture that is grey from there on.
+
+    A progressive one of which only the last scan is cut is a whole picture.
+    """
+    data = encoded(NOISE, "JPEG", **options)
+    begin = data.index(b"\xff\xda") + 14
+    last = data.rindex(b"\xff\xda") if options.get("progressive") else begin + (len(data) - begin) // 2
+    for end in np.linspace(begin, last, 8).astype(int):
+        end -= data[end - 1] == 0xFF
+        assert "truncated" in refused(data[:end] + marker)
+
+
+def test_a_jpeg_that_is_grey_at_its_end_is_whole():
+    """Pictures that are padded with the very grey that stands for missing data are read, of every kind of JPEG."""
+    image = NOISE.copy()
+    image.paste((128, 128, 128), (0, 16, 64, 48))
+    for options in ({}, {"progressive": True}, {"restart_marker_blocks": 3}, {"subsampling": 0, "optimize": True}):
+        for shown in (image, image.convert("L"), image.convert("CMYK")):
+            data = encoded(shown, "JPEG", **options)
+            assert decode(data, name="x").getpixel((63, 47)) in ((128, 128, 128), (127, 127, 127), 128)
+            assert square_of(data, name="x", side=8, channels=RGB).height == 48
+
+
+def test_a_tiff_whose_parts_do_not_cover_it_is_refused():
+    """Twice the height with the strips of once: the lower half would be black."""
+    data = encoded(NOISE, "TIFF")
+    height = struct.pack("<HHII", 257, 4, 1, 48)
+    if height not in data:
+        height = struct.pack("<HHIHH", 257, 3, 1, 48, 0)
+    assert data.count(height) == 1
+    twice = data.replace(height, struct.pack("<HHII", 257, 4, 1, 96))
+    rows = struct.pack("<HHII", 278, 4, 1, 48), struct.pack("<HHIHH", 278, 3, 1, 48, 0)
+    assert any(word in twice for word in rows)
+    assert "parts" in refused(twice)
+
+
+def test_a_small_file_does_not_get_much_memory(monkeypatch: pytest.MonkeyPatch):
+    """Pixels of more memory than a small file can mean are refused before they are allocated; draft counts first."""
+    large = NOISE.resize((640, 480), Image.Resampling.BICUBIC)
+    monkeypatch.setattr(pictures, "BOMB_BYTES", 640 * 480)
+    monkeypatch.setattr(pictures, "BOMB_PART", 4)
+    flat = Image.new("RGB", (640, 480), (9, 9, 9))
+    for kind in ("PNG", "WEBP", "GIF"):
+        assert "bomb" in refused(encoded(flat, kind)), kind
+    with pytest.raises(PictureError, match="bomb"):
+        square_of(encoded(flat, "JPEG", progressive=True), name="x", side=8, channels=RGB)
+    photo = encoded(large, "JPEG", quality=50)
+    assert square_of(photo, name="x", side=40, channels=RGB).width == 640
+    with pytest.raises(PictureError, match="bomb"):
+        decode(photo, name="x")
+    assert decode(encoded(large, "PNG", compress_level=0), name="x").size == (640, 480)
+
+
+def test_a_header_that_lies_takes_no_memory():
+    """178 megapixels of a file of some kilobytes: refused, and not tried."""
+    data = encoded(NOISE, "PNG")
+    head = b"IHDR" + struct.pack(">II", 13000, 13000) + data[24:29]
+    data = data[:12] + head + zlib.crc32(head).to_bytes(4, "big") + data[33:]
+    assert "bomb" in refused(data)
+    assert "bomb" in refused(
+        encoded(NOISE, "BMP").replace(struct.pack("<ii", 64, 48), struct.pack("<ii", 13000, 13000))
+    )
+
+
+def test_metadata_that_is_damaged_spoils_no_picture():
+    """Pixels that are whole are read, upright as far as is known, and nobody is warned."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    good = encoded(NOISE, "JPEG", exif=exif)
+    bad = good.replace(b"Exif\0\0MM\0*", b"Exif\0\0MMMM").replace(b"Exif\0\0II*\0", b"Exif\0\0IIII")
+    assert bad != good and decode(good, name="x").size == (48, 64)
+    with warnings.catch_warnings(record=True) as said:
+        assert decode(bad, name="x").size == (64, 48)
+    assert not said
+
+
+def test_an_error_keeps_no_pixels():
+    """An error may live long, in a list of what was set aside: it must not keep the picture that it is about."""
+    with pytest.raises(PictureError) as caught:
+        decode(encoded(NOISE, "BMP")[:-100], name="x")
+    trace, held = caught.value.__traceback__, []
+    while trace is not None:
+        held += [value for value in trace.tb_frame.f_locals.values() if isinstance(value, Image.Image)]
+        trace = trace.tb_next
+    assert caught.value.__context__ is None and not held
+
+
+# Forms of a picture that is all one colour, and the bytes of memory that pictures.py reckons for each of its pixels.
+BOMBS = {
+    "one bit": ("1", "PNG", {}, 2), "grey": ("L", "PNG", {}, 2), "palette": ("P", "PNG", {}, 5),
+    "colour": ("RGB", "PNG", {}, 5), "colour and one clear": ("RGB", "PNG", {"transparency": (0, 0, 0)}, 8),
+    "clear": ("RGBA", "PNG", {}, 8), "deep": ("I;16", "PNG", {}, 3), "lossy": ("RGB", "WEBP", {"method": 0}, 20),
+    "lossless": ("RGBA", "WEBP", {"method": 0, "lossless": True}, 20), "animation": ("P", "GIF", {}, 5),
+    "strips": ("RGB", "TIFF", {"compression": "tiff_lzw"}, 9), "fax": ("1", "TIFF", {"compression": "group4"}, 3),
+    "fractions": ("F", "TIFF", {"compression": "packbits"}, 9), "photo": ("RGB", "JPEG", {}, 12),
+    "progressive": ("RGB", "JPEG", {"progressive": True}, 18),
+}  # fmt: skip
+MEASURED = """
+import sys
+from pathlib import Path
+from pictaxa.pictures import decode, square_of
+def peak(word):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(word)) / 1024
+data = Path(sys.argv[1]).read_bytes()
+square_of(Path(sys.argv[2]).read_bytes(), name="x", side=8, channels=3)
+before = peak("VmRSS")
+for channels in (1, 3):
+    square_of(data, name="x", side=64, channels=channels)
+decode(data, name="x")
+print(peak("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from the system's own count")
+@pytest.mark.parametrize("form", BOMBS)
+def test_the_largest_picture_of_a_small_file_takes_less_than_256_mb(form: str, tmp_path: Path):
+    """What is reckoned for each form is what decoding takes: one at the limit stays below it, in every step."""
+    mode, kind, options, by_pixel = BOMBS[form]
+    side = int((pictures.BOMB_BYTES / by_pixel) ** 0.5) - 2
+    Image.new(mode, (side, side)).save(tmp_path / "bomb", kind, **options)
+    Image.new(mode, (9, 9)).save(tmp_path / "small", kind, **options)
+    words = [sys.executable, "-c", MEASURED, str(tmp_path / "bomb"), str(tmp_path / "small")]
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert float(told.stdout) < 256

@@ -14,8 +14,9 @@ import torch
 import pictaxa
 from pictaxa.augment.geometry import plain_view, resample
 from pictaxa.cli import main
-from pictaxa.data.cache import CacheSpec, build_cache
+from pictaxa.data.cache import build_cache
 from pictaxa.data.reading import read_data
+from pictaxa.data.squares import CacheSpec
 from pictaxa.errors import DataError, RunError
 from pictaxa.metrics import softmax
 from pictaxa.pictures import load_square

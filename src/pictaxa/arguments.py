@@ -93,8 +93,9 @@ class InspectArguments:
     """Write all findings to this file."""
     fix: Path | None = None
     """Write a manifest (.csv) without the bad rows, to train on instead."""
-    strict: tuple[str, ...] = ()
-    """Kinds of findings that are errors (exit status 1), such as leak contradiction unreadable; all: any."""
+    strict: tuple[str, ...] | None = None
+    """Kinds of findings that are errors (exit status 1), such as leak contradiction unreadable; all: any. They stand
+    in brackets behind each finding."""
     run: Path | None = None
     """A run trained on these classes: also find labels that are likely wrong, outliers and pictures of no class."""
     folds: int | None = None
@@ -117,7 +118,7 @@ class ConvertDataArguments:
     data: Positional[Path]
     """Pictures with labels in any layout."""
     out: Positional[Path]
-    """The new folder."""
+    """The new folder, outside the pictures'; files are numbered: 0000000.jpg, ..."""
     to: Literal["folders", "parquet", "shards"]
     """A folder for each class; parquet files as on the Hugging Face hub; tar shards as WebDataset has them."""
     per_file: int = 10_000
@@ -132,7 +133,7 @@ class CacheArguments:
     cache: Path | None = None
     """The folder. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
     clean: Literal["", "gone", "all"] = ""
-    """gone: pixels of data sets that are there no more, and all features; all: everything."""
+    """gone: pixels of data sets that are there no more, all features, what inspections remember; all: everything."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,9 @@ class DemoArguments:
 
 @dataclass(frozen=True)
 class PreviewArguments:
-    """Draw a few pictures, the view that prediction has of each, and augmented views of it."""
+    """Draw a few pictures, the view that prediction has of each, and augmented views of it; then each operation of the
+    policy by itself, from mild to full, in OUT-operations.png.
+    """
 
     data: Positional[Path]
     """Pictures in any layout."""

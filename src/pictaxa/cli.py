@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import COMMANDS, EXIT_INTERRUPTED, EXIT_MISTAKE
+from .commands import COMMANDS
+from .commands.ends import EXIT_INTERRUPTED, EXIT_MISTAKE
 from .errors import ConfigError, PictaxaError, close_matches
 from .parsing import parse
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pictaxa: {error}", file=sys.stderr)
         return EXIT_MISTAKE
     except KeyboardInterrupt:
-        print("\npictaxa: interrupted", file=sys.stderr)
+        print("\npictaxa: interrupted; what was decoded is kept, and nothing is half written", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (such as `head`) has what it wanted.

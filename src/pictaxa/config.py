@@ -54,6 +54,8 @@ class PicturesConfig:
     """Side in validation and prediction, pixels. Default: --size."""
     square: int | None = None
     """Side of the squares in the cache. Default: a quarter more than --size, less for smaller pictures."""
+    decode: Literal["once", "always"] = "once"
+    """Pictures are decoded once, into the cache; or always, in every epoch, for sets that no disk would hold."""
     channels: Literal["auto", "1", "3"] = "auto"
     """1 for grey, 3 for colour; auto: grey when all pictures are."""
     view: Literal["centre", "fit", "squash"] = "squash"
@@ -107,9 +109,10 @@ class AugmentConfig:
     """augmentation"""
 
     policy: str = "strong"
-    """How training pictures are varied: none, light (digits, signs, scans), standard, strong (photographs)."""
+    """How training pictures are varied: none, light (digits, signs, scans), standard, strong (photographs), trivial
+    (TrivialAugment), rand (RandAugment). pictaxa preview draws it; docs/data.md has every range."""
     augment: tuple[str, ...] = ()
-    """Changes to the policy, such as rotation=30 horizontal_flip=0."""
+    """Changes to the policy, such as rotation=30 horizontal_flip=0, or a YAML file with lines like rotation: 30."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ class ScheduleConfig:
     """Train for so many minutes; the rate anneals over them. Default without --epochs: 10 (--tune head: 20 epochs)."""
     batch_size: int = 64
     """Pictures in a step."""
+    sampling: Literal["each", "balanced"] = "each"
+    """Of an epoch: each picture once, or balanced: every class equally often, pictures of rare ones several times."""
     rate: float | None = None
     """Peak learning rate. Default: 0.15 for sgd and 0.002 for adam and adamw at batch 64, in proportion else."""
     warm_up: float = 0.1

@@ -33,6 +33,7 @@ def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iter
         raise ConfigError(
             "a run with the classes of the data", found=f"{', '.join(known[:5])} ... in {run}", fix="Change --run."
         )
+    say(f"judge     {run}: its body and a linear probe on other parts of the data")
     start = begin(replace(config, transfer=TransferConfig(weights=run)))
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
     rows = np.flatnonzero(index.usable & (index.labels >= 0))

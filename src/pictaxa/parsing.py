@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from typing import TypeVar, cast
 
 from .errors import ConfigError, close_matches, one_line
@@ -49,5 +50,24 @@ def parse(kind: type[Arguments], words: list[str], command: str, *, default: Arg
             raise
         text = one_line("".join(c for c in said.getvalue() if c not in "╭╮╰╯│─"))
         raise ConfigError(
-            f"the arguments of pictaxa {command}", found=text, fix=f"See pictaxa {command} --help."
+            f"the arguments of pictaxa {command}", found=_found(text), fix=f"See pictaxa {command} --help."
         ) from None
+
+
+# What tyro says, and that in few words.
+SAYINGS = (
+    (r"invalid choice (?P<word>.+?) for argument '(?P<flag>.+?)'\. Expected one of \((?P<known>.+?)\)\.",
+     "{word} for {flag}, which is one of {known}"),
+    (r"Missing value for argument '(?P<flag>.+?)'", "nothing after {flag}"),
+    (r"Error parsing (?P<flag>\S+):.* from \[(?P<word>[^]]*)\]\.", "{word} for {flag}"),
+    (r"Required options Missing from .*?: (?P<flag>\S+)", "no {flag}"),
+    (r"Unrecognized options: (?P<word>.+)", "{word}, one word too many"),
+)  # fmt: skip
+
+
+def _found(text: str) -> str:
+    text = text.partition("For full helptext")[0].strip()
+    for pattern, told in SAYINGS:
+        if match := re.search(pattern, text):
+            return told.format(**match.groupdict())
+    return text

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from .errors import PictureError
+from .wholeness import JPEGS, check_cover, check_end, check_sums
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 
@@ -23,7 +26,7 @@ FORMAT_OF_SUFFIX = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP",
     ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
 }  # fmt: skip
-SUFFIXES = frozenset(FORMAT_OF_SUFFIX)
+SUFFIXES = tuple(FORMAT_OF_SUFFIX)
 
 GREY, RGB = 1, 3  # channels of a square
 
@@ -31,6 +34,25 @@ Picture = bytes | np.ndarray  # encoded, or (H, W) or (H, W, C) uint8 pixels as 
 
 # Pillow's own limit: twice 89,478,485 pixels, a quarter of a gigabyte as RGB.
 MOST_PIXELS = 2 * 89_478_485
+# A picture that takes more memory than the first, from fewer bytes than a part of the second, is no photograph: real
+# ones of 100 megapixels have more than 2 MB, where 1.2 would do. JPEGs count by what draft makes of them. With what
+# decoders take besides, a small file stays below 256 MB.
+BOMB_BYTES, BOMB_PART = 15 * 2**24, 1000
+OWN_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # for each pixel, by Pillow's modes; else 4
+PLAIN = frozenset({*OWN_BYTES, "I", "F", "RGB"} - {"P"})  # what becomes grey, or stays: others are copied as RGB
+WEBP_BYTES = 20  # for each pixel: libwebp's canvas twice, a copy, Pillow's picture, and its copy without transparency
+PROGRESSIVE_BYTES = 6  # the coefficients of the whole picture, whatever draft makes of it
+STRIP_PIXELS = 2**18  # worked on together where numbers of a pixel take much memory
+
+ORIENTATION = 0x0112  # EXIF's tag
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+
+# Pillow warns of odd metadata and of large pictures: the first does no harm, of the second there are limits above.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True)
@@ -58,7 +80,7 @@ class Header:
 
 def is_picture(name: str) -> bool:
     """Whether a file name ends like a picture's."""
-    return Path(name).suffix.lower() in SUFFIXES
+    return name.lower().endswith(SUFFIXES)
 
 
 def load_square(path: str | Path, *, side: int, channels: int) -> Square:
@@ -70,8 +92,8 @@ def read_file(path: str | Path) -> bytes:
     """A file's bytes; PictureError names the file and the reason."""
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise PictureError(str(path), f"unreadable: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a name with a zero in it is the latter
+        raise PictureError(str(path), f"unreadable: {getattr(error, 'strerror', '') or error}") from None
 
 
 def square_of(picture: Picture, *, name: str, side: int, channels: int) -> Square:
@@ -81,8 +103,11 @@ def square_of(picture: Picture, *, name: str, side: int, channels: int) -> Squar
     then reduced with an antialiased bicubic filter. A picture that already is side x side keeps its pixels.
     """
     image, width, height = _decode(picture, name=name, draft_side=side)
-    image = image.convert("L" if channels == GREY else "RGB")
+    if channels == GREY and image.mode != "L":
+        image = image.convert("L")
     image = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    if channels == RGB and image.mode != "RGB":  # grey: after it is small, with the same pixels
+        image = image.convert("RGB")
     pixels = np.array(image, dtype=np.uint8).reshape(side, side, channels)
     return Square(pixels=pixels, width=width, height=height)
 
@@ -110,7 +135,7 @@ def examine(picture: Picture) -> Header:
         return Header("pixels", "L" if picture.shape[2:] in ((), (1,)) else "RGB", 1)
     try:
         with Image.open(io.BytesIO(picture), formats=FORMATS) as opened:
-            return Header(opened.format or "", opened.mode, int(opened.getexif().get(0x0112, 1)))
+            return Header(opened.format or "", opened.mode, int(opened.getexif().get(ORIENTATION, 1)))
     except Exception:  # Pillow's plugins raise many types
         return Header("", "", 1)
 
@@ -137,54 +162,111 @@ def _decode(picture: Picture, *, name: str, draft_side: int | None) -> tuple[Ima
     if not picture:
         raise PictureError(name, "empty file")
     try:
-        with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise Image.DecompressionBombError(f"{width} x {height} pixels")
-            if draft_side is not None:
-                # A plain "L" draft of a colour JPEG would skip the colour; the mode stays what it is.
-                image.draft(None, (draft_side, draft_side))
-            orientation = image.getexif().get(0x0112, 1)
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            if orientation in (5, 6, 7, 8):  # the quarter turns of the EXIF standard
-                width, height = height, width
-            return _to_eight_bits(upright), width, height
+        return _decode_bytes(picture, draft_side=draft_side)
     except Exception as error:  # Pillow's plugins raise many types on damaged files
-        raise PictureError(name, _reason(error)) from None
+        reason = _reason(error)
+    # Not from within: an error that remembers another keeps its pixels in memory for as long as it lives.
+    raise PictureError(name, reason)
+
+
+def _decode_bytes(data: bytes, *, draft_side: int | None) -> tuple[Image.Image, int, int]:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise Image.DecompressionBombError(f"{width} x {height} pixels")
+        if image.format == "PNG":
+            check_sums(data)
+        if draft_side is not None:
+            # A plain "L" draft of a colour JPEG would skip the colour; the mode stays what it is.
+            image.draft(None, (draft_side, draft_side))
+        _check_memory(image, pixels=width * height, size_bytes=len(data))
+        check_cover(image)
+        image.load()
+        if image.format in JPEGS:
+            check_end(image, data, draft_side=draft_side)
+        orientation = _orientation(image)
+        if orientation > 4:  # the quarter turns of the EXIF standard
+            width, height = height, width
+        if orientation > 1:
+            _check_memory(image, pixels=width * height, size_bytes=len(data), turned=True)
+        upright = image.transpose(TURNS[orientation]) if orientation > 1 else image
+        return _to_eight_bits(upright), width, height
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """From 1 to 8 by EXIF, 1 where it says nothing that can be read. To be asked once the pixels are there.
+
+    Pillow may load a PNG to find it, and has turned a TIFF by then.
+    """
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged metadata raises many types, and the pixels are whole
+        return 1
+    return orientation if orientation in TURNS else 1
+
+
+def _check_memory(image: ImageFile.ImageFile, *, pixels: int, size_bytes: int, turned: bool = False) -> None:
+    """Refuse what would take far more memory than its file has bytes; `pixels` are the picture's before draft."""
+    own = OWN_BYTES.get(image.mode, 4)
+    by_pixel = own + (1 if image.mode in PLAIN and "transparency" not in image.info else 4)
+    if turned or image.format == "TIFF":  # which Pillow turns while it loads
+        by_pixel += own
+    if image.format in JPEGS:  # where its end has to be proved
+        by_pixel = max(by_pixel, 3 * own)
+    memory = image.width * image.height * (WEBP_BYTES if image.format == "WEBP" else by_pixel)
+    if "progressive" in image.info:
+        memory += pixels * PROGRESSIVE_BYTES
+    if memory > max(BOMB_BYTES, BOMB_PART * size_bytes):
+        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels from {size_bytes:,} bytes")
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Any of Pillow's modes to L or RGB; what is transparent becomes white."""
     if image.mode in ("L", "RGB"):
         # PNG's tRNS chunk marks one colour of an opaque mode as transparent.
-        return image if "transparency" not in image.info else _over_white(image.convert("RGBA"))
+        return image if "transparency" not in image.info else _over_white(image)
     if image.mode == "1":
         return image.convert("L")
     if image.mode.startswith("I") or image.mode == "F":
-        return _scale_by_range(np.asarray(image))
+        return _scale_by_range(image)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or (image.mode == "P" and "transparency" in image.info):
-        return _over_white(image.convert("RGBA"))
+        return _over_white(image)
     return image.convert("RGB")
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, image).convert("RGB")
+    shown = Image.new("RGB", image.size)
+    for box in _strips(image):
+        strip = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", strip.size, (255, 255, 255, 255))
+        shown.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
+    return shown
 
 
-def _scale_by_range(values: np.ndarray) -> Image.Image:
+def _scale_by_range(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits to 8: by the 16-bit range, or by its own where it goes beyond (or is a float)."""
-    fractions = values.dtype.kind == "f"
-    values = values.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("holds values that are not finite")
-    low, high = float(values.min()), float(values.max())
-    full = 1.0 if fractions else 65535.0
+    ranges = []
+    for box in _strips(image):
+        values = np.asarray(image.crop(box))
+        if not np.isfinite(values).all():
+            raise ValueError("holds values that are not finite")
+        ranges.append((float(values.min()), float(values.max())))
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    full = 1.0 if image.mode == "F" else 65535.0
     if low >= 0 and high <= full:
         low, high = 0.0, full
-    scaled = (values - low) * (255.0 / max(high - low, 1e-12))
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
+    shown = Image.new("L", image.size)
+    for box in _strips(image):
+        scaled = (np.asarray(image.crop(box)).astype(np.float64) - low) * (255.0 / max(high - low, 1e-12))
+        shown.paste(Image.fromarray(np.rint(scaled).astype(np.uint8)), box)
+    return shown
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """The boxes of a picture from top to bottom, of about STRIP_PIXELS each."""
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield 0, top, image.width, min(top + rows, image.height)
 
 
 def _reason(error: Exception) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .augment.augmenter import padding_of
 from .augment.geometry import plain_view, resample
-from .augment.policy import padding_of
 from .config import MachineConfig
 from .device import Plan, choose_plan, place
 from .errors import DataError, PictureError

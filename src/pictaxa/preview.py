@@ -1,4 +1,4 @@
-"""A grid of pictures and of what training will see of them."""
+"""What training will see of pictures: a grid of them with random views, and one of each operation from mild to full."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .augment.augmenter import Augmenter, padding_of
 from .augment.geometry import plain_view, resample
-from .augment.policy import Augmenter, find_policy, padding_of
+from .augment.policy import find_policy, read_policies
+from .augment.stages import stages_of
 from .config import AugmentConfig, PicturesConfig, ReadingConfig
 from .data.fetching import Fetcher
 from .data.index import Index
@@ -29,13 +31,15 @@ def draw_preview(
     pictures: PicturesConfig,
     reading: ReadingConfig = PLAIN,
     seed: int = 0,
-) -> Path:
+) -> tuple[Path, Path | None]:
     """Draw a few pictures, the view that prediction has of each, and augmented views; the path of the PNG.
 
-    No cache is built: only the pictures shown are decoded.
+    The second PNG, OUT-operations.png, has a row for each operation of the policy, from mild to full; None for a policy
+    without any. No cache is built: only the pictures shown are decoded.
     """
     from .reporting.figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
 
+    augmentation = read_policies(augmentation)
     policy = find_policy(augmentation.policy, augmentation.augment)
     index = read_data(data, reading)
     longer_side, all_grey = survey(index)
@@ -48,20 +52,33 @@ def draw_preview(
 
     plain = resample(images, plain_view(aspects, view=pictures.view), size=size, padding=padding_of(pictures.view))
     augment = Augmenter(policy, pictures.view, seed=seed)
-    columns = [augment(images, rows, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
+    once = np.zeros(len(rows), dtype=np.int64)
+    columns = [augment(images, rows, turns=once, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
     tiles = []
     for place, row in enumerate(rows):
         name = index.classes[index.labels[row]]
         line = [Tile(_pixels(plain[place]), title=name, colour=GOOD)]
         line += [Tile(_pixels(column[place])) for column in columns]
         tiles.append(line)
+    steps = []
+    for place, stages in enumerate(stages_of(policy)):
+        at = place % len(rows)  # another picture in each row
+        mixed = np.array([(at - 1) % len(rows), at])  # behind the one that it is mixed with
+        line = [Tile(_pixels(plain[at]), title="as it is", colour=GOOD)]
+        for stage in stages:
+            shown = stage.show(images[mixed], aspects=aspects[mixed], view=pictures.view, size=size)
+            line.append(Tile(_pixels(shown[1]), title=stage.title))
+        steps.append(line)
     out = Path(out)
+    operations = out.with_name(f"{out.stem}-operations.png") if steps else None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         save_figure(grid(tiles), out)
+        if operations:
+            save_figure(grid(steps), operations)
     except OSError as error:
         raise DataError("a place to write the PNG", found=f"{out}: {error.strerror}", fix="Change --out.") from None
-    return out
+    return out, operations
 
 
 def _some_squares(index: Index, *, side: int, channels: int, seed: int) -> tuple[np.ndarray, list[Square]]:

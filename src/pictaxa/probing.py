@@ -15,7 +15,7 @@ from .config import TrainConfig
 from .data.index import Index
 from .errors import DataError
 from .metrics import wilson_interval
-from .progress import say
+from .progress import StageProgress, say
 from .training.features import Gallery, Look, take_looks
 from .training.prepare import begin, cache_root, decode
 
@@ -150,11 +150,13 @@ def probe_probabilities(
     from .training.learner import standardise
 
     said = np.zeros((len(labels), int(labels.max()) + 1))
-    for learn, judge in folds:
-        mean, scale = standardise(vectors[learn])
-        model = LogisticRegression(C=STRENGTH, max_iter=1000)
-        model.fit((vectors[learn] - mean) * scale, labels[learn])
-        said[judge[:, None], model.classes_[None]] = model.predict_proba((vectors[judge] - mean) * scale)
+    with StageProgress() as told:
+        for number, (learn, judge) in enumerate(folds):
+            told("linear probe, fold", number, len(folds))
+            mean, scale = standardise(vectors[learn])
+            model = LogisticRegression(C=STRENGTH, max_iter=1000)
+            model.fit((vectors[learn] - mean) * scale, labels[learn])
+            said[judge[:, None], model.classes_[None]] = model.predict_proba((vectors[judge] - mean) * scale)
     return said
 
 

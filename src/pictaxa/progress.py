@@ -95,6 +95,14 @@ class CountProgress(_Display):
         self.show(self._what, f"{self._done} of {self._total}", progress=self._done / max(self._total, 1))
 
 
+class StageProgress(_Display):
+    """Shows how far work of several stages is."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` in this stage."""
+        self.show(stage, f"{done} of {total}", progress=done / max(total, 1))
+
+
 class DownloadProgress(_Display):
     """Shows how much of a file has come."""
 

@@ -103,11 +103,17 @@ def from_json(document: dict[str, Any]) -> TrainConfig:
 
 def read_config_file(path: Path) -> TrainConfig:
     """A saved config: a run's config.json (its `asked` part), or JSON or YAML with the same names."""
+    document = read_mapping(path, what="a config")
+    return from_json(document.get("asked", document))
+
+
+def read_mapping(path: Path, *, what: str) -> dict[str, Any]:
+    """`name: value` lines of a JSON or YAML file; ConfigError for any other."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            "a config file", found=f"{str(path)!r}: {error.strerror}", fix="Give RUN/config.json or a YAML file."
+            f"{what} file", found=f"{str(path)!r}: {error.strerror}", fix="Give a JSON or YAML file."
         ) from None
     try:
         if path.suffix.lower() in (".yaml", ".yml"):
@@ -120,4 +126,4 @@ def read_config_file(path: Path) -> TrainConfig:
         raise ConfigError("JSON or YAML", found=f"{str(path)!r}: {error}", fix="Mend the file.") from None
     if not isinstance(document, dict):
         raise ConfigError("settings by name", found=f"{str(path)!r} without any", fix="Write `name: value` lines.")
-    return from_json(document.get("asked", document))
+    return document

@@ -1,97 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
+from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from pictaxa.augment.draws import uniforms
-from pictaxa.augment.policy import POLICIES, Augmenter, Draws, Policy, draw_colours, draw_views, find_policy
+from pictaxa.augment.policy import POLICIES, Policy, find_policy, read_policies
+from pictaxa.config import AugmentConfig
 from pictaxa.errors import ConfigError
-
-ROWS = np.arange(200)
-
-
-def test_draws_are_a_function_of_seed_epoch_and_row():
-    """A row draws the same in whatever batch and order it stands, and otherwise in another epoch or seed."""
-    together = uniforms(ROWS, 7, seed=1, epoch=2)
-    assert np.array_equal(uniforms(ROWS[[50, 3]], 7, seed=1, epoch=2), together[[50, 3]])
-    assert not np.isin(uniforms(ROWS, 7, seed=1, epoch=3), together).any()
-    assert not np.isin(uniforms(ROWS, 7, seed=2, epoch=2), together).any()
-
-
-def test_draws_are_uniform_and_independent():
-    """Means, spreads and correlations of many draws are those of independent uniform numbers."""
-    values = uniforms(np.arange(20_000), 6, seed=0, epoch=0)
-    assert values.min() >= 0 and values.max() < 1
-    assert np.allclose(values.mean(axis=0), 0.5, atol=0.01)
-    assert np.allclose(values.var(axis=0), 1 / 12, atol=0.003)
-    assert np.abs(np.corrcoef(values.T) - np.eye(6)).max() < 0.03
-    assert abs(np.corrcoef(values[:-1, 0], values[1:, 0])[0, 1]) < 0.03
-
-
-@pytest.mark.parametrize("name", POLICIES)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_policy_gives_pictures_the_model_can_take(name: str, channels: int):
-    """Float pictures in [0, 1] of the asked size, the same whatever else is in the batch."""
-    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 40, 40, channels), dtype=np.uint8))
-    aspects = np.array([0.5, 1, 2, 1, 1, 3], dtype=np.float32)
-    augment = Augmenter(POLICIES[name], "centre", seed=0)
-    out = augment(images, ROWS[:6], aspects=aspects, epoch=0, size=32)
-    assert out.shape == (6, channels, 32, 32) and out.dtype == torch.float32
-    assert out.min() >= 0 and out.max() <= 1
-    alone = augment(images[[4]], ROWS[[4]], aspects=aspects[[4]], epoch=0, size=32)
-    assert torch.allclose(alone[0], out[4], atol=1e-6)
-
-
-def test_none_is_the_plain_view():
-    """The policy `none` shows in training what prediction sees, bit for bit at the square's own size."""
-    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8))
-    augment = Augmenter(POLICIES["none"], "squash", seed=0)
-    out = augment(images, ROWS[:3], aspects=np.ones(3, dtype=np.float32), epoch=0, size=32)
-    assert torch.equal(out, images.permute(0, 3, 1, 2).float() * (1 / 255))
-
-
-# One range at a time: what the (N, 2, 3) views of square pictures may then be.
-MOVES = {
-    "horizontal_flip": (1.0, lambda m: np.allclose(m[:, 0, 0], -1)),
-    "vertical_flip": (1.0, lambda m: np.allclose(m[:, 1, 1], -1)),
-    "rotation": (30.0, lambda m: 25 < np.degrees(np.arcsin(np.abs(m[:, 1, 0]).max())) <= 30),
-    "shift": (0.2, lambda m: 0.36 < np.abs(m[:, :, 2]).max() <= 0.4),
-    "shear": (20.0, lambda m: 0.3 < np.abs(m[:, 0, 1]).max() <= np.tan(np.radians(20))),
-    "zoom": (0.3, lambda m: 0.7 <= m[:, 0, 0].min() < 0.75 and 1.25 < m[:, 0, 0].max() <= 1.3),
-    "crop_area": (0.25, lambda m: 0.2 <= (m[:, 0, 0] * m[:, 1, 1]).min() < 0.3),
-}
-
-
-@pytest.mark.parametrize("name", MOVES)
-def test_each_move_reaches_its_range_and_no_further(name: str):
-    """A range that is set shows in the matrices over many pictures, up to its end and not beyond it."""
-    most, holds = MOVES[name]
-    draws = Draws.of(ROWS, seed=0, epoch=0)
-    views = draw_views(replace(Policy(), **{name: most}), np.ones(200), draws=draws, view="squash")
-    assert holds(views)
-    assert draw_colours(replace(Policy(), **{name: most}), draws) is None
-
-
-@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue", "channel_noise"])
-def test_each_colour_change_is_seen(name: str):
-    """A colour range that is set gives matrices other than the identity, and leaves views alone."""
-    policy = replace(Policy(), **{name: 0.2})
-    draws = Draws.of(ROWS, seed=0, epoch=0)
-    matrices = draw_colours(policy, draws)
-    assert matrices is not None and np.abs(matrices - np.eye(4)).max() > 0.05
-    assert np.allclose(draw_views(policy, np.ones(200), draws=draws, view="squash"), np.eye(2, 3))
-
-
-def test_random_crops_stay_inside_the_picture():
-    """Without rotation or shift a crop never looks beyond the edge, whatever the picture's shape."""
-    draws = Draws.of(ROWS, seed=3, epoch=1)
-    aspects = np.exp(np.linspace(-1.5, 1.5, 200))
-    views = draw_views(Policy(crop_area=0.1), aspects, draws=draws, view="centre")
-    reach = np.abs(views[:, :, :2]).sum(axis=2) + np.abs(views[:, :, 2])
-    assert reach.max() <= 1 + 1e-5
 
 
 def test_changes_by_name():
@@ -106,3 +22,40 @@ def test_changes_by_name():
         with pytest.raises(ConfigError, match=words):
             find_policy(name, changes)
     assert {field.name for field in fields(Policy)} >= {"shear", "hue", "vertical_flip", "channel_noise"}
+
+
+def test_ranges_that_make_no_sense_are_refused():
+    """Each bound is told with what to change."""
+    for words, told in [
+        ({"erasing_area": 0.0}, "erasing_area"),
+        ({"cutmix": 0.7, "mixup": 0.6}, "together"),
+        ({"rand_augment": 1.5}, "operations"),
+        ({"rand_augment": 5}, "operations"),
+        ({"mixup_alpha": 0}, "mixup_alpha"),
+    ]:
+        with pytest.raises(ConfigError, match=told):
+            Policy(**words)
+
+
+def test_ranges_in_a_file(tmp_path: Path):
+    """A YAML or JSON file stands for its lines where it is named: what is written after it wins."""
+    (tmp_path / "a.yaml").write_text("policy: light\nrotation: 30\nshift: 0.2\n")
+    (tmp_path / "b.json").write_text('{"shift": 0.3}')
+    asked = AugmentConfig(augment=("zoom=0.5", str(tmp_path / "a.yaml"), str(tmp_path / "b.json"), "rotation=10"))
+    settled = read_policies(asked)
+    assert settled == AugmentConfig("light", ("zoom=0.5", "rotation=30", "shift=0.2", "shift=0.3", "rotation=10"))
+    found = find_policy(settled.policy, settled.augment)
+    assert (found.zoom, found.rotation, found.shift) == (0.5, 10, 0.3)
+    assert found.brightness == POLICIES["light"].brightness
+    for text, told in [("rotaton: 3", "rotation"), ("- 3", "name: value"), ("policy: lihgt", "light")]:
+        (tmp_path / "a.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=told):
+            read_policies(asked)
+    with pytest.raises(ConfigError, match="augmentation file"):
+        read_policies(AugmentConfig(augment=(str(tmp_path / "none.yaml"),)))
+
+
+def test_every_range_is_explained():
+    """docs/augmentation.md has each policy and each range."""
+    text = (Path(__file__).parents[2] / "docs" / "augmentation.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in [*POLICIES, *(field.name for field in fields(Policy))])

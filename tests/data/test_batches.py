@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import torch
 
-from pictaxa.data.batches import epoch_order, in_order, read_batches
-from pictaxa.data.cache import PixelCache
+from pictaxa.data.batches import count_turns, epoch_order, in_order, read_batches
+from pictaxa.data.squares import PixelCache
 
 ROWS = np.arange(100, 203)
 
@@ -33,7 +35,8 @@ def test_batches_carry_the_pixels_labels_and_aspects_of_their_rows():
     slots = np.array([4, -1, 2, 0, 1, 3])
     aspects = np.linspace(0.5, 2, 6).astype(np.float32)
     labels = np.array([0, 9, 1, 0, 1, 2])
-    cache = PixelCache(pixels=pixels, slots=slots, aspects=aspects)
+    sums = np.array([zlib.crc32(pixels[slot].data) for slot in slots], dtype=np.uint32)
+    cache = PixelCache(pixels=pixels, slots=slots, aspects=aspects, sums=sums, mend=lambda row: pixels[slots[row]])
     rows = np.array([5, 0, 2, 3, 4])
     batches = list(read_batches(cache, in_order(rows, 2), labels=labels, device=torch.device("cpu")))
     assert [len(batch.rows) for batch in batches] == [2, 2, 1]
@@ -41,3 +44,27 @@ def test_batches_carry_the_pixels_labels_and_aspects_of_their_rows():
         assert np.array_equal(batch.images.numpy(), pixels[slots[batch.rows]])
         assert batch.labels.tolist() == labels[batch.rows].tolist()
         assert np.array_equal(batch.aspects, aspects[batch.rows])
+
+
+def test_balanced_epochs_have_every_class_equally_often():
+    """As many pictures as there are, each class' share of them; over the epochs each picture of a class as often."""
+    labels = np.array([0] * 90 + [1] * 10 + [2] * 3)
+    seen = np.zeros(300, dtype=int)
+    for epoch in range(30):
+        batches = epoch_order(ROWS, epoch, seed=1, batch_size=10, balance=labels)
+        rows = np.concatenate(batches)
+        counts = np.bincount(labels[rows - 100], minlength=3)
+        assert len(rows) == 103 and max(counts) - min(counts) <= 2
+        np.add.at(seen, rows, 1)
+        again = epoch_order(ROWS, epoch, seed=1, batch_size=10, balance=labels)
+        assert all(np.array_equal(one, other) for one, other in zip(batches, again, strict=True))
+    for label in range(3):
+        own = seen[ROWS[labels == label]]
+        assert own.min() >= 0.6 * own.mean() and own.max() <= 1.4 * own.mean()
+
+
+def test_turns_count_what_came_before():
+    """In the order of the batches, from 0 on for each row by itself."""
+    order = [np.array([5, 3, 5]), np.array([3]), np.array([5, 9])]
+    assert [turns.tolist() for turns in count_turns(order)] == [[0, 0, 1], [1], [2, 0]]
+    assert count_turns([]) == []

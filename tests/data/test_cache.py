@@ -9,16 +9,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pictaxa.data import cache as cache_module
-from pictaxa.data.cache import CacheSpec, PixelCache, build_cache
+from pictaxa.data.cache import build_cache
+from pictaxa.data.fetching import Fetcher
 from pictaxa.data.index import Index
 from pictaxa.data.reading import read_data
+from pictaxa.data.squares import CacheSpec, PixelCache
 from pictaxa.errors import CacheError, DataError
-from pictaxa.pictures import load_square
+from pictaxa.pictures import Square, load_square
 
 Make = Callable[..., Path]
 SPEC = CacheSpec(side=16, channels=3)
@@ -94,14 +97,14 @@ def test_no_readable_picture_at_all_is_an_error(tmp_path: Path):
 
 
 def test_a_cache_cut_short_is_mended(tmp_path: Path, make_photos: Make):
-    """A pixel file or a journal that lost its end is completed, never believed."""
+    """A pixel file or a journal (of one record here) that lost its end is completed, never believed."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     build(data, tmp_path / "cache")
     (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
-    journal, pixels = folder / "journal.jsonl", folder / "pixels.u8"
+    journal, pixels = folder / "journal", folder / "pixels.u8"
     os.truncate(journal, journal.stat().st_size - 10)
     cache, index, decoded = build(data, tmp_path / "cache")
-    assert decoded == 1
+    assert decoded == 9
     check(cache, index)
     os.truncate(pixels, pixels.stat().st_size - 5 * SPEC.square_bytes // 2)
     cache, index, decoded = build(data, tmp_path / "cache")
@@ -141,16 +144,130 @@ from pathlib import Path
 from pictaxa.data import cache
 cache.CHUNK = 8
 from pictaxa.data.reading import read_data
-spec = cache.CacheSpec(side=16, channels=3)
+from pictaxa.data.squares import CacheSpec
+spec = CacheSpec(side=16, channels=3)
 def show(done, total):
     print(done, flush=True)
 cache.build_cache(read_data(sys.argv[1]), spec, root=Path(sys.argv[2]), threads=2, progress=show)
 """
 
 
+@pytest.mark.parametrize("place", [0, 7, 10, 60, -5])
+def test_a_journal_with_a_flipped_byte_is_not_believed(tmp_path: Path, make_photos: Make, place: int):
+    """Wherever a byte of it is another (its version too), what it spoke of is decoded again, and stays so."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
+    build(data, tmp_path / "cache")
+    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    flip(folder / "journal", place)
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 9
+    check(cache, index)
+    assert build(data, tmp_path / "cache")[2] == 0
+
+
+def flip(path: Path, place: int) -> None:
+    damaged = bytearray(path.read_bytes())
+    damaged[place] ^= 16
+    path.write_bytes(damaged)
+
+
+def test_a_damaged_square_is_mended(tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+    """A flipped byte among the pixels is noticed when it is read, said, and decoded again, in the file too."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
+    build(data, tmp_path / "cache")
+    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    flip(folder / "pixels.u8", 3 * SPEC.square_bytes + 100)
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 0
+    check(cache, index)
+    assert capsys.readouterr().err.count("mended") == 1
+    check(*build(data, tmp_path / "cache")[:2])
+    assert not capsys.readouterr().err
+
+
+def test_a_damaged_square_of_a_changed_file_is_an_error(tmp_path: Path, make_photos: Make, draw: Callable[..., object]):
+    """Where neither the cache nor the file has the pixels of the listing any more, that is said; nothing is guessed."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
+    cache, index, _ = build(data, tmp_path / "cache")
+    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    flip(folder / "pixels.u8", 100)
+    draw(2, 77, width=30, height=60).save(data / "a" / "0.png")
+    with pytest.raises(CacheError, match="Start again"):
+        cache.read(np.flatnonzero(index.usable))
+    check(*build(data, tmp_path / "cache")[:2])
+
+
 def start_build(data: Path, root: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", BUILD, str(data), str(root)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_moments(tmp_path: Path, make_photos: Make):
+    """SIGKILL at 20 random moments of one build after the other: the next always goes on, and the end is right."""
+    data = make_photos(tmp_path / "photos", {"a": 900, "b": 900})
+    moments = np.random.default_rng(0).uniform(0.0, 0.3, 20)
+    for moment in moments:
+        child = start_build(data, tmp_path / "cache")
+        assert child.stdout
+        first = child.stdout.readline()  # by then torch and Pillow are loaded, and pictures are decoded
+        time.sleep(moment)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        assert not first or int(first) == 1
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded < 1800
+    check(cache, index)
+    for row in range(0, 1800, 2):  # files change between builds too
+        os.utime(index.place(row)[0], ns=(row, row))
+    child = start_build(data, tmp_path / "cache")
+    assert child.stdout
+    child.stdout.readline()
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    check(*build(data, tmp_path / "cache")[:2])
+
+
+FULL = """
+import subprocess, sys
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", sys.argv[2]], check=True)
+from pathlib import Path
+from pictaxa.data import cache
+from pictaxa.data.cache import build_cache
+from pictaxa.data.reading import read_data
+from pictaxa.data.squares import CacheSpec
+from pictaxa.errors import CacheError
+cache.CHUNK = 8
+cache._Builder._check_space = lambda builder, pictures: None
+root, spec = Path(sys.argv[2]), CacheSpec(side=64, channels=3)
+try:
+    build_cache(read_data(sys.argv[1]), spec, root=root, threads=2)
+except CacheError as error:
+    print(error)
+subprocess.run(["mount", "-o", "remount,size=8m", sys.argv[2]], check=True)
+made, index = build_cache(read_data(sys.argv[1]), spec, root=root, threads=2, progress=lambda done, total: print(total))
+made.read(index.rows(""))
+print("whole", len(index.rows("")))
+"""
+
+
+def test_a_disk_that_fills_up_while_building(tmp_path: Path, make_photos: Make):
+    """On a file system of 1 MB: one clear error; with more room the build goes on from what was written."""
+    (tmp_path / "cache").mkdir()
+    data = make_photos(tmp_path / "photos", {"a": 50, "b": 50})
+    words = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small file system")
+    child = subprocess.run(
+        [*words, sys.executable, "-c", FULL, str(data), str(tmp_path / "cache")], capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert child.returncode == 0, child.stderr
+    told, *_, whole = child.stdout.splitlines()
+    assert "MB of disk for decoded pictures" in told and "Make room" in told
+    assert whole == "whole 100" and 0 < int(child.stdout.splitlines()[1]) < 100
 
 
 @pytest.mark.parametrize("after", [1, 20, 150])
@@ -222,14 +339,19 @@ def test_a_cache_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path, m
         build(data, tmp_path / "cache")
 
 
-def test_memory_stays_bounded_while_building(tmp_path: Path, make_photos: Make):
+def test_memory_stays_bounded_while_building(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
     """No more than a few pictures per thread wait in memory, however slow the disk is."""
     data = make_photos(tmp_path / "photos", {"a": 100, "b": 100})
     index = read_data(data)
     builder = cache_module._Builder(tmp_path, SPEC, threads=2, progress=cache_module.no_progress)
     started: list[int] = []
     decode = builder._decode_one
-    builder._decode_one = lambda index, fetcher, row: (started.append(row), decode(index, fetcher, row))[1]  # type: ignore[method-assign]  # counts the calls
+
+    def counted(index: Index, fetcher: Fetcher, row: int) -> tuple[dict[str, Any], Square | None]:
+        started.append(row)
+        return decode(index, fetcher, row)
+
+    monkeypatch.setattr(builder, "_decode_one", counted)
     stream = builder._decoded(index, list(range(200)))
     next(stream)
     time.sleep(0.2)

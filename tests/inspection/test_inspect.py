@@ -94,6 +94,61 @@ def test_strict(bad_photos: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["inspect", str(bad_photos), "--strict", "bomb"]) == 0
     assert main(["inspect", str(bad_photos), "--strict", "all"]) == 1
     assert main(["inspect", str(bad_photos), "--strict", "leeks"]) == 2
+    assert main(["inspect", str(bad_photos), "--strict"]) == 2
+    assert "kinds of findings" in capsys.readouterr().err
+
+
+def test_places_are_told_before_the_work(bad_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Where nothing can be written, or something else would be lost, that is said first, and all stays as it is."""
+    (tmp_path / "table.csv").write_text("path,label,camera\na.jpg,kaki,3\n")
+    (tmp_path / "mine.csv").write_text("path,label,split,group\n")
+    for flag, place, told in [
+        ("--html", tmp_path / "none" / "a.html", "no folder"),
+        ("--json", tmp_path, "a folder"),
+        ("--fix", tmp_path / "good.txt", ".csv"),
+        ("--fix", tmp_path / "table.csv", "no manifest of this command"),
+    ]:
+        assert main(["inspect", str(bad_photos), flag, str(place)]) == 2
+        said = capsys.readouterr()
+        assert flag in said.err and told in said.err and not said.out
+    assert main(["inspect", str(tmp_path / "mine.csv"), "--fix", str(tmp_path / "mine.csv")]) == 2
+    assert "which is the data" in capsys.readouterr().err
+    assert main(["inspect", str(bad_photos), "--fix", str(tmp_path / "mine.csv")]) == 0  # our own may be written again
+    assert main(["inspect", str(bad_photos), "--folds", "1"]) == 2
+
+
+def test_notes_and_names_of_kinds_are_said(bad_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """What the reader noticed stands in the lines and in the JSON, and each finding's kind in brackets."""
+    for picture in (bad_photos / "val" / "plum").iterdir():
+        picture.unlink()
+    assert main(["inspect", str(bad_photos), "--json", str(tmp_path / "a.json")]) == 0
+    assert "note      val has no picture of plum" in (said := capsys.readouterr().out)
+    assert "nearly one colour (uniform)" in said
+    assert "val has no picture of plum, which train has" in json.loads((tmp_path / "a.json").read_text())["notes"]
+
+
+def test_near_copies_of_tiny_pictures_are_not_looked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Digits are alike without being copies: below 32 pixels that is said instead."""
+    for kind, name in enumerate("ab"):
+        (tmp_path / "digits" / name).mkdir(parents=True)
+        for number in range(12):
+            scene(kind, number).resize((28, 28)).save(tmp_path / "digits" / name / f"{number}.png")
+    assert main(["inspect", str(tmp_path / "digits")]) == 0
+    assert "near copies were not looked for: at 28 px" in capsys.readouterr().out
+
+
+def test_a_part_of_a_data_set_by_itself(bad_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Test pictures alone can be inspected and converted; to train on them is a mistake that is told."""
+    (tmp_path / "set").mkdir()
+    (bad_photos / "val").rename(tmp_path / "set" / "test")
+    rows = [f"set/{path.relative_to(tmp_path / 'set')},{path.parent.name},test"
+            for path in sorted((tmp_path / "set").rglob("*.jpg"))]  # fmt: skip
+    (tmp_path / "test.csv").write_text("\n".join(["path,label,split", *rows]), encoding="utf-8")
+    assert main(["inspect", str(tmp_path / "test.csv")]) == 0
+    assert main(["data", "convert", str(tmp_path / "test.csv"), str(tmp_path / "out"), "--to", "shards"]) == 0
+    capsys.readouterr()
+    assert main(["train", str(tmp_path / "test.csv"), "--model", "lenet5", "--size", "28", "--minutes", "1"]) == 2
+    assert "pictures to train on" in capsys.readouterr().err
 
 
 def test_a_training_says_it_too(bad_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -101,7 +156,7 @@ def test_a_training_says_it_too(bad_photos: Path, tmp_path: Path, capsys: pytest
     words = ["train", str(bad_photos), "--model", "lenet5", "--size", "28", "--epochs", "1", "--policy", "light"]
     assert main([*words, "--square", "64", "--out", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
-    assert "found     the same picture under several labels: 2 pictures in 1 sets" in out
+    assert "found     the same picture under several labels: 2 pictures in 1 set:" in out
     assert "found     nearly the same picture in several splits" in out
     assert len(list((tmp_path.parent / "cache0").glob("inspected/*.npz"))) <= 1
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from pictaxa.data.index import index_from_columns
 from pictaxa.inspection.labels import doubt_labels, doubt_pictures, suspect_order
 
 
@@ -37,12 +41,20 @@ def test_right_labels_are_not_doubted():
     assert not suspect_order(probabilities, labels)[1].any()
 
 
+def test_a_poor_judge_says_so(capsys: pytest.CaptureFixture[str]):
+    """A model that agrees with few labels doubts none: most of its doubts would be its own mistakes."""
+    vectors, labels = blobs()
+    columns: dict[str, object] = {
+        "path": [f"{n}.jpg" for n in range(400)], "label": labels, "bytes": labels, "mtime_ns": labels
+    }  # fmt: skip
+    index = index_from_columns(columns, root=Path(), classes=("a", "b", "c", "d"))
+    guesses = np.random.default_rng(0).permutation(soft(vectors, 4))
+    assert not list(doubt_labels(index, np.arange(400), guesses))
+    assert "no label is doubted" in capsys.readouterr().out
+
+
 def test_findings_name_rows_and_reasons():
     """By rows of the index, with what it would be and how sure that is."""
-    from pathlib import Path
-
-    from pictaxa.data.index import index_from_columns
-
     vectors, labels = blobs()
     vectors[7] = 40  # unlike anything
     wrong = labels.copy()

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from pictaxa.cli import main
 from pictaxa.run import open_run
+from pictaxa.training.interrupts import interrupt_flag
 
 Make = Callable[..., Path]
 
@@ -48,7 +49,25 @@ def log_without_times(run: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "flags",
     [
-        pytest.param(("--model", "lenet5", "--size", "28", "--batch-size", "8"), id="lenet5-sgd"),
+        pytest.param(
+            (
+                "--model",
+                "lenet5",
+                "--size",
+                "28",
+                "--batch-size",
+                "8",
+                "--sampling",
+                "balanced",
+                "--augment",
+                "trivial_augment=0.5",
+                "mixup=0.3",
+                "cutmix=0.3",
+                "erasing=0.5",
+                "noise=0.1",
+            ),
+            id="lenet5-sgd",
+        ),
         pytest.param(
             ("--model", "resnet_lite", "--size", "32", "--batch-size", "8", "--optimizer", "adamw"),
             id="resnet_lite-adamw",
@@ -72,6 +91,16 @@ def test_killed_and_resumed_is_bitwise_the_unbroken_run(tmp_path: Path, make_pho
     assert same_weights(whole, broken)
     assert log_without_times(whole) == log_without_times(broken)
     assert (whole / "metrics.json").read_text() == (broken / "metrics.json").read_text()
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    """The first sets the flag, the second raises; afterwards Ctrl-C is what it was before."""
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interrupt_flag() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted.is_set()
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_ctrl_c_keeps_everything_and_says_how_to_go_on(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]):
@@ -168,9 +197,18 @@ def test_resuming_notices_changed_pictures(
     assert "started with" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("flags", [("--class-weights", "balanced"), ("--average", "0"), ("--optimizer", "adam")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--class-weights", "balanced"),
+        ("--sampling", "balanced"),
+        ("--average", "0"),
+        ("--optimizer", "adam"),
+        ("--policy", "light", "--augment", "trivial_augment=0.3", "mixup=0.3", "erasing=0.3", "noise=0.05"),
+    ],
+)
 def test_every_way_of_training_learns(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], flags: tuple[str, ...]):
-    """Class weights, no averaging and another optimizer all learn three colours from an uneven set."""
+    """Class weights, balanced epochs, no averaging, another optimizer, mixtures: all learn three colours."""
     data = make_photos(tmp_path / "photos", {"a": 30, "b": 10, "c": 8})
     words = ["train", str(data), *tiny, "--epochs", "8", *flags, "--out", str(tmp_path / "run")]
     words += ["--rate", "0.005" if "adam" in flags else "0.03"]

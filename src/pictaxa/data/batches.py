@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .cache import PixelCache
+from .fetching import MOST_OPEN
+from .squares import Squares
 
 
 @dataclass(frozen=True)
@@ -20,16 +21,60 @@ class Batch:
     labels: torch.Tensor  # (N,) int64
     rows: np.ndarray  # (N,) int64, on the host: randomness is a function of them
     aspects: np.ndarray  # (N,) float32: width / height
+    turns: np.ndarray  # (N,) int64: how often each row came before in its epoch
 
 
-def epoch_order(rows: np.ndarray, epoch: int, *, seed: int, batch_size: int) -> list[np.ndarray]:
+def epoch_order(
+    rows: np.ndarray,
+    epoch: int,
+    *,
+    seed: int,
+    batch_size: int,
+    balance: np.ndarray | None = None,
+    files: np.ndarray | None = None,
+) -> list[np.ndarray]:
     """The batches of an epoch as row numbers: a permutation that only (seed, epoch) decides, in nearly equal parts.
 
-    Nearly equal parts rather than a small rest: batch statistics of a few pictures would be noise.
+    Nearly equal parts rather than a small rest: batch statistics of a few pictures would be noise. With `balance`, the
+    labels of these rows (n,), every class comes equally often: pictures of rare classes several times. With `files`,
+    the file of every row of the index, no more than MOST_OPEN are read from at any time of the epoch.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(rows)
+    chosen = rows if balance is None else _equal_classes(rows, balance, epoch, seed=seed)
+    order = np.random.default_rng([seed, epoch]).permutation(chosen)
+    if files is not None:
+        # Files in a random order, a few of them together in a random order: as WebDataset shuffles shards.
+        turn = np.random.default_rng([seed, epoch]).permutation(files.max() + 1) // MOST_OPEN
+        order = order[np.argsort(turn[files[order]], kind="stable")]
     parts = max(1, -(-len(order) // batch_size))
     return np.array_split(order, parts)
+
+
+def _equal_classes(rows: np.ndarray, labels: np.ndarray, epoch: int, *, seed: int) -> np.ndarray:
+    """As many rows, each class' share of them the next in its endless row of permutations."""
+    present = np.unique(labels)
+    share = -(-len(rows) // len(present))
+    chosen = []
+    for label in present:
+        own = rows[labels == label]
+        start, end = epoch * share, (epoch + 1) * share
+        passes = range(start // len(own), -(-end // len(own)))
+        endless = np.concatenate([np.random.default_rng([seed, int(label), turn]).permutation(own) for turn in passes])
+        begin = start - passes[0] * len(own)
+        chosen.append(endless[begin : begin + share])
+    whole = np.concatenate(chosen)
+    return np.random.default_rng([seed, epoch, len(rows)]).permutation(whole)[: len(rows)]
+
+
+def count_turns(order: list[np.ndarray]) -> list[np.ndarray]:
+    """For each row of an epoch's batches, how often it came before."""
+    if not order:
+        return []
+    rows = np.concatenate(order)
+    places = np.argsort(rows, kind="stable")
+    firsts = np.flatnonzero(np.diff(rows[places], prepend=-1))
+    turns = np.empty(len(rows), dtype=np.int64)
+    turns[places] = np.arange(len(rows)) - np.repeat(firsts, np.diff(firsts, append=len(rows)))
+    return np.split(turns, np.cumsum([len(batch) for batch in order])[:-1])
 
 
 def in_order(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -38,12 +83,14 @@ def in_order(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 
 def read_batches(
-    cache: PixelCache, batches: list[np.ndarray], *, labels: np.ndarray, device: torch.device
+    cache: Squares, batches: list[np.ndarray], *, labels: np.ndarray, device: torch.device, first: int = 0
 ) -> Iterator[Batch]:
-    """The batches' pictures, each read from the memory map while the one before it is being worked on.
+    """The batches' pictures from batch `first` on, each read from the memory map while the one before it is worked on.
 
     `labels` is (rows of the index,) int64.
     """
+    turns = count_turns(batches)[first:]
+    batches = batches[first:]
 
     def read(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         planes = np.ascontiguousarray(cache.read(rows).transpose(0, 3, 1, 2))
@@ -64,4 +111,5 @@ def read_batches(
                 labels=targets.to(device, non_blocking=True),
                 rows=rows,
                 aspects=cache.aspects[rows],
+                turns=turns[number],
             )

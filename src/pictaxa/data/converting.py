@@ -56,6 +56,10 @@ def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingC
     """
     if out.exists():
         raise DataError("a new folder to write into", found=f"{str(out)!r}, which is there", fix="Name another.")
+    if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
+        raise DataError(
+            "a folder beside the pictures", found=f"{str(out)!r}, which is among them", fix="Name one outside."
+        )
     index = read_data(source, reading)
     if to == "folders":
         _check_names(index)

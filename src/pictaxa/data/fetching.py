@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -43,11 +44,13 @@ def open_pictures(file: Path) -> PictureFile:
 
 
 class Fetcher:
-    """Gives an Index's pictures; keeps a few files open, and closes them at the end of a `with`."""
+    """Gives an Index's pictures, to several threads at once; keeps a few files open until the end of a `with`."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
         self.open: OrderedDict[Path, PictureFile] = OrderedDict()  # the newest last
+        self.readers: Counter[Path] = Counter()  # of each, how many threads read from it now
+        self.broken: dict[Path, Exception] = {}  # opening them once was enough
         self.lock = threading.Lock()
 
     def fetch(self, row: int) -> Picture:
@@ -56,7 +59,8 @@ class Fetcher:
         if not inside:
             return read_file(file)
         try:
-            return self._opened(file).fetch(inside)
+            with self._opened(file) as pictures:
+                return pictures.fetch(inside)
         except PictureError as error:
             raise PictureError(self.name(row), error.reason) from None
         except PictaxaError as error:
@@ -70,15 +74,28 @@ class Fetcher:
         """Where the picture is, in words."""
         return str(self.index.root / self.index.name(row))
 
-    def _opened(self, file: Path) -> PictureFile:
+    @contextmanager
+    def _opened(self, file: Path) -> Iterator[PictureFile]:
         with self.lock:
-            if file in self.open:
-                self.open.move_to_end(file)
-            else:
-                self.open[file] = open_pictures(file)
-            if len(self.open) > MOST_OPEN:  # whoever reads from it now keeps it alive
-                self.open.popitem(last=False)
-            return self.open[file]
+            if file in self.broken:
+                raise self.broken[file]
+            if file not in self.open:
+                try:
+                    self.open[file] = open_pictures(file)
+                except Exception as error:
+                    self.broken[file] = error
+                    raise
+            self.open.move_to_end(file)
+            self.readers[file] += 1
+            pictures = self.open[file]
+        try:
+            yield pictures
+        finally:
+            with self.lock:
+                self.readers[file] -= 1
+                idle = [other for other in self.open if not self.readers[other]]
+                for other in idle[: max(0, len(self.open) - MOST_OPEN)]:
+                    self.open.pop(other).close()
 
     def close(self) -> None:
         """Close all files."""

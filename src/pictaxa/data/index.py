@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -76,6 +77,15 @@ class Index:
         name, inside = self.name(row), self.table.column("inside")[int(row)].as_py()
         return self.root / (name.removesuffix(f"#{inside}") if inside else name), inside
 
+    def files(self) -> np.ndarray | None:
+        """(rows,) int64: the how-manieth file a row's picture is in; None when each is a file of its own."""
+        paths, inside = self.column("path"), self.column("inside")
+        if not inside.any():
+            return None
+        holders = [path[: len(path) - len(name) - 1] for path, name in zip(paths, inside, strict=True)]
+        numbers: np.ndarray = pa.array(holders).dictionary_encode().indices.to_numpy().astype(np.int64)
+        return numbers
+
     def set_aside(self) -> list[tuple[str, str]]:
         """(relative path, problem) of every picture that is not used."""
         paths, problems = self.column("path"), self.column("problem")
@@ -95,9 +105,9 @@ class Index:
         return replace(self, notes=self.notes + notes)
 
 
-def index_from_columns(columns: dict[str, object], *, root: Path, classes: tuple[str, ...]) -> Index:
-    """An Index from columns of equal length; those that BLANK has may be absent."""
-    rows = len(columns["path"])  # type: ignore[arg-type]  # numpy's and Arrow's arrays, and lists
+def index_from_columns(columns: dict[str, Any], *, root: Path, classes: tuple[str, ...]) -> Index:
+    """An Index from columns (lists, numpy's or Arrow's arrays) of equal length; those that BLANK has may be absent."""
+    rows = len(columns["path"])
     whole = {
         field.name: columns[field.name] if field.name in columns else pa.repeat(BLANK[field.name], rows)
         for field in SCHEMA

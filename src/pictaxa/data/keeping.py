@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .cache import ABOUT
+from .cache_folder import ABOUT
 
 # Folders of the cache that are not decoded pictures: name -> what they hold.
 OTHERS = {

@@ -26,6 +26,7 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
+MOST_DIGITS = 1000  # of a number in a name; Python makes no number of very many
 Column: TypeAlias = Any  # Sequence, numpy's or Arrow's array, of which mypy knows nothing
 
 
@@ -54,6 +55,8 @@ def index_of(listing: Listing, classes: tuple[str, ...] | None = None) -> Index:
     names = _normalised(pa.array(listing.labels, type=pa.string()))
     splits = pa.array(pa.repeat("", rows) if listing.splits is None else listing.splits, type=pa.string())
     for_training = pc.is_in(splits, value_set=pa.array(["", "train"]))
+    if not pc.any(for_training).as_py():  # a part of a data set by itself; whoever trains on it says what is missing
+        for_training = pc.is_valid(splits)
     notes = list(listing.notes)
     source, split_of = "the run", {"": "the folder"}
     if classes is None:
@@ -71,7 +74,9 @@ def index_of(listing: Listing, classes: tuple[str, ...] | None = None) -> Index:
 def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """A sort key with numbers by value: 2 before 10."""
     parts = re.split(r"(\d+)", name.casefold())
-    key = [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+    key = [
+        (0, int(part), "") if part.isdecimal() and len(part) <= MOST_DIGITS else (1, 0, part) for part in parts if part
+    ]
     return key, name
 
 
@@ -81,13 +86,20 @@ def split_of_name(name: str) -> str | None:
     return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
 
 
-def file_status(path: Path) -> tuple[int, int, str]:
+def file_status(path: Path | os.DirEntry[str]) -> tuple[int, int, str]:
     """Bytes, time of the last change in ns, and the problem, "" when there is none."""
     try:
         status = path.stat()
         return status.st_size, status.st_mtime_ns, ""
-    except OSError as error:
-        return 0, 0, f"unreadable: {error.strerror or error}"
+    except (OSError, ValueError) as error:  # a name with a zero in it is the latter
+        return 0, 0, f"unreadable: {getattr(error, 'strerror', '') or error}"
+
+
+def of_file(file: Path, rows: int) -> dict[str, Column]:
+    """The columns that are the same for all pictures within a file: its bytes and the time of its last change."""
+    size_bytes, mtime_ns, _ = file_status(file)
+    values = {"bytes": size_bytes, "mtime_ns": mtime_ns}
+    return {name: pa.repeat(pa.scalar(value, pa.int64()), rows) for name, value in values.items()}
 
 
 def some(names: Sequence[str], *, at_most: int = 5) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..download import fetch
-from ..errors import DataError, FetchError, MissingExtraError
+from ..errors import DataError, FetchError
+from ..extras import need
 from ..progress import say
 
 HUGGING_FACE = "hf:"  # names that begin so are of the Hugging Face hub
@@ -121,12 +122,7 @@ def fetch_hugging_face(name: str, cache: Path) -> Path:
     folder = cache / "data" / "hf" / name.replace("/", "--")
     if folder.is_dir():
         return folder
-    try:
-        import datasets
-    except ImportError:
-        raise MissingExtraError(
-            "the datasets library", found="none", fix="Install it: pip install 'pictaxa[datasets]'."
-        ) from None
+    datasets = need("datasets", extra="datasets")
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

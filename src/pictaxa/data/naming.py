@@ -28,7 +28,7 @@ def read_names(file: Path) -> dict[str, str]:
         text = file.read_text(encoding="utf-8-sig")
         is_json = file.suffix.lower() == ".json"
         names = _from_json(json.loads(text)) if is_json else _from_lines(text.splitlines())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError("names of classes", found=f"{str(file)!r}: {error}", fix="Change --class-names.") from None
     if not names:
         raise DataError(

@@ -14,7 +14,7 @@ import pyarrow as pa
 from ..config import ReadingConfig
 from ..errors import DataError, PictureError
 from ..pictures import is_picture, measure
-from .cache import default_cache_root
+from .cache_folder import default_cache_root
 from .fetching import Fetcher
 from .index import Index
 from .layouts import arrays, cifar, folders, idx, manifests, parquet, shards
@@ -86,7 +86,7 @@ def find_files(place: str | Path) -> list[Path]:
     text = str(path)
     if path.exists() or not WORDS.search(text):
         return [path]
-    found = [Path(match) for word in expand_braces(text) for match in (sorted(glob.glob(word)) or [word])]  # noqa: PTH207  # a whole path
+    found = [Path(match) for word in expand_braces(text) for match in (sorted(glob.glob(word)) or [word])]  # noqa: PTH207  # Path.glob takes no pattern that begins at the root
     missing = [str(path) for path in found if not path.exists()]
     if missing:
         raise DataError(f"files like {text!r}", found=f"nothing at {some(missing)}", fix="Check the pattern.")

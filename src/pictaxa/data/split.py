@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..errors import DataError
 from .index import Index
@@ -17,13 +20,14 @@ NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class Unit:
+class Units:
     """Pictures that stay together: identical ones, those of a group, and those that are alike."""
 
-    key: str  # of its content alone
-    rows: tuple[int, ...]
-    labels: frozenset[int]
-    contradicts: bool  # whether one picture stands in it under two labels
+    of: np.ndarray  # (pool,) int64: the unit of each of the pool's rows
+    sizes: np.ndarray  # (units,) int64: pictures
+    keys: list[str]  # of each unit, of its content alone
+    labels: np.ndarray  # (n, 2) int64: label and unit, once for every label that stands in a unit
+    contradict: np.ndarray  # (units,) bool: whether one picture stands in it under two labels
 
 
 def split_index(
@@ -50,99 +54,133 @@ def split_index(
     _check_pool(index, pool=pool)
     units = find_units(index, pool, alike=alike)
     by_class = _ordered(units, seed=seed)
-    chosen = _share(by_class, val_fraction) if fold is None else _part(by_class, fold)
-    splits[pool] = "train"
-    splits[[row for unit in chosen for row in unit.rows]] = "val"
+    chosen = _share(by_class, units, val_fraction) if fold is None else _part(by_class, units, fold)
+    splits[pool] = np.where(chosen[units.of], "val", "train")
     splits[splits == ""] = "train"  # the ones set aside: `usable` keeps them out
     split = index.with_columns({"split": splits})
     _check_each_class_can_train(split)
     return split
 
 
-def find_units(index: Index, pool: np.ndarray, *, alike: np.ndarray = NO_PAIRS) -> list[Unit]:
+def find_units(index: Index, pool: np.ndarray, *, alike: np.ndarray = NO_PAIRS) -> Units:
     """The pool's rows in units, by content, by group and by the pairs of rows that are alike."""
-    hashes, groups, labels = index.column("hash"), index.column("group"), index.labels
-    above = np.arange(len(index))  # union-find: each row points towards its unit's first
+    labels, hashes, groups = index.labels[pool], _column(index, "hash", pool), _column(index, "group", pool)
+    content, together = _codes(hashes), _codes(groups)
+    grouped = pc.not_equal(groups, "").to_numpy(zero_copy_only=False)
+    joined = content
+    if grouped.any():
+        # A node for every content, then one for every group; a grouped picture is the line between its two.
+        nodes = int(content.max()) + 1 + together
+        count = int(nodes.max()) + 1
+        lines = coo_array((np.ones(grouped.sum()), (content[grouped], nodes[grouped])), shape=(count, count))
+        joined = connected_components(lines, directed=False)[1][content]
+    of = _join_alike(joined, pool, rows=len(index), alike=alike)
+    sizes = np.bincount(of)
+    words = pc.if_else(pc.equal(groups, ""), hashes, groups).dictionary_encode()
+    rank = np.empty(len(words.dictionary), dtype=np.int64)
+    in_order = pc.sort_indices(words.dictionary).to_numpy()
+    rank[in_order] = np.arange(len(rank))
+    least = _least(of, rank[words.indices.to_numpy()])
+    low, high = _least(content, labels), -_least(content, -labels)
+    contradict = np.zeros(len(sizes), dtype=bool)
+    contradict[of[(low != high)[content]]] = True
+    keys = words.dictionary.take(pa.array(in_order[least])).to_pylist()
+    return Units(of, sizes, keys, np.unique(np.stack([labels, of], axis=1), axis=0), contradict)
 
-    def first(row: int) -> int:
-        while above[row] != row:
-            above[row] = above[above[row]]
-            row = above[row]
-        return row
 
-    owners: dict[str, int] = {}
-    for row in map(int, pool):
-        for word in (f"hash {hashes[row]}", f"group {groups[row]}" if groups[row] else ""):
-            if word:
-                above[first(row)] = first(owners.setdefault(word, row))
-    inside, sizes = set(map(int, pool)), Counter(first(row) for row in map(int, pool))
-    for one, other in alike.tolist():
-        if one not in inside or other not in inside:
-            continue
+def _column(index: Index, name: str, rows: np.ndarray) -> pa.Array:
+    return index.table[name].take(pa.array(rows)).combine_chunks()
+
+
+def _codes(words: pa.Array) -> np.ndarray:
+    """A number for each different word."""
+    codes: np.ndarray = words.dictionary_encode().indices.to_numpy().astype(np.int64)
+    return codes
+
+
+def _least(numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The least value of each number from 0 on."""
+    least = np.full(numbers.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(least, numbers, values)
+    return least
+
+
+def _join_alike(units: np.ndarray, pool: np.ndarray, *, rows: int, alike: np.ndarray) -> np.ndarray:
+    """(pool,) units, with those joined that hold pictures that are alike, numbered from 0 on."""
+    place = np.full(rows, -1)
+    place[pool] = np.arange(len(pool))
+    pairs = place[alike]
+    above = list(range(int(units.max()) + 1))  # union-find: each unit points towards its first
+    sizes = np.bincount(units).tolist()
+
+    def first(unit: int) -> int:
+        while above[unit] != unit:
+            above[unit] = above[above[unit]]
+            unit = above[unit]
+        return unit
+
+    for one, other in units[pairs[(pairs >= 0).all(axis=1)]].tolist():
         low, high = first(one), first(other)
         # Likeness leads on from picture to picture; a unit that takes in a whole class says no more.
         if low != high and sizes[low] + sizes[high] <= MOST_ALIKE:
             above[low] = high
             sizes[high] += sizes[low]
-    members: dict[int, list[int]] = defaultdict(list)
-    for row in map(int, pool):
-        members[first(row)].append(row)
-    units = []
-    for rows in members.values():
-        seen: dict[str, int] = {}
-        contradicts = any(seen.setdefault(hashes[row], labels[row]) != labels[row] for row in rows)
-        key = min(groups[row] or hashes[row] for row in rows)
-        units.append(Unit(key, tuple(rows), frozenset(int(labels[row]) for row in rows), contradicts))
-    return units
+    firsts = np.array([first(unit) for unit in range(len(above))]) if len(pairs) else np.array(above)
+    numbered: np.ndarray = np.unique(firsts[units], return_inverse=True)[1]
+    return numbered
 
 
-def _ordered(units: list[Unit], *, seed: int) -> dict[int, list[Unit]]:
+def _ordered(units: Units, *, seed: int) -> dict[int, np.ndarray]:
     """Label -> its units in an order that seed and content alone decide; one of several labels stands under each.
 
     Identical pictures under two labels: one label is wrong, and such a unit must not judge the model.
     """
-    by_class: dict[int, list[Unit]] = defaultdict(list)
-    for unit in units:
-        if not unit.contradicts:
-            for label in unit.labels:
-                by_class[label].append(unit)
+    digests = b"".join(hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=16).digest() for key in units.keys)
+    high, low = np.frombuffer(digests, dtype=">u8").reshape(-1, 2).T
+    labels, numbers = units.labels[~units.contradict[units.labels[:, 1]]].T
+    order = np.lexsort((low[numbers], high[numbers], labels))
+    present, starts = np.unique(labels[order], return_index=True)
+    return dict(zip(present.tolist(), np.split(numbers[order], starts[1:]), strict=True))
+
+
+def _share(by_class: dict[int, np.ndarray], units: Units, val_fraction: float) -> np.ndarray:
+    """(units,) bool: the first of each class' order, until its share is reached; the last always stays in training."""
+    chosen = np.zeros(len(units.sizes), dtype=bool)
     for own in by_class.values():
-        own.sort(key=lambda unit: hashlib.blake2b(f"{seed}:{unit.key}".encode(), digest_size=16).digest())
-    return dict(sorted(by_class.items()))
-
-
-def _share(by_class: dict[int, list[Unit]], val_fraction: float) -> set[Unit]:
-    """The first of each class' order, until its share is reached; the last always stays in training."""
-    chosen: set[Unit] = set()
-    for units in by_class.values():
-        wanted = max(1, round(sum(len(unit.rows) for unit in units) * val_fraction))
-        taken = sum(len(unit.rows) for unit in units if unit in chosen)
-        for unit in units[:-1]:
+        wanted = max(1, round(int(units.sizes[own].sum()) * val_fraction))
+        taken = int(units.sizes[own[chosen[own]]].sum())
+        for unit in own[:-1]:
             if taken >= wanted:
                 break
-            if unit not in chosen:
-                chosen.add(unit)
-                taken += len(unit.rows)
+            if not chosen[unit]:
+                chosen[unit] = True
+                taken += units.sizes[unit]
     return chosen
 
 
-def _part(by_class: dict[int, list[Unit]], fold: tuple[int, int]) -> set[Unit]:
-    """The i-th of K equal parts of each class' order, by pictures; a unit of several classes counts with its first."""
+def _part(by_class: dict[int, np.ndarray], units: Units, fold: tuple[int, int]) -> np.ndarray:
+    """(units,) bool: the i-th of K equal parts of each class' order, by pictures; a unit of several classes counts
+    with its first.
+    """
     number, parts = fold
-    chosen: set[Unit] = set()
-    for label, units in by_class.items():
-        own = [unit for unit in units if min(unit.labels) == label]
-        ends = np.cumsum([len(unit.rows) for unit in own])
-        for unit, end in zip(own, ends, strict=True):
-            middle = end - len(unit.rows) / 2
-            if int(middle * parts / ends[-1]) == number - 1:
-                chosen.add(unit)
+    chosen = np.zeros(len(units.sizes), dtype=bool)
+    first_label = _least(units.labels[:, 1], units.labels[:, 0])
+    for label, units_in_order in by_class.items():
+        own = units_in_order[first_label[units_in_order] == label]
+        if len(own):
+            ends = np.cumsum(units.sizes[own])
+            middles = ends - units.sizes[own] / 2
+            chosen[own[(middles * parts / ends[-1]).astype(int) == number - 1]] = True
     return chosen
 
 
 def _check_pool(index: Index, *, pool: np.ndarray) -> None:
-    hashes, labels = index.column("hash"), index.labels
-    distinct = [len(set(hashes[pool[labels[pool] == label]])) for label in range(len(index.classes))]
+    if not len(pool):
+        raise DataError(
+            "pictures to train on", found="only others, for validation or test", fix="Give the whole data set."
+        )
+    content = np.stack([index.labels[pool], _codes(_column(index, "hash", pool))], axis=1)
+    distinct = np.bincount(np.unique(content, axis=0)[:, 0], minlength=len(index.classes)).tolist()
     few = [f"{name!r} has {count}" for name, count in zip(index.classes, distinct, strict=True) if count < 2]
     if few:
         raise DataError(

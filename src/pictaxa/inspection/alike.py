@@ -15,7 +15,7 @@ asked for as it is and mirrored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -98,7 +98,15 @@ def crop_views(thumbs: torch.Tensor, crops: torch.Tensor) -> torch.Tensor:
     return F.avg_pool2d(sampled, THUMB // VIEW)[:, 0]
 
 
-def find_alike(thumbs: np.ndarray) -> list[Pair]:
+# Called with (what is done, how often it was done, how often in all).
+Told = Callable[[str, int, int], None]
+
+
+def tell_nobody(stage: str, done: int, total: int) -> None:
+    """Say nothing."""
+
+
+def find_alike(thumbs: np.ndarray, told: Told = tell_nobody) -> list[Pair]:
     """Pairs of alike pictures among (N, 64, 64) uint8 thumbnails, each once, surest first.
 
     Equal ones are better told apart before: of very many the time grows with the square.
@@ -106,14 +114,14 @@ def find_alike(thumbs: np.ndarray) -> list[Pair]:
     kept = torch.cat([_kept_sketches(part) for part in _blocks(thumbs)] or [torch.empty(0, 1, 1)])  # (N, crops, D)
     filled = np.flatnonzero((kept[:, 0].norm(dim=1) > 0.5).numpy())  # others have nothing in them
     if len(filled) < len(thumbs):
-        pairs = find_alike(thumbs[filled]) if len(filled) > 1 else []
+        pairs = find_alike(thumbs[filled], told) if len(filled) > 1 else []
         return [replace(pair, first=int(filled[pair.first]), second=int(filled[pair.second])) for pair in pairs]
     if len(thumbs) < 2:
         return []
-    plain = _candidates(kept[:, 0], kept)
-    mirrored = _candidates(kept[:, 0] * _mirror(COARSE), kept)
+    plain = _candidates(kept[:, 0], kept, told=told, first=0)
+    mirrored = _candidates(kept[:, 0] * _mirror(COARSE), kept, told=told, first=TABLES)
     is_mirrored = np.repeat([False, True], [len(plain), len(mirrored)])
-    return _proved(thumbs, np.concatenate([plain, mirrored]), is_mirrored)
+    return _proved(thumbs, np.concatenate([plain, mirrored]), is_mirrored, told=told)
 
 
 def _blocks(thumbs: np.ndarray) -> Iterator[torch.Tensor]:
@@ -127,17 +135,18 @@ def _kept_sketches(thumbs: torch.Tensor) -> torch.Tensor:
     return torch.stack([sketch(view, count=COARSE, power=COARSE_WEIGHT) for view in views], dim=1)
 
 
-def _candidates(asked: torch.Tensor, kept: torch.Tensor) -> np.ndarray:
+def _candidates(asked: torch.Tensor, kept: torch.Tensor, *, told: Told, first: int) -> np.ndarray:
     """(M, D) and (N, crops, D) of length one -> (n, 3) int64: row asked for, row found, crop that was alike.
 
-    For each pair of rows the crop that is most alike, and no row with itself.
+    For each pair of rows the crop that is most alike, and no row with itself. `first` tables were asked before.
     """
     rows, crops, width = kept.shape
     flat = kept.reshape(-1, width)
     bits = int(np.ceil(np.log2(rows))) + 4
     draws = torch.Generator().manual_seed(0)
     found: list[np.ndarray] = []
-    for _ in range(TABLES):
+    for table in range(TABLES):
+        told("near copies, looking up", first + table, 2 * TABLES)
         planes = torch.randn(width, bits, generator=draws)
         # Halves of the pictures, not of the space: where all resemble each other the space's halves tell nothing.
         middle = (kept[:: max(1, rows // SAMPLE), 0] @ planes).median(dim=0).values
@@ -156,9 +165,9 @@ def _candidates(asked: torch.Tensor, kept: torch.Tensor) -> np.ndarray:
     likeness = _cosines(asked, flat, matches[:, 0], matches[:, 1] * crops + matches[:, 2])
     order = np.lexsort((-likeness, matches[:, 1], matches[:, 0]))
     matches = matches[order]
-    first = np.ones(len(matches), dtype=bool)
-    first[1:] = (matches[1:, :2] != matches[:-1, :2]).any(axis=1)
-    return _nearest(matches[first], likeness[order][first])
+    best = np.ones(len(matches), dtype=bool)
+    best[1:] = (matches[1:, :2] != matches[:-1, :2]).any(axis=1)
+    return _nearest(matches[best], likeness[order][best])
 
 
 def _nearest(matches: np.ndarray, likeness: np.ndarray) -> np.ndarray:
@@ -211,10 +220,11 @@ def _cosines(asked: torch.Tensor, flat: torch.Tensor, rows: np.ndarray, entries:
 STEPS = torch.tensor([(z, x, y) for z in (-1, 0, 1) for x in (-1, 0, 1) for y in (-1, 0, 1)]) * 0.025
 
 
-def _likeness(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray, *, fitted: bool) -> np.ndarray:
+def _likeness(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray, *, fitted: bool, told: Told) -> np.ndarray:
     """(n, 3) candidates -> (n,) how alike they are, with the crop as it is or fitted."""
     best = np.empty(len(pairs), dtype=np.float32)
     for start in range(0, len(pairs), BLOCK // 4):
+        told("near copies, fitting" if fitted else "near copies, comparing", start, len(pairs))
         part = slice(start, start + BLOCK // 4)
         asked = torch.from_numpy(thumbs[pairs[part, 0]]).float()
         found = torch.from_numpy(thumbs[pairs[part, 1]]).float()
@@ -262,9 +272,9 @@ def _fine(thumbs: torch.Tensor) -> torch.Tensor:
     return sketch(F.avg_pool2d(thumbs[:, None], THUMB // VIEW)[:, 0], count=FINE, power=FINE_WEIGHT)
 
 
-def _proved(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray) -> list[Pair]:
+def _proved(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray, *, told: Told) -> list[Pair]:
     """Of the candidates those that are alike; only the nearest few of each row are fitted, which takes most time."""
-    roughly = _likeness(thumbs, pairs, mirrored, fitted=False)
+    roughly = _likeness(thumbs, pairs, mirrored, fitted=False, told=told)
     order = np.lexsort((-roughly, pairs[:, 0]))
     rows = pairs[order, 0]
     rank = np.arange(len(rows)) - np.searchsorted(rows, rows, "left")
@@ -274,7 +284,7 @@ def _proved(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray) -> list
     near = order[(rank < FITTED) & (roughly[order] >= ROUGHLY)]
     pairs, mirrored, likeness = pairs[near], mirrored[near], roughly[near]
     unsure = likeness < SURELY
-    likeness[unsure] = _likeness(thumbs, pairs[unsure], mirrored[unsure], fitted=True)
+    likeness[unsure] = _likeness(thumbs, pairs[unsure], mirrored[unsure], fitted=True, told=told)
     crowd = np.minimum(crowd, _usual_distances(thumbs))
     furthest = np.minimum(1 - ALIKE, STANDS_OUT * np.minimum(crowd[pairs[:, 0]], crowd[pairs[:, 1]]))
     best: dict[tuple[int, int], Pair] = {}

@@ -76,7 +76,7 @@ def _copies(facts: Facts) -> Iterator[Finding]:
 def _near_copies(facts: Facts) -> Iterator[Finding]:
     hashes = facts.index.column("hash")
     pairs = [p for p in facts.pairs or () if hashes[p.first] != hashes[p.second]]
-    notes = {row: f"alike to {p.likeness:.0%}{', mirrored' * p.mirrored}" for p in pairs for row in (p.first, p.second)}
+    notes = {row: f"{p.likeness:.0%} alike{', mirrored' * p.mirrored}" for p in pairs for row in (p.first, p.second)}
     sets = connected([(pair.first, pair.second) for pair in pairs])
     kinds = ("near-contradiction", "near-leak", "near-duplicate")
     for finding in _by_consequence(facts, sets, kinds=kinds):
@@ -114,7 +114,7 @@ def _by_consequence(facts: Facts, sets: list[tuple[int, ...]], *, kinds: tuple[s
     for kind in kinds:
         if own := found.get(kind):
             rows = tuple(row for members in own for row in members)
-            text = f"{_pictures(len(rows))} in {len(own)} sets: {_names(facts, rows)}"
+            text = f"{_pictures(len(rows))} in {len(own)} set{'s' if len(own) > 1 else ''}: {_names(facts, rows)}"
             yield Finding(kind, text, rows=rows, sets=tuple(own))
 
 
@@ -145,7 +145,8 @@ def _shapes(facts: Facts) -> Iterator[Finding]:
     for kind, values, limit in (("size", sides, FAR_SIZE), ("aspect", aspects, FAR_ASPECT)):
         away = np.abs(np.log(values / np.median(values)))
         yield from _worst(facts, kind, rows, away, limit=np.log(limit), notes=shapes)
-    if facts.size is not None:
+    # That all are so small is a choice of --size, and no fault of any of them.
+    if facts.size is not None and np.median(np.maximum(width, height)) >= FAR_BELOW * facts.size:
         yield from _worst(facts, "tiny", rows, -np.maximum(width, height), limit=-FAR_BELOW * facts.size, notes=shapes)
 
 

@@ -45,7 +45,7 @@ KINDS: dict[str, Kind] = {
     "rotated": Kind("stored turned, to be turned upright by EXIF", "They are turned; other programs may not do it."),
     "imbalance": Kind("classes of very different size", "--class-weights balanced counts rare ones more."),
     "small": Kind("classes with very few pictures", "Add pictures: figures about them are guesses."),
-    "label": Kind("labels that are most likely wrong", "Look at them first."),
+    "label": Kind("labels that the model contradicts", "The surest stand first: look at them, some will be right."),
     "outlier": Kind("unlike the others of their class", "Check the label and the picture."),
     "stranger": Kind("of no class, by the model", "They may belong to none."),
 }

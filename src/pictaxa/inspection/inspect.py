@@ -17,13 +17,14 @@ import numpy as np
 import torch
 
 from ..config import ReadingConfig
-from ..data.cache import CacheSpec, PixelCache, build_cache
+from ..data.cache import build_cache
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import read_data, survey
+from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, PictureError, close_matches
 from ..pictures import Header, examine
-from ..progress import CountProgress, DecodeProgress
+from ..progress import CountProgress, DecodeProgress, StageProgress
 from .alike import Pair, find_alike, thumbnails
 from .checks import Facts, check
 from .findings import KINDS, Finding, dropped_rows
@@ -31,7 +32,8 @@ from .quality import Quality, measure_quality
 
 SIDE = 160  # of the squares that are looked at, pixels
 BLOCK = 32  # pictures measured at a time: few enough for a processor's cache
-VERSION = 1  # of what is remembered: raise it when the same squares give other pairs or numbers
+LEAST_SIDE = 32  # pixels: below it (digits) pictures are alike without being copies
+VERSION = 2  # of what is remembered: raise it when the same squares give other pairs or numbers
 QUALITIES = ("brightness", "contrast", "sharpness", "colour")
 
 
@@ -40,7 +42,7 @@ class Inspection:
     """What was looked at, and what was found."""
 
     index: Index
-    cache: PixelCache
+    cache: Squares
     findings: list[Finding]
     seconds: float = 0.0
 
@@ -58,18 +60,20 @@ def inspect_data(
     with DecodeProgress() as progress:
         cache, index = build_cache(index, spec, root=root, threads=threads, progress=progress)
     pairs, quality = look(index, cache, root=root)
+    if cache.side < LEAST_SIDE:
+        index = index.with_notes(f"near copies were not looked for: at {cache.side} px too much is alike")
     headers = read_headers(index, threads=threads)
     facts = Facts(index, pairs, quality, headers, looked=np.flatnonzero(index.usable), side=cache.side, size=size)
     return Inspection(index, cache, check(facts))
 
 
-def look(index: Index, cache: PixelCache, *, root: Path) -> tuple[tuple[Pair, ...], Quality]:
+def look(index: Index, cache: Squares, *, root: Path) -> tuple[tuple[Pair, ...], Quality]:
     """Pairs of usable rows that are alike, and the usable rows' Quality; remembered in the folder of caches.
 
     What is remembered is named by the pictures' content, so it can't be stale.
     """
     rows = np.flatnonzero(index.usable)
-    digest = hashlib.blake2b(f"{VERSION} {cache.side} {cache.pixels.shape[3]}".encode(), digest_size=12)
+    digest = hashlib.blake2b(f"{VERSION} {cache.side} {cache.channels}".encode(), digest_size=12)
     digest.update("".join(index.column("hash")[rows]).encode())
     path = root / "inspected" / f"{digest.hexdigest()}.npz"
     try:
@@ -87,7 +91,7 @@ def look(index: Index, cache: PixelCache, *, root: Path) -> tuple[tuple[Pair, ..
     return tuple(Pair(first, second, likeness, mirrored) for (first, second), likeness, mirrored in pairs), quality
 
 
-def _look_anew(cache: PixelCache, rows: np.ndarray, hashes: np.ndarray) -> tuple[list[Pair], Quality]:
+def _look_anew(cache: Squares, rows: np.ndarray, hashes: np.ndarray) -> tuple[list[Pair], Quality]:
     """Pairs of places among the rows (of equal pictures the first stands for all) and the rows' Quality."""
     thumbs, parts = [], []
     with CountProgress("measure", total=len(rows)) as progress:
@@ -99,7 +103,10 @@ def _look_anew(cache: PixelCache, rows: np.ndarray, hashes: np.ndarray) -> tuple
     quality = Quality(*(np.concatenate([getattr(part, name) for part in parts]) for name in QUALITIES))
     _, firsts = np.unique(hashes.astype(str), return_index=True)
     firsts.sort()
-    pairs = find_alike(np.concatenate(thumbs)[firsts])
+    if cache.side < LEAST_SIDE:
+        return [], quality
+    with StageProgress() as told:
+        pairs = find_alike(np.concatenate(thumbs)[firsts], told)
     return [replace(pair, first=int(firsts[pair.first]), second=int(firsts[pair.second])) for pair in pairs], quality
 
 
@@ -152,8 +159,10 @@ def inspection_lines(inspection: Inspection) -> Iterator[str]:
     counts = [(split, int((splits == split).sum())) for split in ("train", "val", "test")]
     shown = ", ".join(f"{count} {split}" for split, count in counts if count) or "split by us"
     yield f"pictures  {len(index)} in {len(index.classes)} classes: {shown}"
+    for note in index.notes:
+        yield f"note      {note}"
     for finding in inspection.findings:
-        yield f"{KINDS[finding.kind].title}"
+        yield f"{KINDS[finding.kind].title} ({finding.kind})"
         yield f"          {finding.text}"
     if not inspection.findings:
         yield "nothing was found"
@@ -172,6 +181,7 @@ def as_json(inspection: Inspection) -> dict[str, Any]:
         "root": str(index.root),
         "pictures": len(index),
         "classes": list(index.classes),
+        "notes": list(index.notes),
         "findings": [
             {
                 "kind": finding.kind,
@@ -196,6 +206,29 @@ def strict_failures(findings: list[Finding], kinds: tuple[str, ...]) -> list[str
     return [finding.kind for finding in findings if finding.kind in kinds or "all" in kinds]
 
 
+MANIFEST_HEAD = ["path", "label", "split", "group"]
+
+
+def check_manifest_place(path: Path | None, data: Path) -> None:
+    """ConfigError for a manifest over the data themselves, over a file that is no manifest of ours, or without .csv."""
+    if path is None:
+        return
+    found = ""
+    if path.suffix.lower() != ".csv":
+        found = f"{str(path)!r}"
+    elif path.exists() and data.exists() and path.samefile(data):
+        found = f"{str(path)!r}, which is the data"
+    elif path.exists() and _first_line(path) != ",".join(MANIFEST_HEAD):
+        found = f"{str(path)!r}, which is there and no manifest of this command"
+    if found:
+        raise ConfigError("a new .csv file for the manifest", found=found, fix="Change --fix.")
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline(1000).strip()
+
+
 def write_manifest(inspection: Inspection, path: Path) -> tuple[int, int]:
     """A CSV of the rows that are left once the bad ones are out; how many are in it, and how many were left out."""
     index = inspection.index
@@ -206,7 +239,7 @@ def write_manifest(inspection: Inspection, path: Path) -> tuple[int, int]:
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["path", "label", "split", "group"])
+            writer.writerow(MANIFEST_HEAD)
             for row in range(len(index)):
                 if row not in dropped:
                     name = index.name(row) if inside_root else str(index.root.resolve() / index.name(row))

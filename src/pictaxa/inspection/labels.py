@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..data.index import Index
+from ..progress import say
 from .findings import Finding
 
 NEIGHBOURS = 10
+GOOD_JUDGE = 0.7  # of the labels it must agree with: by a worse one most doubts are its own mistakes
 FAR = 5.0  # deviations above the typical distance, both robust
 
 
@@ -33,6 +35,10 @@ def suspect_order(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.nda
 def doubt_labels(index: Index, rows: np.ndarray, probabilities: np.ndarray) -> Iterator[Finding]:
     """A finding of the rows (n,) whose labels are most likely wrong by (n, K) out-of-sample probabilities."""
     labels = index.labels[rows]
+    agrees = float((probabilities.argmax(axis=1) == labels).mean())
+    if agrees < GOOD_JUDGE:
+        say(f"note      no label is doubted: the model agrees with {agrees:.1%} of them only; give a better one")
+        return
     order, suspected = suspect_order(probabilities, labels)
     chosen = [int(place) for place in order if suspected[place]]
     if chosen:
@@ -42,7 +48,11 @@ def doubt_labels(index: Index, rows: np.ndarray, probabilities: np.ndarray) -> I
             for place in chosen
         }
         few = ", ".join(f"{index.name(row)} ({note})" for row, note in list(notes.items())[:3])
-        yield Finding("label", f"{len(chosen)} of {len(rows)} pictures: {few}", rows=tuple(notes), notes=notes)
+        yield Finding(
+            "label",
+            f"{len(chosen)} of {len(rows)} pictures, by a model that agrees with {agrees:.1%} of the labels: {few}",
+            rows=tuple(notes), notes=notes,
+        )  # fmt: skip
 
 
 def doubt_pictures(index: Index, rows: np.ndarray, vectors: np.ndarray) -> Iterator[Finding]:

@@ -8,19 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import MissingExtraError, ModelError, close_matches
+from ..errors import ModelError, close_matches
+from ..extras import need
 from .heads import HiddenHead
 from .layers import Classifier, ClassifierLayer
 
 
 def _timm() -> Any:
-    try:
-        import timm
-    except ImportError:
-        raise MissingExtraError(
-            "the timm library", found="none", fix="Install it: pip install 'pictaxa[timm]'."
-        ) from None
-    return timm
+    return need("timm", extra="timm")
 
 
 def described(name: str) -> dict[str, Any]:

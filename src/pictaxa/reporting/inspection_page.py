@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.fetching import Fetcher
-from ..errors import ConfigError, PictureError
+from ..errors import ConfigError
 from ..inspection.findings import KINDS, Finding
 from ..inspection.inspect import Inspection
-from ..pictures import decode
-from . import figures
-from .page import template
+from .page import split_counts, template, thumbnail
 
 SHOWN = 24  # pictures of a finding
 SHOWN_SETS, SHOWN_MEMBERS = 12, 6
-THUMBNAIL = 180  # pixels
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Shown:
     label: str
     split: str
     note: str
-    image: str | None  # JPEG in base64
+    image: str | None  # JPEG in base64; None when it can't be read
 
 
 def write_inspection(inspection: Inspection, path: Path) -> Path:
@@ -36,7 +32,11 @@ def write_inspection(inspection: Inspection, path: Path) -> Path:
     with Fetcher(inspection.index) as fetcher:
         parts = [_part(fetcher, finding) for finding in inspection.findings]
     page = template("inspection.html").render(
-        name=inspection.index.root.name, root=str(inspection.index.root), index=inspection.index, parts=parts
+        name=inspection.index.root.name,
+        root=str(inspection.index.root),
+        index=inspection.index,
+        parts=parts,
+        splits=split_counts(inspection.index),
     )
     try:
         path.write_text(page, encoding="utf-8")
@@ -49,7 +49,9 @@ def _part(fetcher: Fetcher, finding: Finding) -> dict[str, Any]:
     sets = [[_shown(fetcher, finding, row) for row in rows[:SHOWN_MEMBERS]] for rows in finding.sets[:SHOWN_SETS]]
     single = [] if finding.sets else [_shown(fetcher, finding, row) for row in finding.rows[:SHOWN]]
     return {
+        "name": finding.kind,
         "kind": KINDS[finding.kind],
+        "count": len(finding.rows) or "",
         "text": finding.text,
         "sets": sets,
         "more_sets": len(finding.sets) - len(sets),
@@ -59,17 +61,12 @@ def _part(fetcher: Fetcher, finding: Finding) -> dict[str, Any]:
 
 
 def _shown(fetcher: Fetcher, finding: Finding, row: int) -> Shown:
-    index, image = fetcher.index, None
-    try:
-        picture = decode(fetcher.fetch(row), name=fetcher.name(row))
-        image = base64.b64encode(figures.jpeg_bytes(picture, side=THUMBNAIL)).decode()
-    except PictureError:
-        pass  # the page says so
+    index = fetcher.index
     label = index.table.column("label")[row].as_py()
     return Shown(
         path=index.name(row),
         label=index.classes[label] if label >= 0 else "no label",
         split=index.table.column("split")[row].as_py(),
         note=finding.notes.get(row, ""),
-        image=image,
+        image=thumbnail(fetcher, row),
     )

@@ -33,7 +33,7 @@ class Sample:
     guess: str
     probability: float
     truth_probability: float
-    image: str | None  # base64 JPEG; None when the file is gone
+    image: str | None  # JPEG in base64; None when the file is gone
 
 
 def write_report(path: str | Path) -> Path:
@@ -68,7 +68,7 @@ def write_report(path: str | Path) -> Path:
         wrong_count=len(wrong),
         right=some,
         set_aside=index.set_aside(),
-        splits=_split_counts(index),
+        splits=split_counts(index),
         config=run.config,
         last=log[-1],
         duration=clock(float(log[-1]["seconds"])),
@@ -115,27 +115,30 @@ def _spread(places: np.ndarray, count: int) -> np.ndarray:
 def _sample(fetcher: Fetcher, predictions: Predictions, place: int) -> Sample:
     row, label, guess = predictions.rows[place], predictions.labels[place], predictions.predicted[place]
     index = fetcher.index
-    image = None
-    try:
-        picture = decode(fetcher.fetch(row), name=fetcher.name(row))
-        image = base64.b64encode(figures.jpeg_bytes(picture, side=THUMBNAIL)).decode()
-    except PictureError:
-        pass  # the page says that the file is gone
     return Sample(
         path=index.name(row),
         truth=index.classes[label],
         guess=index.classes[guess],
         probability=float(predictions.probabilities[place, guess]),
         truth_probability=float(predictions.probabilities[place, label]),
-        image=image,
+        image=thumbnail(fetcher, row),
     )
 
 
-def _split_counts(index: Index) -> list[dict[str, Any]]:
-    """Pictures of each class in each split."""
-    splits = [split for split in ("train", "val", "test") if len(index.rows(split))]
+def thumbnail(fetcher: Fetcher, row: int) -> str | None:
+    """A row's picture as JPEG in base64; None when it can't be read, which the page says."""
+    try:
+        picture = decode(fetcher.fetch(row), name=fetcher.name(row))
+    except PictureError:
+        return None
+    return base64.b64encode(figures.jpeg_bytes(picture, side=THUMBNAIL)).decode()
+
+
+def split_counts(index: Index) -> list[dict[str, Any]]:
+    """Usable pictures of each class in each split; "pictures" are those that are not split."""
+    splits = [split for split in ("train", "val", "test", "") if len(index.rows(split))]
     counts = {split: np.bincount(index.labels[index.rows(split)], minlength=len(index.classes)) for split in splits}
     return [
-        {"name": name, **{split: int(counts[split][label]) for split in splits}}
+        {"name": name, **{split or "pictures": int(counts[split][label]) for split in splits}}
         for label, name in enumerate(index.classes)
     ]

@@ -21,12 +21,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..augment.augmenter import Augmenter, padding_of
 from ..augment.geometry import plain_view, resample
-from ..augment.policy import Augmenter, padding_of
 from ..data.batches import Batch, in_order, read_batches
 from ..data.cache import VERSION as PIXELS_VERSION
-from ..data.cache import PixelCache, Turn, disk_error
+from ..data.cache_folder import Turn, disk_error
 from ..data.index import Index
+from ..data.squares import Squares
 from ..device import Plan
 from ..models.folding import fold_norms
 from ..models.layers import Classifier
@@ -56,7 +57,7 @@ class Gallery:
     """The pictures that looks are taken at, and how."""
 
     index: Index
-    cache: PixelCache
+    cache: Squares
     geometry: Geometry
     plan: Plan
     root: Path  # folder of the caches
@@ -150,7 +151,9 @@ def _vectors(gallery: Gallery, body: Classifier, look: Look, batch: Batch) -> to
         views = plain_view(batch.aspects, view=geometry.view)
         images = resample(batch.images, views, size=geometry.size, padding=padding_of(geometry.view))
     else:
-        images = look.augment(batch.images, batch.rows, aspects=batch.aspects, epoch=look.epoch, size=look.size)
+        images = look.augment(
+            batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=look.epoch, size=look.size
+        )
     with nullcontext() if look.exact else gallery.plan.autocast():
         vectors: torch.Tensor = body(images.flip(-1) if look.mirrored else images).float()
     return vectors

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
-from ..augment.policy import Augmenter
 from ..config import DEFAULT_HEAD_EPOCHS
-from ..data.batches import Batch, epoch_order, read_batches
+from ..data.batches import Batch, read_batches
 from ..device import seed_draws
 from ..models.folding import fold_norms
 from ..models.heads import dropout_before, first_layer
@@ -55,15 +55,18 @@ class WholeModel:
         """Training mode, but for what is frozen."""
         set_training(self.trained)
 
-    def batches(self, order: list[np.ndarray], *, epoch: int) -> Iterator[Batch]:
-        """The pictures of these rows, each batch read while the one before it is worked on."""
-        return read_batches(self.job.cache, order, labels=self.job.index.labels, device=self.job.plan.device)
+    def batches(self, order: list[np.ndarray], *, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The pictures of an epoch's rows from batch `first` on, each read while the one before it is worked on."""
+        job = self.job
+        return read_batches(job.cache, order, labels=job.index.labels, device=job.plan.device, first=first)
 
     def present(self, batch: Batch, *, epoch: int, step: int, progress: float) -> tuple[torch.Tensor, Targets]:
         """What the model sees of a batch, and what it should say."""
         job, size = self.job, self.job.size_at(progress)
-        images = self.augment(batch.images, batch.rows, aspects=batch.aspects, epoch=epoch, size=size)
-        mix = draw_mix(job.policy.cutmix, step, seed=job.config.seed)
+        images = self.augment(
+            batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=epoch, size=size
+        )
+        mix = draw_mix(job.policy, step, seed=job.config.seed)
         images, own_share = mix.pictures(images) if mix else (images, 1.0)
         return images, ((batch.labels, own_share), (neighbours(batch.labels), 1 - own_share))
 
@@ -143,15 +146,16 @@ class HeadAlone:
         """With dropout."""
         self.trained.train()
 
-    def batches(self, order: list[np.ndarray], *, epoch: int) -> Iterator[Batch]:
-        """The vectors of these rows, of the epoch's view."""
+    def batches(self, order: list[np.ndarray], *, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The vectors of an epoch's rows from batch `first` on, of the epoch's view."""
         job, view = self.job, self.views[epoch % len(self.views)]
-        for rows in order:
+        for rows in order[first:]:
             yield Batch(
                 images=torch.from_numpy(view[self.places[rows]]).to(job.plan.device),
                 labels=torch.from_numpy(job.index.labels[rows]).to(job.plan.device),
                 rows=rows,
                 aspects=job.cache.aspects[rows],
+                turns=np.zeros(len(rows), dtype=np.int64),  # a view is the same every time
             )
 
     def present(self, batch: Batch, *, epoch: int, step: int, progress: float) -> tuple[torch.Tensor, Targets]:
@@ -212,7 +216,7 @@ def fit_head(job: Job, model: Classifier) -> None:
     step = right = 0
     for epoch in range(DEFAULT_HEAD_EPOCHS):
         right = 0
-        order = epoch_order(job.train_rows, epoch, seed=job.config.seed, batch_size=job.config.schedule.batch_size)
+        order = job.epoch_order(epoch)
         for batch in learner.batches(order, epoch=epoch):
             set_rate(optimizer, rate_at(step / steps, peak=job.peak_rate, warm_up=job.config.schedule.warm_up))
             seed_draws(job.config.seed + step, job.plan.device)  # for dropout

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-import signal
+import shutil
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..config import TrainConfig
-from ..data.batches import epoch_order
 from ..device import seed_draws
 from ..errors import TrainingError
 from ..models.layers import Classifier
@@ -26,6 +22,7 @@ from ..run import Run
 from ..weights.files import load_model_weights
 from .averaging import update_average
 from .checkpoint import Counters, has_state, keep_body, load_state, save_state
+from .interrupts import Interrupted, interrupt_flag
 from .learner import HeadAlone, Learner, WholeModel, fit_head
 from .loss import total_loss, weigh_classes
 from .optimizer import Optimizer, set_rate
@@ -35,14 +32,6 @@ from .validation import judge, keep_judgement
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
 FINISH_SECONDS = 0.3  # to write the last files
-
-
-class Interrupted(Exception):
-    """Ctrl-C: everything is saved in `run`."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        super().__init__(str(run.path))
 
 
 @dataclass
@@ -114,15 +103,20 @@ def _run(job: Job, session: Session) -> Run:
         steps=None if schedule.epochs is None else schedule.epochs * job.steps_per_epoch,
         seconds=None if schedule.minutes is None else schedule.minutes * 60,
     )
-    with TrainProgress() as display, _interrupt_flag() as interrupted:
+    with TrainProgress() as display, interrupt_flag() as interrupted:
         _save(job, session)
         while _progress(job, session, length) < 1 or counters.pictures > 0:
             _train_epoch(job, session, length, display=display, interrupted=interrupted)
             _finish_epoch(job, session, length, display=display)
         _save(job, session)
     if not counters.log:
+        assert schedule.minutes is not None
+        if counters.step == 0:
+            shutil.rmtree(job.run.path)  # nothing was learnt
         raise TrainingError(
-            "time for at least one step", found=f"--minutes {schedule.minutes:g}", fix="Give more --minutes."
+            "time for at least one step",
+            found=f"--minutes {schedule.minutes:g}",
+            fix=f"Give at least --minutes {2 * session.seconds / 60:.1g}, better ten times as many.",
         )
     session.learner.finish()
     say(
@@ -142,10 +136,10 @@ def _train_epoch(
     learner.set_training()
     class_weights = weigh_classes(job)
     parameters = list(learner.trained.parameters())
-    order = epoch_order(job.train_rows, counters.epoch, seed=config.seed, batch_size=config.schedule.batch_size)
+    order = job.epoch_order(counters.epoch)
 
     asked_for_pictures = time.monotonic()
-    for batch in learner.batches(order[counters.batch :], epoch=counters.epoch):
+    for batch in learner.batches(order, epoch=counters.epoch, first=counters.batch):
         progress = _progress(job, session, length)
         if progress >= 1:
             break
@@ -275,24 +269,3 @@ def _diverged(job: Job, step: int, *, rate: float, what: str) -> TrainingError:
         fix=f"Try --rate {job.peak_rate / 3:.2g}, --clip-norm 1 or --precision float32; "
         f"the last good state is kept in {job.run.state_path}.",
     )
-
-
-@contextmanager
-def _interrupt_flag() -> Iterator[threading.Event]:
-    """Ctrl-C (and a polite kill) set a flag that the loop looks at between steps; a second one stops at once."""
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag  # signals are the main thread's
-        return
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if flag.is_set():
-            raise KeyboardInterrupt
-        flag.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield flag
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -10,12 +10,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from ..augment.policy import Policy, find_policy
+from ..augment.policy import Policy, find_policy, read_policies
 from ..config import TrainConfig
-from ..data.cache import CacheSpec, PixelCache, build_cache, default_cache_root
+from ..data.batches import epoch_order
+from ..data.cache import build_cache
+from ..data.cache_folder import default_cache_root
 from ..data.index import Index, open_index
 from ..data.reading import read_data, settle_place, survey
 from ..data.split import split_index
+from ..data.squares import CacheSpec, Squares
 from ..device import Plan, apply_plan, choose_plan, place
 from ..errors import ConfigError, DataError
 from ..inspection.alike import Pair
@@ -41,7 +44,7 @@ class Job:
     config: TrainConfig
     run: Run
     index: Index
-    cache: PixelCache
+    cache: Squares
     geometry: Geometry
     policy: Policy
     plan: Plan
@@ -63,6 +66,15 @@ class Job:
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""
         return max(1, -(-len(self.train_rows) // self.config.schedule.batch_size))
+
+    def epoch_order(self, epoch: int) -> list[np.ndarray]:
+        """The batches of an epoch as rows."""
+        schedule, rows = self.config.schedule, self.train_rows
+        balance = self.index.labels[rows] if schedule.sampling == "balanced" else None
+        files = self.index.files() if self.config.pictures.decode == "always" else None
+        return epoch_order(
+            rows, epoch, seed=self.config.seed, batch_size=schedule.batch_size, balance=balance, files=files
+        )
 
     def size_at(self, progress: float) -> int:
         """The side of the pictures at a point of the training, pixels."""
@@ -98,7 +110,8 @@ class Beginning:
 
 def begin(config: TrainConfig) -> Beginning:
     """Read the folder, choose what was left open, make the model and fill it with `--weights`."""
-    config = settle_model(replace(config, data=settle_place(config.data)).resolved())
+    augmentation = read_policies(config.augmentation)
+    config = settle_model(replace(config, data=settle_place(config.data), augmentation=augmentation).resolved())
     find_entry(config.model)
     policy = find_policy(config.augmentation.policy, config.augmentation.augment)
     plan = choose_plan(config.machine)
@@ -159,7 +172,7 @@ def prepare_again(path: Path) -> Job:
     return job
 
 
-def _look(index: Index, cache: PixelCache, config: TrainConfig) -> tuple[tuple[Pair, ...] | None, Quality | None]:
+def _look(index: Index, cache: Squares, config: TrainConfig) -> tuple[tuple[Pair, ...] | None, Quality | None]:
     """Pictures that are nearly equal, and numbers about each; nothing where there are too many to wait for it."""
     pictures = int(index.usable.sum())
     if pictures > MOST_LOOKED:
@@ -201,12 +214,15 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     return size, Geometry(square=square, channels=channels, view=asked.view, size=test_size, flip_average=flips)
 
 
-def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[PixelCache, Index]:
+def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[Squares, Index]:
     """The pixels of every picture that can be read, and the index with what was found."""
     apply_plan(plan)
     spec = CacheSpec(side=geometry.square, channels=geometry.channels)
     with DecodeProgress() as progress:
-        return build_cache(index, spec, root=cache_root(config), threads=plan.threads, progress=progress)
+        return build_cache(
+            index, spec, root=cache_root(config), threads=plan.threads, progress=progress,
+            keep_pixels=config.pictures.decode == "once",
+        )  # fmt: skip
 
 
 def cache_root(config: TrainConfig) -> Path:

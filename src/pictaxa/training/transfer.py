@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import TrainConfig, TransferConfig
-from ..data.cache import default_cache_root
+from ..data.cache_folder import default_cache_root
 from ..download import fetch
 from ..errors import ConfigError, WeightsError
 from ..models.heads import parse_groups

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
+from ..extras import need
 from .foreign import check_zip, refusal
 
 ARCHIVED = "model.weights.h5"
@@ -43,7 +43,7 @@ def read_layers(path: Path, *, most_values: int) -> list[StoredLayer]:
     In Keras 3's files the order is known among layers of one class only. WeightsError for files that are cut short,
     lead out of themselves, hold code, or are much larger than the model.
     """
-    h5py = _h5py()
+    h5py = need("h5py", extra="keras")
     try:
         if zipfile.is_zipfile(path):
             source: Any = io.BytesIO(_archived(path, most_bytes=8 * most_values))
@@ -57,16 +57,6 @@ def read_layers(path: Path, *, most_values: int) -> list[StoredLayer]:
     if not layers:
         raise refusal(path, "layers with weights", found="none", fix="Save it with model.save_weights(FILE).")
     return layers
-
-
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError:
-        raise MissingExtraError(
-            "the h5py library", found="none", fix="Install it: pip install 'pictaxa[keras]'."
-        ) from None
-    return h5py
 
 
 def _archived(path: Path, *, most_bytes: int) -> bytes:

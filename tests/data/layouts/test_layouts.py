@@ -21,10 +21,11 @@ from PIL import Image
 
 from pictaxa.cli import main
 from pictaxa.config import ReadingConfig
-from pictaxa.data.cache import CacheSpec, build_cache
+from pictaxa.data.cache import build_cache
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.layouts.manifests import as_words
 from pictaxa.data.reading import read_data, survey
+from pictaxa.data.squares import CacheSpec
 from pictaxa.errors import DataError
 from pictaxa.pictures import decode, square_of
 

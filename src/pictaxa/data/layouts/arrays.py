@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import re
 import threading
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from ...config import ReadingConfig
-from ...errors import DataError, MissingExtraError, PictureError
+from ...errors import DataError, MissingExtraError, PictaxaError, PictureError
+from ...extras import need
 from ...pictures import Picture
-from ..listing import SPLIT_NAMES, Listing, file_status, some
+from ..listing import SPLIT_NAMES, Listing, of_file, some
 
 NPZ_SUFFIXES, HDF5_SUFFIXES = (".npz",), (".h5", ".hdf5", ".hdf")
 USUAL = {
@@ -45,7 +44,6 @@ def list_arrays(file: Path, reading: ReadingConfig) -> Listing:
         keys = _keys(arrays, reading, file=file)
         names = _class_names(arrays, reading)
         columns: dict[str, list[pa.Array]] = {}
-        size_bytes, mtime_ns, _ = file_status(file)
         for split in ("train", "val", "test", ""):
             if f"{split}:images" not in keys:
                 continue
@@ -61,9 +59,7 @@ def list_arrays(file: Path, reading: ReadingConfig) -> Listing:
                 "inside": pa.array(inside),
                 "label": pa.array([_name(value, names) for value in values.tolist()], type=pa.string()),
                 "split": pa.repeat(split, count),
-                "bytes": pa.repeat(pa.scalar(size_bytes, pa.int64()), count),
-                "mtime_ns": pa.repeat(pa.scalar(mtime_ns, pa.int64()), count),
-            }
+            } | of_file(file, count)
             for name, column in part.items():
                 columns.setdefault(name, []).append(column)
     joined = {name: pa.chunked_array(parts) for name, parts in columns.items()}
@@ -138,15 +134,17 @@ class Arrays:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.is_zip = file.suffix.lower() in NPZ_SUFFIXES
-        self.loaded: dict[str, np.ndarray] = {}
+        self.loaded: dict[str, Any] = {}
         try:
             if self.is_zip:
                 self.inner: Any = np.load(file, allow_pickle=False)
                 self.names = list(self.inner.files)
             else:
-                self.inner = _h5py().File(file, "r")
+                self.inner = need("h5py", extra="hdf5").File(file, "r")
                 self.names = _datasets(self.inner, self.inner)
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        except MissingExtraError:
+            raise
+        except Exception as error:  # damaged files make their libraries raise many types
             raise self.damaged(error) from None
 
     def damaged(self, error: Exception) -> DataError:
@@ -157,39 +155,40 @@ class Arrays:
 
     def __getitem__(self, name: str) -> Any:
         """A numpy array, or an HDF5 data set that is read by its rows."""
-        if not self.is_zip:
-            return self.inner[name]
         if name not in self.loaded:
             try:
                 self._check_size(name)
-                self.loaded[name] = self.inner[name]
-            except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+                self.loaded[name] = self._unpacked(name) if self.is_zip else self.inner[name]
+            except Exception as error:  # as above
                 raise self.damaged(error) from None
         return self.loaded[name]
 
+    def _unpacked(self, name: str) -> np.ndarray:
+        """An array of a zip file, whose checksum is told only to who asks for more than the array."""
+        with self.inner.zip.open(f"{name}.npy") as stream:
+            array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+            if stream.read(1):
+                raise ValueError(f"{name!r} is longer than it says")
+        return array
+
     def _check_size(self, name: str) -> None:
-        member = self.inner.zip.getinfo(f"{name}.npy")
-        if member.file_size > max(BOMB_BYTES, BOMB_PART * member.compress_size):
-            raise ValueError(f"{name!r} would take {member.file_size:,} bytes")
+        if self.is_zip:
+            member = self.inner.zip.getinfo(f"{name}.npy")
+            memory, stored = member.file_size, member.compress_size
+        else:
+            array = self.inner[name]
+            memory, stored = array.nbytes, array.id.get_storage_size()
+        if memory > max(BOMB_BYTES, BOMB_PART * stored):
+            raise ValueError(f"{name!r} would take {memory:,} bytes")
 
     def close(self) -> None:
         """Let the file go."""
         self.inner.close()
 
 
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError:
-        raise MissingExtraError(
-            "the h5py library", found="none", fix="Install it: pip install 'pictaxa[hdf5]'."
-        ) from None
-    return h5py
-
-
 def _datasets(file: Any, group: Any, prefix: str = "") -> list[str]:
     """Names of the arrays that lie in the file itself: links to other files are not followed."""
-    h5py, names = _h5py(), []
+    h5py, names = need("h5py", extra="hdf5"), []
     for key in group:
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             continue
@@ -207,6 +206,10 @@ def open_arrays(file: Path) -> Iterator[Arrays]:
     arrays = Arrays(file)
     try:
         yield arrays
+    except PictaxaError:
+        raise
+    except Exception as error:  # HDF5's data sets are read when they are asked for
+        raise arrays.damaged(error) from None
     finally:
         arrays.close()
 

@@ -61,11 +61,14 @@ def list_cifar(place: Path) -> Listing:
     """The pictures of a folder with one of the forms; DataError for damaged files."""
     if form := _binary_form(place):
         train, test, label_bytes, names_file = BINARY[form]
-        names = tuple((place / names_file).read_text(encoding="utf-8").split())
+        names = _names(place / names_file)
         numbers = {name: _records(place / name, label_bytes)[:, label_bytes - 1] for name in _there(place, train, test)}
     else:
         train, test, key, meta, names_key = PICKLED[_pickled_form(place)]
-        names = tuple(str(name) for name in load_plain_pickle(place / meta).get(names_key, ()))
+        listed = load_plain_pickle(place / meta).get(names_key)
+        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+            raise DataError(f"a list {names_key!r} in {meta!r}", found="none", fix="Fetch the file again.")
+        names = tuple(listed)
         numbers = {}
         for name in _there(place, train, test):
             labels = load_plain_pickle(place / name).get(key)
@@ -89,6 +92,13 @@ def list_cifar(place: Path) -> Listing:
         },
         declared=names,
     )  # fmt: skip
+
+
+def _names(file: Path) -> tuple[str, ...]:
+    try:
+        return tuple(file.read_text(encoding="utf-8").split())
+    except ValueError as error:
+        raise DataError("names of classes", found=f"{file.name!r}: {error}", fix="Fetch it again.") from None
 
 
 def _there(place: Path, train: tuple[str, ...], test: tuple[str, ...]) -> list[str]:

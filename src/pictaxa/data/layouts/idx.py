@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from ...errors import DataError
 from ...pictures import Picture
-from ..listing import Listing, file_status, some
+from ..listing import Listing, of_file, some
 
 NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)(?P<rest>[-_.]images?[-_.]idx3[-_.]ubyte(\.gz)?)", re.I)
 SPLITS = {"train": "train", "t10k": "test", "test": "test"}
@@ -37,7 +37,7 @@ def image_files(place: Path) -> list[Path]:
 
 def list_idx(files: list[Path]) -> Listing:
     """The pictures of IDX files whose labels lie beside; DataError where these are absent or don't fit."""
-    sets = sorted({NAME.fullmatch(file.name)["set"] for file in files})  # type: ignore[index]  # they match
+    sets = sorted({match["set"] for file in files if (match := NAME.fullmatch(file.name))})
     if len(sets) > 1:
         raise DataError(
             "the files of one data set", found=f"several: {some(sets)}", fix="Give one file of pictures, or move them."
@@ -60,26 +60,22 @@ def list_idx(files: list[Path]) -> Listing:
 def _columns(file: Path) -> dict[str, pa.Array]:
     match = NAME.fullmatch(file.name)
     assert match is not None, file
-    with _open(file) as stream:
-        count, *_ = _header(stream, file=file, axes=3)
     beside = _labels_file(file)
+    count = len(IdxFile(file).pixels)  # read to its end: a file that is cut short is told at once
     with _open(beside) as stream:
         (labelled,) = _header(stream, file=beside, axes=1)
-        labels = np.frombuffer(_read(stream, labelled, file=beside), dtype=np.uint8)
+        labels = np.frombuffer(_read_rest(stream, labelled, file=beside), dtype=np.uint8)
     if labelled != count:
         raise DataError(
             f"as many labels as pictures, {count}", found=f"{labelled} in {beside.name!r}", fix="Fetch them again."
         )
-    size_bytes, mtime_ns, _ = file_status(file)
     inside = pa.array(np.arange(count)).cast(pa.string())
     return {
         "path": pa.array([f"{file.name}#{row}" for row in range(count)]),
         "inside": inside,
         "label": pa.array(labels),
         "split": pa.repeat(SPLITS[match["split"].lower()], count),
-        "bytes": pa.repeat(pa.scalar(size_bytes, pa.int64()), count),
-        "mtime_ns": pa.repeat(pa.scalar(mtime_ns, pa.int64()), count),
-    }
+    } | of_file(file, count)
 
 
 def _labels_file(file: Path) -> Path:
@@ -95,7 +91,13 @@ def _names(folder: Path, *, prefix: str, numbers: np.ndarray) -> dict[int, str]:
     mapping = folder / f"{prefix.rstrip('-_')}-mapping.txt"
     if mapping.exists():
         rows = [line.split() for line in mapping.read_text(encoding="ascii", errors="replace").splitlines()]
-        return {int(row[0]): chr(int(row[1])) for row in rows if len(row) > 1 and row[0].isdecimal()}
+        try:
+            return {int(row[0]): chr(int(row[1])) for row in rows if len(row) > 1}
+        except (ValueError, OverflowError):
+            raise DataError(
+                f"lines like `10 65` in {mapping.name!r}: a number, a character's code", found="others",
+                fix="Fetch it again.",
+            ) from None  # fmt: skip
     return {int(number): str(number) for number in np.unique(numbers)}
 
 
@@ -116,13 +118,29 @@ def _header(stream: IO[bytes], *, file: Path, axes: int) -> tuple[int, ...]:
     return lengths
 
 
-def _read(stream: IO[bytes], count: int, *, file: Path) -> bytes:
+def _read_some(stream: IO[bytes], count: int, *, file: Path) -> bytes:
     try:
-        data = stream.read(count)
+        return stream.read(count)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError("a whole IDX file", found=f"{file.name!r}: {error}", fix="Fetch it again.") from None
+
+
+def _read(stream: IO[bytes], count: int, *, file: Path) -> bytes:
+    data = _read_some(stream, count, file=file)
     if len(data) < count:
-        raise DataError(f"{count} bytes more in {file.name!r}", found=str(len(data)), fix="Fetch it again.")
+        raise DataError(
+            f"{count} bytes in {file.name!r}, as it begins to say", found=str(len(data)), fix="Fetch it again."
+        )
+    return data
+
+
+def _read_rest(stream: IO[bytes], count: int, *, file: Path) -> bytes:
+    """The last bytes of a file; a zipped one gives its checksum only to who asks for more."""
+    data = _read(stream, count, file=file)
+    if _read_some(stream, 1, file=file):
+        raise DataError(
+            f"{count} bytes in {file.name!r}, as it begins to say", found="more behind them", fix="Fetch it again."
+        )
     return data
 
 
@@ -133,10 +151,10 @@ class IdxFile:
         with _open(file) as stream:
             shape = _header(stream, file=file, axes=3)
             begin = stream.tell()
-            if file.suffix.lower() != ".gz" and file.stat().st_size >= begin + math.prod(shape):
+            if file.suffix.lower() != ".gz" and file.stat().st_size == begin + math.prod(shape) > begin:
                 self.pixels: np.ndarray = np.memmap(file, dtype=np.uint8, mode="r", offset=begin, shape=shape)
             else:
-                self.pixels = np.frombuffer(_read(stream, math.prod(shape), file=file), np.uint8).reshape(shape)
+                self.pixels = np.frombuffer(_read_rest(stream, math.prod(shape), file=file), np.uint8).reshape(shape)
         self.on_its_side = "emnist" in file.name.lower()
 
     def fetch(self, inside: str) -> Picture:

@@ -88,12 +88,25 @@ def read_table(file: Path) -> pa.Table:
     suffix = file.suffix.lower()
     try:
         if suffix == ".parquet":
-            return pq.read_table(file)
-        if suffix in (".jsonl", ".ndjson"):
-            return pyarrow.json.read_json(file)
-        return _read_csv(file, delimiter="\t" if suffix == ".tsv" else ",")
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowKeyError, OSError) as error:
+            table = pq.read_table(file)
+        elif suffix in (".jsonl", ".ndjson"):
+            table = pyarrow.json.read_json(file)
+        else:
+            table = _read_csv(file, delimiter="\t" if suffix == ".tsv" else ",")
+        check_text(table)
+        return table
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"a table of pictures in {file.name!r}", found=str(error)[:200], fix="Mend the file.") from None
+
+
+def check_text(table: pa.Table) -> None:
+    """ValueError where names of columns or words are no UTF-8: Arrow takes them as they come."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            column.validate(full=True)
+        elif pa.types.is_dictionary(column.type):
+            column.cast(column.type.value_type).validate(full=True)
+        name.encode()
 
 
 def _read_csv(file: Path, *, delimiter: str) -> pa.Table:
@@ -150,11 +163,15 @@ def choose_columns(names: list[str], reading: ReadingConfig, *, file: Path, pict
 
 def as_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Labels as text, whatever they are: 3 and 3.0 are "3"."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_floating(column.type) and pc.all(pc.equal(column, pc.floor(column))).as_py():
-        column = column.cast(pa.int64())
-    return column.cast(pa.string())
+    kind = column.type
+    try:
+        if pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+        if pa.types.is_floating(kind) and pc.all(pc.equal(column, pc.floor(column))).as_py():
+            column = column.cast(pa.int64())
+        return column.cast(pa.string())
+    except pa.ArrowException:  # lists and the like, numbers beyond 64 bits, bytes that are no text
+        raise DataError("words or whole numbers in each column", found=f"one of {kind}", fix="Mend it.") from None
 
 
 def splits_of(table: pa.Table, columns: Columns, *, file: Path) -> np.ndarray | None:

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from ...config import ReadingConfig
 from ...errors import DataError, PictureError
 from ...pictures import Picture
-from ..listing import Listing, file_status, some, split_of_name
-from .manifests import as_words, choose_columns, splits_of
+from ..listing import Listing, of_file, some, split_of_name
+from .manifests import as_words, check_text, choose_columns, splits_of
 
 KEPT_GROUPS = 4  # row groups in memory, for threads that ask for neighbours
 
@@ -38,7 +38,7 @@ def holds_pictures(file: Path) -> bool:
     """Whether a parquet file has a column of encoded pictures."""
     try:
         return bool(picture_columns(pq.read_schema(file)))
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, OSError, ValueError):
         return False
 
 
@@ -84,7 +84,8 @@ def _list_file(file: Path, reading: ReadingConfig) -> Listing:
         chosen = choose_columns(others, reading, file=file, pictures=column)
         wanted = [name for name in (chosen.label, chosen.split, chosen.group) if name]
         table = pq.read_table(file, columns=wanted)
-    except (pa.ArrowInvalid, OSError) as error:
+        check_text(table)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError("a parquet file", found=f"{file.name!r}: {error}", fix="Fetch it again.") from None
     labels = table.column(chosen.label)
     declared = class_names(schema, chosen.label)
@@ -94,12 +95,7 @@ def _list_file(file: Path, reading: ReadingConfig) -> Listing:
     if splits is None:
         splits = pa.repeat(split_of_name(file.stem) or "", len(table))
     inside = pc.binary_join_element_wise(column, pa.array(np.arange(len(table))).cast(pa.string()), "/")
-    size_bytes, mtime_ns, _ = file_status(file)
-    more = {
-        "inside": inside,
-        "bytes": pa.repeat(pa.scalar(size_bytes, pa.int64()), len(table)),
-        "mtime_ns": pa.repeat(pa.scalar(mtime_ns, pa.int64()), len(table)),
-    }
+    more = {"inside": inside} | of_file(file, len(table))
     if chosen.group:
         more["group"] = as_words(table.column(chosen.group)).fill_null("")
     paths = pc.binary_join_element_wise(file.name, inside, "#")
@@ -115,12 +111,15 @@ def class_names(schema: pa.Schema, label: str) -> tuple[str, ...]:
         document = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         names = document["info"]["features"][label]["names"]
         return tuple(str(name) for name in names)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ()
 
 
 def _named(labels: pa.ChunkedArray, names: tuple[str, ...], *, file: Path) -> pa.Array:
-    numbers = labels.cast(pa.int64()).fill_null(-1).to_numpy()  # -1 is what Hugging Face writes for "unknown"
+    try:
+        numbers = labels.cast(pa.int64()).fill_null(-1).to_numpy()  # -1 is what Hugging Face writes for "unknown"
+    except pa.ArrowException:
+        raise DataError(f"labels that are numbers in {file.name!r}", found=str(labels.type), fix="Mend it.") from None
     if len(numbers) and (numbers.max() >= len(names) or numbers.min() < -1):
         raise DataError(
             f"labels from 0 to {len(names) - 1} in {file.name!r}", found=str(numbers.max()), fix="Fetch it again."

@@ -80,7 +80,7 @@ def _label(data: bytes, suffix: str) -> str:
         return text
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     values = (document.get(key) for key in LABEL_KEYS) if isinstance(document, dict) else ()
     return next((str(value) for value in values if isinstance(value, (str, int))), "")

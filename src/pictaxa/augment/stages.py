@@ -1,0 +1,98 @@
+"""One operation of a policy at a time, from mild to full: what a preview shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from .augmenter import Augmenter, Draws
+from .geometry import ViewName
+from .mixing import Blend, Cut
+from .operations import OPERATIONS
+from .policy import Policy
+
+ALONE = Policy()  # nothing
+PARTS = (0.25, 0.5, 0.75, 1.0)  # of a range
+HALF = 0.5  # the most that a neighbour takes here: with more of it, one would say that the two have changed places
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An operation at a part of its range: the policy that has it alone, and the draws that lead to that part."""
+
+    title: str
+    policy: Policy
+    draws: dict[str, float] = field(default_factory=dict)
+    mix: Cut | Blend | None = None
+
+    def show(self, images: torch.Tensor, *, aspects: np.ndarray, view: ViewName, size: int) -> torch.Tensor:
+        """(N, S, S, C) uint8, (N,) width/height -> (N, C, size, size) float32 in [0, 1]."""
+        augment = Augmenter(self.policy, view, seed=0)
+        shown = augment.show(images, Draws.chosen(len(images), self.draws), aspects=aspects, size=size)
+        return self.mix.pictures(shown)[0] if self.mix else shown
+
+
+def stages_of(policy: Policy) -> Iterator[list[Stage]]:
+    """A row for each operation that the policy has: a few parts of its range, and the other way where there is one."""
+    if policy.crop_area < 1:
+        areas = [1 - (1 - policy.crop_area) * part for part in PARTS]
+        yield [
+            Stage(f"crop_area {area:.2f}", replace(ALONE, crop_area=area), {"area": 0, "across": 0.8, "down": 0.3})
+            for area in areas
+        ]
+    for name in ("horizontal_flip", "vertical_flip"):
+        if getattr(policy, name):
+            yield [Stage(name, replace(ALONE, **{name: 1.0}), {name: 0.0})]
+    for name in ("rotation", "shear", "zoom", "brightness", "contrast", "saturation", "hue"):
+        yield from _both_ways(policy, name, draw=name)
+    shift_x, shift_y = max(policy.shift, policy.shift_x), max(policy.shift, policy.shift_y)
+    yield from _both_ways(replace(policy, shift_x=shift_x), "shift_x", draw="shift_x")
+    yield from _both_ways(replace(policy, shift_y=shift_y), "shift_y", draw="shift_y")
+    if most := policy.channel_noise:
+        ways = {"red": 1.0, "green": 0.25, "blue": 0.0}
+        yield [
+            Stage(f"channel_noise {most * part:.3g}", replace(ALONE, channel_noise=most * part), ways) for part in PARTS
+        ]
+    if most := policy.noise:
+        yield [Stage(f"noise {most * part:.3g}", replace(ALONE, noise=most * part), {"noise": 1.0}) for part in PARTS]
+    if policy.erasing:
+        areas = [max(0.02, policy.erasing_area * part) for part in PARTS]
+        full = {"erasing": 0.0, "erasing_area": 1.0}
+        yield [Stage(f"erasing {area:.2f}", replace(ALONE, erasing=1.0, erasing_area=area), full) for area in areas]
+    if policy.trivial_augment or policy.rand_augment:
+        yield from _operations(1.0 if policy.trivial_augment else policy.rand_augment_strength)
+    if policy.cutmix:
+        sides = [np.sqrt(HALF * part) / 2 for part in PARTS]
+        cuts = [Cut(0.5 - side, 0.5 + side, 0.5 - side, 0.5 + side) for side in sides]
+        yield [Stage(f"cutmix {HALF * part:.2f}", ALONE, mix=cut) for part, cut in zip(PARTS, cuts, strict=True)]
+    if policy.mixup:
+        yield [Stage(f"mixup {HALF * part:.2f}", ALONE, mix=Blend(1 - HALF * part)) for part in PARTS]
+
+
+def _both_ways(policy: Policy, name: str, *, draw: str) -> Iterator[list[Stage]]:
+    most = getattr(policy, name)
+    if most:
+        stages = [
+            Stage(f"{name} {most * part:.3g}", replace(ALONE, **{name: most * part}), {draw: 1.0}) for part in PARTS
+        ]
+        yield [*stages, Stage(f"{name} {-most:.3g}", replace(ALONE, **{name: most}), {draw: 0.0})]
+
+
+def _operations(strength: float) -> Iterator[list[Stage]]:
+    for number, operation in enumerate(OPERATIONS):
+        drawn = {"operation_0": (number + 0.5) / len(OPERATIONS), "way_0": 1.0}
+        parts = PARTS if operation.widest else (1.0,)
+        row = [
+            Stage(
+                f"{operation.name} {operation.widest * strength * part:.2f}" if operation.widest else operation.name,
+                replace(ALONE, rand_augment=1, rand_augment_strength=strength * part), drawn,
+            )
+            for part in parts
+        ]  # fmt: skip
+        if operation.widest and operation.both_ways:
+            title = f"{operation.name} {-operation.widest * strength:.2f}"
+            row.append(Stage(title, row[-1].policy, drawn | {"way_0": 0.0}))
+        yield row

@@ -1,0 +1,42 @@
+"""How a command ends: its exit status, and the JSON that it was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from ..errors import ConfigError
+
+EXIT_FOUND = 1  # inspect --strict
+EXIT_MISTAKE = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def check_place(path: Path | None, flag: str, *, makes_folder: bool = False) -> None:
+    """ConfigError where nothing can be written, told before the work instead of after it."""
+    if path is None:
+        return
+    folder = path.absolute().parent
+    if makes_folder:
+        while not folder.exists():
+            folder = folder.parent
+    problem = ""
+    if path.is_dir():
+        problem = "a folder"
+    elif not folder.is_dir():
+        problem = f"no folder {str(folder)!r}"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        problem = "no permission to write there"
+    if problem:
+        raise ConfigError(f"a file to write for {flag}", found=f"{str(path)!r}: {problem}", fix=f"Change {flag}.")
+
+
+def write_json(path: Path | None, document: object) -> None:
+    """Write a document where --json says, if it does; ConfigError when that can't be done."""
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError("a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Change --json.") from None

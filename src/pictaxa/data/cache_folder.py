@@ -1,0 +1,57 @@
+"""Where caches lie, whose turn it is to write one, and what is said when that can't be done."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import CacheError
+
+ABOUT = "about.txt"  # in a cache's folder: the root of the data set that it is of
+
+
+def default_cache_root() -> Path:
+    """Where caches live: $PICTAXA_CACHE, else pictaxa in the user's cache folder."""
+    if given := os.environ.get("PICTAXA_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pictaxa"
+
+
+class Turn:
+    """Hold the cache's lock; say so when another process has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = FileLock(folder / "lock")
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.acquire(timeout=0.2)
+        except Timeout:
+            print(f"waiting for another process that builds the cache {self._folder}", flush=True)
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def disk_error(error: OSError, *, what: str, folder: Path, wanted_bytes: int) -> CacheError:
+    """What the user is told when the cache can't be written."""
+    megabytes = wanted_bytes / 1e6
+    other = "set PICTAXA_CACHE or --cache to a folder with room"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(folder if folder.exists() else folder.anchor).free / 1e6
+        return CacheError(
+            f"{megabytes:,.0f} MB of disk for {what}",
+            found=f"{free:,.0f} MB free at {folder}",
+            fix=f"Make room, {other}, or train at a smaller --size.",
+        )
+    return CacheError(
+        f"a folder to keep {what} in, {megabytes:,.0f} MB",
+        found=f"{folder}: {error.strerror or error}",
+        fix=f"Check its permissions, or {other}.",
+    )

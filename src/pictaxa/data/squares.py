@@ -1,0 +1,120 @@
+"""Decoded pictures as squares in a memory map: read by rows of the index, compared with their checksums, mended."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import CacheError, PictureError
+from ..pictures import square_of
+from .fetching import Fetcher
+from .index import Index
+
+
+@dataclass(frozen=True)
+class CacheSpec:
+    """What a square is: its side in pixels and its channels (1 or 3)."""
+
+    side: int
+    channels: int
+
+    @property
+    def square_bytes(self) -> int:
+        """Bytes of one square."""
+        return self.side * self.side * self.channels
+
+
+class Squares(Protocol):
+    """Decoded pictures of an Index's rows, wherever they come from."""
+
+    aspects: np.ndarray  # (rows,) float32: width / height
+
+    @property
+    def side(self) -> int:
+        """S, in pixels."""
+
+    @property
+    def channels(self) -> int:
+        """C."""
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) rows of usable pictures -> (n, S, S, C) uint8."""
+
+
+@dataclass
+class PixelCache:
+    """Squares of an Index's rows, memory-mapped."""
+
+    pixels: np.ndarray  # (slots, S, S, C) uint8, memory-mapped, read-only
+    slots: np.ndarray  # (rows,) int64: the slot of each row of the index, -1 for a picture set aside
+    aspects: np.ndarray  # (rows,) float32: width / height
+    sums: np.ndarray  # (rows,) uint32: the CRC-32 of each row's square
+    mend: Callable[[int], np.ndarray]  # a row's square, decoded again because it is not what was written
+    trusted: np.ndarray = field(init=False)  # (rows,) bool: rows whose square was compared with its sum
+
+    def __post_init__(self) -> None:
+        self.trusted = np.zeros(len(self.slots), dtype=bool)
+
+    @property
+    def side(self) -> int:
+        """S, in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return int(self.pixels.shape[3])
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) rows of usable pictures -> (n, S, S, C) uint8, a copy; CacheError for a square that can't be mended."""
+        squares = self.pixels[self.slots[rows]]
+        for place in np.flatnonzero(~self.trusted[rows]):
+            if zlib.crc32(squares[place].data) != self.sums[rows[place]]:
+                squares[place] = self.mend(int(rows[place]))
+        self.trusted[rows] = True
+        return squares
+
+
+@dataclass(frozen=True)
+class Mender:
+    """Decodes again what a disk has not kept as it was written."""
+
+    pixels_path: Path
+    spec: CacheSpec
+    index: Index
+    slots: np.ndarray
+    sums: np.ndarray
+
+    def mend(self, row: int) -> np.ndarray:
+        """The row's square as it was, in its slot again; CacheError when its file is not what it was either."""
+        with Fetcher(self.index) as fetcher:
+            name = fetcher.name(row)
+            square, problem = decode_again(fetcher, row, spec=self.spec, total=int(self.sums[row]))
+        if square is None:
+            raise CacheError(
+                f"the decoded picture of {name!r} as it was written",
+                found=f"other bytes in {str(self.pixels_path)!r}, and of the file {problem}",
+                fix="Start again: it is decoded anew. If this comes back, check the disk.",
+            )
+        with self.pixels_path.open("r+b") as pixels:
+            pixels.seek(int(self.slots[row]) * self.spec.square_bytes)
+            pixels.write(square.data)
+        print(f"mended    a damaged square in the cache, of {name!r}", file=sys.stderr, flush=True)
+        return square
+
+
+def decode_again(fetcher: Fetcher, row: int, *, spec: CacheSpec, total: int) -> tuple[np.ndarray | None, str]:
+    """A row's (S, S, C) square if its CRC-32 is still `total`; else None and what is there instead."""
+    try:
+        square = square_of(fetcher.fetch(row), name=fetcher.name(row), side=spec.side, channels=spec.channels)
+    except PictureError as error:
+        return None, error.reason
+    if zlib.crc32(square.pixels.data) != total:
+        return None, "another picture"
+    return square.pixels, ""

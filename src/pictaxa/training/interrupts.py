@@ -1,0 +1,40 @@
+"""Ctrl-C in a training: noticed between two steps, so that the state that is saved is whole."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ..run import Run
+
+
+class Interrupted(Exception):
+    """Ctrl-C: everything is saved in `run`."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__(str(run.path))
+
+
+@contextmanager
+def interrupt_flag() -> Iterator[threading.Event]:
+    """Ctrl-C (and a polite kill) set a flag that the loop looks at between steps; a second one stops at once."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag  # signals are the main thread's
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

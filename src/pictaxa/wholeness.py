@@ -1,0 +1,118 @@
+"""Whether a picture's file is whole, where Pillow would fill what is missing with black or grey and tell nobody.
+
+Each check raises OSError with the reason; what it can't prove is said in docs/data.md.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+PLANES = 284  # TIFF's tag: 2 where each colour lies by itself
+JPEGS = ("JPEG", "MPO")  # the latter is what some cameras and telephones write: a JPEG with another behind it
+PROGRESSIVE, END, SCAN = 0xC2, 0xD9, 0xDA  # JPEG's markers
+ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD9), 0xFF})  # without a length
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # what ends pixel data
+RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+FILLING = np.random.default_rng(0).integers(1, 255, 1024, dtype=np.uint8).tobytes().replace(b"\\", b"/")
+
+
+def check_sums(data: bytes) -> None:
+    """Every chunk of a PNG must have its checksum up to the last of the pixels: Pillow passes over theirs."""
+    place, begun = 8, False
+    while place < len(data):
+        length, kind = struct.unpack(">I4s", data[place : place + 8].ljust(8, b"\0"))
+        end = place + 8 + length
+        whole = end + 4 <= len(data) and zlib.crc32(data[place + 4 : end]).to_bytes(4, "big") == data[end : end + 4]
+        if kind == b"IEND" or (begun and kind != b"IDAT" and not whole):
+            return
+        if not whole:
+            raise OSError("one of its chunks is truncated" if end + 4 > len(data) else "a chunk's checksum is wrong")
+        begun = begun or kind == b"IDAT"
+        place = end + 4
+
+
+def check_cover(image: ImageFile.ImageFile) -> None:
+    """The parts of a TIFF must make up the whole; Pillow leaves black what none covers, and libtiff misses them."""
+    if not isinstance(image, TiffImageFile) or any(tile[0] == "libtiff" for tile in image.tile):
+        return
+    planes = len(image.getbands()) if image.tag_v2.get(PLANES, 1) == 2 else 1
+    parts = {(tile[1] or (0, 0, 0, 0), tile[3]) for tile in image.tile}
+    covered = sum((right - left) * (low - top) for (left, top, right, low), _ in parts)
+    if covered < image.width * image.height * planes:
+        raise OSError("its parts are truncated: they don't make up the whole")
+
+
+def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None) -> None:
+    """A JPEG's pixel data must reach to the end of the picture, and a progressive one's to the last detail.
+
+    Where a marker comes too early, libjpeg fills up with grey and tells nobody. What stands behind the last pixel does
+    not matter; so where the last one is that grey, the picture is decoded again with more bytes before each marker,
+    and must stay the same.
+    """
+    if "progressive" in image.info and not _is_detailed(data):
+        raise OSError("its pixel data is truncated: the last scans are missing")
+    last = image.getpixel((image.width - 1, image.height - 1))
+    if not {127, 128}.issuperset(last if isinstance(last, tuple) else (last,)):
+        return
+    with Image.open(io.BytesIO(_lengthened(data)), formats=("JPEG",)) as other:
+        if draft_side is not None:
+            other.draft(None, (draft_side, draft_side))
+        other.load()
+        if ImageChops.difference(image, other).getbbox(alpha_only=False):
+            raise OSError("its pixel data is truncated: a marker comes too early")
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, where what it is followed by begins, where that ends) of a JPEG, in order."""
+    place = 2
+    while 0 <= (place := data.find(b"\xff", place)) < len(data) - 4 and data[place + 1] != END:
+        kind = data[place + 1]
+        if kind in BARE:
+            place += 1 if kind == 0xFF else 2
+            continue
+        begin, place = place + 4, place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        yield kind, begin, place
+
+
+def _is_detailed(data: bytes) -> bool:
+    """Whether the scans of a progressive JPEG give each component's 64 coefficients to their last bit."""
+    missing: set[tuple[int, int]] = set()
+    for kind, begin, end in _segments(data):
+        about = data[begin:end]
+        if kind == PROGRESSIVE:
+            missing = {(component, number) for component in about[6::3] for number in range(64)}
+        if kind == SCAN and len(about) >= 4 and not about[-1] & 15:  # the bits that it leaves to a later one
+            missing -= {
+                (component, number) for component in about[1:-3:2] for number in range(about[-3], about[-2] + 1)
+            }
+    return not missing
+
+
+def _lengthened(data: bytes) -> bytes:
+    """A JPEG with more bytes after each stretch of pixel data; as it is where these aren't Huffman codes.
+
+    They stand before restart markers too, and on both sides of the one that would follow: a stretch may end just where
+    it is due.
+    """
+    parts, done = [], 0
+    for kind, _, begin in _segments(data):
+        if kind in ARITHMETIC:  # there a missing end means zeros
+            return data
+        if kind == SCAN:
+            marker = MARKER.search(data, begin)
+            end = marker.start() if marker else len(data)
+            restarts = RESTART.findall(data, begin, end)
+            due = 0xD0 + (restarts[-1][1] + 1) % 8 if restarts else 0xD0
+            pixels = RESTART.sub(FILLING + rb"\g<0>", data[begin:end])
+            parts += [data[done:begin], pixels, FILLING, bytes((0xFF, due)), FILLING]
+            done = end
+    return b"".join([*parts, data[done:]])

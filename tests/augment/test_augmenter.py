@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pictaxa.augment import geometry
+from pictaxa.augment.augmenter import Augmenter, Draws, draw_colours, draw_rectangles
+from pictaxa.augment.augmenter import draw_views as draw_matrices
+from pictaxa.augment.draws import uniforms
+from pictaxa.augment.policy import POLICIES, Policy
+
+ROWS, ONCE = np.arange(200), np.zeros(200, dtype=np.int64)
+
+
+def draw_views(policy: Policy, aspects: np.ndarray, **words: Any) -> np.ndarray:
+    """As the resampling takes them, (N, 2, 3)."""
+    return geometry.to_view(draw_matrices(policy, aspects, **words))
+
+
+def test_draws_are_a_function_of_seed_epoch_and_row():
+    """A row draws the same in whatever batch and order it stands, and otherwise in another epoch or seed."""
+    together = uniforms(ROWS, 7, seed=1, epoch=2)
+    assert np.array_equal(uniforms(ROWS[[50, 3]], 7, seed=1, epoch=2), together[[50, 3]])
+    assert not np.isin(uniforms(ROWS, 7, seed=1, epoch=3), together).any()
+    assert not np.isin(uniforms(ROWS, 7, seed=2, epoch=2), together).any()
+
+
+def test_draws_are_uniform_and_independent():
+    """Means, spreads and correlations of many draws are those of independent uniform numbers."""
+    values = uniforms(np.arange(20_000), 6, seed=0, epoch=0)
+    assert values.min() >= 0 and values.max() < 1
+    assert np.allclose(values.mean(axis=0), 0.5, atol=0.01)
+    assert np.allclose(values.var(axis=0), 1 / 12, atol=0.003)
+    assert np.abs(np.corrcoef(values.T) - np.eye(6)).max() < 0.03
+    assert abs(np.corrcoef(values[:-1, 0], values[1:, 0])[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_policy_gives_pictures_the_model_can_take(name: str, channels: int):
+    """Float pictures in [0, 1] of the asked size, the same whatever else is in the batch."""
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 40, 40, channels), dtype=np.uint8))
+    aspects = np.array([0.5, 1, 2, 1, 1, 3], dtype=np.float32)
+    augment = Augmenter(POLICIES[name], "centre", seed=0)
+    out = augment(images, ROWS[:6], turns=ONCE[:6], aspects=aspects, epoch=0, size=32)
+    assert out.shape == (6, channels, 32, 32) and out.dtype == torch.float32
+    assert out.min() >= 0 and out.max() <= 1
+    alone = augment(images[[4]], ROWS[[4]], turns=ONCE[[4]], aspects=aspects[[4]], epoch=0, size=32)
+    assert torch.allclose(alone[0], out[4], atol=1e-6)
+
+
+def test_none_is_the_plain_view():
+    """The policy `none` shows in training what prediction sees, bit for bit at the square's own size."""
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8))
+    augment = Augmenter(POLICIES["none"], "squash", seed=0)
+    out = augment(images, ROWS[:3], turns=ONCE[:3], aspects=np.ones(3, dtype=np.float32), epoch=0, size=32)
+    assert torch.equal(out, images.permute(0, 3, 1, 2).float() * (1 / 255))
+
+
+# One range at a time: what the (N, 2, 3) views of square pictures may then be.
+MOVES = {
+    "horizontal_flip": (1.0, lambda m: np.allclose(m[:, 0, 0], -1)),
+    "vertical_flip": (1.0, lambda m: np.allclose(m[:, 1, 1], -1)),
+    "rotation": (30.0, lambda m: 25 < np.degrees(np.arcsin(np.abs(m[:, 1, 0]).max())) <= 30),
+    "shift": (0.2, lambda m: 0.36 < np.abs(m[:, :, 2]).max() <= 0.4),
+    "shear": (20.0, lambda m: 0.3 < np.abs(m[:, 0, 1]).max() <= np.tan(np.radians(20))),
+    "zoom": (0.3, lambda m: 0.7 <= m[:, 0, 0].min() < 0.75 and 1.25 < m[:, 0, 0].max() <= 1.3),
+    "crop_area": (0.25, lambda m: 0.2 <= (m[:, 0, 0] * m[:, 1, 1]).min() < 0.3),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_each_move_reaches_its_range_and_no_further(name: str):
+    """A range that is set shows in the matrices over many pictures, up to its end and not beyond it."""
+    most, holds = MOVES[name]
+    draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
+    views = draw_views(replace(Policy(), **{name: most}), np.ones(200), draws=draws, view="squash")
+    assert holds(views)
+    assert draw_colours(replace(Policy(), **{name: most}), draws) is None
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue", "channel_noise"])
+def test_each_colour_change_is_seen(name: str):
+    """A colour range that is set gives matrices other than the identity, and leaves views alone."""
+    policy = replace(Policy(), **{name: 0.2})
+    draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
+    matrices = draw_colours(policy, draws)
+    assert matrices is not None and np.abs(matrices - np.eye(4)).max() > 0.05
+    assert np.allclose(draw_views(policy, np.ones(200), draws=draws, view="squash"), np.eye(2, 3))
+
+
+def test_random_crops_stay_inside_the_picture():
+    """Without rotation or shift a crop never looks beyond the edge, whatever the picture's shape."""
+    draws = Draws.of(ROWS, seed=3, epoch=1, turns=ONCE)
+    aspects = np.exp(np.linspace(-1.5, 1.5, 200))
+    views = draw_views(Policy(crop_area=0.1), aspects, draws=draws, view="centre")
+    reach = np.abs(views[:, :, :2]).sum(axis=2) + np.abs(views[:, :, 2])
+    assert reach.max() <= 1 + 1e-5
+
+
+def test_a_picture_that_comes_again_is_varied_otherwise():
+    """The second time in an epoch has other draws, the same in whatever batch; the first has the row's own."""
+    first, second = (Draws.of(ROWS, seed=0, epoch=0, turns=ONCE + turn) for turn in range(2))
+    assert not np.isin(first.values, second.values).any()
+    assert np.array_equal(first.values, uniforms(ROWS, first.values.shape[1], seed=0, epoch=0))
+
+
+def test_shifts_of_one_axis():
+    """shift_x moves across alone, shift_y down alone, and the larger of each and `shift` counts."""
+    draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
+    across, down = (
+        np.abs(draw_views(policy, np.ones(200), draws=draws, view="squash")[:, :, 2]).max(axis=0)
+        for policy in (Policy(shift_x=0.2), Policy(shift=0.1, shift_y=0.3))
+    )
+    assert 0.36 < across[0] <= 0.4 and across[1] == 0
+    assert 0.18 < down[0] <= 0.2 and 0.54 < down[1] <= 0.6
+
+
+def test_rectangles_that_are_erased():
+    """As often as asked, inside the picture, of areas from 0.02 to the most; filled with the picture's mean colour."""
+    draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
+    policy = Policy(erasing=0.5, erasing_area=0.2)
+    rectangles = draw_rectangles(policy, draws)
+    areas = (rectangles[:, 1] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 2])
+    taken = areas > 0
+    assert 0.4 < taken.mean() < 0.6 and 0.0199 < areas[taken].min() < 0.04 and 0.17 < areas.max() <= 0.2001
+    assert rectangles.min() >= 0 and rectangles.max() <= 1
+    images = torch.zeros(200, 40, 40, 3, dtype=torch.uint8)
+    images[:, :20] = 255
+    out = Augmenter(policy, "squash", seed=0)(images, ROWS, turns=ONCE, aspects=np.ones(200), epoch=0, size=40)
+    changed = ((out > 0.4) & (out < 0.6)).float().mean(dim=(1, 2, 3)).numpy()
+    assert np.abs(changed - areas).max() < 0.03
+
+
+def test_noise_has_its_strength_and_differs_from_picture_to_picture():
+    """Of a grey surface: a standard deviation up to what was asked, the same for a picture in whatever batch."""
+    images = torch.full((200, 40, 40, 3), 128, dtype=torch.uint8)
+    augment = Augmenter(Policy(noise=0.1), "squash", seed=0)
+    out = augment(images, ROWS, turns=ONCE, aspects=np.ones(200), epoch=0, size=40)
+    deviations = out.std(dim=(1, 2, 3))
+    assert 0.09 < deviations.max() < 0.11 and deviations.min() < 0.01
+    assert len({tuple(picture.flatten()[:5].tolist()) for picture in out}) == 200
+    alone = augment(images[[7]], ROWS[[7]], turns=ONCE[[7]], aspects=np.ones(1), epoch=0, size=40)
+    assert torch.equal(alone[0], out[7])

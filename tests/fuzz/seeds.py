@@ -1,0 +1,193 @@
+"""Real files to begin from: small pictures of every format, and every layout of data sets as its own tests write it."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import runpy
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+from damage import Seed
+from PIL import Image
+
+LAYOUTS = runpy.run_path(str(Path(__file__).parents[1] / "data" / "layouts" / "test_layouts.py"))
+
+
+def write_seeds(folder: Path) -> dict[str, list[Seed]]:
+    """Kind, such as "PNG" or "hdf5" -> its seeds, the same whenever they are written."""
+    return write_pictures(folder / "pictures") | write_sets(folder / "sets")
+
+
+def write_pictures(folder: Path) -> dict[str, list[Seed]]:
+    """Each format in the forms that matter to its decoder."""
+    kinds: dict[str, list[Seed]] = {}
+    for kind, forms in pictures().items():
+        for number, data in enumerate(forms):
+            root = folder / f"{kind}-{number}"
+            root.mkdir(parents=True)
+            (root / "picture").write_bytes(data)
+            kinds.setdefault(kind, []).append(Seed(root, "picture", ("picture",)))
+    return kinds
+
+
+def pictures() -> dict[str, list[bytes]]:
+    """Format -> encoded pictures of 64 x 48 or so."""
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    photo = Image.fromarray(noise).resize((64, 48), Image.Resampling.BICUBIC)
+    second = Image.fromarray(noise[::-1].copy()).resize((64, 48), Image.Resampling.BICUBIC)
+    grey, palette, clear = photo.convert("L"), photo.quantize(32), photo.convert("RGBA")
+    clear.putalpha(grey)
+    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    turned[0x010F] = "maker"
+    moving = {"save_all": True, "append_images": [second, photo]}
+    fractions = Image.fromarray(np.asarray(grey).astype(np.float32) / 255)
+    whole = encoded(photo, "BMP")
+    return {
+        "JPEG": [
+            encoded(photo, "JPEG", quality=90), encoded(photo, "JPEG", progressive=True, quality=80),
+            encoded(grey, "JPEG"), encoded(photo.convert("CMYK"), "JPEG", quality=60),
+            encoded(photo, "JPEG", exif=turned, subsampling=0), encoded(photo, "JPEG", restart_marker_blocks=2),
+            encoded(photo.resize((600, 400)), "JPEG"),
+        ],
+        "PNG": [
+            encoded(photo, "PNG"), encoded(photo.convert("1"), "PNG"), encoded(deep, "PNG"),
+            encoded(palette, "PNG", transparency=3), encoded(photo.quantize(16), "PNG", bits=4),
+            encoded(clear, "PNG", exif=turned), encoded(photo, "PNG", transparency=(0, 0, 0)),
+            encoded(grey.convert("LA"), "PNG"), encoded(photo, "PNG", **moving), interlaced(np.asarray(photo)),
+        ],
+        "WEBP": [
+            encoded(photo, "WEBP"), encoded(photo, "WEBP", lossless=True), encoded(clear, "WEBP", quality=50),
+            encoded(photo, "WEBP", **moving), encoded(clear, "WEBP", lossless=True, exif=turned),
+        ],
+        "BMP": [
+            whole, encoded(grey, "BMP"), encoded(photo.convert("1"), "BMP"), encoded(clear, "BMP"), whole[14:],
+            run_lengths(np.asarray(palette)),
+        ],
+        "GIF": [
+            encoded(palette, "GIF"), encoded(grey, "GIF"), encoded(palette, "GIF", transparency=3, interlace=0),
+            encoded(photo, "GIF", **moving),
+        ],
+        "TIFF": [
+            *(encoded(photo, "TIFF", compression=name) for name in (
+                None, "packbits", "tiff_lzw", "tiff_adobe_deflate", "jpeg",
+            )),
+            encoded(photo.convert("1"), "TIFF", compression="group4"), encoded(deep, "TIFF"),
+            encoded(fractions, "TIFF", compression="tiff_lzw"), encoded(clear, "TIFF", exif=turned),
+            encoded(photo, "TIFF", tiffinfo={278: 5}), encoded(palette, "TIFF"), encoded(photo, "TIFF", **moving),
+        ],
+    }  # fmt: skip
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """A picture's file."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def interlaced(pixels: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 as a PNG in Adam7's seven passes, which Pillow reads and does not write."""
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    rows = [b"\0" + row.tobytes() for y, x, dy, dx in passes for row in pixels[y::dy, x::dx]]
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 1)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
+    written = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
+
+
+def run_lengths(indices: np.ndarray) -> bytes:
+    """(H, W) uint8 as a BMP of runs, which Pillow reads and does not write."""
+    data = b"".join(b"".join(bytes((1, value)) for value in row) + b"\0\0" for row in indices[::-1].tolist()) + b"\0\1"
+    palette = bytes(value for number in range(256) for value in (number, 255 - number, number // 2, 0))
+    height, width = indices.shape
+    about = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(data), 0, 0, 256, 0)
+    begin = 14 + len(about) + len(palette)
+    return struct.pack("<2sIHHI", b"BM", begin + len(data), 0, 0, begin) + about + palette + data
+
+
+def write_sets(folder: Path) -> dict[str, list[Seed]]:
+    """Each layout, with the files that its reader reads."""
+    made: dict[str, list[Seed]] = {}
+    for name, write, patterns in sets():
+        root = folder / name.replace(" ", "-")
+        root.mkdir(parents=True)
+        place = write(root)
+        files = sorted(file for pattern in patterns for file in root.glob(pattern) if file.is_file())
+        assert files, name
+        inside = tuple(file.relative_to(root).as_posix() for file in files)
+        made.setdefault(name, []).append(Seed(root, place.relative_to(root).as_posix(), inside))
+    return made
+
+
+def sets() -> list[tuple[str, Callable[[Path], Path], tuple[str, ...]]]:
+    """Kind, its writer, and the names of the files that are damaged."""
+    names = {
+        "csv": "*.csv", "chinese tsv": "*.tsv", "json lines": "*.jsonl", "parquet manifest": "*.parquet",
+        "hugging face": "data/*", "cifar pickles": "*_batch*", "cifar binary": "*", "npz": "*.npz",
+        "floats by planes": "*.npz", "hdf5": "*.h5", "shards": "*.tar",
+    }  # fmt: skip
+    made = [(name, LAYOUTS["WRITERS"][name][1], (pattern,)) for name, pattern in names.items()]
+    made += [
+        ("idx zipped", lambda root: LAYOUTS["write_idx"](root), ("*.gz",)),
+        ("idx plain", lambda root: LAYOUTS["write_idx"](root, suffix=""), ("*ubyte",)),
+        ("emnist mapping", write_emnist, ("*mapping.txt",)),
+        ("cifar10 binary", write_cifar10, ("*",)),
+        ("cifar100 pickles", write_cifar100, ("*",)),
+        ("hdf5 packed", write_packed, ("*.h5",)),
+        ("synsets", write_synsets, ("LOC*.txt",)),
+    ]
+    return made
+
+
+def write_emnist(root: Path) -> Path:
+    """IDX files with the codes of their characters."""
+    LAYOUTS["write_idx"](root, prefix="emnist-", suffix="")
+    (root / "emnist-mapping.txt").write_text("0 48\n1 65\n2 97\n")
+    return root
+
+
+def write_cifar10(root: Path) -> Path:
+    """CIFAR-10's binary form."""
+    for name, split in (("data_batch_1.bin", "train"), ("test_batch.bin", "test")):
+        planes = LAYOUTS["stack"](split).transpose(0, 3, 1, 2).reshape(-1, 3072)
+        labels = LAYOUTS["labels"](split)[:, None].astype(np.uint8)
+        (root / name).write_bytes(np.hstack([labels, planes]).tobytes())
+    (root / "batches.meta.txt").write_text("\n".join(LAYOUTS["NAMES"]) + "\n")
+    return root
+
+
+def write_cifar100(root: Path) -> Path:
+    """CIFAR-100's pickled form, as today's Python pickles."""
+    for split in ("train", "test"):
+        planes = LAYOUTS["stack"](split).transpose(0, 3, 1, 2).reshape(-1, 3072)
+        document = {"data": planes, "fine_labels": LAYOUTS["labels"](split).tolist()}
+        (root / split).write_bytes(pickle.dumps(document, protocol=4))
+    (root / "meta").write_bytes(pickle.dumps({"fine_label_names": list(LAYOUTS["NAMES"])}))
+    return root
+
+
+def write_packed(root: Path) -> Path:
+    """HDF5 in chunks, packed and with checksums."""
+    with h5py.File(root / "a.h5", "w") as file:
+        for split in ("train", "test"):
+            options = {"compression": "gzip", "shuffle": True, "fletcher32": True, "chunks": (4, 32, 32, 3)}
+            file.create_dataset(f"x_{split}", data=LAYOUTS["stack"](split), **options)
+            file[f"y_{split}"] = LAYOUTS["labels"](split)
+    return root / "a.h5"
+
+
+def write_synsets(root: Path) -> Path:
+    """Folders called by codes, with a file of their names."""
+    for code in ("n01440764", "n02012849", "n03126707"):
+        (root / "train" / code).mkdir(parents=True)
+        (root / "train" / code / "a.png").write_bytes(LAYOUTS["png"](LAYOUTS["pixels"](code, 0)))
+    lines = ("n01440764 tench, Tinca tinca", "n02012849 crane", "n03126707 crane", "n09999999 x")
+    (root / "LOC_synset_mapping.txt").write_text("\n".join(lines) + "\n")
+    return root

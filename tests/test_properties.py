@@ -1,0 +1,171 @@
+"""What holds for any picture, any names, any labels: examples are drawn by hypothesis, the same in every run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pictaxa.data.converting import convert_data
+from pictaxa.data.fetching import Fetcher
+from pictaxa.data.index import Index, index_from_columns
+from pictaxa.data.layouts.manifests import read_table
+from pictaxa.data.listing import natural_order
+from pictaxa.data.reading import PLAIN, read_data
+from pictaxa.data.split import split_index
+from pictaxa.errors import DataError
+from pictaxa.pictures import GREY, RGB, decode, square_of
+
+repeatable = settings(
+    derandomize=True, deadline=None, database=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+few = settings(repeatable, max_examples=12)
+
+SIDES = st.integers(1, 40)
+LOSSLESS = [
+    ("PNG", {}), ("BMP", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}),
+    ("TIFF", {"compression": "tiff_adobe_deflate"}), ("WEBP", {"lossless": True, "exact": True}),
+]  # fmt: skip
+# Everything but surrogates and control characters, of which line ends and tabs are what a table must keep.
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), min_size=1, max_size=12
+).filter(str.strip)  # fmt: skip
+
+
+def drawn(height: int, width: int, channels: int, seed: int) -> np.ndarray:
+    shape = (height, width) if channels == GREY else (height, width, channels)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@repeatable
+@given(SIDES, SIDES, st.sampled_from([GREY, RGB]), st.sampled_from(LOSSLESS), st.integers(0, 99))
+def test_what_loses_nothing_gives_any_pixels_back(
+    height: int, width: int, channels: int, form: tuple[str, dict[str, object]], seed: int
+):
+    """Any array, in any format that keeps pixels, decodes to itself; so does the array without a format."""
+    pixels, file = drawn(height, width, channels, seed), io.BytesIO()
+    Image.fromarray(pixels).save(file, form[0], **form[1])
+    shown = np.asarray(decode(file.getvalue(), name="x").convert("L" if channels == GREY else "RGB"))
+    assert np.array_equal(shown, pixels)
+    assert np.array_equal(np.asarray(decode(pixels, name="x")), pixels)
+
+
+@repeatable
+@given(SIDES, st.sampled_from([GREY, RGB]), st.integers(0, 99))
+def test_a_square_keeps_the_pixels_of_its_own_size(side: int, channels: int, seed: int):
+    """Bit for bit, whatever the side."""
+    pixels = drawn(side, side, channels, seed)
+    square = square_of(pixels, name="x", side=side, channels=channels)
+    assert np.array_equal(square.pixels.reshape(pixels.shape), pixels)
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 30), st.sampled_from(["", "", "", "g", "h", "i"])),
+    min_size=6, max_size=40,
+)  # fmt: skip
+
+
+def an_index(rows: list[tuple[int, int, str]]) -> Index:
+    """Rows with (label, content, group)."""
+    columns: dict[str, object] = {
+        "path": [f"{number}.png" for number in range(len(rows))],
+        "label": [label for label, _, _ in rows],
+        "hash": [f"content {content}" for _, content, _ in rows],
+        "group": [group for _, _, group in rows],
+        "bytes": [1] * len(rows),
+        "mtime_ns": [1] * len(rows),
+    }
+    return index_from_columns(columns, root=Path(), classes=("a", "b", "c"))
+
+
+def splits_of(rows: list[tuple[int, int, str]], seed: int) -> list[str]:
+    return split_index(an_index(rows), seed).column("split").tolist()
+
+
+@repeatable
+@given(ROWS, st.integers(0, 5), st.randoms(use_true_random=False))
+def test_no_split_parts_what_belongs_together(rows: list[tuple[int, int, str]], seed: int, random: object):
+    """A content or a group is on one side, in whatever order the rows come; or the data can't be split in any order."""
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    mixed = [rows[place] for place in order]
+    try:
+        splits = splits_of(rows, seed)
+    except DataError:
+        with pytest.raises(DataError):
+            splits_of(mixed, seed)
+        return
+    assert [splits[place] for place in order] == splits_of(mixed, seed)
+    sides = defaultdict(set)
+    for (_, content, group), split in zip(rows, splits, strict=True):
+        sides["content", content].add(split)
+        if group:
+            sides["group", group].add(split)
+    assert all(len(side) == 1 for side in sides.values()) and {*splits} == {"train", "val"}
+
+
+@repeatable
+@given(st.lists(st.text(max_size=8) | st.from_regex(r"[a-c]?[0-9٣]{1,30}[a-z]?", fullmatch=True), max_size=12))
+def test_natural_order_is_an_order(names: list[str]):
+    """Any names can be compared, sort the same from whatever order, and numbers go by their value."""
+    ordered, backwards = sorted(names, key=natural_order), names[::-1]
+    assert sorted(backwards, key=natural_order) == ordered
+    numbers = [name for name in ordered if name.isdecimal()]
+    assert [int(name) for name in numbers] == sorted(int(name) for name in numbers)
+
+
+@few
+@given(st.lists(st.tuples(NAMES, NAMES), min_size=2, max_size=6), st.sampled_from([",", "\t"]))
+def test_any_table_that_python_writes_is_read(rows: list[tuple[str, str]], delimiter: str):
+    """Paths and labels with quotes, commas, line ends and any script come back as they were."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / ("a.csv" if delimiter == "," else "a.tsv")
+        paths, labels = zip(*rows, strict=True)
+        with file.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+            writer.writerows([("path", "label"), *rows])
+        table = read_table(file)
+        assert table.column("path").to_pylist() == list(paths)
+        assert table.column("label").to_pylist() == list(labels)
+
+
+def contents(place: Path) -> set[tuple[str, bytes]]:
+    """(class, pixels) of each row."""
+    index = read_data(place)
+    with Fetcher(index) as fetcher:
+        return {
+            (index.classes[index.labels[row]], np.asarray(decode(fetcher.fetch(row), name="x")).tobytes())
+            for row in range(len(index))
+        }
+
+
+FOLDERS = st.text(st.characters(categories=["L", "N"], include_characters=" -_'(),.玫瑰"), min_size=1, max_size=10)
+CLASSES = st.lists(
+    FOLDERS.map(str.strip).filter(lambda name: name and not name.startswith(".") and len(name.encode()) < 200),
+    min_size=2, max_size=3, unique_by=lambda name: name.casefold(),
+)  # fmt: skip
+
+
+@few
+@given(CLASSES, st.lists(st.tuples(SIDES, SIDES), min_size=2, max_size=3), st.integers(1, 3))
+def test_from_layout_to_layout_and_back(classes: list[str], sizes: list[tuple[int, int]], per_file: int):
+    """Folders to parquet to shards to folders: the same classes and pixels, however many files they are in."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for kind, name in enumerate(classes):
+            (root / "0" / name).mkdir(parents=True)
+            for number, (height, width) in enumerate(sizes):
+                pixels = drawn(height, width, RGB, 10 * kind + number)
+                Image.fromarray(pixels).save(root / "0" / name / f"{number}.png")
+        before = contents(root / "0")
+        for number, to in enumerate(("parquet", "shards", "folders")):
+            convert_data(root / str(number), root / str(number + 1), to=to, reading=PLAIN, per_file=per_file)
+            assert contents(root / str(number + 1)) == before
