@@ -74,6 +74,17 @@ def test_few_files_are_open_at_a_time(tmp_path: Path, make_photos: Make):
     assert read_data(tmp_path / "photos").files() is None
 
 
+def test_squares_may_end_in_one_of_their_own_threads(tmp_path: Path, make_photos: Make):
+    """Where a decoding thread holds the last reference, letting go raises nothing and closes the files."""
+    index = read_data(shards(tmp_path, make_photos))
+    squares, index = build_cache(index, SPEC, root=tmp_path / "cache", threads=1, keep_pixels=False)
+    assert isinstance(squares, StreamedSquares)
+    squares.read(np.arange(4))
+    assert squares._fetcher.open
+    squares._pool.submit(squares.close).result()
+    assert not squares._fetcher.open
+
+
 def test_a_training_without_a_cache(tmp_path: Path, make_photos: Make):
     """--decode always learns from shards, resumes, and leaves no pixels behind."""
     place, run = shards(tmp_path, make_photos), tmp_path / "run"

@@ -22,7 +22,7 @@ class StreamedSquares:
         self._sums = sums
         self._fetcher = Fetcher(index)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        weakref.finalize(self, _close, self._pool, self._fetcher)
+        self.close = weakref.finalize(self, _close, self._pool, self._fetcher)
 
     @property
     def side(self) -> int:
@@ -47,5 +47,6 @@ class StreamedSquares:
 
 
 def _close(pool: ThreadPoolExecutor, fetcher: Fetcher) -> None:
-    pool.shutdown(cancel_futures=True)
+    # Nobody reads any more, and one of the pool's own threads, which can't wait for itself, may have let go last.
+    pool.shutdown(wait=False, cancel_futures=True)
     fetcher.close()
