@@ -9,28 +9,44 @@ from pictaxa.models.convolution import Conv2d
 
 
 def check_gradients(ours: Conv2d, images: torch.Tensor, *, function: type[torch.autograd.Function]) -> None:
-    """Gradients of input and weight agree with torch's in float64 to bfloat16's precision."""
-    exact = nn.Conv2d(
-        ours.in_channels, ours.out_channels, ours.kernel_size, ours.stride, ours.padding, groups=ours.groups,
-        bias=ours.bias is not None,
-    ).double()  # fmt: skip
+    """Gradients of input and weight agree with torch's in float64 to bfloat16's precision.
+
+    Where torch's own in bfloat16 is further off than a hundredth (the input's, on processors without AVX-512), ours may
+    be as far, and no further.
+    """
+    plain, exact = (
+        nn.Conv2d(
+            ours.in_channels, ours.out_channels, ours.kernel_size, ours.stride, ours.padding, groups=ours.groups,
+            bias=ours.bias is not None,
+        )
+        for _ in range(2)
+    )  # fmt: skip
     with torch.no_grad():
-        for mine, theirs in zip(ours.parameters(), exact.parameters(), strict=True):
+        for mine, *others in zip(ours.parameters(), plain.parameters(), exact.parameters(), strict=True):
             mine.copy_(mine.bfloat16())
-            theirs.copy_(mine)
-    images = images.bfloat16().float().requires_grad_()
-    others = images.detach().double().requires_grad_()
+            for other in others:
+                other.copy_(mine)
+    images = images.bfloat16().float()
     with torch.autocast("cpu", torch.bfloat16):
-        assert ours._own_gradient(images) is function
+        assert ours._own_gradient(images.requires_grad_()) is function
         out = ours(images)
     target = torch.randn(out.shape).bfloat16()
-    (out.float() * target).sum().backward()
-    (exact(others) * target.double()).sum().backward()
-    assert images.grad is not None and others.grad is not None
-    assert (out - exact(others)).abs().max() < 0.01 * out.abs().max()
-    pairs = [(mine.grad, theirs.grad) for mine, theirs in zip(ours.parameters(), exact.parameters(), strict=True)]
-    for mine, theirs in (*pairs, (images.grad, others.grad)):
-        assert mine.dtype is torch.float32 and (mine - theirs).abs().max() < 0.01 * theirs.abs().max()
+    wanted = gradients(exact.double(), images.double(), target.double())
+    assert (out - exact(images.double())).abs().max() < 0.01 * out.abs().max()
+    torchs = gradients(plain.to(memory_format=torch.channels_last), images, target.float())
+    for mine, theirs, right in zip(gradients(ours, images, target.float()), torchs, wanted, strict=True):
+        allowed = max(0.01 * right.abs().max(), (theirs - right).abs().max())
+        assert mine.dtype is torch.float32 and (mine - right).abs().max() <= allowed
+
+
+def gradients(layer: nn.Conv2d, images: torch.Tensor, target: torch.Tensor) -> list[torch.Tensor]:
+    """Of the layer's parameters and of the images, in bfloat16 unless they are float64."""
+    images = images.detach().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=images.dtype is torch.float32):
+        out = layer(images)
+    (out.to(target.dtype) * target).sum().backward()
+    found = [parameter.grad for parameter in layer.parameters()] + [images.grad]
+    return [gradient for gradient in found if gradient is not None]
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
