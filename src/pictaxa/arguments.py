@@ -102,6 +102,8 @@ class InspectArguments:
     """Train so many times on the other parts: also find labels that are likely wrong, without any run."""
     fold_minutes: float = 2.0
     """How long each of --folds trains."""
+    fold_epochs: int | None = None
+    """How often each of --folds goes through its pictures, instead of for so long: the same on any machine."""
     size: int | None = None
     """The size to train at, pixels: pictures far below it are found."""
     cache: Path | None = None

@@ -68,7 +68,9 @@ def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding
         reading=arguments.reading,
         cache=arguments.cache,
         pictures=PicturesConfig(size=arguments.size),
-        schedule=ScheduleConfig(minutes=arguments.fold_minutes),
+        schedule=ScheduleConfig(
+            epochs=arguments.fold_epochs, minutes=arguments.fold_minutes if arguments.fold_epochs is None else None
+        ),
         machine=MachineConfig(threads=arguments.threads),
     )
     found = [] if arguments.run is None else list(doubt_by_run(inspection, config, arguments.run))
