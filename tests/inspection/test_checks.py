@@ -111,6 +111,13 @@ def test_looks():
     assert told == {"uniform": (4,), "dark": (1, 0), "bright": (2,), "contrast": (3,), "blurred": (5,), "grey": (6,)}
 
 
+def test_tiny_pictures_are_not_called_blurred():
+    """Of 8 pixels no tile shows whether the picture is sharp."""
+    quality = Quality(*(np.full(40, value, dtype=np.float32) for value in (0.5, 0.6, 0.3, 0.1)))
+    small = an_index(width=[8] * 40, height=[8] * 40)
+    assert "blurred" not in kinds(Facts(small, quality=quality, looked=np.arange(40), side=8))
+
+
 def test_classes():
     """Few pictures, and very different numbers of them."""
     labels = np.array([0] * 37 + [1] * 3)

@@ -28,11 +28,10 @@ from ..progress import CountProgress, DecodeProgress, StageProgress
 from .alike import Pair, find_alike, thumbnails
 from .checks import Facts, check
 from .findings import KINDS, Finding, dropped_rows
-from .quality import Quality, measure_quality
+from .quality import LEAST_SIDE, Quality, measure_quality
 
 SIDE = 160  # of the squares that are looked at, pixels
 BLOCK = 32  # pictures measured at a time: few enough for a processor's cache
-LEAST_SIDE = 32  # pixels: below it (digits) pictures are alike without being copies
 VERSION = 2  # of what is remembered: raise it when the same squares give other pairs or numbers
 QUALITIES = ("brightness", "contrast", "sharpness", "colour")
 
