@@ -42,6 +42,7 @@ OWN_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # for e
 PLAIN = frozenset({*OWN_BYTES, "I", "F", "RGB"} - {"P"})  # what becomes grey, or stays: others are copied as RGB
 WEBP_BYTES = 20  # for each pixel: libwebp's canvas twice, a copy, Pillow's picture, and its copy without transparency
 PROGRESSIVE_BYTES = 6  # the coefficients of the whole picture, whatever draft makes of it
+NEAR = 6  # sides of the square: a longer picture is averaged by a whole number first
 STRIP_PIXELS = 2**18  # worked on together where numbers of a pixel take much memory
 
 ORIENTATION = 0x0112  # EXIF's tag
@@ -105,11 +106,27 @@ def square_of(picture: Picture, *, name: str, side: int, channels: int) -> Squar
     image, width, height = _decode(picture, name=name, draft_side=side)
     if channels == GREY and image.mode != "L":
         image = image.convert("L")
-    image = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    if channels == RGB and image.mode != "RGB":  # grey: after it is small, with the same pixels
-        image = image.convert("RGB")
-    pixels = np.array(image, dtype=np.uint8).reshape(side, side, channels)
+    pixels = _squash(image, side)
+    if channels == RGB and image.mode == "L":  # after it is small, with the same pixels
+        pixels = np.repeat(pixels, RGB, axis=2)
     return Square(pixels=pixels, width=width, height=height)
+
+
+def _squash(image: Image.Image, side: int) -> np.ndarray:
+    """A picture of mode L or RGB to (side, side, C) uint8 by an antialiased bicubic filter.
+
+    Torch's for bytes is Pillow's but for rounding, takes a third of its time, and reckons in integers as Pillow does:
+    the same pixels on every processor. What is far larger than the square is averaged first, which Pillow does.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    if max(image.size) > NEAR * side:
+        small = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=NEAR / 2)
+        return np.array(small).reshape(side, side, -1)
+    rows = torch.from_numpy(np.array(image).reshape(1, image.height, image.width, -1))
+    planes = F.interpolate(rows.permute(0, 3, 1, 2), size=(side, side), mode="bicubic", antialias=True)  # (1, C, S, S)
+    return planes[0].permute(1, 2, 0).contiguous().numpy()
 
 
 def decode(picture: Picture, *, name: str) -> Image.Image:

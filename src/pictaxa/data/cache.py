@@ -19,6 +19,7 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -41,9 +42,11 @@ from .journal import SCHEMA, append, newest, places_of, read_journal
 from .squares import CacheSpec, Mender, PixelCache, Squares
 from .streaming import StreamedSquares
 
-VERSION = 1  # of the pixels: raise it when pictures.py gives other pixels for the same file
+VERSION = 2  # of the pixels: raise it when pictures.py gives other pixels for the same file
 JOURNAL, PIXELS = "journal", "pixels.u8"
 CHUNK = 256  # pictures between two journal records: at most so many are decoded again after a kill
+
+TOGETHER = 8  # pictures that a thread decodes before it hands them over: each handing over costs waiting
 
 # Called with (pictures done, pictures in all).
 Progress = Callable[[int, int], None]
@@ -174,15 +177,21 @@ class _Builder:
         """Results in the order of `todo`, with a bounded number of pictures in memory."""
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
         fetcher = Fetcher(index)
-        waiting: deque[Future[tuple[dict[str, Any], Square | None]]] = deque()
+        waiting: deque[Future[list[tuple[dict[str, Any], Square | None]]]] = deque()
+        ended = threading.Event()
+
+        def decode_some(rows: list[int]) -> list[tuple[dict[str, Any], Square | None]]:
+            return [self._decode_one(index, fetcher, row) for row in rows if not ended.is_set()]
+
         try:
-            for row in todo:
-                waiting.append(pool.submit(self._decode_one, index, fetcher, row))
-                if len(waiting) >= 16 * self.threads:
-                    yield waiting.popleft().result()
+            for start in range(0, len(todo), TOGETHER):
+                waiting.append(pool.submit(decode_some, todo[start : start + TOGETHER]))
+                if len(waiting) >= 2 * self.threads:
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
+            ended.set()
             pool.shutdown(cancel_futures=True)
             fetcher.close()
 
@@ -192,7 +201,7 @@ class _Builder:
             picture = fetcher.fetch(row)
             digest = digest_of(picture)
             side, channels = self.spec.side, self.spec.channels
-            square = square_of(picture, name=fetcher.name(row), side=side, channels=channels)
+            square = square_of(picture, name=index.name(row), side=side, channels=channels)
         except PictureError as error:
             problem = error.reason
         names = ("path", "bytes", "mtime_ns")
