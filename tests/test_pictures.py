@@ -178,7 +178,7 @@ def test_a_drafted_jpeg_is_close_to_the_full_one():
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize(("width", "height"), [(320, 240), (60, 90), (1500, 1100), (40, 2000)])
 def test_the_filter_is_pillows(mode: str, width: int, height: int):
-    """Squares are what Pillow's bicubic filter makes of the whole picture: within rounding, or closely from far away."""
+    """Squares are what Pillow's bicubic filter makes of the picture: within rounding, or closely from far away."""
     noise = np.random.default_rng(3).integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
     image = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
     ours = square_of(encoded(image, "PNG"), name="x", side=80, channels=len(mode)).pixels.squeeze().astype(float)
@@ -194,7 +194,8 @@ import numpy as np
 from pictaxa.pictures import square_of
 pixels = np.random.default_rng(4).integers(0, 256, (150, 200, 3), dtype=np.uint8)
 for side in (20, 64, 224):
-    print(*(zlib.crc32(square_of(picture, name="x", side=side, channels=3).pixels) for picture in (pixels, pixels[..., 0])))
+    squares = [square_of(picture, name="x", side=side, channels=3) for picture in (pixels, pixels[..., 0])]
+    print(*(zlib.crc32(square.pixels) for square in squares))
 """
 
 

@@ -200,6 +200,14 @@ class ConvertArguments:
 
 
 @dataclass(frozen=True)
+class RecipesArguments:
+    """Well-known set-ups, each in one command: pictaxa train DATA --recipe NAME."""
+
+    name: Positional[str | None] = None
+    """Show this one with all its settings."""
+
+
+@dataclass(frozen=True)
 class DemoArguments:
     """Train on handwritten digits, evaluate, predict and report: the whole path in under a minute."""
 

@@ -29,6 +29,7 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
   cache             what lies in the cache, and how to clean it
   classes RUN       rename and merge a run's classes
   models            the architectures
+  recipes           well-known set-ups: pictaxa train DATA --recipe NAME
   weights list      published weights; weights convert: checkpoints of torchvision, timm, Keras, Google's ViT as ours
   demo              all of the above on handwritten digits, in under a minute
 

@@ -17,6 +17,13 @@ from .errors import ConfigError
 
 DEFAULT_MINUTES = 10.0
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen body's cached vectors: they cost next to nothing
+LENGTHS = ("epochs", "minutes", "steps")  # one of them says when a training ends
+_NUMBER = r"[0-9]*\.?[0-9]+(?:e-?[0-9]+)?"
+CURVES = rf"cosine|constant|every:[1-9][0-9]*={_NUMBER}|steps:[0-9]+={_NUMBER}(?:,[0-9]+={_NUMBER})*"
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _require(holds: bool, expected: str, *, found: object, fix: str) -> None:
@@ -40,6 +47,8 @@ class ReadingConfig:
     """The column of groups, which stay on one side of a split. Default: by its name, if there is one."""
     keys: tuple[str, ...] = ()
     """Of arrays (.npz, HDF5): which is what, such as train_images=A train_labels=B test_images=C classes=D."""
+    only: tuple[str, ...] = ()
+    """Classes to take, by their names; the others are left out. Default: all."""
     class_names: Path | None = None
     """What folders or numbers are called: lines like `n01440764 tench`, or JSON. Default: a file of synsets beside."""
 
@@ -78,7 +87,8 @@ class TransferConfig:
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
     input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
-    """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
+    """How pictures are fed to the network: from 0 to 1, to 255, from -1; minus Caffe's mean colour; minus ImageNet's
+    mean, over its deviation. With --weights how they were, which a Keras file does not say. Default: the model's."""
     tune: str = "all"
     """What is trained: all, head (the last layer), last:N (N blocks and the head) or head,all (the head first)."""
     head: str = ""
@@ -123,6 +133,10 @@ class ScheduleConfig:
     """Train for so many passes over the pictures; exactly repeatable, and exact when resumed."""
     minutes: float | None = None
     """Train for so many minutes; the rate anneals over them. Default without --epochs: 10 (--tune head: 20 epochs)."""
+    steps: int | None = None
+    """Train for so many batches."""
+    steps_per_epoch: int | None = None
+    """Batches between two validations; pictures come again and again. Default: as many as hold each picture once."""
     batch_size: int = 64
     """Pictures in a step."""
     sampling: Literal["each", "balanced"] = "each"
@@ -130,19 +144,30 @@ class ScheduleConfig:
     rate: float | None = None
     """Peak learning rate. Default: 0.15 for sgd and 0.002 for adam and adamw at batch 64, in proportion else."""
     warm_up: float = 0.1
-    """Part of the training in which the rate rises to its peak; a cosine takes it to zero after."""
+    """Part of the training in which the rate rises to its peak."""
+    curve: str = "cosine"
+    """What the rate does then: cosine (to zero), constant, every:4=0.92 (times 0.92 after each 4 epochs), or
+    steps:400=1,32000=0.1 (that part of the peak from a step on, the first one before it too)."""
+    keep: Literal["accuracy", "loss", "last"] = "accuracy"
+    """Which epoch's weights the run keeps: of the best validation accuracy, the least validation loss, or the last."""
     small_first: float = 0.65
     """Part of the training, from its start, with small pictures: half the size, then three quarters; 0: none."""
 
     def __post_init__(self) -> None:
-        both = self.epochs is not None and self.minutes is not None
-        _require(not both, "--epochs or --minutes", found="both", fix="Leave one out.")
-        _require(self.epochs is None or self.epochs >= 1, "--epochs from 1 on", found=self.epochs, fix="Raise it.")
+        given = [f"--{name}" for name in LENGTHS if getattr(self, name) is not None]
+        _require(len(given) <= 1, "--epochs, --minutes or --steps", found=" and ".join(given), fix="Leave one out.")
+        for name in ("epochs", "steps", "steps_per_epoch"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"--{_flag(name)} from 1 on", found=value, fix="Raise it.")
         enough = self.minutes is None or 0 < self.minutes < float("inf")
         _require(enough, "--minutes above 0", found=self.minutes, fix="Raise it.")
         _require(self.batch_size >= 2, "--batch-size from 2 on", found=self.batch_size, fix="Raise it.")
         _require(self.rate is None or self.rate > 0, "--rate above 0", found=self.rate, fix="Raise it.")
         _require(0 <= self.warm_up < 1, "--warm-up from 0 to below 1", found=self.warm_up, fix="Change it.")
+        known = re.fullmatch(CURVES, self.curve) is not None
+        _require(
+            known, "--curve cosine, constant, every:4=0.92 or steps:0=1,32000=0.1", found=self.curve, fix="Change it."
+        )
         _require(0 <= self.small_first <= 1, "--small-first from 0 to 1", found=self.small_first, fix="Change it.")
 
 
@@ -151,9 +176,13 @@ class OptimizerConfig:
     """optimizer"""
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    """sgd is stochastic gradient descent with Nesterov momentum."""
+    """sgd is stochastic gradient descent with momentum."""
     momentum: float = 0.9
     """Of sgd; of adam and adamw it is the first beta."""
+    nesterov: Literal["yes", "no"] = "yes"
+    """Nesterov's form of sgd's momentum, which looks a step ahead."""
+    epsilon: float = 1e-8
+    """What adam and adamw add before they divide; Keras has 1e-7."""
     weight_decay: float = 5e-4
     """On weights, not on biases and batch norm."""
     clip_norm: float | None = 5.0
@@ -167,6 +196,7 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         _require(0 <= self.momentum < 1, "--momentum from 0 to below 1", found=self.momentum, fix="Change it.")
+        _require(self.epsilon > 0, "--epsilon above 0", found=self.epsilon, fix="Raise it.")
         _require(self.weight_decay >= 0, "--weight-decay from 0 on", found=self.weight_decay, fix="Raise it.")
         clip = self.clip_norm is None or self.clip_norm > 0
         _require(clip, "--clip-norm above 0", found=self.clip_norm, fix="Raise it.")
@@ -203,6 +233,8 @@ class TrainConfig:
     """Pictures: a folder with a sub-folder for each class (in train/ and val/, or split by us), a manifest (.csv,
     .jsonl), parquet, IDX, .npz, HDF5 or tar files; or a name: mnist, fashion_mnist, cifar10, cifar100, flowers,
     hf:NAME. See docs/data.md."""
+    recipe: str = ""
+    """A well-known set-up by its name (pictaxa recipes lists them); any flag beside it wins."""
     model: str = "auto"
     """Architecture, a name of the zoo. auto: resnet_lite, or what the --weights are of."""
     model_options: tuple[str, ...] = ()
@@ -244,7 +276,9 @@ class TrainConfig:
                 found = " ".join(augmentation.augment)
                 _require(not found, "--feature-views from 2 on with --augment", found=found, fix="Say how many views.")
                 augmentation = AugmentConfig(policy="none")
-        if schedule.epochs is None and schedule.minutes is None:
-            length = {"epochs": DEFAULT_HEAD_EPOCHS} if self.transfer.on_features else {"minutes": DEFAULT_MINUTES}
-            schedule = replace(schedule, **length)
+        if all(getattr(schedule, name) is None for name in LENGTHS):
+            if self.transfer.on_features:
+                schedule = replace(schedule, epochs=DEFAULT_HEAD_EPOCHS)
+            else:
+                schedule = replace(schedule, minutes=DEFAULT_MINUTES)
         return replace(self, schedule=schedule, augmentation=augmentation)

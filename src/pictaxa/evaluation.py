@@ -97,12 +97,13 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
     ]
     width = max(8, *(cell_len(row["name"]) for row in metrics["classes"]))
     lines.append(f"{'class'.ljust(width)}  pictures  precision  recall     F1")
-    for row in metrics["classes"]:
-        lines.append(
-            f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {row['precision']:9.1%}"
-            f"  {row['recall']:6.1%}  {row['f1']:5.3f}"
-        )
     names, matrix = [row["name"] for row in metrics["classes"]], metrics["confusion"]
+    for row, guesses in zip(metrics["classes"], map(sum, zip(*matrix, strict=True)), strict=True):
+        # A class without pictures, or that was never said, has no such share.
+        precision = f"{row['precision']:.1%}" if guesses else "-"
+        recall = f"{row['recall']:.1%}" if row["pictures"] else "-"
+        f1 = f"{row['f1']:.3f}" if guesses or row["pictures"] else "-"
+        lines.append(f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {precision:>9}  {recall:>6}  {f1:>5}")
     if len(names) <= 20:
         cells = [max(4, len(str(max(max(line) for line in matrix)))) for _ in names]
         lines += ["", "rows: the true class; columns, in the same order: what it said"]

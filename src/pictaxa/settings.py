@@ -8,8 +8,9 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from .config import TrainConfig
+from .config import LENGTHS, TrainConfig
 from .errors import ConfigError, close_matches
+from .recipes import find_recipe
 
 
 def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
@@ -31,10 +32,10 @@ def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
         if word not in known:
             raise ConfigError("the name of a setting", found=repr(word), fix=close_matches(word, known))
     words = dict(words)
-    if words.get("epochs") is not None and "minutes" not in words:
-        words["minutes"] = None
-    if words.get("minutes") is not None and "epochs" not in words:
-        words["epochs"] = None
+    if any(words.get(name) is not None for name in LENGTHS):
+        words = dict.fromkeys(LENGTHS) | words
+    if words.get("recipe"):
+        words = {**find_recipe(words["recipe"]).settings, **words}
     changed: TrainConfig = _change(config, words)
     return changed
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from pictaxa.augment import geometry
 from pictaxa.augment.augmenter import Augmenter, Draws, draw_colours, draw_rectangles
@@ -78,7 +79,7 @@ def test_each_move_reaches_its_range_and_no_further(name: str):
     """A range that is set shows in the matrices over many pictures, up to its end and not beyond it."""
     most, holds = MOVES[name]
     draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
-    views = draw_views(replace(Policy(), **{name: most}), np.ones(200), draws=draws, view="squash")
+    views = draw_views(replace(Policy(), **{name: most}), np.ones(200), draws=draws, view="squash", size=32)
     assert holds(views)
     assert draw_colours(replace(Policy(), **{name: most}), draws) is None
 
@@ -90,14 +91,14 @@ def test_each_colour_change_is_seen(name: str):
     draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
     matrices = draw_colours(policy, draws)
     assert matrices is not None and np.abs(matrices - np.eye(4)).max() > 0.05
-    assert np.allclose(draw_views(policy, np.ones(200), draws=draws, view="squash"), np.eye(2, 3))
+    assert np.allclose(draw_views(policy, np.ones(200), draws=draws, view="squash", size=32), np.eye(2, 3))
 
 
 def test_random_crops_stay_inside_the_picture():
     """Without rotation or shift a crop never looks beyond the edge, whatever the picture's shape."""
     draws = Draws.of(ROWS, seed=3, epoch=1, turns=ONCE)
     aspects = np.exp(np.linspace(-1.5, 1.5, 200))
-    views = draw_views(Policy(crop_area=0.1), aspects, draws=draws, view="centre")
+    views = draw_views(Policy(crop_area=0.1), aspects, draws=draws, view="centre", size=32)
     reach = np.abs(views[:, :, :2]).sum(axis=2) + np.abs(views[:, :, 2])
     assert reach.max() <= 1 + 1e-5
 
@@ -113,7 +114,7 @@ def test_shifts_of_one_axis():
     """shift_x moves across alone, shift_y down alone, and the larger of each and `shift` counts."""
     draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
     across, down = (
-        np.abs(draw_views(policy, np.ones(200), draws=draws, view="squash")[:, :, 2]).max(axis=0)
+        np.abs(draw_views(policy, np.ones(200), draws=draws, view="squash", size=32)[:, :, 2]).max(axis=0)
         for policy in (Policy(shift_x=0.2), Policy(shift=0.1, shift_y=0.3))
     )
     assert 0.36 < across[0] <= 0.4 and across[1] == 0
@@ -146,3 +147,17 @@ def test_noise_has_its_strength_and_differs_from_picture_to_picture():
     assert len({tuple(picture.flatten()[:5].tolist()) for picture in out}) == 200
     alone = augment(images[[7]], ROWS[[7]], turns=ONCE[[7]], aspects=np.ones(1), epoch=0, size=40)
     assert torch.equal(alone[0], out[7])
+
+
+def test_padding_moves_by_whole_pixels():
+    """Pictures of their own size keep their pixels, up to 4 further on, each distance as often, and black beyond."""
+    images = torch.from_numpy(np.random.default_rng(0).integers(1, 256, (200, 16, 16, 3), dtype=np.uint8))
+    augment = Augmenter(Policy(pad=4), "squash", seed=0)
+    out = augment(images, ROWS, turns=ONCE, aspects=np.ones(200, dtype=np.float32), epoch=0, size=16)
+    padded = F.pad(images.permute(0, 3, 1, 2).float() / 255, (4, 4, 4, 4))
+    found = set()
+    for picture, whole in zip(out, padded, strict=True):
+        parts = {(y, x): whole[:, y : y + 16, x : x + 16] for y in range(9) for x in range(9)}
+        (place,) = (place for place, part in parts.items() if torch.allclose(picture, part, atol=1e-4))
+        found.add(place)
+    assert {y for y, _ in found} == {x for _, x in found} == set(range(9))

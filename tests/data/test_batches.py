@@ -3,9 +3,10 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+import pytest
 import torch
 
-from pictaxa.data.batches import count_turns, epoch_order, in_order, read_batches
+from pictaxa.data.batches import count_turns, epoch_order, in_order, nth_part, read_batches
 from pictaxa.data.squares import PixelCache
 
 ROWS = np.arange(100, 203)
@@ -68,3 +69,20 @@ def test_turns_count_what_came_before():
     order = [np.array([5, 3, 5]), np.array([3]), np.array([5, 9])]
     assert [turns.tolist() for turns in count_turns(order)] == [[0, 0, 1], [1], [2, 0]]
     assert count_turns([]) == []
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 7, 9])
+def test_epochs_of_so_many_steps_go_on_where_the_last_one_ended(steps: int):
+    """One after the other they are the passes over the pictures, each row once in every pass."""
+    rows, taken = np.arange(30), []
+
+    def order_of(number: int) -> list[np.ndarray]:
+        return epoch_order(rows, number, seed=1, batch_size=8)  # four batches
+
+    for epoch in range(8):
+        batches = nth_part(order_of, epoch, of=steps, steps_per_pass=4)
+        assert len(batches) == steps
+        taken += batches
+    for number in range(len(taken) // 4):
+        one = taken[4 * number : 4 * number + 4]
+        assert all(np.array_equal(mine, theirs) for mine, theirs in zip(one, order_of(number), strict=True))

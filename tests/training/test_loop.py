@@ -226,3 +226,30 @@ def test_runs_are_named_after_data_and_model(
         assert main(["train", "my flowers", *tiny, "--epochs", "1"]) == 0
     assert sorted(os.listdir("runs")) == ["my-flowers-lenet5-1", "my-flowers-lenet5-2"]
     assert json.loads(Path("runs/my-flowers-lenet5-1/classes.json").read_text()) == {"0": "a", "1": "b"}
+
+
+@pytest.mark.parametrize("keep", ["accuracy", "loss", "last"])
+def test_the_epoch_that_is_kept(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], keep: str):
+    """The one asked for: its figures are those of metrics.json."""
+    data, run = make_photos(tmp_path / "photos", {"a": 20, "b": 20}), tmp_path / "run"
+    words = ["--epochs", "5", "--rate", "0.05", "--keep", keep, "--average", "0"]
+    assert main(["train", str(data), *tiny, *words, "--out", str(run)]) == 0
+    rows = [{word: float(row[word]) for word in ("val_accuracy", "val_loss")} for row in open_run(run).log_rows()]
+    best = {
+        "accuracy": max(rows, key=lambda row: row["val_accuracy"]),
+        "loss": min(rows, key=lambda row: row["val_loss"]),
+        "last": rows[-1],
+    }[keep]
+    metrics = open_run(run).metrics
+    assert metrics["accuracy"] == pytest.approx(best["val_accuracy"], abs=1e-5)
+    if keep != "accuracy":
+        assert metrics["log_loss"] == pytest.approx(best["val_loss"], abs=1e-5)
+
+
+def test_steps_decide_the_length(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]):
+    """Seven steps, three to an epoch, of pictures that come again: three epochs, the last of one step."""
+    data, run = make_photos(tmp_path / "photos", {"a": 10, "b": 10}), tmp_path / "run"
+    words = ["--steps", "7", "--steps-per-epoch", "3"]
+    assert main(["train", str(data), *tiny, *words, "--out", str(run)]) == 0
+    assert [int(row["step"]) for row in open_run(run).log_rows()] == [3, 6, 7]
+    assert main(["train", str(data), *tiny, "--steps", "7", "--epochs", "1"]) == 2

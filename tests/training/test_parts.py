@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import torch
 from torch import nn
 
 from pictaxa.config import OptimizerConfig, ScheduleConfig, TransferConfig
-from pictaxa.errors import RunError
+from pictaxa.errors import ConfigError, RunError
 from pictaxa.models.layers import ClassifierLayer
 from pictaxa.models.zoo import create_model
 from pictaxa.training.averaging import start_average, update_average
@@ -23,12 +25,35 @@ from pictaxa.training.transfer import rate_shares
 
 def test_the_rate_warms_up_and_anneals_to_zero():
     """Linear to the peak, half of it in the middle of the cosine, zero at the end."""
-    assert rate_at(0.05, peak=1.0, warm_up=0.1) == pytest.approx(0.5)
-    assert rate_at(0.1, peak=1.0, warm_up=0.1) == pytest.approx(1.0)
-    assert rate_at(0.55, peak=1.0, warm_up=0.1) == pytest.approx(0.5)
-    assert rate_at(1.0, peak=1.0, warm_up=0.1) == pytest.approx(0.0)
-    assert rate_at(0.0, peak=1.0, warm_up=0.1) > 0
-    assert rate_at(0.0, peak=1.0, warm_up=0.0) == 1.0
+    rates = [rate_at(part, step=0, epoch=0, peak=1.0, schedule=ScheduleConfig()) for part in (0.05, 0.1, 0.55, 1.0)]
+    assert rates == pytest.approx([0.5, 1.0, 0.5, 0.0])
+    assert rate_at(0.0, step=0, epoch=0, peak=1.0, schedule=ScheduleConfig()) > 0
+    assert rate_at(0.0, step=0, epoch=0, peak=1.0, schedule=ScheduleConfig(warm_up=0.0)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("curve", "rates"),
+    [
+        ("constant", [2.0] * 6),
+        ("every:2=0.5", [2.0, 2.0, 1.0, 1.0, 0.5, 0.5]),
+        ("steps:0=0.1,20=1,40=0.1", [0.2, 0.2, 2.0, 2.0, 0.2, 0.2]),
+        ("steps:30=0.5", [1.0] * 6),
+    ],
+)
+def test_the_rate_may_follow_another_curve(curve: str, rates: list[float]):
+    """Six epochs of ten steps: as it is, times a factor after some epochs, or that part from a step on."""
+    schedule = ScheduleConfig(curve=curve, warm_up=0.0)
+    found = [rate_at(epoch / 6, step=10 * epoch, epoch=epoch, peak=2.0, schedule=schedule) for epoch in range(6)]
+    assert found == pytest.approx(rates)
+    late = replace(schedule, warm_up=0.5)
+    assert rate_at(0.25, step=15, epoch=1, peak=2.0, schedule=late) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("curve", ["", "linear", "every:0=0.5", "every:2", "steps:", "steps:1=x", "steps:1=0.5,"])
+def test_a_curve_that_is_none(curve: str):
+    """It is refused with those that there are."""
+    with pytest.raises(ConfigError, match="--curve cosine, constant"):
+        ScheduleConfig(curve=curve)
 
 
 def test_the_rate_follows_the_batch():
@@ -100,6 +125,28 @@ def test_updates_do_not_depend_on_the_memory_format(
         optimizer.step()
         reference.step()
     assert model.weight.is_contiguous(memory_format=weights)
+    assert torch.allclose(model.weight, plain, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reference"),
+    [
+        ({"nesterov": "no"}, lambda weight: torch.optim.SGD([weight], lr=0.1, momentum=0.9)),
+        ({"momentum": 0.0}, lambda weight: torch.optim.SGD([weight], lr=0.1)),
+        ({"optimizer": "adam", "epsilon": 0.1}, lambda weight: torch.optim.Adam([weight], lr=0.1, eps=0.1)),
+    ],
+)
+def test_other_forms_of_an_optimizer(settings: dict[str, object], reference: Callable[..., torch.optim.Optimizer]):
+    """Plain momentum, none at all, and another epsilon end where torch's optimizers with them end."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 4, bias=False)
+    plain = nn.Parameter(model.weight.detach().clone())
+    ours, theirs = make_optimizer(model, replace(OptimizerConfig(weight_decay=0.0), **settings)), reference(plain)
+    for _ in range(3):
+        model.weight.grad = plain.grad = torch.randn(4, 3)
+        set_rate(ours, 0.1)
+        ours.step()
+        theirs.step()
     assert torch.allclose(model.weight, plain, atol=1e-6)
 
 

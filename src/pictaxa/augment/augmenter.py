@@ -58,12 +58,18 @@ class Draws:
         return 1 + self.around_zero(name, most=most)
 
 
-def draw_views(policy: Policy, aspects: np.ndarray, *, draws: Draws, view: ViewName) -> np.ndarray:
-    """(N,) width/height -> (N, 3, 3) float64 views: the plain view, cropped, moved, turned, flipped at random."""
+def draw_views(policy: Policy, aspects: np.ndarray, *, draws: Draws, view: ViewName, size: int) -> np.ndarray:
+    """(N,) width/height -> (N, 3, 3) float64 views: the plain view, cropped, moved, turned, flipped at random.
+
+    `size` is the side of what is shown, in pixels.
+    """
     aspects = aspects.astype(np.float64)
     half_width, half_height, x, y = _boxes(policy, aspects, draws=draws, view=view)
     x = x + draws.around_zero("shift_x", most=max(policy.shift, policy.shift_x)) * 2 * half_width
     y = y + draws.around_zero("shift_y", most=max(policy.shift, policy.shift_y)) * 2 * half_height
+    if policy.pad:
+        x = x + _whole_pixels(policy.pad, draws.unit("shift_x")) * 2 * half_width / size
+        y = y + _whole_pixels(policy.pad, draws.unit("shift_y")) * 2 * half_height / size
     zoom = draws.around_one("zoom", most=policy.zoom)
     flip_x = np.where(draws.unit("horizontal_flip") < policy.horizontal_flip, -1.0, 1.0)
     flip_y = np.where(draws.unit("vertical_flip") < policy.vertical_flip, -1.0, 1.0)
@@ -75,6 +81,12 @@ def draw_views(policy: Policy, aspects: np.ndarray, *, draws: Draws, view: ViewN
         @ geometry.scale(half_width * zoom * flip_x, half_height * zoom * flip_y)
     )
     return views
+
+
+def _whole_pixels(most: float, units: np.ndarray) -> np.ndarray:
+    """(N,) in [0, 1) -> whole numbers from -most to most, each as often."""
+    steps: np.ndarray = np.floor(units * (2 * int(most) + 1)) - int(most)
+    return steps
 
 
 def _boxes(
@@ -120,6 +132,11 @@ class Augmenter:
     view: ViewName
     seed: int
 
+    @property
+    def padding(self) -> geometry.Padding:
+        """What lies beyond a picture's edge."""
+        return "zeros" if self.policy.pad else padding_of(self.view)
+
     def __call__(
         self, images: torch.Tensor, rows: np.ndarray, *, turns: np.ndarray, aspects: np.ndarray, epoch: int, size: int
     ) -> torch.Tensor:
@@ -140,13 +157,13 @@ class Augmenter:
 
     def _show(self, images: torch.Tensor, draws: Draws, *, aspects: np.ndarray, size: int) -> torch.Tensor:
         policy, choices = self.policy, draw_operations(self.policy, draws)
-        views = draw_views(policy, aspects, draws=draws, view=self.view)
+        views = draw_views(policy, aspects, draws=draws, view=self.view, size=size)
         colours = draw_colours(policy, draws)
         for choice in choices:
             views = views @ choice.moves()
             if choice.recolours:
                 colours = choice.colours() if colours is None else choice.colours() @ colours
-        out = geometry.resample(images, geometry.to_view(views), size=size, padding=padding_of(self.view))
+        out = geometry.resample(images, geometry.to_view(views), size=size, padding=self.padding)
         out = out if colours is None else colour.recolour(out, colours)
         for choice in choices:
             choice.change_pixels(out)

@@ -35,6 +35,7 @@ class Policy:
     shift: float = 0.0  # both ways
     shift_x: float = 0.0  # instead of `shift`, where it is more
     shift_y: float = 0.0
+    pad: float = 0.0  # pixels of black around it, of which a part of the picture's size is cut (He et al. 2015, 4.2)
     shear: float = 0.0
     zoom: float = 0.0
     brightness: float = 0.0
@@ -64,6 +65,7 @@ class Policy:
             raise ConfigError(
                 f"a rand_augment of 0 to {MOST_OPERATIONS} operations", found=f"{self.rand_augment:g}", fix="Change it."
             )
+        _check("pad", self.pad, low=0.0, high=64.0)
         _check("rotation", self.rotation, low=0.0, high=180.0)
         _check("shear", self.shear, low=0.0, high=60.0)
         for name in ("zoom", "brightness", "contrast", "saturation"):

@@ -19,5 +19,6 @@ COMMANDS: dict[str, Callable[[list[str], float], int]] = {
     "cache": pictures.cache,
     "classes": runs.classes,
     "models": bodies.models,
+    "recipes": bodies.recipes,
     "weights": bodies.weights,
 }

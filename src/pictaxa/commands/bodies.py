@@ -1,4 +1,4 @@
-"""Commands about models and their weights: models, weights, probe."""
+"""Commands about models, their weights and how they are trained: models, recipes, weights, probe."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def models(words: list[str], started: float) -> int:
         if arguments.name is None or arguments.compare:
             raise ConfigError("one model to draw", found="none named", fix="Write pictaxa models NAME --diagram FILE.")
         print(f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}")
+    return 0
+
+
+def recipes(words: list[str], started: float) -> int:
+    """List the well-known set-ups, or one with its settings."""
+    from ..arguments import RecipesArguments
+
+    arguments = parse(RecipesArguments, words, "recipes")
+    from ..recipes import RECIPES, find_recipe, recipe_lines
+
+    if arguments.name is not None:
+        lines = recipe_lines(arguments.name, find_recipe(arguments.name))
+    else:
+        width = max(map(len, RECIPES))
+        lines = [f"{name:{width}}  {recipe.data:12.12}  {recipe.what}" for name, recipe in RECIPES.items()]
+    for line in lines:
+        print(line)
     return 0
 
 

@@ -14,6 +14,8 @@ def train(words: list[str], started: float) -> int:
     """Train, or go on with a run that was cut off."""
     resume, words = take_flag(words, "--resume")
     config_file, words = take_flag(words, "--config")
+    recipe, words = take_flag(words, "--recipe")
+    words = words if recipe is None else with_recipe(words, recipe)
     if resume is not None and words:
         raise ConfigError(
             "--resume RUN alone", found=" ".join(words), fix="A run goes on with its own settings: leave the rest out."
@@ -21,12 +23,12 @@ def train(words: list[str], started: float) -> int:
     if "--help" in words or "-h" in words:
         print("Also: --resume RUN goes on with a run that was cut off;")
         print("      --config FILE starts from a saved config.json or a YAML file (flags given beside it win).\n")
-    from ..config import TrainConfig
+    from ..config import LENGTHS, TrainConfig
     from ..settings import read_config_file, with_words
 
     default = None if config_file is None else read_config_file(Path(config_file))
-    if default is not None and any(word.startswith(("--epochs", "--minutes")) for word in words):
-        default = with_words(default, {"epochs": None, "minutes": None})  # the length given beside the file wins
+    if default is not None and gives_length(words):
+        default = with_words(default, dict.fromkeys(LENGTHS))  # the length given beside the file wins
     config = None if resume is not None else parse(TrainConfig, words, "train", default=default)
     from ..training.interrupts import Interrupted
     from ..training.loop import resume_run, train_run
@@ -43,6 +45,27 @@ def train(words: list[str], started: float) -> int:
     print(f"next      pictaxa report {run.path}")
     print(f"          pictaxa predict {run.path} FILES-OR-FOLDERS")
     return 0
+
+
+def with_recipe(words: list[str], name: str) -> list[str]:
+    """A recipe's settings as flags, and the words after them, which win."""
+    from ..config import LENGTHS
+    from ..recipes import find_recipe
+
+    flags = []
+    for setting, value in find_recipe(name).settings.items():
+        values = value if isinstance(value, tuple) else (value,)
+        if values and not (setting in LENGTHS and gives_length(words)):
+            flags += [f"--{setting.replace('_', '-')}", *map(str, values)]
+    # The last flag takes one word, so that DATA, which may follow, is none of its values.
+    return [*flags, "--recipe", name, *words]
+
+
+def gives_length(words: list[str]) -> bool:
+    """Whether one of them is a flag that says when the training ends."""
+    from ..config import LENGTHS
+
+    return any(word.partition("=")[0] in {f"--{name}" for name in LENGTHS} for word in words)
 
 
 def evaluate(words: list[str], started: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -47,6 +47,17 @@ def epoch_order(
         order = order[np.argsort(turn[files[order]], kind="stable")]
     parts = max(1, -(-len(order) // batch_size))
     return np.array_split(order, parts)
+
+
+def nth_part(
+    order_of: Callable[[int], list[np.ndarray]], number: int, *, of: int, steps_per_pass: int
+) -> list[np.ndarray]:
+    """Batches number * of to (number + 1) * of of passes over the pictures, one after the other, without end."""
+    start = number * of
+    passes = range(start // steps_per_pass, -(-(start + of) // steps_per_pass))
+    batches = [batch for each in passes for batch in order_of(each)]
+    begin = start - passes[0] * steps_per_pass
+    return batches[begin : begin + of]
 
 
 def _equal_classes(rows: np.ndarray, labels: np.ndarray, epoch: int, *, seed: int) -> np.ndarray:

@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..config import ReadingConfig
-from ..errors import DataError, PictureError
+from ..errors import DataError, PictureError, close_matches
 from ..pictures import is_picture, measure
 from .cache_folder import default_cache_root
 from .fetching import Fetcher
 from .index import Index
 from .layouts import arrays, cifar, folders, idx, manifests, parquet, shards
-from .listing import Listing, index_of, some
+from .listing import Column, Listing, index_of, some
 from .named import NAMED, fetch_named, is_named
 from .naming import called, find_names_file, read_names
 
@@ -49,7 +51,7 @@ def read_data(
     files = find_files(place)
     layout = reading.layout if reading.layout != "auto" else guess_layout(files)
     listing = list_layout(layout, files, reading, for_training=classes is None)
-    listing = rename(listing, reading)
+    listing = choose(rename(listing, reading), reading.only)
     if reading.layout == "auto" and layout != "folders":
         listing = replace(listing, notes=(f"read as {layout} (--layout {layout})", *listing.notes))
     return index_of(listing, classes)
@@ -73,6 +75,33 @@ def rename(listing: Listing, reading: ReadingConfig) -> Listing:
     told = called([*listing.declared, *labels], names)
     declared = tuple(told[name] for name in listing.declared)
     return replace(listing, labels=[told[label] for label in labels], declared=declared, notes=notes)
+
+
+def choose(listing: Listing, only: tuple[str, ...]) -> Listing:
+    """Only the pictures of some classes; all where none are named."""
+    if not only:
+        return listing
+    labels = pa.array(listing.labels, type=pa.string())
+    known = [name for name in pc.unique(labels).to_pylist() if name]
+    unknown = [name for name in only if name not in known]
+    if unknown:
+        raise DataError(
+            f"classes of {listing.what} (--only)", found=some(unknown), fix=close_matches(unknown[0], known)
+        )
+    rows = pc.is_in(labels, value_set=pa.array(only)).to_numpy(zero_copy_only=False).nonzero()[0]
+    return replace(
+        listing,
+        paths=_taken(listing.paths, rows),
+        labels=_taken(labels, rows),
+        splits=None if listing.splits is None else _taken(listing.splits, rows),
+        more={name: _taken(column, rows) for name, column in listing.more.items()},
+        declared=tuple(name for name in listing.declared if name in only),
+        notes=(*listing.notes, f"left out {len(known) - len(only)} of {len(known)} classes (--only)"),
+    )
+
+
+def _taken(column: Column, rows: np.ndarray) -> pa.Array:
+    return pa.array(column).take(pa.array(rows))
 
 
 def settle_place(place: Path) -> Path:

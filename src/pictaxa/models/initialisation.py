@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
+CUT = 0.8796  # what is left of a normal's deviation when it is cut at two of them
+
 
 def he_initialise(module: nn.Module) -> None:
     """He et al. 2015, "Delving deep into rectifiers", fan out, for convolutions; normal with 0.01 for dense layers."""
@@ -22,10 +24,25 @@ def xavier_initialise(module: nn.Module) -> None:
         nn.init.xavier_uniform_(layer.weight)
 
 
+def fan_out_initialise(module: nn.Module) -> None:
+    """By what a layer's outputs are: 2 / fan out, cut normal, for convolutions; 1/3 / fan out, uniform, for dense ones.
+
+    As Keras' EfficientNet has them.
+    """
+    for layer in weighted_layers(module):
+        if isinstance(layer, nn.Conv2d):
+            outputs = layer.weight.numel() / layer.weight.shape[1]  # channels times the kernel's area
+            std = (2 / outputs) ** 0.5 / CUT
+            nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
+        else:
+            limit = (1 / layer.out_features) ** 0.5  # of variance limit^2 / 3
+            nn.init.uniform_(layer.weight, -limit, limit)
+
+
 def lecun_initialise(module: nn.Module) -> None:
     """LeCun et al. 1998, "Efficient backprop": normal with 1 / sqrt(inputs), cut at two deviations; biases zero."""
     for layer in weighted_layers(module):
-        std = layer.weight[0].numel() ** -0.5 / 0.8796  # what is left of the deviation after the cut
+        std = layer.weight[0].numel() ** -0.5 / CUT
         nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
 
 

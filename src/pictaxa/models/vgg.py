@@ -9,18 +9,21 @@ The order of `convs` is torchvision's `features`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import nn
 
 from .convolution import Conv2d
-from .initialisation import he_initialise, xavier_initialise
+from .initialisation import fan_out_initialise, he_initialise, xavier_initialise
 from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 
 GRID = 7  # side of the last feature map at 224 px; other sizes are averaged to it
 HIDDEN = 4096
 
 Stages = tuple[tuple[int, int], ...]  # (convolutions, channels) of each stage
+
+FirstWeights = Literal["glorot", "fan_out"]  # the second as Keras exercises have it, where it trains from nothing
 
 # Table 1 of the paper, columns A, B, D and E.
 SIZES: dict[str, Stages] = {
@@ -35,8 +38,9 @@ class VGG(Classifier):
     """Stages of (convolutions, channels), then the three dense layers."""
 
     def __init__(
-        self, num_classes: int, in_channels: int, *, stages: Stages, batch_norm: bool = False, dropout: float = 0.5
-    ) -> None:
+        self, num_classes: int, in_channels: int, *, stages: Stages, batch_norm: bool = False, dropout: float = 0.5,
+        first_weights: FirstWeights = "glorot",
+    ) -> None:  # fmt: skip
         super().__init__(num_classes, in_channels)
         layers: list[nn.Module] = []
         previous = in_channels
@@ -57,6 +61,8 @@ class VGG(Classifier):
         )  # fmt: skip
         if batch_norm:
             he_initialise(self)
+        elif first_weights == "fan_out":
+            fan_out_initialise(self)
         else:
             xavier_initialise(self)  # section 3.1: with it the deep ones need no weights of a shallower one
         self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
@@ -75,10 +81,15 @@ class VGG(Classifier):
 def builder(name: str, *, batch_norm: bool) -> Callable[..., VGG]:
     """The constructor of a row of SIZES, plain or with batch norm after every convolution."""
 
-    def build(num_classes: int, in_channels: int, *, dropout: float = 0.5) -> VGG:
-        return VGG(num_classes, in_channels, stages=SIZES[name], batch_norm=batch_norm, dropout=dropout)
+    def build_normed(num_classes: int, in_channels: int, *, dropout: float = 0.5) -> VGG:
+        return VGG(num_classes, in_channels, stages=SIZES[name], batch_norm=True, dropout=dropout)
 
-    return build
+    def build(
+        num_classes: int, in_channels: int, *, dropout: float = 0.5, first_weights: FirstWeights = "glorot"
+    ) -> VGG:
+        return VGG(num_classes, in_channels, stages=SIZES[name], dropout=dropout, first_weights=first_weights)
+
+    return build_normed if batch_norm else build
 
 
 def from_stages(

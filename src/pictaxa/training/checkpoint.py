@@ -34,7 +34,8 @@ class Counters:
     pictures: int = 0
     epoch_seconds: float = 0.0  # of training steps in this epoch
     waiting_seconds: float = 0.0  # of them, waiting for pictures
-    best_accuracy: float = -1.0
+    best_accuracy: float = -1.0  # of the epoch that is kept
+    best_loss: float | None = None  # likewise
     best_epoch: int = -1
     validated_at_seconds: float = 0.0
     validation_seconds: float = 0.0  # the last validation took so long

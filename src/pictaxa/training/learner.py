@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -210,7 +211,7 @@ def fit_head(job: Job, model: Classifier) -> None:
     """Train a model's head, on what its body makes of the pictures as they are, before all of it is trained."""
     learner = HeadAlone(job, model, views=1, validates=False)
     optimizer, optimization = learner.make_optimizer(), job.config.optimization
-    class_weights = weigh_classes(job)
+    class_weights, schedule = weigh_classes(job), replace(job.config.schedule, curve="cosine")
     steps = DEFAULT_HEAD_EPOCHS * job.steps_per_epoch
     learner.set_training()
     step = right = 0
@@ -218,7 +219,8 @@ def fit_head(job: Job, model: Classifier) -> None:
         right = 0
         order = job.epoch_order(epoch)
         for batch in learner.batches(order, epoch=epoch):
-            set_rate(optimizer, rate_at(step / steps, peak=job.peak_rate, warm_up=job.config.schedule.warm_up))
+            progress = step / steps
+            set_rate(optimizer, rate_at(progress, step=step, epoch=epoch, peak=job.peak_rate, schedule=schedule))
             seed_draws(job.config.seed + step, job.plan.device)  # for dropout
             inputs, targets = learner.present(batch, epoch=epoch, step=step, progress=0.0)
             heads = learner.heads(inputs)

@@ -32,6 +32,11 @@ from .validation import judge, keep_judgement
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
 FINISH_SECONDS = 0.3  # to write the last files
+KEPT = {  # which epoch, in the words of the last line
+    "accuracy": "best validation accuracy",
+    "loss": "validation accuracy at the least loss",
+    "last": "last validation accuracy",
+}
 
 
 @dataclass
@@ -100,7 +105,7 @@ def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
 def _run(job: Job, session: Session) -> Run:
     schedule, counters = job.config.schedule, session.counters
     length = Length(
-        steps=None if schedule.epochs is None else schedule.epochs * job.steps_per_epoch,
+        steps=job.steps,
         seconds=None if schedule.minutes is None else schedule.minutes * 60,
     )
     with TrainProgress() as display, interrupt_flag() as interrupted:
@@ -121,7 +126,7 @@ def _run(job: Job, session: Session) -> Run:
     session.learner.finish()
     say(
         f"done      {counters.epoch} epochs, {counters.step} steps in {clock(session.seconds)}; "
-        f"best validation accuracy {counters.best_accuracy:.1%} (epoch {counters.best_epoch})"
+        f"{KEPT[job.config.schedule.keep]} {counters.best_accuracy:.1%} (epoch {counters.best_epoch})"
     )
     return job.run
 
@@ -143,7 +148,7 @@ def _train_epoch(
         progress = _progress(job, session, length)
         if progress >= 1:
             break
-        rate = rate_at(progress, peak=job.peak_rate, warm_up=config.schedule.warm_up)
+        rate = _rate(job, counters, progress)
         set_rate(optimizer, rate)
         seed_draws(_step_seed(config.seed, counters.step), job.plan.device)  # for dropout
         inputs, targets = learner.present(batch, epoch=counters.epoch, step=counters.step, progress=progress)
@@ -192,9 +197,10 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
         counters.validation_seconds = time.monotonic() - before
         counters.validated_at_seconds = session.seconds
         row |= scores
-        best = scores["val_accuracy"] >= counters.best_accuracy
+        best = _is_best(counters, scores, keep=job.config.schedule.keep)
         if best:
-            counters.best_accuracy, counters.best_epoch = scores["val_accuracy"], counters.epoch + 1
+            counters.best_accuracy, counters.best_loss = scores["val_accuracy"], scores["val_loss"]
+            counters.best_epoch = counters.epoch + 1
             session.learner.keep_best()
             keep_judgement(job, logits)
         display.epoch(row, best=best)
@@ -202,6 +208,13 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
     job.run.write_log(counters.log)
     counters.epoch += 1
     counters.start_epoch()
+
+
+def _is_best(counters: Counters, scores: dict[str, float], *, keep: str) -> bool:
+    """Whether an epoch is to be kept before those until now; of equals the later one."""
+    if keep == "accuracy":
+        return scores["val_accuracy"] >= counters.best_accuracy
+    return keep == "last" or counters.best_loss is None or scores["val_loss"] <= counters.best_loss
 
 
 def _progress(job: Job, session: Session, length: Length) -> float:
@@ -213,6 +226,11 @@ def _progress(job: Job, session: Session, length: Length) -> float:
         looks = 2 if job.geometry.flip_average else 1
         reserve += counters.epoch_seconds / counters.pictures * len(job.val_rows) * looks
     return length.progress(counters.step, seconds=session.seconds, reserve=reserve)
+
+
+def _rate(job: Job, counters: Counters, progress: float) -> float:
+    peak, schedule = job.peak_rate, job.config.schedule
+    return rate_at(progress, step=counters.step, epoch=counters.epoch, peak=peak, schedule=schedule)
 
 
 def _count(counters: Counters, labels: torch.Tensor, *, loss: float, logits: torch.Tensor) -> None:
@@ -231,7 +249,7 @@ def _row(job: Job, session: Session, progress: float) -> dict[str, Any]:
         "epoch": counters.epoch + 1,
         "step": counters.step,
         "seconds": session.seconds,
-        "rate": rate_at(progress, peak=job.peak_rate, warm_up=job.config.schedule.warm_up),
+        "rate": _rate(job, counters, progress),
         "size": job.size_at(progress),
         "train_loss": counters.loss_sum / counters.pictures,
         "train_accuracy": counters.right / counters.pictures,

@@ -33,7 +33,7 @@ def parameter_groups(
 
 
 class Optimizer:
-    """SGD with Nesterov momentum, Adam or AdamW, working on the parameters as they lie in memory.
+    """SGD with momentum, Adam or AdamW, working on the parameters as they lie in memory.
 
     torch's fused kernels read tensors as they lie, whatever their strides say, and copy gradients that lie channels
     last first. So they get each such tensor as its (O, h, w, I) view, which lies without gaps in that order. They are
@@ -85,7 +85,8 @@ class Optimizer:
         if self.config.optimizer == "sgd":
             sgd(
                 views, gradients, [state.get("momentum_buffer") for state in states], fused=fused,
-                lr=group["lr"], weight_decay=group["weight_decay"], momentum=momentum, nesterov=momentum > 0,
+                lr=group["lr"], weight_decay=group["weight_decay"], momentum=momentum,
+                nesterov=self.config.nesterov == "yes" and momentum > 0,
                 dampening=0.0, maximize=False,
             )  # fmt: skip
             return
@@ -93,7 +94,8 @@ class Optimizer:
         adam(
             views, gradients, averages, squares, [], steps, fused=fused,
             decoupled_weight_decay=self.config.optimizer == "adamw", lr=group["lr"],
-            weight_decay=group["weight_decay"], beta1=momentum, beta2=0.999, eps=1e-8, amsgrad=False, maximize=False,
+            weight_decay=group["weight_decay"], beta1=momentum, beta2=0.999, eps=self.config.epsilon,
+            amsgrad=False, maximize=False,
         )  # fmt: skip
 
     def zero_grad(self) -> None:
@@ -119,7 +121,7 @@ def _as_stored(parameter: nn.Parameter) -> torch.Tensor:
 def make_optimizer(
     model: nn.Module, config: OptimizerConfig, *, shares: Mapping[str, float] = MappingProxyType({})
 ) -> Optimizer:
-    """SGD with Nesterov momentum, Adam or AdamW; the learning rate is set before every step."""
+    """SGD with momentum, Adam or AdamW; the learning rate is set before every step."""
     groups = parameter_groups(model, config.weight_decay, shares=shares)
     parameters = [parameter for group in groups for parameter in group["params"]]
     stored = [{**group, "params": [_as_stored(parameter) for parameter in group["params"]]} for group in groups]

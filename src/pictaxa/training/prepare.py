@@ -12,7 +12,7 @@ import torch
 
 from ..augment.policy import Policy, find_policy, read_policies
 from ..config import TrainConfig
-from ..data.batches import epoch_order
+from ..data.batches import epoch_order, nth_part
 from ..data.cache import build_cache
 from ..data.cache_folder import default_cache_root
 from ..data.index import Index, open_index
@@ -63,17 +63,31 @@ class Job:
         return self.index.rows("val")
 
     @property
+    def steps_per_pass(self) -> int:
+        """Batches that hold each picture once."""
+        return max(1, -(-len(self.train_rows) // self.config.schedule.batch_size))
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""
-        return max(1, -(-len(self.train_rows) // self.config.schedule.batch_size))
+        return self.config.schedule.steps_per_epoch or self.steps_per_pass
+
+    @property
+    def steps(self) -> int | None:
+        """Batches in all; None where time decides."""
+        schedule = self.config.schedule
+        return schedule.steps if schedule.epochs is None else schedule.epochs * self.steps_per_epoch
 
     def epoch_order(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch as rows."""
+        return nth_part(self._pass_order, epoch, of=self.steps_per_epoch, steps_per_pass=self.steps_per_pass)
+
+    def _pass_order(self, number: int) -> list[np.ndarray]:
         schedule, rows = self.config.schedule, self.train_rows
         balance = self.index.labels[rows] if schedule.sampling == "balanced" else None
         files = self.index.files() if self.config.pictures.decode == "always" else None
         return epoch_order(
-            rows, epoch, seed=self.config.seed, batch_size=schedule.batch_size, balance=balance, files=files
+            rows, number, seed=self.config.seed, batch_size=schedule.batch_size, balance=balance, files=files
         )
 
     def size_at(self, progress: float) -> int:
@@ -231,14 +245,13 @@ def cache_root(config: TrainConfig) -> Path:
 
 
 def _write(job: Job) -> None:
-    schedule = job.config.schedule
     chosen = {
         "model": job.config.model,
         "model_options": list(job.config.model_options) + _size_option(job),
         "root": str(job.index.root),
         "size": job.size,
         "peak_rate": job.peak_rate,
-        "steps": None if schedule.epochs is None else schedule.epochs * job.steps_per_epoch,
+        "steps": job.steps,
         "steps_per_epoch": job.steps_per_epoch,
         "train_pictures": len(job.train_rows),
         "val_pictures": len(job.val_rows),
@@ -268,6 +281,7 @@ def _tell(job: Job) -> None:
     say(f"classes   {len(job.index.classes)}: {classes}")
     say(f"machine   {job.plan.reason}")
     schedule = job.config.schedule
-    length = f"{schedule.epochs} epochs" if schedule.epochs else f"{schedule.minutes:g} minutes"
+    lengths = {"epochs": schedule.epochs, "minutes": schedule.minutes, "steps": schedule.steps}
+    length = ", ".join(f"{value:g} {name}" for name, value in lengths.items() if value is not None)
     say(f"model     {job.config.model} at {job.size} px, {length}, policy {job.config.augmentation.policy}")
     say(f"run       {job.run.path}")

@@ -32,12 +32,24 @@ class Length:
         return self.seconds - seconds
 
 
-def rate_at(progress: float, *, peak: float, warm_up: float) -> float:
-    """Linear from a hundredth of the peak during warm-up, then a cosine to zero (Loshchilov & Hutter 2016)."""
-    if progress < warm_up:
-        return peak * max(progress / warm_up, 0.01)
-    after = (progress - warm_up) / (1 - warm_up)
-    return peak * 0.5 * (1 + math.cos(math.pi * after))
+def rate_at(progress: float, *, step: int, epoch: int, peak: float, schedule: ScheduleConfig) -> float:
+    """Linear from a hundredth of the peak during warm-up, then by the curve; `step` and `epoch` count from 0."""
+    if progress < schedule.warm_up:
+        return peak * max(progress / schedule.warm_up, 0.01)
+    kind, _, words = schedule.curve.partition(":")
+    parts = [(int(where), float(factor)) for where, factor in (word.split("=") for word in words.split(",") if word)]
+    if kind == "steps":
+        begun = [factor for begin, factor in sorted(parts) if begin <= step]
+        return peak * (begun[-1] if begun else min(parts)[1])
+    if kind == "every":
+        ((epochs, factor),) = parts
+        return peak * float(factor ** (epoch // epochs))
+    return peak if kind == "constant" else peak * cosine((progress - schedule.warm_up) / (1 - schedule.warm_up))
+
+
+def cosine(part: float) -> float:
+    """From 1 to 0 (Loshchilov & Hutter 2016)."""
+    return 0.5 * (1 + math.cos(math.pi * part))
 
 
 def size_at(progress: float, *, size: int, least_size: int, small_first: float) -> int:

@@ -17,7 +17,7 @@ from ..models.layers import Classifier
 from ..models.zoo import find_entry
 from ..run import open_run
 from ..weights.files import read_notes
-from ..weights.loading import Translated, give, translate
+from ..weights.loading import FEEDINGS, Translated, give, translate
 from ..weights.published import find_published
 
 PUBLISHED_WORD = Path("imagenet")  # as --weights: the entry's published weights
@@ -105,9 +105,11 @@ def _settle_published(config: TrainConfig) -> TrainConfig:
 def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> list[str]:
     """Fill a model from `--weights`, if any, and say in a few lines what became of them; WeightsError otherwise.
 
-    Rows of the head for classes that the weights know by name are kept.
+    Rows of the head for classes that the weights know by name are kept. Fresh weights are fed as `--input` says.
     """
     if config.weights is None:
+        if config.input is not None:
+            model.set_normalisation(*FEEDINGS[config.input])
         return []
     origin = read_origin(config.weights)
     weights = translate(model, config.weights, source=config.source, feeding=config.input)

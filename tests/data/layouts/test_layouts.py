@@ -210,6 +210,20 @@ def test_every_layout_gives_the_same_pictures(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", WRITERS)
+def test_only_some_classes(name: str, tmp_path: Path):
+    """--only leaves the pictures of the others out and says so; for a class that isn't there a close one is named."""
+    place = WRITERS[name][1](tmp_path)
+    index = read_data(place, ReadingConfig(only=("cat", "emu")))
+    assert index.classes == ("cat", "emu") and len(index) == 20
+    assert "left out 1 of 3 classes (--only)" in index.notes
+    with Fetcher(index) as fetcher:
+        found = {np.asarray(decode(fetcher.fetch(row), name="x")).tobytes() for row in range(20)}
+    assert found == {pixels(s, n).tobytes() for s, count in COUNTS.items() for n in range(count) if n % 3 != 1}
+    with pytest.raises(DataError, match="Did you mean cat"):
+        read_data(place, ReadingConfig(only=("cats",)))
+
+
+@pytest.mark.parametrize("name", WRITERS)
 def test_every_layout_is_cached_and_read_again(name: str, tmp_path: Path):
     """Through the cache in threads: the squares are the pictures, and a second opening decodes nothing."""
     place = WRITERS[name][1](tmp_path)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pictaxa.cli import main
+from pictaxa.commands.runs import with_recipe
+from pictaxa.config import LENGTHS, TrainConfig
+from pictaxa.errors import ConfigError
+from pictaxa.models.zoo import create_model, find_entry
+from pictaxa.parsing import parse
+from pictaxa.recipes import RECIPES, Recipe
+from pictaxa.run import open_run
+from pictaxa.settings import config_fields, from_json, to_json, with_words
+from pictaxa.weights.files import load_tensors, save_tensors
+from pictaxa.weights.loading import FEEDINGS
+
+Make = Callable[..., Path]
+NEEDING = sorted(name for name, recipe in RECIPES.items() if recipe.needs)
+QUICK = {"mnist-simple-cnn", "flowers-alexnet-slim", "signs-resnet50", "cifar-resnet20"}
+EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in RECIPES]
+
+
+def flat(config: TrainConfig) -> dict[str, object]:
+    """Every setting by its name, as it stands in config.json."""
+    whole = to_json(config)
+    return {name: value for group in whole.values() if isinstance(group, dict) for name, value in group.items()} | {
+        name: value for name, value in whole.items() if not isinstance(value, dict)
+    }
+
+
+def plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_flags_python_and_files_say_the_same(name: str):
+    """--recipe, recipe= and `recipe:` in a file give one config, with every setting of the recipe in it."""
+    weights = {"weights": "x.safetensors"} if name in NEEDING else {}
+    flags = ["--weights", "x.safetensors"] if weights else []
+    by_flags = parse(TrainConfig, with_recipe(["photos", *flags], name), "train")
+    by_words = with_words(TrainConfig(data=Path("photos")), {"recipe": name, **weights})
+    assert by_flags == by_words == from_json({"data": "photos", "recipe": name, **weights})
+    settings, found = RECIPES[name].settings, flat(by_words)
+    assert {word: found[word] for word in settings} == {word: plain(value) for word, value in settings.items()}
+    assert found["recipe"] == name and from_json(to_json(by_words)) == by_words
+
+
+@pytest.mark.parametrize("name", NEEDING)
+def test_a_recipe_says_what_must_stand_beside_it(name: str, capsys: pytest.CaptureFixture[str]):
+    """A frozen body needs weights; the list of settings shows how to give them."""
+    assert main(["recipes", name]) == 0
+    assert f"--recipe {name} --weights" in capsys.readouterr().out
+    if RECIPES[name].settings.get("tune", "all") != "all":
+        with pytest.raises(ConfigError, match="--weights"):
+            with_words(TrainConfig(data=Path("photos")), {"recipe": name})
+
+
+def test_what_stands_beside_a_recipe_wins(tmp_path: Path, make_photos: Make):
+    """Flags, words and lines of a file; another length replaces the recipe's, of whatever kind."""
+    words = ["photos", "--epochs", "2", "--rate=0.5", "--policy", "strong"]
+    config = parse(TrainConfig, with_recipe(words, "cifar-resnet20"), "train")
+    assert (config.schedule.epochs, config.schedule.steps, config.schedule.rate) == (2, None, 0.5)
+    assert config.augmentation.policy == "strong" and config.optimization.nesterov == "no"
+    again = with_words(TrainConfig(data=Path("photos")), {"recipe": "cifar-resnet20", "minutes": 1.0, "size": 48})
+    assert (again.schedule.minutes, again.schedule.steps, again.pictures.size) == (1.0, None, 48)
+
+
+def test_unknown_recipes_and_settings(capsys: pytest.CaptureFixture[str]):
+    """A close match is named; no recipe has a word that is no setting, nor two lengths."""
+    assert main(["train", "photos", "--recipe", "mnist-simple"]) == 2
+    assert "mnist-simple-cnn" in capsys.readouterr().err
+    known = set(config_fields(TrainConfig))
+    for name, recipe in RECIPES.items():
+        assert set(recipe.settings) <= known and sum(word in recipe.settings for word in LENGTHS) <= 1, name
+        assert recipe.what and recipe.source and recipe.data, name
+
+
+def test_the_list_has_every_recipe(capsys: pytest.CaptureFixture[str]):
+    """One line each."""
+    assert main(["recipes"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(RECIPES)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> Path:
+    """Seven classes with digits for names, twelve pictures each."""
+    return make_photos(tmp_path_factory.mktemp("digits"), {str(digit): 12 for digit in range(7)})
+
+
+def small(recipe: Recipe) -> int:
+    """The least side that its model takes."""
+    entry = find_entry(str(recipe.settings.get("model", "resnet_lite")))
+    if entry.fixed_sizes:
+        return min(entry.fixed_sizes)
+    return entry.size if entry.size < 32 else max(32, entry.least_size + 3 if entry.least_size > 32 else 0)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_every_setting_reaches_the_run(name: str, digits: Path, tmp_path: Path):
+    """A few steps on tiny pictures: the settings, the steps' rates, how pictures are fed, the epoch that is kept."""
+    recipe, run = RECIPES[name], tmp_path / "run"
+    size, settings = small(recipe), recipe.settings
+    words = ["--size", str(size), "--square", str(size), "--batch-size", "14", "--steps", "4", "--steps-per-epoch", "2"]
+    if recipe.needs:
+        options = {"padding": "same"} if "model_options" in settings else {}
+        options |= {"size": size} if settings["model"] == "vit_b_16" else {}
+        model = create_model(str(settings["model"]), 9, **options)
+        save_tensors(model.state_dict(), tmp_path / "body.safetensors")
+        words += ["--weights", str(tmp_path / "body.safetensors"), "--source", "pictaxa"]
+    assert main(["train", str(digits), "--recipe", name, *words, "--out", str(run)]) == 0
+    trained = open_run(run)
+    found = flat(from_json(trained.config["asked"]))
+    given = {"size", "square", "batch_size", "source", *LENGTHS, "steps_per_epoch"}
+    for word, value in settings.items():
+        if word not in given and word not in ("model_options",):
+            assert found[word] == plain(value), word
+    assert len(trained.classes) == len(settings.get("only", range(7)))
+    rows = trained.log_rows()
+    assert [int(row["step"]) for row in rows] == [2, 4]
+    if settings.get("curve") in ("constant", "every:4=0.92"):
+        assert [float(row["rate"]) for row in rows] == pytest.approx([settings["rate"]] * 2)
+    if str(settings.get("curve")).startswith("steps:0=0.1"):
+        assert [float(row["rate"]) for row in rows] == pytest.approx([0.01] * 2)
+    if settings.get("keep") == "last":
+        assert trained.metrics["accuracy"] == pytest.approx(float(rows[-1]["val_accuracy"]), abs=1e-5)
+    if "input" in settings and not recipe.needs:
+        mean, std = FEEDINGS[str(settings["input"])]
+        tensors = load_tensors(trained.model_path)
+        for told, wanted in (("mean", mean), ("std", std)):
+            assert tensors[told].mean().item() == pytest.approx(sum(wanted) / 3, rel=1e-5)
+
+
+def test_every_recipe_is_in_the_docs():
+    """By its name, or by its family's and its own end."""
+    told = (Path(__file__).parent.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
+    for name in RECIPES:
+        *_, end = name.removeprefix("cifar-ablation-").split("net")
+        assert f"`{name}`" in told or f"`{end}`" in told, name
