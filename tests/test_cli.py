@@ -65,7 +65,7 @@ MISTAKES = {
     "not a number": (["train", "{data}", "--epochs", "many"], "--epochs"),
     "not a choice": (["train", "{data}", "--precision", "float8"], "precision"),
     "out of range": (["train", "{data}", "--batch-size", "1"], "--batch-size"),
-    "two lengths": (["train", "{data}", "--epochs", "1", "--minutes", "1"], "both"),
+    "two lengths": (["train", "{data}", "--epochs", "1", "--minutes", "1"], "--epochs and --minutes"),
     "no data": (["train"], "--help"),
     "size too small": (["train", "{data}", "--model", "resnet18", "--size", "16"], "at least 32"),
     "no such device": (["train", "{data}", "--device", "cuda:7"], "cpu"),

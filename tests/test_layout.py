@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "pictaxa"
 # From the bottom up: a module may import from its own layer and from layers above it in this list.
 LAYERS = (
     ("errors",),
-    ("extras",),
+    ("extras", "recipes"),
     ("config", "settings", "pictures", "wholeness", "metrics", "progress"),
     ("run", "device", "download"),
     ("data", "augment", "models"),

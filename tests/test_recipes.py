@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from pictaxa.cli import main
-from pictaxa.commands.runs import with_recipe
 from pictaxa.config import LENGTHS, TrainConfig
 from pictaxa.errors import ConfigError
 from pictaxa.models.zoo import create_model, find_entry
-from pictaxa.parsing import parse
+from pictaxa.parsing import parse, with_recipe
 from pictaxa.recipes import RECIPES, Recipe
 from pictaxa.run import open_run
 from pictaxa.settings import config_fields, from_json, to_json, with_words

@@ -24,6 +24,27 @@ def take_flag(words: list[str], flag: str) -> tuple[str | None, list[str]]:
     return None, words
 
 
+def with_recipe(words: list[str], name: str) -> list[str]:
+    """A recipe's settings as flags, and the words after them, which win."""
+    from .config import LENGTHS
+    from .recipes import find_recipe
+
+    flags = []
+    for setting, value in find_recipe(name).settings.items():
+        values = value if isinstance(value, tuple) else (value,)
+        if values and not (setting in LENGTHS and gives_length(words)):
+            flags += [f"--{setting.replace('_', '-')}", *map(str, values)]
+    # The last flag takes one word, so that DATA, which may follow, is none of its values.
+    return [*flags, "--recipe", name, *words]
+
+
+def gives_length(words: list[str]) -> bool:
+    """Whether one of them is a flag that says when the training ends."""
+    from .config import LENGTHS
+
+    return any(word.partition("=")[0] in {f"--{name}" for name in LENGTHS} for word in words)
+
+
 def parse(kind: type[Arguments], words: list[str], command: str, *, default: Arguments | None = None) -> Arguments:
     """Words to a dataclass through tyro; a mistake becomes a ConfigError of one line."""
     import tyro

@@ -84,9 +84,9 @@ def draw_views(policy: Policy, aspects: np.ndarray, *, draws: Draws, view: ViewN
 
 
 def _whole_pixels(most: float, units: np.ndarray) -> np.ndarray:
-    """(N,) in [0, 1) -> whole numbers from -most to most, each as often."""
+    """(N,) in [0, 1] -> whole numbers from -most to most, each as often."""
     steps: np.ndarray = np.floor(units * (2 * int(most) + 1)) - int(most)
-    return steps
+    return np.minimum(steps, int(most))
 
 
 def _boxes(

@@ -51,6 +51,10 @@ def stages_of(policy: Policy) -> Iterator[list[Stage]]:
     shift_x, shift_y = max(policy.shift, policy.shift_x), max(policy.shift, policy.shift_y)
     yield from _both_ways(replace(policy, shift_x=shift_x), "shift_x", draw="shift_x")
     yield from _both_ways(replace(policy, shift_y=shift_y), "shift_y", draw="shift_y")
+    if policy.pad:
+        corner = {"shift_x": 1.0, "shift_y": 1.0}
+        distances = sorted({int(np.ceil(policy.pad * part)) for part in PARTS})
+        yield [Stage(f"pad {pixels}", replace(ALONE, pad=pixels), corner) for pixels in distances]
     if most := policy.channel_noise:
         ways = {"red": 1.0, "green": 0.25, "blue": 0.0}
         yield [

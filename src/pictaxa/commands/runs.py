@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..parsing import parse, take_flag
+from ..parsing import gives_length, parse, take_flag, with_recipe
 from .ends import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
 
 
@@ -45,27 +45,6 @@ def train(words: list[str], started: float) -> int:
     print(f"next      pictaxa report {run.path}")
     print(f"          pictaxa predict {run.path} FILES-OR-FOLDERS")
     return 0
-
-
-def with_recipe(words: list[str], name: str) -> list[str]:
-    """A recipe's settings as flags, and the words after them, which win."""
-    from ..config import LENGTHS
-    from ..recipes import find_recipe
-
-    flags = []
-    for setting, value in find_recipe(name).settings.items():
-        values = value if isinstance(value, tuple) else (value,)
-        if values and not (setting in LENGTHS and gives_length(words)):
-            flags += [f"--{setting.replace('_', '-')}", *map(str, values)]
-    # The last flag takes one word, so that DATA, which may follow, is none of its values.
-    return [*flags, "--recipe", name, *words]
-
-
-def gives_length(words: list[str]) -> bool:
-    """Whether one of them is a flag that says when the training ends."""
-    from ..config import LENGTHS
-
-    return any(word.partition("=")[0] in {f"--{name}" for name in LENGTHS} for word in words)
 
 
 def evaluate(words: list[str], started: float) -> int:
