@@ -11,8 +11,8 @@ from pictaxa.augment.stages import stages_of
 
 OWN_ROW = {
     "crop_area": 0.4, "horizontal_flip": 0.5, "vertical_flip": 0.5, "rotation": 30, "shift_x": 0.2, "shift_y": 0.2,
-    "pad": 8, "shear": 20, "zoom": 0.3, "brightness": 0.3, "contrast": 0.3, "saturation": 0.5, "hue": 0.2, "channel_noise": 0.2,
-    "noise": 0.1, "erasing": 0.5, "cutmix": 0.5, "mixup": 0.5,
+    "pad": 8, "shear": 20, "zoom": 0.3, "brightness": 0.3, "contrast": 0.3, "saturation": 0.5, "hue": 0.2,
+    "channel_noise": 0.2, "noise": 0.1, "erasing": 0.5, "cutmix": 0.5, "mixup": 0.5,
 }  # fmt: skip
 
 
