@@ -14,7 +14,7 @@ import torch
 import pictaxa
 from pictaxa.cli import main
 from pictaxa.errors import ConfigError, PictaxaError, WeightsError
-from pictaxa.models.layers import Classifier
+from pictaxa.models.layers import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from pictaxa.models.vit import SIZES, Options, VisionTransformer
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.files import load_tensors, read_notes, save_tensors
@@ -44,6 +44,35 @@ def tiny_vit(size: int = 32, classes: int = 5, *, resnet: tuple[int, ...] = ()) 
 def timm_names(model: VisionTransformer) -> dict[str, torch.Tensor]:
     state = model.state_dict()
     return {name.replace("classifier", "head"): state[name] for name in state if name not in ("mean", "std")}
+
+
+def torchvision_names(model: VisionTransformer, *, mlp: tuple[str, str]) -> dict[str, torch.Tensor]:
+    whole = {"cls_token": "class_token", "pos_embed": "encoder.pos_embedding"}
+    parts = {
+        "patch_embed.proj.": "conv_proj.", "blocks.": "encoder.layers.encoder_layer_", ".norm1.": ".ln_1.",
+        ".norm2.": ".ln_2.", ".attn.qkv.": ".self_attention.in_proj_", ".attn.proj.": ".self_attention.out_proj.",
+        ".mlp.fc1.": f".mlp.{mlp[0]}.", ".mlp.fc2.": f".mlp.{mlp[1]}.", "classifier.": "heads.head.",
+    }  # fmt: skip
+    renamed = {}
+    for name, value in model.state_dict().items():
+        theirs = whole.get(name, name)
+        for ours, part in parts.items():
+            theirs = theirs.replace(ours, part)
+        renamed[theirs.replace("norm.", "encoder.ln.") if theirs.startswith("norm.") else theirs] = value
+    return {name: value for name, value in renamed.items() if name not in ("mean", "std")}
+
+
+@pytest.mark.parametrize("mlp", [("0", "3"), ("linear_1", "linear_2")])
+def test_torchvisions_transformers_come_back(mlp: tuple[str, str], tmp_path: Path):
+    """By the names of its models and of its published files, which are older; fed as it feeds pictures."""
+    model, other = tiny_vit(), tiny_vit()
+    torch.save(torchvision_names(model, mlp=mlp), tmp_path / "a.pth")
+    told = load_weights(other, tmp_path / "a.pth", source="torchvision")
+    model.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(other(images), model(images))
+    assert not told.fresh and not told.dropped
 
 
 def test_a_whole_checkpoint_comes_back(tmp_path: Path):

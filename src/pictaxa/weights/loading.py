@@ -110,6 +110,8 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
         weights = Translated(jax.translate(read_npz(path, most_values=most)))
     else:
         weights = rename_state(model, read_torch(path, most_values=most), source=source)
+    if feeding is None and source == "torchvision":
+        feeding = torchvision.FEEDING.get(find_entry(model.entry).family)
     if feeding is not None:
         feed(model, weights, feeding)
     return weights

@@ -2,8 +2,8 @@
 
 Addresses, digests, accuracies and geometry are their publishers' own words, torchvision's `Weights` and Keras'
 `applications`. torchvision's digest is the first eight hex digits of SHA-256 that stand in the file's name; Keras' is
-MD5. Where a publisher has several sets, this is the first, trained as in the paper. Entries that are not here have no
-published file, or none whose publisher gives a digest.
+MD5. Where a publisher has several sets, this is the first; of the ViTs it is the one trained on ImageNet alone, those
+after it are not for commerce. Entries that are not here have no published file, or none whose publisher gives a digest.
 """
 
 from __future__ import annotations
@@ -73,6 +73,10 @@ PUBLISHED: dict[str, Published] = {
     "mobilenet_v2": _torchvision("mobilenet_v2-b0353104.pth", 71.878),
     "mobilenet_v3_small": _torchvision("mobilenet_v3_small-047dcff4.pth", 67.668),
     "mobilenet_v3_large": _torchvision("mobilenet_v3_large-8738ca79.pth", 74.042),
+    "vit_b_16": _torchvision("vit_b_16-c867db91.pth", 81.072),
+    "vit_b_32": _torchvision("vit_b_32-d86f8d99.pth", 75.912),
+    "vit_l_16": _torchvision("vit_l_16-852ce7e3.pth", 79.662, resized=242),
+    "vit_l_32": _torchvision("vit_l_32-c7638314.pth", 76.972),
     "resnet50_v1": _keras("resnet50", "2cb95161c43110f7111970584f804107", 74.9, feeding="caffe"),
     "resnet101_v1": _keras("resnet101", "f1aeb4b969a6efcfb50fad2f0c20cfc5", 76.4, feeding="caffe"),
     "resnet152_v1": _keras("resnet152", "100835be76be38e30d865e96f2aaae62", 76.6, feeding="caffe"),
