@@ -1,22 +1,30 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pictaxa.augment.policy import find_policy
 from pictaxa.cli import main
 from pictaxa.config import LENGTHS, TrainConfig
 from pictaxa.errors import ConfigError
-from pictaxa.models.zoo import create_model, find_entry
+from pictaxa.models.zoo import create_model, find_entry, parse_options
 from pictaxa.parsing import parse, with_recipe
 from pictaxa.recipes import RECIPES, Recipe
 from pictaxa.run import open_run
 from pictaxa.settings import config_fields, from_json, to_json, with_words
+from pictaxa.training.optimizer import make_optimizer
+from pictaxa.training.prepare import begin
+from pictaxa.training.transfer import rate_shares
 from pictaxa.weights.files import load_tensors, save_tensors
 from pictaxa.weights.loading import FEEDINGS
 
 Make = Callable[..., Path]
+KEPT_CLASSES = 1000  # of the weights that a recipe starts from
+NO_POLICY = find_policy("none", ())
 NEEDING = sorted(name for name, recipe in RECIPES.items() if recipe.needs)
 QUICK = {"mnist-simple-cnn", "flowers-alexnet-slim", "signs-resnet50", "cifar-resnet20"}
 EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in RECIPES]
@@ -97,18 +105,76 @@ def small(recipe: Recipe) -> int:
     return entry.size if entry.size < 32 else max(32, entry.least_size + 3 if entry.least_size > 32 else 0)
 
 
+def small_words(recipe: Recipe, folder: Path) -> list[str]:
+    """Flags that make a recipe quick: the least size, few pictures in a step, and the weights that it needs."""
+    size, settings = small(recipe), recipe.settings
+    words = ["--size", str(size), "--square", str(size), "--batch-size", "14"]
+    if not recipe.needs:
+        return words
+    model_name = str(settings["model"])
+    options = parse_options(model_name, settings.get("model_options", ()))
+    options |= {"size": size} if find_entry(model_name).size_option else {}
+    model = create_model(model_name, KEPT_CLASSES, **options)
+    save_tensors(model.state_dict(), folder / "body.safetensors")
+    return [*words, "--weights", str(folder / "body.safetensors"), "--source", "pictaxa"]
+
+
+HE_3X3 = math.sqrt(2 / (64 * 9))  # He et al. 2015, of 64 outputs
+# A weight of each model that starts from nothing, and the deviation that it starts with in the set-up's own words.
+FIRST_WEIGHTS = {
+    "simple_cnn": ("d2.weight", math.sqrt(2 / (128 + 7)), "Glorot, as Keras' layers"),
+    "alexnet": ("conv3.weight", 0.01, "Krizhevsky et al. 2012"),
+    "alexnet_half": ("conv3.weight", 0.01, "Krizhevsky et al. 2012"),
+    "alexnet_half_slim": ("conv3.weight", 0.01, "Krizhevsky et al. 2012"),
+    "vgg16": ("convs.5.weight", math.sqrt(2 / (128 * 9)), "2 / fan out"),
+    "googlenet": ("inception4a.branch2.1.conv.weight", math.sqrt(2 / (96 * 9 + 208 * 9)), "Glorot"),
+    "resnet50_course": ("layer1.0.conv2.weight", math.sqrt(2 / (64 * 9 + 64 * 9)), "Glorot, as Keras' layers"),
+    "resnet50_course_leaky": ("layer1.0.conv2.weight", math.sqrt(2 / (64 * 9 + 64 * 9)), "Glorot, as Keras' layers"),
+    "resnet50v2": ("layer1.0.conv2.weight", HE_3X3, "He et al. 2015"),
+    "cifar": ("layer3.1.residual.convs.0.weight", HE_3X3, "He et al. 2015"),
+}
+LEARNING = {"head": ("fc.",), "last:1": ("pre_logits.", "classifier.")}  # of what --tune says
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_what_is_decided_before_the_first_step(name: str, digits: Path, tmp_path: Path):
+    """First weights, what is frozen, the optimizer's groups and the ranges of augmentation are the set-up's."""
+    recipe = RECIPES[name]
+    if name == "default":
+        return  # a set-up of our own: its parts have their tests
+    words = [str(digits), *small_words(recipe, tmp_path)]
+    start = begin(parse(TrainConfig, with_recipe(words, name), "train"))
+    settings, model = recipe.settings, start.model
+    flips, pads = "horizontal_flip=0.5" in settings.get("augment", ()), "pad=4" in settings.get("augment", ())
+    wanted = replace(NO_POLICY, horizontal_flip=0.5 * flips, pad=4.0 * pads)
+    assert start.policy == wanted
+    tune = settings.get("tune", "all")
+    learning = {path for path, parameter in model.named_parameters() if parameter.requires_grad}
+    starts = LEARNING.get(tune, ("",))
+    if name == "hotdog-frozen-resnet50":
+        starts = ("fc.head.",)
+    assert learning == {path for path, _ in model.named_parameters() if path.startswith(starts)} and learning
+    optimizer = make_optimizer(model, start.config.optimization, shares=rate_shares(model, start.config.transfer))
+    decay = settings["weight_decay"]
+    assert {(group["rate_share"], group["weight_decay"]) for group in optimizer.groups} <= {(1.0, decay), (1.0, 0.0)}
+    assert sum(view.numel() for view in optimizer.stored) == sum(model.get_parameter(path).numel() for path in learning)
+    if not recipe.needs:
+        model_name = str(settings["model"])
+        path, deviation, source = FIRST_WEIGHTS["cifar" if model_name.startswith("cifar") else model_name]
+        if settings.get("model_options") and model_name.startswith("cifar"):
+            path = next(p for p, w in model.named_parameters() if p.startswith("layer3.1.") and w.shape[2:] == (3, 3))
+        if "preresnet164" in model_name or "preresnet1001" in model_name:  # bottlenecks
+            path = "layer3.1.residual.convs.1.weight"
+        weight = model.get_parameter(path)
+        assert weight.std().item() == pytest.approx(deviation, rel=5 / math.sqrt(weight.numel())), source
+
+
 @pytest.mark.parametrize("name", EACH)
 def test_every_setting_reaches_the_run(name: str, digits: Path, tmp_path: Path):
     """A few steps on tiny pictures: the settings, the steps' rates, how pictures are fed, the epoch that is kept."""
     recipe, run = RECIPES[name], tmp_path / "run"
-    size, settings = small(recipe), recipe.settings
-    words = ["--size", str(size), "--square", str(size), "--batch-size", "14", "--steps", "4", "--steps-per-epoch", "2"]
-    if recipe.needs:
-        options = {"padding": "same"} if "model_options" in settings else {}
-        options |= {"size": size} if settings["model"] == "vit_b_16" else {}
-        model = create_model(str(settings["model"]), 9, **options)
-        save_tensors(model.state_dict(), tmp_path / "body.safetensors")
-        words += ["--weights", str(tmp_path / "body.safetensors"), "--source", "pictaxa"]
+    settings = recipe.settings
+    words = [*small_words(recipe, tmp_path), "--steps", "4", "--steps-per-epoch", "2"]
     assert main(["train", str(digits), "--recipe", name, *words, "--out", str(run)]) == 0
     trained = open_run(run)
     found = flat(from_json(trained.config["asked"]))
@@ -123,7 +189,7 @@ def test_every_setting_reaches_the_run(name: str, digits: Path, tmp_path: Path):
         assert [float(row["rate"]) for row in rows] == pytest.approx([settings["rate"]] * 2)
     if str(settings.get("curve")).startswith("steps:0=0.1"):
         assert [float(row["rate"]) for row in rows] == pytest.approx([0.01] * 2)
-    if settings.get("keep") == "last":
+    if settings.get("keep") == "last" and "validation_pictures" not in settings:
         assert trained.metrics["accuracy"] == pytest.approx(float(rows[-1]["val_accuracy"]), abs=1e-5)
     if "input" in settings and not recipe.needs:
         mean, std = FEEDINGS[str(settings["input"])]

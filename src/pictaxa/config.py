@@ -92,7 +92,12 @@ class TransferConfig:
     tune: str = "all"
     """What is trained: all, head (the last layer), last:N (N blocks and the head) or head,all (the head first)."""
     head: str = ""
-    """Hidden layers before the classes, such as 1024,dropout:0.5 (widths and dropout in their order)."""
+    """Hidden layers before the classes, such as 1024,dropout:0.5 (widths and dropout in their order). outputs:1000
+    before them keeps the layer for the 1,000 classes of the weights, and the head learns from their probabilities."""
+    body_share: float = 0.5
+    """With --tune all or last:N and --weights, the part of the learning rate that all but the head gets."""
+    standardise: Literal["yes", "no"] = "yes"
+    """With --tune head, bring the body's numbers to mean zero and one length before the head learns from them."""
     feature_views: int = 1
     """With --tune head, views of each picture that the frozen body sees, once. 1: prediction's; 0: no such cache."""
 
@@ -102,6 +107,7 @@ class TransferConfig:
         kept = self.tune == "all" or self.weights is not None
         _require(kept, f"--weights with --tune {self.tune}", found="none", fix="Frozen fresh weights know nothing.")
         _require(self.feature_views >= 0, "--feature-views from 0 on", found=self.feature_views, fix="Raise it.")
+        _require(0 < self.body_share <= 1, "--body-share above 0, up to 1", found=self.body_share, fix="Change it.")
 
     @property
     def on_features(self) -> bool:
@@ -137,6 +143,8 @@ class ScheduleConfig:
     """Train for so many batches."""
     steps_per_epoch: int | None = None
     """Batches between two validations; pictures come again and again. Default: as many as hold each picture once."""
+    validation_pictures: int | None = None
+    """Judge an epoch by so many of the validation pictures, drawn once; the end judges all. Default: all of them."""
     batch_size: int = 64
     """Pictures in a step."""
     sampling: Literal["each", "balanced"] = "each"
@@ -156,7 +164,7 @@ class ScheduleConfig:
     def __post_init__(self) -> None:
         given = [f"--{name}" for name in LENGTHS if getattr(self, name) is not None]
         _require(len(given) <= 1, "--epochs, --minutes or --steps", found=" and ".join(given), fix="Leave one out.")
-        for name in ("epochs", "steps", "steps_per_epoch"):
+        for name in ("epochs", "steps", "steps_per_epoch", "validation_pictures"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"--{_flag(name)} from 1 on", found=value, fix="Raise it.")
         enough = self.minutes is None or 0 < self.minutes < float("inf")

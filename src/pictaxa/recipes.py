@@ -28,6 +28,7 @@ class Recipe:
 AS_TAUGHT: Settings = {
     "policy": "none", "flip_average": "no", "small_first": 0.0, "warm_up": 0.0, "curve": "constant",
     "weight_decay": 0.0, "clip_norm": None, "label_smoothing": 0.0, "average": 0.0, "keep": "last",
+    "body_share": 1.0, "standardise": "no",
 }  # fmt: skip
 KERAS_ADAM: Settings = {"optimizer": "adam", "epsilon": 1e-7}
 TORCH_ADAM: Settings = {"optimizer": "adam", "epsilon": 1e-8}
@@ -62,6 +63,13 @@ def _cifar(model: str, *options: str, source: str) -> Recipe:
     settings = _CIFAR | deep | {"model": model, "model_options": options}
     return Recipe(f"{model}{told}", source, "cifar10", settings)
 
+
+# Dosovitskiy et al. 2020, appendix B.1.1, with a batch and a length for few pictures.
+_VIT: Settings = AS_TAUGHT | {
+    "model": "vit_b_16", "size": 224, "optimizer": "sgd", "momentum": 0.9, "nesterov": "no", "rate": 0.003,
+    "clip_norm": 1.0, "batch_size": 32, "epochs": 5, "curve": "cosine", "warm_up": 0.1, "keep": "accuracy",
+}  # fmt: skip
+_DOSOVITSKIY = "Dosovitskiy et al. 2020, An image is worth 16x16 words, section 4.1 and appendix B.1.1"
 
 # Names of the second paper's experiments, and the options that make them of a network.
 _ABLATIONS: dict[str, tuple[str, ...]] = {
@@ -128,6 +136,15 @@ RECIPES: dict[str, Recipe] = {
         | {"model": "resnet50_course", "only": ("0", "1", "2", "3", "4", "5"), "size": 64, "square": 64,
            "input": "0-1", "rate": 1e-3, "batch_size": 32, "epochs": 20},
     ),
+    "hotdog-frozen-resnet50": Recipe(
+        "two classes from the 1,000 probabilities of a whole, frozen ResNet-50", "a widely taught Keras exercise",
+        "hot dogs and others",
+        AS_TAUGHT | KERAS_ADAM
+        | {"model": "resnet50_v1", "size": 224, "square": 224, "input": "0-1", "tune": "head", "head": "outputs:1000",
+           "feature_views": 0, "rate": 1e-3, "batch_size": 32, "epochs": 3, "steps_per_epoch": 10,
+           "validation_pictures": 320},
+        needs="--weights imagenet",
+    ),
     **{f"cifar-resnet{n}": _cifar(f"cifar_resnet{n}", source=_HE_2015) for n in (20, 32, 44, 56, 110)},
     **{f"cifar-preresnet{n}": _cifar(f"cifar_preresnet{n}", source=_HE_2016) for n in (110, 164, 1001)},
     **{
@@ -135,12 +152,11 @@ RECIPES: dict[str, Recipe] = {
         for name, options in _ABLATIONS.items()
     },
     "vit-finetune": Recipe(
-        "ViT-B/16 from ImageNet-21k, a new head", "Dosovitskiy et al. 2020, section 4.1 and appendix B.1.1",
-        "photographs",
-        AS_TAUGHT
-        | {"model": "vit_b_16", "size": 224, "optimizer": "sgd", "momentum": 0.9, "nesterov": "no", "rate": 0.003,
-           "clip_norm": 1.0, "batch_size": 32, "epochs": 5, "curve": "cosine", "warm_up": 0.1, "keep": "accuracy"},
-        needs="--weights FILE --source jax",
+        "ViT-B/16 from ImageNet-21k, a new head", _DOSOVITSKIY, "photographs", _VIT, needs="--weights FILE --source jax"
+    ),
+    "vit-finetune-head": Recipe(
+        "the same, but only the pre-logits and the head learn", _DOSOVITSKIY, "photographs",
+        _VIT | {"model_options": ("representation_size=768",), "tune": "last:1"}, needs="--weights FILE --source jax",
     ),
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ from pictaxa.models.zoo import create_model
 from pictaxa.run import open_run
 from pictaxa.training import features
 from pictaxa.training.features import without_head
-from pictaxa.training.learner import VECTOR_LENGTH, VectorHead, standardise
+from pictaxa.training.learner import VECTOR_LENGTH, VectorHead, as_they_are, standardise
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32")
@@ -167,6 +167,27 @@ def test_hidden_layers(data: Path, body: Path, tmp_path: Path):
     assert all(torch.allclose(after[name], value, atol=1e-4) for name, value in before.items())
 
 
+@pytest.mark.parametrize("views", ["1", "0"])
+def test_the_outputs_of_the_weights_may_stay(data: Path, body: Path, tmp_path: Path, views: str):
+    """--head outputs:2 learns from the body's two probabilities; its layer for them stays, bit for bit."""
+    words = ["--head", "outputs:2", "--feature-views", views, "--epochs", "3", "--standardise", "no"]
+    run = train(data, body, tmp_path / "run", *words)
+    before, after = load_file(body / "model.safetensors"), load_file(run.model_path)
+    assert all(after[name.replace("fc.", "fc.outputs.")].equal(value) for name, value in before.items())
+    assert after.keys() - {name.replace("fc.", "fc.outputs.") for name in before} == {"fc.head.weight", "fc.head.bias"}
+    two, four = create_model("resnet_lite", 2).eval(), create_model("resnet_lite", 4, head="outputs:2").eval()
+    two.load_state_dict(before)
+    four.load_state_dict(after)
+    images = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        wanted = torch.softmax(two(images), dim=1) @ after["fc.head.weight"].T + after["fc.head.bias"]
+        assert torch.allclose(four(images), wanted, atol=1e-5)
+    again = train(data, run.path, tmp_path / "again", "--epochs", "1", "--rate", "1e-9", "--average", "0")
+    assert torch.allclose(load_file(again.model_path)["fc.head.weight"], after["fc.head.weight"], atol=1e-4)
+    deeper = train(data, body, tmp_path / "deeper", "--head", "outputs:2,8", "--epochs", "1")
+    assert load_file(deeper.model_path)["fc.head.0.weight"].shape == (8, 2)
+
+
 @pytest.mark.parametrize("views", ["1", "0"])  # of no account here
 def test_first_the_head_then_all(
     data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], views: str
@@ -180,6 +201,22 @@ def test_first_the_head_then_all(
     assert float(said.partition("head      ")[2].partition("%")[0]) > 80
     before, after = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     assert not any(after[name].equal(value) for name, value in before.items() if name.endswith("conv.weight"))
+
+
+def test_vectors_may_stay_as_they_are(data: Path, body: Path, tmp_path: Path):
+    """--standardise no: other vectors are learnt from, and a head given them and taken back is the same to the bit."""
+    words = ["--epochs", "2", "--average", "0"]
+    as_are, usual = (train(data, body, tmp_path / s, *words, "--standardise", s) for s in ("no", "yes"))
+    assert not load_file(as_are.model_path)["fc.weight"].equal(load_file(usual.model_path)["fc.weight"])
+    mean, scale = as_they_are(np.ones((3, 5), np.float32))
+    head = torch.nn.Linear(5, 2)
+    assert all(
+        ours.equal(theirs)
+        for ours, theirs in zip(
+            VectorHead(head, torch.from_numpy(mean), torch.from_numpy(scale), dropout=0).plain().parameters(),
+            head.parameters(), strict=True,
+        )
+    )  # fmt: skip
 
 
 def test_a_head_on_vectors_is_the_head(body: Path):

@@ -246,6 +246,21 @@ def test_the_epoch_that_is_kept(tmp_path: Path, make_photos: Make, tiny: tuple[s
         assert metrics["log_loss"] == pytest.approx(best["val_loss"], abs=1e-5)
 
 
+@pytest.mark.parametrize("most", ["4", "100"])
+def test_an_epoch_may_be_judged_by_some_pictures(
+    tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], most: str, capsys: pytest.CaptureFixture[str]
+):
+    """--validation-pictures 4: accuracies of the log are fourths, those of the run are of all, and a line says so."""
+    data, run = make_photos(tmp_path / "photos", {"a": 35, "b": 35}), tmp_path / "run"
+    words = ["--epochs", "2", "--validation-pictures", most, "--rate", "0.01"]
+    assert main(["train", str(data), *tiny, *words, "--out", str(run)]) == 0
+    trained, said = open_run(run), capsys.readouterr().out
+    some = 4 if most == "4" else 14
+    assert all((some * float(row["val_accuracy"])).is_integer() for row in trained.log_rows())
+    assert trained.metrics["pictures"] == 14
+    assert ("judged    on all 14 validation pictures" in said) == (most == "4")
+
+
 def test_steps_decide_the_length(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]):
     """Seven steps, three to an epoch, of pictures that come again: three epochs, the last of one step."""
     data, run = make_photos(tmp_path / "photos", {"a": 10, "b": 10}), tmp_path / "run"

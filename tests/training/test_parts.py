@@ -235,6 +235,15 @@ def test_a_learnt_body_takes_smaller_steps_than_its_head():
     assert at_full_rate == sum(p.numel() for p in head.parameters())
 
 
+def test_a_learnt_body_may_take_the_same_steps():
+    """--body-share is what all but the classifier layer gets of the rate."""
+    model = create_model("resnet_lite", 3)
+    shares = rate_shares(model, TransferConfig(weights=Path("a"), body_share=0.25))
+    assert set(shares.values()) == {0.25} and "fc.weight" not in shares
+    with pytest.raises(ConfigError, match="--body-share"):
+        TransferConfig(weights=Path("a"), body_share=1.5)
+
+
 def test_after_its_head_a_body_learns_the_less_the_earlier():
     """With --tune head,all shares rise from block to block, from a tenth of the head's; nothing is left out."""
     model = create_model("vit_b_32", 3, size=32)

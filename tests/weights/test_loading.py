@@ -75,6 +75,17 @@ def test_torchvisions_transformers_come_back(mlp: tuple[str, str], tmp_path: Pat
     assert not told.fresh and not told.dropped
 
 
+def test_the_layer_before_many_classes_may_be_left(tmp_path: Path):
+    """A checkpoint of ImageNet-21k has pre-logits; a model without them drops them with a reason, its head is new."""
+    large, model = tiny_vit(), tiny_vit()
+    large.pre_logits = torch.nn.Linear(48, 48)
+    arrays = jax_arrays(large) | {"pre_logits/kernel": np.zeros((48, 48), np.float32)}
+    np.savez(tmp_path / "a.npz", **arrays, **{"pre_logits/bias": np.zeros(48, np.float32)})
+    told = load_weights(model, tmp_path / "a.npz", source="jax")
+    assert set(told.dropped) == {"pre_logits.weight", "pre_logits.bias"} and not told.fresh
+    assert "representation_size" in told.dropped["pre_logits.weight"]
+
+
 def test_a_whole_checkpoint_comes_back(tmp_path: Path):
     """A torchvision state dict, bare or wrapped or from data-parallel training, gives the same logits."""
     torch.manual_seed(0)

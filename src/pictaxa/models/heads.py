@@ -1,7 +1,11 @@
-"""What any entry may have at its end: hidden layers before its classes, several rows of the last layer for a class."""
+"""What any entry may have at its end: hidden layers before its classes, the outputs that its weights were trained for
+between them and the body, several rows of the last layer for a class.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,8 +13,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
-from .layers import Classifier, ClassifierLayer
+from .layers import Classifier, ClassifierLayer, Continued
 from .watching import Watch
+
+KEPT = "outputs"  # what the layer for the weights' own classes is called there
 
 
 class HiddenHead(nn.Sequential):
@@ -20,25 +26,41 @@ class HiddenHead(nn.Sequential):
 def deepen(model: Classifier, words: str) -> None:
     """Put hidden layers in front of a model's last one; ModelError on words that are none, or without classes.
 
-    The words are widths of dense layers and `dropout:RATE`, in their order from the body on.
+    The words are widths of dense layers and `dropout:RATE`, in their order from the body on. `outputs:N` before them
+    is the layer that the weights have for their own N classes: it stays, and the head takes their probabilities.
     """
     path = model.main_head()
     last = model.get_submodule(path)
     if not isinstance(last, ClassifierLayer):
         raise ModelError("classes behind the hidden layers", found=f"{model.entry} without", fix="Leave head out.")
+    kept, *hidden = (word.strip() for word in words.split(","))
+    count = kept.removeprefix("outputs:")
+    if count == kept or not count.isdecimal() or int(count) < 1:
+        model.set_submodule(path, _hidden_head(last.in_features, [kept, *hidden], last.out_features))
+        return
+    outputs = nn.Linear(last.in_features, int(count))
+    head = (
+        _hidden_head(int(count), hidden, last.out_features)
+        if hidden
+        else ClassifierLayer(int(count), last.out_features)
+    )
+    parts = {KEPT: outputs, "probabilities": nn.Softmax(dim=1), "head": head}
+    model.set_submodule(path, Continued(OrderedDict(parts)))
+
+
+def _hidden_head(width: int, words: Sequence[str], classes: int) -> HiddenHead:
     parts: list[nn.Module] = []
-    width = last.in_features
-    for word in words.split(","):
-        kind, _, rate = word.strip().partition(":")
+    for word in words:
+        kind, _, rate = word.partition(":")
         if kind.isdecimal() and not rate and int(kind) > 0:
             parts += [nn.Linear(width, int(kind)), nn.ReLU(inplace=True)]
             width = int(kind)
         elif kind == "dropout" and _is_rate(rate):
             parts.append(nn.Dropout(float(rate)))
         else:
-            raise ModelError("widths and dropout:RATE below 1", found=repr(words), fix="Write head=1024,dropout:0.5.")
-    parts.append(ClassifierLayer(width, last.out_features))
-    model.set_submodule(path, HiddenHead(*parts))
+            found = repr(",".join(words))
+            raise ModelError("widths and dropout:RATE below 1", found=found, fix="Write head=1024,dropout:0.5.")
+    return HiddenHead(*parts, ClassifierLayer(width, classes))
 
 
 def _is_rate(text: str) -> bool:
@@ -89,8 +111,14 @@ def merge_rows(model: Classifier, words: str) -> None:
 
 
 def has_hidden_layers(model: Classifier) -> bool:
-    """Whether `deepen` was called for it."""
+    """Whether there are any before the classes."""
     return any(isinstance(part, HiddenHead) for part in model.modules())
+
+
+def kept_outputs(model: Classifier) -> str:
+    """Path of the layer for the weights' own classes where the head goes on from it, or nothing."""
+    paths = [path for path, part in model.named_modules() if isinstance(part, Continued)]
+    return f"{paths[0]}.{KEPT}" if paths else ""
 
 
 def first_layer(head: nn.Module) -> nn.Linear:

@@ -129,12 +129,16 @@ class Classifier(nn.Module):
         return ((self.forward(images), 1.0),)
 
 
+class Continued(nn.Sequential):
+    """Where a model's last layer stood: that layer, and what goes on from its outputs. Each part is a block."""
+
+
 def _expanded(path: str, part: nn.Module) -> list[tuple[str, nn.Module]]:
     """A sequence of blocks as its blocks; a block, though it be a sequence of layers, as it is."""
-    if type(part) not in (nn.Sequential, nn.ModuleList):
+    if type(part) not in (nn.Sequential, nn.ModuleList, Continued):
         return [(path, part)]
     inner = [(f"{path}.{name}", child) for name, child in part.named_children()]
-    if "." in path and all(not list(child.children()) for _, child in inner):
+    if type(part) is not Continued and "." in path and all(not list(child.children()) for _, child in inner):
         return [(path, part)]
     return [item for inner_path, child in inner for item in _expanded(inner_path, child)]
 

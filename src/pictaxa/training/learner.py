@@ -28,7 +28,7 @@ from .optimizer import Optimizer, make_optimizer, set_rate
 from .prepare import Job
 from .schedule import rate_at
 from .transfer import rate_shares, set_training
-from .validation import split_logits
+from .validation import judge, keep_judgement, split_logits
 
 Heads = tuple[tuple[torch.Tensor, float], ...]  # (N, classes) logits and their weight in the loss
 Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the share that they have in each picture
@@ -76,16 +76,27 @@ class WholeModel:
         with self.job.plan.autocast():
             return self.trained.training_logits(images)
 
-    def validate(self) -> np.ndarray:
-        """(n, classes) float32 logits of the average for the validation pictures, as prediction would give them."""
-        return split_logits(self.job, fold_norms(self.average, size=self.job.geometry.size), self.job.val_rows)
+    def validate(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) rows that an epoch is judged by and the average's (n, classes) float32 logits, as prediction's are."""
+        return self._judge(self.job.judged_rows)
+
+    def _judge(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return rows, split_logits(self.job, fold_norms(self.average, size=self.job.geometry.size), rows)
 
     def keep_best(self) -> None:
         """Write the average's weights into the run folder."""
         save_tensors(self.average.state_dict(), self.job.run.model_path)
 
     def finish(self) -> None:
-        """The best weights are written already."""
+        """The best weights are written already; where some pictures judged them, all do now."""
+        job = self.job
+        if len(job.judged_rows) == len(job.val_rows):
+            return
+        load_model_weights(self.average, job.run.model_path)
+        rows, logits = self._judge(job.val_rows)
+        keep_judgement(job, rows, logits)
+        accuracy = judge(job, rows, logits)["val_accuracy"]
+        say(f"judged    on all {len(rows)} validation pictures: {accuracy:.1%}")
 
 
 class VectorHead(nn.Module):
@@ -134,7 +145,8 @@ class HeadAlone:
         self.views, self.val_looks = _look(job, model, views=views, validates=validates)
         self.places = np.full(len(job.index), -1)
         self.places[job.train_rows] = np.arange(len(job.train_rows))
-        mean, scale = (torch.from_numpy(value).to(job.plan.device) for value in standardise(self.views[0]))
+        known = standardise(self.views[0]) if job.config.transfer.standardise == "yes" else as_they_are(self.views[0])
+        mean, scale = (torch.from_numpy(value).to(job.plan.device) for value in known)
         head = model.get_submodule(model.main_head())
         self.trained = VectorHead(head, mean, scale, dropout=dropout_before(model, size=job.geometry.size))
         self.average = start_average(self.trained)
@@ -168,12 +180,12 @@ class HeadAlone:
         return ((self.trained(vectors), 1.0),)
 
     @torch.inference_mode()
-    def validate(self) -> np.ndarray:
-        """(n, classes) float32 logits of the average for the validation pictures, as prediction would give them."""
+    def validate(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) rows of the validation pictures and the average's (n, classes) float32 logits, as prediction's are."""
         head = self.average.plain().eval()
         looks = [head(torch.from_numpy(np.array(look)).to(self.job.plan.device)) for look in self.val_looks]
         logits: np.ndarray = torch.stack(looks).mean(dim=0).cpu().numpy()
-        return logits
+        return self.job.val_rows, logits
 
     def keep_best(self) -> None:
         """Write the head alone: the body, which may be large, follows at the end."""
@@ -205,6 +217,12 @@ def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     typical = np.sqrt((deviation**2).mean()) + 1e-12
     scale = VECTOR_LENGTH / np.sqrt(len(mean)) / np.maximum(deviation, typical / 4)
     return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def as_they_are(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, width) -> the float32 mean and scale, each (width,), that change nothing."""
+    width = vectors.shape[1]
+    return np.zeros(width, np.float32), np.ones(width, np.float32)
 
 
 def fit_head(job: Job, model: Classifier) -> None:

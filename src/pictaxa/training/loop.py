@@ -192,8 +192,8 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
     due = length.steps is not None or counters.validation_seconds <= VALIDATION_SHARE * since
     if due or progress >= 1:
         before = time.monotonic()
-        logits = session.learner.validate()
-        scores = judge(job, logits)
+        rows, logits = session.learner.validate()
+        scores = judge(job, rows, logits)
         counters.validation_seconds = time.monotonic() - before
         counters.validated_at_seconds = session.seconds
         row |= scores
@@ -202,7 +202,7 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
             counters.best_accuracy, counters.best_loss = scores["val_accuracy"], scores["val_loss"]
             counters.best_epoch = counters.epoch + 1
             session.learner.keep_best()
-            keep_judgement(job, logits)
+            keep_judgement(job, rows, logits)
         display.epoch(row, best=best)
     counters.log.append(row)
     job.run.write_log(counters.log)
@@ -224,7 +224,7 @@ def _progress(job: Job, session: Session, length: Length) -> float:
     if counters.validation_seconds == 0 and counters.pictures:
         # None yet: a picture costs about as much as in training, which computes more but in a shorter format.
         looks = 2 if job.geometry.flip_average else 1
-        reserve += counters.epoch_seconds / counters.pictures * len(job.val_rows) * looks
+        reserve += counters.epoch_seconds / counters.pictures * len(job.judged_rows) * looks
     return length.progress(counters.step, seconds=session.seconds, reserve=reserve)
 
 

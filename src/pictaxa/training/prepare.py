@@ -34,6 +34,7 @@ from .features import Gallery
 from .schedule import peak_rate, size_at
 from .transfer import freeze, settle_model, start_from_weights
 
+_JUDGED = 6  # keeps these draws apart from others of the same seed
 MOST_LOOKED = 10_000  # pictures that are looked at for near copies before a training
 
 
@@ -61,6 +62,15 @@ class Job:
     def val_rows(self) -> np.ndarray:
         """(n,) int64 rows of the validation pictures."""
         return self.index.rows("val")
+
+    @property
+    def judged_rows(self) -> np.ndarray:
+        """(n,) int64 rows of the validation pictures that an epoch is judged by."""
+        rows, most = self.val_rows, self.config.schedule.validation_pictures
+        if most is None or most >= len(rows):
+            return rows
+        drawn: np.ndarray = np.random.default_rng([self.config.seed, _JUDGED]).choice(rows, size=most, replace=False)
+        return np.sort(drawn)
 
     @property
     def steps_per_pass(self) -> int:

@@ -22,7 +22,6 @@ from ..weights.published import find_published
 
 PUBLISHED_WORD = Path("imagenet")  # as --weights: the entry's published weights
 DEFAULT_MODEL = "resnet_lite"
-BODY_SHARE = 0.5  # of the learning rate for a body with learnt weights (docs/measured.md)
 # With --tune head,all the head is fitted already: it gets this part, and the first block a tenth of that.
 FITTED_SHARE, EARLIEST_SHARE = 1 / 3, 0.1
 
@@ -98,7 +97,9 @@ def _settle_published(config: TrainConfig) -> TrainConfig:
         )
     published = find_published(config.model)
     path = fetch(published.address, (config.cache or default_cache_root()) / "weights", digest=published.digest)
-    transfer = replace(config.transfer, weights=path, source=published.source, input=published.feeding)
+    transfer = replace(
+        config.transfer, weights=path, source=published.source, input=config.transfer.input or published.feeding
+    )
     return replace(config, transfer=transfer)
 
 
@@ -173,7 +174,7 @@ def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
         return {}
     *body, heads = model.blocks_in_order()
     heads = [*heads, *model.head_layers()]
-    body_share = {name: BODY_SHARE for name, _ in model.named_parameters() if not _lies_in(name, heads)}
+    body_share = {name: config.body_share for name, _ in model.named_parameters() if not _lies_in(name, heads)}
     if config.tune != "head,all":
         return body_share
     shares = {name: FITTED_SHARE for name, _ in model.named_parameters()}

@@ -26,21 +26,21 @@ def split_logits(job: Job, model: Classifier, rows: np.ndarray) -> np.ndarray:
     return torch.cat(parts).cpu().numpy()
 
 
-def judge(job: Job, logits: np.ndarray) -> dict[str, Any]:
-    """The log's validation columns for (n, classes) logits of the validation pictures."""
-    predictions = _predictions(job, logits)
+def judge(job: Job, rows: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
+    """The log's validation columns for (n, classes) logits of (n,) rows of the index."""
+    predictions = _predictions(job, rows, logits)
     right = predictions.predicted == predictions.labels
     return {"val_loss": log_loss(predictions), "val_accuracy": float(right.mean())}
 
 
-def keep_judgement(job: Job, logits: np.ndarray) -> None:
-    """Write what the best weights say of the validation pictures into the run folder."""
-    predictions = _predictions(job, logits)
+def keep_judgement(job: Job, rows: np.ndarray, logits: np.ndarray) -> None:
+    """Write what the best weights say of validation pictures into the run folder."""
+    predictions = _predictions(job, rows, logits)
     write_predictions(
         job.run, predictions, classes=job.index.classes, split="val", index_paths=job.index.column("path")
     )
     job.run.write_metrics(summarise(predictions, job.index.classes))
-    some = job.val_rows[:PROBES]
+    some = rows[:PROBES]
     job.run.write_probe(job.cache.read(some), job.cache.aspects[some], logits=logits[:PROBES])
 
 
@@ -58,6 +58,5 @@ def write_predictions(
     pq.write_table(pa.table(columns), run.predictions_path(split))
 
 
-def _predictions(job: Job, logits: np.ndarray) -> Predictions:
-    rows = job.val_rows
+def _predictions(job: Job, rows: np.ndarray, logits: np.ndarray) -> Predictions:
     return Predictions(rows=rows, labels=job.index.labels[rows], probabilities=softmax(logits))

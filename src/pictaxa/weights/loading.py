@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ConfigError, WeightsError, close_matches
-from ..models.heads import has_hidden_layers
+from ..models.heads import has_hidden_layers, kept_outputs
 from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, Classifier
 from ..models.zoo import create_model, find_entry
 from ..run import Run
@@ -78,6 +78,8 @@ def give(model: Classifier, weights: Translated) -> None:
     _fit_positions(weights, state)
     _fit_channels(model, weights, state)
     _fit_auxiliary(model, weights)
+    _fit_pre_logits(model, weights)
+    _fit_kept(model, weights)
     _fit_hidden(model, weights)
     _fit_head(model, weights, state)
     kept = {name: value for name, value in state.items() if name.rpartition(".")[0] in weights.fresh}
@@ -86,8 +88,8 @@ def give(model: Classifier, weights: Translated) -> None:
 
 def translate(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
     """A checkpoint's weights by the names and axes of an entry, which need not have its number of classes."""
-    if has_hidden_layers(model) and source != "pictaxa":
-        with torch.device("meta"):  # the others know the entry without hidden layers
+    if (has_hidden_layers(model) or kept_outputs(model)) and source != "pictaxa":
+        with torch.device("meta"):  # the others know the entry without what lies before its classes
             model = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options)
     if source not in get_args(Source):
         raise ConfigError("a source of weights", found=repr(source), fix=close_matches(str(source), get_args(Source)))
@@ -216,6 +218,24 @@ def _fit_auxiliary(model: Classifier, weights: Translated) -> None:
             for inner, layer in part.named_modules():
                 if any(True for _ in layer.parameters(recurse=False)):
                     weights.fresh[f"{path}.{inner}"] = "the file has no auxiliary head"
+
+
+def _fit_pre_logits(model: Classifier, weights: Translated) -> None:
+    """A transformer's layer before its classes belongs to the training on many of them: the model may be without."""
+    if getattr(model, "pre_logits", None) is not None:
+        return
+    for name in [name for name in weights.tensors if name.startswith("pre_logits.")]:
+        del weights.tensors[name]
+        weights.dropped[name] = "before the classes of its own training; --model-options representation_size=N has it"
+
+
+def _fit_kept(model: Classifier, weights: Translated) -> None:
+    """The layer for the weights' own classes stays where the head goes on from what they say."""
+    path = kept_outputs(model)
+    stood = path.rpartition(".")[0]
+    for variable in ("weight", "bias") if path else ():
+        if f"{stood}.{variable}" in weights.tensors:
+            weights.tensors[f"{path}.{variable}"] = weights.tensors.pop(f"{stood}.{variable}")
 
 
 def _fit_hidden(model: Classifier, weights: Translated) -> None:
