@@ -24,6 +24,7 @@ import contextlib
 import io
 import itertools
 import json
+import multiprocessing
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,13 @@ from PIL import Image, ImageEnhance, ImageOps
 from pictaxa.api import train
 from pictaxa.augment.augmenter import Augmenter
 from pictaxa.augment.policy import Policy
+from pictaxa.config import MachineConfig
 from pictaxa.data.batches import epoch_order, read_batches
 from pictaxa.data.cache import build_cache
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
-from pictaxa.device import usable_cores
+from pictaxa.device import apply_plan, choose_plan, usable_cores
 from pictaxa.inspection.alike import find_alike, thumbnails
 from pictaxa.inspection.labels import suspect_order
 from pictaxa.pictures import decode, is_picture, square_of
@@ -153,7 +156,14 @@ BATCH = 64
 
 
 def our_epochs(folder: Path, cache_root: Path, size: int) -> Iterator[tuple[int, float]]:
-    """(pictures, seconds) of epoch after epoch; the first one decodes."""
+    """(pictures, seconds) of epoch after epoch, on a machine set as a training sets it; the first one decodes.
+
+    What comes before them says that everything is loaded.
+    """
+    import cv2  # noqa: F401  # what augmentation loads when it is first needed
+
+    yield 0, 0.0
+    apply_plan(choose_plan(MachineConfig()))
     policy = Policy(crop_area=0.35, horizontal_flip=0.5, rotation=15, brightness=0.4, contrast=0.4, saturation=0.4)
     augment = Augmenter(policy, "centre", seed=0)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
@@ -178,6 +188,7 @@ def their_epochs(folder: Path, size: int) -> Iterator[tuple[int, float]]:
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
+    yield 0, 0.0
     changes = [
         transforms.RandomResizedCrop(size, scale=(0.35, 1.0)),
         transforms.RandomHorizontalFlip(),
@@ -191,19 +202,56 @@ def their_epochs(folder: Path, size: int) -> Iterator[tuple[int, float]]:
         before = time.perf_counter()
         if loader is None:
             pictures = datasets.ImageFolder(folder, transforms.Compose(changes))
-            loader = DataLoader(pictures, batch_size=BATCH, shuffle=True, num_workers=2, persistent_workers=True)
+            loader = DataLoader(
+                pictures, batch_size=BATCH, shuffle=True, num_workers=2, persistent_workers=True,
+                multiprocessing_context="fork",  # the default, but in a process that was spawned
+            )  # fmt: skip
         count = sum(len(images) for images, _ in loader)
         yield count, time.perf_counter() - before
+
+
+def answer(ask: Connection, epochs: Callable[..., Iterator[tuple[int, float]]], words: tuple[Any, ...]) -> None:
+    """An epoch for each word that comes, until there is no more."""
+    side = epochs(*words)
+    ask.send(next(side))
+    with contextlib.suppress(EOFError):
+        while ask.recv():
+            ask.send(next(side))
+
+
+@contextlib.contextmanager
+def in_a_process(epochs: Callable[..., Iterator[tuple[int, float]]], *words: Any) -> Iterator[Connection]:
+    """A side by itself: torchvision's workers are forked, and whoever forks pays for each page it writes afterwards."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=answer, args=(theirs, epochs, words))
+    process.start()
+    theirs.close()
+    ours.recv()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        process.join()
+
+
+def an_epoch(side: Connection) -> tuple[int, float]:
+    """(pictures, seconds) of the next epoch of a side."""
+    side.send(True)
+    count, seconds = side.recv()
+    return count, seconds
 
 
 def measure_batches(folder: Path, *, size: int, rounds: int) -> None:
     """First and second epochs, in turn."""
     ratios: dict[str, list[float]] = {"first": [], "second": []}
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name:
-            sides = our_epochs(folder, Path(name), size), their_epochs(folder, size)
+        with (
+            tempfile.TemporaryDirectory() as name,
+            in_a_process(our_epochs, folder, Path(name), size) as our_side,
+            in_a_process(their_epochs, folder, size) as their_side,
+        ):
             for epoch, found in ratios.items():
-                (ours, our_seconds), (theirs, their_seconds) = (next(side) for side in sides)
+                (ours, our_seconds), (theirs, their_seconds) = an_epoch(our_side), an_epoch(their_side)
                 assert ours == theirs, (ours, theirs)
                 found.append(their_seconds / our_seconds)
                 rates = f"{ours / our_seconds:.0f} against {theirs / their_seconds:.0f} pictures a second"

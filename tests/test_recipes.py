@@ -123,9 +123,9 @@ HE_3X3 = math.sqrt(2 / (64 * 9))  # He et al. 2015, of 64 outputs
 # A weight of each model that starts from nothing, and the deviation that it starts with in the set-up's own words.
 FIRST_WEIGHTS = {
     "simple_cnn": ("d2.weight", math.sqrt(2 / (128 + 7)), "Glorot, as Keras' layers"),
-    "alexnet": ("conv3.weight", 0.01, "Krizhevsky et al. 2012"),
-    "alexnet_half": ("conv3.weight", 0.01, "Krizhevsky et al. 2012"),
-    "alexnet_half_slim": ("conv3.weight", 0.01, "Krizhevsky et al. 2012"),
+    "alexnet": ("conv3.weight", math.sqrt(2 / (256 * 9 + 384 * 9)), "Glorot, as Keras' layers"),
+    "alexnet_half": ("conv3.weight", math.sqrt(2 / (128 * 9 + 192 * 9)), "Glorot, as Keras' layers"),
+    "alexnet_half_slim": ("conv3.weight", math.sqrt(2 / (128 * 9 + 192 * 9)), "Glorot, as Keras' layers"),
     "vgg16": ("convs.5.weight", math.sqrt(2 / (128 * 9)), "2 / fan out"),
     "googlenet": ("inception4a.branch2.1.conv.weight", math.sqrt(2 / (96 * 9 + 208 * 9)), "Glorot"),
     "resnet50_course": ("layer1.0.conv2.weight", math.sqrt(2 / (64 * 9 + 64 * 9)), "Glorot, as Keras' layers"),

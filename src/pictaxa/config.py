@@ -158,13 +158,16 @@ class ScheduleConfig:
     steps:400=1,32000=0.1 (that part of the peak from a step on, the first one before it too)."""
     keep: Literal["accuracy", "loss", "last"] = "accuracy"
     """Which epoch's weights the run keeps: of the best validation accuracy, the least validation loss, or the last."""
+    patience: int | None = None
+    """End before the length is up, when so many validations in a row brought nothing better to keep; best with
+    --curve constant, as cosine is at its best at its end. Default: never."""
     small_first: float = 0.65
     """Part of the training, from its start, with small pictures: half the size, then three quarters; 0: none."""
 
     def __post_init__(self) -> None:
         given = [f"--{name}" for name in LENGTHS if getattr(self, name) is not None]
         _require(len(given) <= 1, "--epochs, --minutes or --steps", found=" and ".join(given), fix="Leave one out.")
-        for name in ("epochs", "steps", "steps_per_epoch", "validation_pictures"):
+        for name in ("epochs", "steps", "steps_per_epoch", "validation_pictures", "patience"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"--{_flag(name)} from 1 on", found=value, fix="Raise it.")
         enough = self.minutes is None or 0 < self.minutes < float("inf")
@@ -172,6 +175,8 @@ class ScheduleConfig:
         _require(self.batch_size >= 2, "--batch-size from 2 on", found=self.batch_size, fix="Raise it.")
         _require(self.rate is None or self.rate > 0, "--rate above 0", found=self.rate, fix="Raise it.")
         _require(0 <= self.warm_up < 1, "--warm-up from 0 to below 1", found=self.warm_up, fix="Change it.")
+        judged = self.patience is None or self.keep != "last"
+        _require(judged, "--keep accuracy or loss with --patience", found="--keep last", fix="Leave one out.")
         known = re.fullmatch(CURVES, self.curve) is not None
         _require(
             known, "--curve cosine, constant, every:4=0.92 or steps:0=1,32000=0.1", found=self.curve, fix="Change it."

@@ -58,7 +58,8 @@ def draw_preview(
     for place, row in enumerate(rows):
         name = index.classes[index.labels[row]]
         line = [Tile(_pixels(plain[place]), title=name, colour=GOOD)]
-        line += [Tile(_pixels(column[place])) for column in columns]
+        heads = [f"training, epoch {epoch + 1}" if place == 0 else "" for epoch in range(VIEWS)]
+        line += [Tile(_pixels(column[place]), title=head) for column, head in zip(columns, heads, strict=True)]
         tiles.append(line)
     steps = []
     for place, stages in enumerate(stages_of(policy)):

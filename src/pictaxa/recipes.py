@@ -47,6 +47,7 @@ _CIFAR: Settings = AS_TAUGHT | {
 }  # fmt: skip
 _DEEP = {"curve": "steps:0=0.1,400=1,32000=0.1,48000=0.01"}  # 0.01 at first: 110 layers don't start at 0.1
 
+_GLOROT: Settings = {"model_options": ("first_weights=glorot",)}  # what Keras gives every layer
 _TENSORFLOW = "TensorFlow's quick-start for experts"
 _KERAS_CLASSICS = "widely taught Keras versions of the classics, on the flower photographs"
 _HE_2015 = "He et al. 2015, Deep residual learning, section 4.2"
@@ -97,10 +98,10 @@ RECIPES: dict[str, Recipe] = {
         | {"model": "simple_cnn", "size": 28, "input": "0-1", "rate": 1e-3, "batch_size": 32, "epochs": 5},
     ),
     "mnist-alexnet": Recipe(
-        "AlexNet on digits of 28 px, fitted into 227 on black", "a widely taught PyTorch exercise", "mnist",
+        "AlexNet on digits of 28 px, fitted into 227 on black", "a widely taught Keras exercise", "mnist",
         AS_TAUGHT
-        | {"model": "alexnet", "channels": "1", "size": 227, "view": "fit", "input": "0-1", "optimizer": "sgd",
-           "momentum": 0.0, "rate": 0.01, "batch_size": 128, "epochs": 3, "fold": "1/10"},
+        | {"model": "alexnet", **_GLOROT, "channels": "1", "size": 227, "view": "fit", "input": "0-1",
+           "optimizer": "sgd", "momentum": 0.0, "rate": 0.01, "batch_size": 128, "epochs": 3, "fold": "1/10"},
     ),
     "flowers-leaky-resnet50": Recipe(
         "the Keras exercise's ResNet-50 with leaky ReLUs, pixels as they are", _KERAS_CLASSICS, "flowers",
@@ -108,8 +109,8 @@ RECIPES: dict[str, Recipe] = {
         | {"model": "resnet50_course_leaky", "size": 128, "square": 128, "input": "0-255", "rate": 1e-4,
            "batch_size": 256, "epochs": 30, "steps_per_epoch": 100},
     ),
-    "flowers-alexnet": _flowers("AlexNet of half the width", "alexnet_half"),
-    "flowers-alexnet-slim": _flowers("the same with dense layers of 1024 and 128", "alexnet_half_slim"),
+    "flowers-alexnet": _flowers("AlexNet of half the width", "alexnet_half", **_GLOROT),
+    "flowers-alexnet-slim": _flowers("the same with dense layers of 1024 and 128", "alexnet_half_slim", **_GLOROT),
     "flowers-vgg16": _flowers("VGG-16", "vgg16", rate=1e-4, model_options=("first_weights=fan_out",)),
     "flowers-googlenet": _flowers("GoogLeNet, its auxiliary heads at 0.3", "googlenet"),
     "flowers-resnet50-transfer": Recipe(

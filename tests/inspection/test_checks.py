@@ -70,6 +70,7 @@ def test_near_copies_by_their_consequence():
     assert found["near-duplicate"].sets == ((0, 2, 4),) and found["near-contradiction"].sets == ((6, 7),)
     assert "mirrored" in found["near-duplicate"].notes[4]
     assert connected([(5, 1), (2, 3), (1, 2)]) == [(1, 2, 3, 5)]
+    assert connected([(9, 4), (7, 0), (3, 9)]) == [(0, 7), (3, 4, 9)] and connected([]) == []
 
 
 def test_groups_that_are_split_apart():

@@ -27,6 +27,8 @@ DEVIATIONS = [
     ("simple_cnn", {}, "d1", xavier(32 * 26 * 26, 128), "Keras' layers"),
     ("lenet5", {}, "fc1", 1 / math.sqrt(3 * 400), "torch's own: see the class"),
     ("alexnet_half_slim", {}, "conv3", 0.01, "Krizhevsky 2012, section 5"),
+    ("alexnet", {"first_weights": "glorot"}, "conv3", xavier(256 * 9, 384 * 9), "Keras' layers"),
+    ("alexnet_owt", {}, "conv3", 1 / math.sqrt(3 * 192 * 9), "torch's own"),
     ("vgg", {"stages": ((1, 32), (1, 64))}, "convs.3", xavier(32 * 9, 64 * 9), "Simonyan 2014, section 3.1"),
     (
         "vgg",

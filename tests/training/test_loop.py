@@ -261,6 +261,22 @@ def test_an_epoch_may_be_judged_by_some_pictures(
     assert ("judged    on all 14 validation pictures" in said) == (most == "4")
 
 
+def test_patience_ends_a_training(
+    tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+):
+    """--patience 2: two epochs after the best one it ends, keeps that one, and a resumed run is at its end too."""
+    data, run = make_photos(tmp_path / "photos", {"a": 20, "b": 20}), tmp_path / "run"
+    words = ["--epochs", "40", "--curve", "constant", "--keep", "loss", "--patience", "2", "--rate", "0.3"]
+    assert main(["train", str(data), *tiny, *words, "--warm-up", "0", "--average", "0", "--out", str(run)]) == 0
+    assert "2 validations after the best one" in capsys.readouterr().out
+    losses = [float(row["val_loss"]) for row in open_run(run).log_rows()]
+    assert len(losses) < 40 and losses.index(min(losses)) == len(losses) - 3
+    assert open_run(run).metrics["log_loss"] == pytest.approx(min(losses), abs=1e-5)
+    assert main(["train", "--resume", str(run)]) == 0
+    assert len(open_run(run).log_rows()) == len(losses)
+    assert main(["train", str(data), *tiny, "--patience", "2", "--keep", "last"]) == 2
+
+
 def test_steps_decide_the_length(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]):
     """Seven steps, three to an epoch, of pictures that come again: three epochs, the last of one step."""
     data, run = make_photos(tmp_path / "photos", {"a": 10, "b": 10}), tmp_path / "run"

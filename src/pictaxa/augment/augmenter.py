@@ -12,6 +12,7 @@ from .draws import uniforms
 from .geometry import ViewName
 from .operations import Choice, choose_operations
 from .policy import MOST_OPERATIONS, Policy
+from .warping import planes_of, warp
 
 BLOCK_BYTES = 2**23  # of float32 pictures that are worked on together, on a CPU; docs/measured.md
 
@@ -145,25 +146,32 @@ class Augmenter:
 
     def show(self, images: torch.Tensor, draws: Draws, *, aspects: np.ndarray, size: int) -> torch.Tensor:
         """As a call, with these draws; on a CPU some pictures at a time: what lies between stays in its cache."""
-        count, side, _, channels = images.shape
-        block = max(4, BLOCK_BYTES // (4 * channels * max(side, size) ** 2))
-        if images.device.type != "cpu" or count <= block:
-            return self._show(images, draws, aspects=aspects, size=size)
+        count, channels = len(images), images.shape[3]
+        views = self._views(draws, aspects=aspects, size=size)
+        if images.device.type != "cpu":
+            return self._paint(geometry.resample(images, views, size=size, padding=self.padding), draws)
+        seen = warp(images, views, size=size, padding=self.padding)
         out = torch.empty(count, channels, size, size)
+        block = max(4, BLOCK_BYTES // (4 * channels * size**2))
         for start in range(0, count, block):
             part = slice(start, start + block)
-            out[part] = self._show(images[part], Draws(draws.values[part]), aspects=aspects[part], size=size)
+            out[part] = self._paint(planes_of(seen[part]), Draws(draws.values[part]))
         return out
 
-    def _show(self, images: torch.Tensor, draws: Draws, *, aspects: np.ndarray, size: int) -> torch.Tensor:
+    def _views(self, draws: Draws, *, aspects: np.ndarray, size: int) -> np.ndarray:
+        """(N, 2, 3) float32."""
+        views = draw_views(self.policy, aspects, draws=draws, view=self.view, size=size)
+        for choice in draw_operations(self.policy, draws):
+            views = views @ choice.moves()
+        return geometry.to_view(views)
+
+    def _paint(self, out: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """All that is done to (N, C, size, size) float32 pictures after they were looked at."""
         policy, choices = self.policy, draw_operations(self.policy, draws)
-        views = draw_views(policy, aspects, draws=draws, view=self.view, size=size)
         colours = draw_colours(policy, draws)
         for choice in choices:
-            views = views @ choice.moves()
             if choice.recolours:
                 colours = choice.colours() if colours is None else choice.colours() @ colours
-        out = geometry.resample(images, geometry.to_view(views), size=size, padding=self.padding)
         out = out if colours is None else colour.recolour(out, colours)
         for choice in choices:
             choice.change_pixels(out)

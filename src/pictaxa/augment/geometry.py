@@ -95,7 +95,8 @@ def resample(images: torch.Tensor, matrices: np.ndarray, *, size: int, padding: 
     nothing aliases. When every view is the identity at the square's own size, pixels come back bit for bit.
     """
     count, side = images.shape[0], images.shape[1]
-    pixels = images.permute(0, 3, 1, 2).to(torch.float32)  # (N, S, S, C) -> (N, C, S, S)
+    # (N, S, S, C) -> (N, C, S, S), in planes, of which grid_sample reads one at a time
+    pixels = images.permute(0, 3, 1, 2).contiguous().to(torch.float32)
     if size == side and (matrices == np.eye(2, 3, dtype=np.float32)).all():
         return pixels.mul_(1 / 255)
     levels = mip_levels(matrices, side=side, size=size)

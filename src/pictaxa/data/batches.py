@@ -104,8 +104,7 @@ def read_batches(
     batches = batches[first:]
 
     def read(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        planes = np.ascontiguousarray(cache.read(rows).transpose(0, 3, 1, 2))
-        images = torch.from_numpy(planes).permute(0, 2, 3, 1)
+        images = torch.from_numpy(cache.read(rows))
         if device.type == "cuda":
             images = images.pin_memory()
         return images, torch.from_numpy(labels[rows])

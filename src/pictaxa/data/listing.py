@@ -25,6 +25,12 @@ SPLIT_NAMES = {
     "dev": "val",
     "test": "test",
     "testing": "test",
+    "训练": "train",
+    "训练集": "train",
+    "验证": "val",
+    "验证集": "val",
+    "测试": "test",
+    "测试集": "test",
 }
 MOST_DIGITS = 1000  # of a number in a name; Python makes no number of very many
 Column: TypeAlias = Any  # Sequence, numpy's or Arrow's array, of which mypy knows nothing

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..data.index import Index
 from ..pictures import Header, format_of_suffix
@@ -83,22 +85,17 @@ def _near_copies(facts: Facts) -> Iterator[Finding]:
         yield Finding(finding.kind, finding.text, finding.rows, finding.sets, {r: notes[r] for r in finding.rows})
 
 
-def connected(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
+def connected(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
     """Sets of rows that pairs lead from one to the other, each in order."""
-    above: dict[int, int] = {}
-
-    def first(row: int) -> int:
-        while above.setdefault(row, row) != row:
-            row = above[row]
-        return row
-
-    for one, other in pairs:
-        low, high = sorted((first(one), first(other)))
-        above[high] = low
-    members: dict[int, list[int]] = defaultdict(list)
-    for row in sorted(above):
-        members[first(row)].append(row)
-    return [tuple(rows) for rows in members.values()]
+    if not pairs:
+        return []
+    rows, places = np.unique(np.array(pairs), return_inverse=True)
+    first, second = places.reshape(-1, 2).T
+    lines = coo_array((np.ones(len(first)), (first, second)), shape=(len(rows), len(rows)))
+    numbers = connected_components(lines, directed=False)[1]  # of each row's set
+    in_sets = np.argsort(numbers, kind="stable")
+    ends = np.flatnonzero(np.diff(numbers[in_sets])) + 1
+    return [tuple(members.tolist()) for members in np.split(rows[in_sets], ends)]
 
 
 def _by_consequence(facts: Facts, sets: list[tuple[int, ...]], *, kinds: tuple[str, str, str]) -> Iterator[Finding]:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
 
 from .convolution import Conv2d
-from .initialisation import weighted_layers
+from .initialisation import weighted_layers, xavier_initialise
 from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, activate, classifier_layer
 
+# The paper's section 5; Glorot's, which Keras gives every layer; torch's own.
+FirstWeights = Literal["paper", "glorot", "torch"]
 GRID = 6  # side of the last feature map at the native size; other sizes are averaged to it
 
 
@@ -30,7 +33,7 @@ class Form:
     dropout: float
     dropout_first: bool  # dropout before each hidden dense layer instead of after it
     padding: tuple[int, int]  # of the 11x11 convolution: pixels left and above, right and below
-    paper_start: bool = True  # first weights as in the paper's section 5, else torch's
+    first_weights: FirstWeights = "paper"
     imagenet_statistics: bool = False  # whether pictures are normalised with them
 
 
@@ -43,7 +46,7 @@ FORMS = {
     # Krizhevsky 2014, "One weird trick", as torchvision has it.
     "alexnet_owt": Form(
         (64, 192, 384, 256, 256), (4096, 4096), dropout=0.5, dropout_first=True, padding=(2, 2),
-        paper_start=False, imagenet_statistics=True,
+        first_weights="torch", imagenet_statistics=True,
     ),
 }  # fmt: skip
 
@@ -51,7 +54,9 @@ FORMS = {
 class AlexNet(Classifier):
     """Five convolutions, three pools, three dense layers; `lrn` adds the paper's local response normalisation."""
 
-    def __init__(self, num_classes: int, in_channels: int, *, form: Form, lrn: bool = False) -> None:
+    def __init__(
+        self, num_classes: int, in_channels: int, *, form: Form, first_weights: FirstWeights, lrn: bool = False
+    ) -> None:
         super().__init__(num_classes, in_channels)
         first, second, third, fourth, fifth = form.widths
         before, after = form.padding
@@ -70,8 +75,10 @@ class AlexNet(Classifier):
         self.fc1 = nn.Linear(fifth * GRID * GRID, form.head[0])
         self.fc2 = nn.Linear(*form.head)
         self.fc3 = classifier_layer(form.head[1], num_classes)
-        if form.paper_start:
+        if first_weights == "paper":
             self._initialise()
+        elif first_weights == "glorot":
+            xavier_initialise(self)
         if form.imagenet_statistics:
             self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
 
@@ -103,8 +110,11 @@ class AlexNet(Classifier):
 
 def builder(name: str) -> Callable[..., AlexNet]:
     """The constructor of a row of FORMS."""
+    form = FORMS[name]
 
-    def build(num_classes: int, in_channels: int, *, lrn: bool = False) -> AlexNet:
-        return AlexNet(num_classes, in_channels, form=FORMS[name], lrn=lrn)
+    def build(
+        num_classes: int, in_channels: int, *, lrn: bool = False, first_weights: FirstWeights = form.first_weights
+    ) -> AlexNet:
+        return AlexNet(num_classes, in_channels, form=form, first_weights=first_weights, lrn=lrn)
 
     return build

@@ -110,7 +110,7 @@ def _run(job: Job, session: Session) -> Run:
     )
     with TrainProgress() as display, interrupt_flag() as interrupted:
         _save(job, session)
-        while _progress(job, session, length) < 1 or counters.pictures > 0:
+        while counters.pictures > 0 or (_progress(job, session, length) < 1 and not _has_stalled(job, counters)):
             _train_epoch(job, session, length, display=display, interrupted=interrupted)
             _finish_epoch(job, session, length, display=display)
         _save(job, session)
@@ -124,6 +124,8 @@ def _run(job: Job, session: Session) -> Run:
             fix=f"Give at least --minutes {2 * session.seconds / 60:.1g}, better ten times as many.",
         )
     session.learner.finish()
+    if _has_stalled(job, counters):
+        say(f"stopped   {schedule.patience} validations after the best one, as --patience says")
     say(
         f"done      {counters.epoch} epochs, {counters.step} steps in {clock(session.seconds)}; "
         f"{KEPT[job.config.schedule.keep]} {counters.best_accuracy:.1%} (epoch {counters.best_epoch})"
@@ -208,6 +210,13 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
     job.run.write_log(counters.log)
     counters.epoch += 1
     counters.start_epoch()
+
+
+def _has_stalled(job: Job, counters: Counters) -> bool:
+    """Whether as many validations as `--patience` says brought nothing better than the epoch that is kept."""
+    patience = job.config.schedule.patience
+    since = counters.log[counters.best_epoch :]  # a row for each epoch, the first of which is 1
+    return patience is not None and sum(row["val_accuracy"] is not None for row in since) >= patience
 
 
 def _is_best(counters: Counters, scores: dict[str, float], *, keep: str) -> bool:

@@ -40,7 +40,10 @@ def test_a_folder_per_class_at_any_depth(tmp_path: Path, make_photos: Make):
     assert found["class 2"] == ["class 2/0.png"]
 
 
-@pytest.mark.parametrize("names", [("train", "val", "test"), ("training", "validation", "testing"), ("Train", "valid")])
+@pytest.mark.parametrize(
+    "names",
+    [("train", "val", "test"), ("training", "validation", "testing"), ("Train", "valid"), ("训练集", "验证集")],
+)
 def test_the_owners_splits_are_kept(tmp_path: Path, make_photos: Make, names: tuple[str, ...]):
     """Folders named like splits are splits, in any of their usual spellings."""
     for place, name in enumerate(names):

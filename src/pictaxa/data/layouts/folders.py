@@ -1,7 +1,7 @@
 """Folders of pictures, in two layouts:
 
     root/CLASS/...                 split by us (split.py)
-    root/{train,val,test}/CLASS/...    split by the owner; also training, valid, validation, testing
+    root/{train,val,test}/CLASS/...    split by the owner; also training, valid, validation, testing, 训练集
 
 Pictures may lie at any depth below a class. Hidden and system folders are passed over, and the Index says so.
 """

@@ -1,0 +1,118 @@
+"""What the pages for people from Keras and torchvision tell to type works, and the Chinese pages tell the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+from pictaxa.cli import main
+from pictaxa.models.zoo import create_model
+from pictaxa.recipes import RECIPES
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = ("from-keras.md", "from-torchvision.md")
+TRANSLATED = (*PAGES, "recipes.md", "zoo.md")
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """(language, text) of each block that is to be run, in order."""
+    return re.findall(r"```(sh|python)\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def write_keras_weights(file: Path, classes: int) -> None:
+    """LeNet-5 as legacy Keras writes it."""
+    h5py = pytest.importorskip("h5py", reason="the keras extra is not installed")
+    layers = {}
+    for path, part in create_model("lenet5", classes).named_modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear)):
+            assert part.bias is not None
+            weight = part.weight.detach().numpy()
+            kernel = weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
+            layers[path] = {"kernel": np.ascontiguousarray(kernel), "bias": part.bias.detach().numpy()}
+    with h5py.File(file, "w") as h5:
+        h5.attrs["layer_names"] = [name.encode() for name in layers]
+        for name, arrays in layers.items():
+            group = h5.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/{word}:0".encode() for word in arrays]
+            for word, array in arrays.items():
+                group.create_dataset(f"{name}/{word}:0", data=array)
+
+
+def shortened(line: str) -> list[str]:
+    """A command's words; a training of tiny pictures and one epoch."""
+    words = shlex.split(line)
+    assert words[0] == "pictaxa", line
+    if words[1] == "train":
+        for flag, value in (("--epochs", "1"), ("--size", "32"), ("--batch-size", "8")):
+            if flag in words:
+                words[words.index(flag) + 1] = value
+            else:
+                words += [flag, value]
+        words += ["--square", "32"]
+    return words[1:]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_line_works(
+    name: str, tmp_path: Path, make_photos: Callable[..., Path], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    """Commands as they stand, but for the length and the size of pictures; Python as it stands; from top to bottom."""
+    make_photos(tmp_path / "photos", {"daisy": 12, "rose": 12})
+    make_photos(tmp_path / "more-photos", {"daisy": 3, "rose": 3}, first=20)
+    make_photos(tmp_path / "birds", {"crow": 10, "robin": 10}, first=30)
+    monkeypatch.chdir(tmp_path)
+    write_keras_weights(tmp_path / "mine.weights.h5", classes=2)
+    Path("class_indices.json").write_text(json.dumps({"daisy": 0, "rose": 1}))
+    tiny = ["--model", "resnet18", "--epochs", "1", "--size", "32", "--square", "32", "--batch-size", "8"]
+    assert main(["train", "birds", *tiny]) == 0
+    done = 0
+    for language, text in blocks(DOCS / name):
+        if language == "python":
+            exec(compile(text, name, "exec"), {})
+            done += 1
+            continue
+        for line in text.splitlines():
+            assert main(shortened(line)) == 0, f"{line}: {capsys.readouterr().err}"
+            done += 1
+    assert done > 10
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_the_chinese_page_tells_the_same(name: str):
+    """The same commands, code, rows of tables and links, in Chinese."""
+    ours, theirs = DOCS / name, DOCS / "zh" / name
+    assert blocks(ours) == blocks(theirs)
+    texts = [page.read_text(encoding="utf-8") for page in (ours, theirs)]
+    indented = [re.findall(r"^    (?=pictaxa)(\S.*?)(?:  +#.*)?$", text, flags=re.M) for text in texts]
+    assert indented[0] == indented[1]
+    rows = [re.findall(r"^\| (.+?) \|", text, flags=re.M) for text in texts]
+    assert len(rows[0]) == len(rows[1])
+    assert texts[0].count("\n## ") == texts[1].count("\n## ")
+    assert re.search(r"[\u4e00-\u9fff]", texts[1])
+    for page, text in ((ours, texts[0]), (theirs, texts[1])):
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_figures_are_the_same_in_chinese(name: str):
+    """Every percentage and every duration of a page stands in its translation."""
+    texts = [(folder / name).read_text(encoding="utf-8") for folder in (DOCS, DOCS / "zh")]
+    figures = [sorted(re.findall(r"\d+(?:\.\d+)?%|\b\d+:\d\d\b", text)) for text in texts]
+    assert figures[0] == figures[1]
+
+
+def test_every_recipe_has_its_chinese_row():
+    """By its name, or by its family's and its own end."""
+    told = (DOCS / "zh" / "recipes.md").read_text(encoding="utf-8")
+    for name in RECIPES:
+        *_, end = name.removeprefix("cifar-ablation-").split("net")
+        assert f"`{name}`" in told or f"`{end}`" in told, name
