@@ -48,7 +48,7 @@ def line(run: Run) -> str:
 
 def draw(runs: list[Run], path: Path) -> None:
     """Every run's validation accuracy over the minutes."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
     axis = figure.subplots()
     for run in runs:
         minutes, accuracies = curve(run)
@@ -59,7 +59,7 @@ def draw(runs: list[Run], path: Path) -> None:
     axis.set_ylabel("validation accuracy, %")
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8)
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
     figure.savefig(path, dpi=110)
 
 

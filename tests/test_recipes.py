@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from pictaxa.config import LENGTHS, TrainConfig
 from pictaxa.errors import ConfigError
 from pictaxa.models.zoo import create_model, find_entry, parse_options
 from pictaxa.parsing import parse, with_recipe
-from pictaxa.recipes import RECIPES, Recipe
+from pictaxa.recipes import ATTAINED, RECIPES, Recipe
 from pictaxa.run import open_run
 from pictaxa.settings import config_fields, from_json, to_json, with_words
 from pictaxa.training.optimizer import make_optimizer
@@ -204,3 +205,19 @@ def test_every_recipe_is_in_the_docs():
     for name in RECIPES:
         *_, end = name.removeprefix("cifar-ablation-").split("net")
         assert f"`{name}`" in told or f"`{end}`" in told, name
+
+
+def test_what_recipes_attained_is_told(capsys: pytest.CaptureFixture[str]):
+    """Each run has its row in both languages, and stands under its recipe."""
+    docs = Path(__file__).parent.parent / "docs"
+    for page in (docs / "recipes.md", docs / "zh" / "recipes.md"):
+        rows = [line.split(" | ") for line in page.read_text(encoding="utf-8").splitlines() if re.search(r"\d\)", line)]
+        rows = [row for row in rows if len(row) == 7]
+        assert len(rows) == len(ATTAINED), page
+        for (name, run), (who, _, pictures, epochs, time, accuracy, _) in zip(ATTAINED, rows, strict=True):
+            assert who == f"| `{name}`" + (f" `{run.beside}`" if run.beside else "")
+            assert pictures == f"{run.train_pictures:,} + {run.val_pictures:,}"
+            assert (epochs, time, accuracy) == (str(run.epochs), run.time, run.accuracy)
+    for name, run in ATTAINED:
+        assert main(["recipes", name]) == 0
+        assert f"attained  {run.accuracy}" in capsys.readouterr().out
