@@ -14,8 +14,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "pictaxa"
 # From the bottom up: a module may import from its own layer and from layers above it in this list.
 LAYERS = (
     ("errors",),
-    ("extras", "recipes"),
-    ("config", "settings", "pictures", "wholeness", "metrics", "progress"),
+    ("extras", "metrics", "recipes"),
+    ("config", "settings", "pictures", "wholeness", "progress"),
     ("run", "device", "download"),
     ("data", "augment", "models"),
     ("weights", "inspection"),
