@@ -34,7 +34,7 @@ from pictaxa.training.prepare import begin, decode
 from pictaxa.weights.files import save_tensors
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-BODIES = (("resnet18", 128), ("mobilenet_v2", 128), ("resnet50", 224))
+BODIES = ("resnet18@128", "mobilenet_v2@128", "resnet50@224")  # an entry of the zoo and its pixels
 WAYS = {
     "from scratch": {"weights": None},
     "all of the body": {},
@@ -63,13 +63,14 @@ def one_pass(data: Path, settings: dict[str, object], *, exact: bool) -> float:
         return time.monotonic() - before
 
 
-def measure_heads(data: Path, *, rounds: int) -> None:
+def measure_heads(data: Path, *, rounds: int, bodies: list[str]) -> None:
     """Twenty epochs of a head, for several bodies."""
-    for name, size in BODIES:
+    for body in bodies or BODIES:
+        name, size = body.split("@")
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder) / "body.safetensors"
             save_tensors(create_model(name, 5).state_dict(), weights)
-            same = {"model": name, "weights": weights, "size": size, "tune": "head", "feature_views": 1}
+            same = {"model": name, "weights": weights, "size": int(size), "tune": "head", "feature_views": 1}
             timed_training(data, **same, epochs=1)  # decodes
             passes, exact, heads = [], [], []
             for turn in range(rounds):
@@ -85,7 +86,7 @@ def measure_heads(data: Path, *, rounds: int) -> None:
                 f"{statistics.median(h / p for h, p in zip(heads, exact, strict=True)):.2f} times the latter",
                 flush=True,
             )
-            if (name, size) == BODIES[0]:
+            if body == BODIES[0]:
                 plain = {"policy": "none", "small_first": 0.0, "epochs": 20}
                 every = timed_training(data, **(same | {"feature_views": 0} | plain))
                 print(f"    with the body in every epoch {every:.1f} s, {every / statistics.median(heads):.1f} times")
@@ -151,6 +152,7 @@ def main() -> None:
     parser.add_argument("what", choices=("head", "body"))
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--body", action="append", help=f"NAME@PIXELS instead of {', '.join(BODIES)}; several times")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be given several times")
     parser.add_argument("--minutes", type=float, default=0.5, help="for each way")
@@ -158,7 +160,7 @@ def main() -> None:
     parser.add_argument("--body-minutes", type=float, default=4.0)
     asked = parser.parse_args()
     if asked.what == "head":
-        measure_heads(asked.data[0], rounds=asked.rounds)
+        measure_heads(asked.data[0], rounds=asked.rounds, bodies=asked.body or [])
     else:
         cifar, signs = asked.data
         times = {"minutes": asked.minutes, "body_minutes": asked.body_minutes}
