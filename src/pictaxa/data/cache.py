@@ -33,12 +33,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError, PictureError
-from ..pictures import Picture, Square, square_of
+from ..pictures import Picture, square_of
 from ..run import write_atomically
 from .cache_folder import ABOUT, Turn, disk_error
 from .fetching import Fetcher
 from .index import Index
-from .journal import SCHEMA, append, newest, places_of, read_journal
+from .journal import OF_THE_FILE, SCHEMA, append, newest, places_of, read_journal
 from .squares import CacheSpec, Mender, PixelCache, Squares
 from .streaming import StreamedSquares
 
@@ -148,21 +148,22 @@ class _Builder:
         if not todo:
             return SCHEMA.empty_table()
         slot = first_slot
+        files = index.table.select(OF_THE_FILE).combine_chunks()
         with self._open_pixels(slot) as pixels, self.journal_path.open("ab") as journal:
             chunk: list[dict[str, Any]] = []
             try:
-                for done, (record, square) in enumerate(self._decoded(index, todo), start=1):
+                for done, (found, square) in enumerate(self._decoded(index, todo), start=1):
                     if square is not None and pixels is not None:
-                        pixels.write(square.pixels.data)
-                        record["slot"] = slot
+                        pixels.write(square.data)
+                        found["slot"] = slot
                         slot += 1
-                    chunk.append(record)
+                    chunk.append(found)
                     if len(chunk) == CHUNK:
-                        written.append(_commit(chunk, pixels=pixels, journal=journal))
+                        written.append(_commit(files, chunk, pixels=pixels, journal=journal))
                         chunk.clear()
                     self.progress(done, len(todo))
             finally:
-                written.append(_commit(chunk, pixels=pixels, journal=journal))
+                written.append(_commit(files, chunk, pixels=pixels, journal=journal))
         return pa.concat_tables(written)
 
     def _open_pixels(self, slot: int) -> AbstractContextManager[IO[bytes] | None]:
@@ -173,14 +174,14 @@ class _Builder:
         pixels.seek(slot * self.spec.square_bytes)
         return pixels
 
-    def _decoded(self, index: Index, todo: list[int]) -> Iterator[tuple[dict[str, Any], Square | None]]:
+    def _decoded(self, index: Index, todo: list[int]) -> Iterator[tuple[dict[str, Any], np.ndarray | None]]:
         """Results in the order of `todo`, with a bounded number of pictures in memory."""
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
         fetcher = Fetcher(index)
-        waiting: deque[Future[list[tuple[dict[str, Any], Square | None]]]] = deque()
+        waiting: deque[Future[list[tuple[dict[str, Any], np.ndarray | None]]]] = deque()
         ended = threading.Event()
 
-        def decode_some(rows: list[int]) -> list[tuple[dict[str, Any], Square | None]]:
+        def decode_some(rows: list[int]) -> list[tuple[dict[str, Any], np.ndarray | None]]:
             return [self._decode_one(index, fetcher, row) for row in rows if not ended.is_set()]
 
         try:
@@ -195,21 +196,18 @@ class _Builder:
             pool.shutdown(cancel_futures=True)
             fetcher.close()
 
-    def _decode_one(self, index: Index, fetcher: Fetcher, row: int) -> tuple[dict[str, Any], Square | None]:
-        square, digest, problem = None, "", ""
+    def _decode_one(self, index: Index, fetcher: Fetcher, row: int) -> tuple[dict[str, Any], np.ndarray | None]:
+        """What the journal will say of a row's picture beside OF_THE_FILE, and its (S, S, C) square."""
+        digest = ""
         try:
             picture = fetcher.fetch(row)
             digest = digest_of(picture)
-            side, channels = self.spec.side, self.spec.channels
-            square = square_of(picture, name=index.name(row), side=side, channels=channels)
+            square = square_of(picture, name=index.name(row), side=self.spec.side, channels=self.spec.channels)
         except PictureError as error:
-            problem = error.reason
-        names = ("path", "bytes", "mtime_ns")
-        record = {name: index.table[name][row].as_py() for name in names} | {"hash": digest, "problem": problem}
-        if square is None:
-            return record | {"slot": -1, "sum": 0, "width": 0, "height": 0}, None
-        size = {"width": square.width, "height": square.height}
-        return record | {"slot": -1, "sum": zlib.crc32(square.pixels.data)} | size, square
+            nothing = {"slot": -1, "sum": 0, "width": 0, "height": 0}
+            return {"row": row, **nothing, "hash": digest, "problem": error.reason}, None
+        found = {"slot": -1, "sum": zlib.crc32(square.pixels.data), "width": square.width, "height": square.height}
+        return {"row": row, **found, "hash": digest, "problem": ""}, square.pixels
 
 
 def _is_fresh(index: Index, records: pa.Table, places: np.ndarray) -> np.ndarray:
@@ -250,8 +248,12 @@ def digest_of(picture: Picture) -> str:
     return digest.hexdigest()
 
 
-def _commit(chunk: list[dict[str, Any]], *, pixels: IO[bytes] | None, journal: IO[bytes]) -> pa.Table:
-    records = pa.Table.from_pylist(chunk, schema=SCHEMA)
+def _commit(files: pa.Table, chunk: list[dict[str, Any]], *, pixels: IO[bytes] | None, journal: IO[bytes]) -> pa.Table:
+    """The records of some of the index's rows, OF_THE_FILE and what was found, written behind their pixels."""
+    known = files.take(pa.array([found["row"] for found in chunk], pa.int64()))
+    learned = (name for name in SCHEMA.names if name not in OF_THE_FILE)
+    columns = {name: known[name] for name in OF_THE_FILE} | {name: [found[name] for found in chunk] for name in learned}
+    records = pa.table(columns, schema=SCHEMA)
     if pixels is not None:
         pixels.flush()
         os.fsync(pixels.fileno())

@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         ("problem", pa.string()),
     ]
 )
+OF_THE_FILE = ("path", "bytes", "mtime_ns")  # what the Index knows before anything is decoded
 
 
 def read_journal(path: Path) -> pa.Table:
