@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 import warnings
 import zlib
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 
 from pictaxa import pictures
 from pictaxa.errors import PictureError
-from pictaxa.pictures import GREY, RGB, decode, load_square, square_of
+from pictaxa.pictures import GREY, RGB, decode, load_square, read_file, square_of
 
 WIDE = Image.fromarray(np.arange(24 * 16 * 3, dtype=np.uint16).reshape(16, 24, 3).__mod__(251).astype(np.uint8))
 
@@ -155,6 +156,20 @@ def test_unreadable_files_name_the_reason(tmp_path: Path):
     for path in (tmp_path / "none.jpg", tmp_path):
         with pytest.raises(PictureError, match="unreadable"):
             load_square(path, side=8, channels=RGB)
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 3_000_001])
+def test_a_file_is_read_whole(size: int, tmp_path: Path):
+    """Of any length; and where nobody says beforehand how much there is, as in a pipe."""
+    content = np.random.default_rng(size).bytes(size)
+    (tmp_path / "file").write_bytes(content)
+    assert read_file(tmp_path / "file") == content
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(content,))
+        writer.start()
+        assert read_file(tmp_path / "pipe") == content
+        writer.join()
 
 
 def test_a_square_of_its_own_size_is_bit_for_bit_the_picture():
