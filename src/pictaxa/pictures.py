@@ -8,6 +8,7 @@ training sets do.
 from __future__ import annotations
 
 import io
+import math
 import os
 import struct
 import warnings
@@ -19,6 +20,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from .errors import PictureError
+from .jpegs import plain_jpeg
 from .wholeness import JPEGS, check_cover, check_end, check_sums
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
@@ -120,30 +122,49 @@ def square_of(picture: Picture, *, name: str, side: int, channels: int) -> Squar
     JPEGs are decoded at the smallest of 1, 1/2, 1/4 or 1/8 of their size that still covers the square (draft),
     then reduced with an antialiased bicubic filter. A picture that already is side x side keeps its pixels.
     """
-    image, width, height = _decode(picture, name=name, draft_side=side)
-    if channels == GREY and image.mode != "L":
-        image = image.convert("L")
-    pixels = _squash(image, side)
-    if channels == RGB and image.mode == "L":  # after it is small, with the same pixels
+    pixels = _plain(picture, side=side, channels=channels)
+    if pixels is not None:
+        height, width = pixels.shape[:2]
+        pixels = _filtered(pixels, side)
+    else:
+        image, width, height = _decode(picture, name=name, draft_side=side)
+        if channels == GREY and image.mode != "L":
+            image = image.convert("L")
+        pixels = _squash(image, side)
+    if channels == RGB and pixels.shape[2] == GREY:  # after it is small, with the same pixels
         pixels = np.repeat(pixels, RGB, axis=2)
     return Square(pixels=pixels, width=width, height=height)
 
 
+def _plain(picture: Picture, *, side: int, channels: int) -> np.ndarray | None:
+    """(H, W, C) uint8 pixels of what needs neither draft nor averaging nor a closer look."""
+    if isinstance(picture, np.ndarray):
+        return None
+    # Of a square so large that this takes much memory nobody asks, but for a picture that may be a bomb.
+    longer = min(NEAR * side, math.isqrt(BOMB_BYTES // (3 * RGB)))
+    return plain_jpeg(picture, channels=channels, shorter=2 * side, longer=longer)
+
+
 def _squash(image: Image.Image, side: int) -> np.ndarray:
-    """A picture of mode L or RGB to (side, side, C) uint8 by an antialiased bicubic filter.
+    """A picture of mode L or RGB to (side, side, C) uint8; what is far larger than that is averaged first."""
+    if max(image.size) > NEAR * side:
+        small = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=NEAR / 2)
+        return np.array(small).reshape(side, side, -1)
+    return _filtered(np.array(image).reshape(image.height, image.width, -1), side)
+
+
+def _filtered(pixels: np.ndarray, side: int) -> np.ndarray:
+    """(H, W, C) uint8 to (side, side, C) by an antialiased bicubic filter.
 
     Torch's for bytes is Pillow's but for rounding, takes a third of its time, and reckons in integers as Pillow does:
-    the same pixels on every processor. What is far larger than the square is averaged first, which Pillow does.
+    the same pixels on every processor.
     """
     import torch
     import torch.nn.functional as F
 
-    if max(image.size) > NEAR * side:
-        small = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=NEAR / 2)
-        return np.array(small).reshape(side, side, -1)
-    rows = np.array(image).reshape(1, image.height, image.width, -1).transpose(0, 3, 1, 2)  # (1, C, H, W)
-    planes = F.interpolate(torch.from_numpy(rows), size=(side, side), mode="bicubic", antialias=True).numpy()
-    return np.ascontiguousarray(planes[0].transpose(1, 2, 0))  # (1, C, S, S) -> (S, S, C)
+    planes = torch.from_numpy(pixels[None].transpose(0, 3, 1, 2))  # (H, W, C) -> (1, C, H, W)
+    planes = F.interpolate(planes, size=(side, side), mode="bicubic", antialias=True)
+    return np.ascontiguousarray(planes.numpy()[0].transpose(1, 2, 0))  # (1, C, S, S) -> (S, S, C)
 
 
 def decode(picture: Picture, *, name: str) -> Image.Image:

@@ -71,7 +71,7 @@ def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None
             raise OSError("its pixel data is truncated: a marker comes too early")
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, where what it is followed by begins, where that ends) of a JPEG, in order."""
     place = 2
     while 0 <= (place := data.find(b"\xff", place)) < len(data) - 4 and data[place + 1] != END:
@@ -86,7 +86,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 def _is_detailed(data: bytes) -> bool:
     """Whether the scans of a progressive JPEG give each component's 64 coefficients to their last bit."""
     missing: set[tuple[int, int]] = set()
-    for kind, begin, end in _segments(data):
+    for kind, begin, end in segments(data):
         about = data[begin:end]
         if kind == PROGRESSIVE:
             missing = {(component, number) for component in about[6::3] for number in range(64)}
@@ -104,7 +104,7 @@ def _lengthened(data: bytes) -> bytes:
     it is due.
     """
     parts, done = [], 0
-    for kind, _, begin in _segments(data):
+    for kind, _, begin in segments(data):
         if kind in ARITHMETIC:  # there a missing end means zeros
             return data
         if kind == SCAN:
