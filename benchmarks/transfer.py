@@ -30,6 +30,7 @@ from pictaxa.models.zoo import create_model
 from pictaxa.run import open_run
 from pictaxa.settings import with_words
 from pictaxa.training.features import Gallery, Look, take_looks
+from pictaxa.training.loop import train_run
 from pictaxa.training.prepare import begin, decode
 from pictaxa.weights.files import save_tensors
 
@@ -45,10 +46,10 @@ WAYS = {
 
 
 def timed_training(data: Path, **settings: object) -> float:
-    """Seconds of a whole training, but for starting Python."""
+    """Seconds of all that `pictaxa train` does, but for starting Python."""
     with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
         before = time.monotonic()
-        train(data, out=Path(folder) / "run", **settings)
+        train_run(with_words(TrainConfig(data=data, out=Path(folder) / "run"), settings))
         return time.monotonic() - before
 
 
@@ -73,11 +74,11 @@ def measure_heads(data: Path, *, rounds: int, bodies: list[str]) -> None:
             same = {"model": name, "weights": weights, "size": int(size), "tune": "head", "feature_views": 1}
             timed_training(data, **same, epochs=1)  # decodes
             passes, exact, heads = [], [], []
-            for turn in range(rounds):
+            for _ in range(rounds):
                 passes.append(one_pass(data, same, exact=False))
                 exact.append(one_pass(data, same, exact=True))
-                torch.manual_seed(turn)
-                save_tensors(create_model(name, 5).state_dict(), weights)  # so that no features are cached
+                torch.seed()  # other weights than in any run before: no features are cached
+                save_tensors(create_model(name, 5).state_dict(), weights)
                 heads.append(timed_training(data, **same, epochs=20))
             print(
                 f"{name} at {size} px: a pass {statistics.median(passes):.1f} s, in float32 as prediction does it "

@@ -29,17 +29,22 @@ def fold_norms(model: Classifier, *, size: int) -> Classifier:
 
     `size` is a side, in pixels, that the model takes; the pass that finds the pairs has one picture of it.
     """
-    folded = copy.deepcopy(model).eval()
-    for conv_path, norm_path in foldable(folded, size=size):
-        conv, norm = folded.get_submodule(conv_path), folded.get_submodule(norm_path)
+    return fold_in_place(copy.deepcopy(model), size=size)
+
+
+def fold_in_place(model: Classifier, *, size: int) -> Classifier:
+    """As `fold_norms`, for a model that nobody needs as it was."""
+    model.eval()
+    for conv_path, norm_path in foldable(model, size=size):
+        conv, norm = model.get_submodule(conv_path), model.get_submodule(norm_path)
         assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
         assert norm.running_mean is not None and norm.running_var is not None
         conv.weight, conv.bias = fuse_conv_bn_weights(
             conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
         )
         parent, _, name = norm_path.rpartition(".")
-        setattr(folded.get_submodule(parent), name, nn.Identity())
-    return folded
+        setattr(model.get_submodule(parent), name, nn.Identity())
+    return model
 
 
 def foldable(model: Classifier, *, size: int) -> list[tuple[str, str]]:

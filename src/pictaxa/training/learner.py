@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..augment.augmenter import Augmenter
@@ -99,6 +98,17 @@ class WholeModel:
         say(f"judged    on all {len(rows)} validation pictures: {accuracy:.1%}")
 
 
+def drop(values: torch.Tensor, rate: float) -> torch.Tensor:
+    """Dropout whose mask is drawn a byte for each value, the rate rounded to 1/256.
+
+    Torch's own takes four times as long on a CPU: half of a step in which there is nothing but a head to train.
+    """
+    words = torch.empty(-(-values.numel() // 8), dtype=torch.int64, device=values.device).random_(-(2**63), None)
+    drawn = words.view(torch.uint8)[: values.numel()].view(values.shape)
+    kept = 256 - round(rate * 256)
+    return values * (drawn < kept) * (256 / kept)
+
+
 class VectorHead(nn.Module):
     """A head on vectors that are moved and scaled to mean zero and one length; it is given them as they are."""
 
@@ -118,7 +128,9 @@ class VectorHead(nn.Module):
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """(N, width) -> (N, classes)."""
-        vectors = F.dropout((vectors - self.mean) * self.scale, self.dropout, self.training)
+        vectors = (vectors - self.mean) * self.scale
+        if self.training and self.dropout:
+            vectors = drop(vectors, self.dropout)
         logits: torch.Tensor = self.head(vectors)
         return logits
 
