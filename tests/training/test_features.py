@@ -249,6 +249,11 @@ def test_dropout_leaves_out_its_rate_of_every_vector(rate: float):
     assert not drop(torch.ones(1000, 61), rate).equal(dropped)
 
 
+def test_dropout_of_nearly_everything_stays_finite():
+    """A rate that rounds to all of it leaves one value in 256."""
+    assert drop(torch.ones(1000, 61), 0.9999).isfinite().all()
+
+
 def test_vectors_get_one_length():
     """Mean zero, one root mean square length, and what hardly varies stays small."""
     vectors = np.random.default_rng(0).normal(5, 3, (200, 64)).astype(np.float32)

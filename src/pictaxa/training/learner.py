@@ -99,13 +99,13 @@ class WholeModel:
 
 
 def drop(values: torch.Tensor, rate: float) -> torch.Tensor:
-    """Dropout whose mask is drawn a byte for each value, the rate rounded to 1/256.
+    """Dropout of floats of any shape, its mask drawn a byte for each; `rate` is rounded to 1/256, and at most 255 of it.
 
     Torch's own takes four times as long on a CPU: half of a step in which there is nothing but a head to train.
     """
     words = torch.empty(-(-values.numel() // 8), dtype=torch.int64, device=values.device).random_(-(2**63), None)
     drawn = words.view(torch.uint8)[: values.numel()].view(values.shape)
-    kept = 256 - round(rate * 256)
+    kept = max(1, 256 - round(rate * 256))
     return values * (drawn < kept) * (256 / kept)
 
 
