@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "pictaxa"
 LAYERS = (
     ("errors",),
     ("extras", "metrics", "recipes"),
-    ("config", "settings", "pictures", "jpegs", "wholeness", "progress"),
+    ("config", "settings", "pictures", "eight_bits", "jpegs", "wholeness", "progress"),
     ("run", "device", "download"),
     ("data", "augment", "models"),
     ("weights", "inspection"),

@@ -12,13 +12,13 @@ import math
 import os
 import struct
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from .eight_bits import to_eight_bits
 from .errors import PictureError
 from .jpegs import plain_jpeg
 from .wholeness import JPEGS, check_cover, check_end, check_sums
@@ -46,7 +46,6 @@ PLAIN = frozenset({*OWN_BYTES, "I", "F", "RGB"} - {"P"})  # what becomes grey, o
 WEBP_BYTES = 20  # for each pixel: libwebp's canvas twice, a copy, Pillow's picture, and its copy without transparency
 PROGRESSIVE_BYTES = 6  # the coefficients of the whole picture, whatever draft makes of it
 NEAR = 6  # sides of the square: a longer picture is averaged by a whole number first
-STRIP_PIXELS = 2**18  # worked on together where numbers of a pixel take much memory
 
 ORIENTATION = 0x0112  # EXIF's tag
 TURNS = {
@@ -212,7 +211,7 @@ def _from_pixels(pixels: np.ndarray, *, name: str) -> Image.Image:
 def _decode(picture: Picture, *, name: str, draft_side: int | None) -> tuple[Image.Image, int, int]:
     """The upright picture (maybe smaller, by draft) and its true upright width and height."""
     if isinstance(picture, np.ndarray):
-        image = _to_eight_bits(_from_pixels(picture, name=name))
+        image = to_eight_bits(_from_pixels(picture, name=name))
         return image, image.width, image.height
     if not picture:
         raise PictureError(name, "empty file")
@@ -245,7 +244,7 @@ def _decode_bytes(data: bytes, *, draft_side: int | None) -> tuple[Image.Image, 
         if orientation > 1:
             _check_memory(image, pixels=width * height, size_bytes=len(data), turned=True)
         upright = image.transpose(TURNS[orientation]) if orientation > 1 else image
-        return _to_eight_bits(upright), width, height
+        return to_eight_bits(upright), width, height
 
 
 def _orientation(image: ImageFile.ImageFile) -> int:
@@ -273,55 +272,6 @@ def _check_memory(image: ImageFile.ImageFile, *, pixels: int, size_bytes: int, t
         memory += pixels * PROGRESSIVE_BYTES
     if memory > max(BOMB_BYTES, BOMB_PART * size_bytes):
         raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels from {size_bytes:,} bytes")
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Any of Pillow's modes to L or RGB; what is transparent becomes white."""
-    if image.mode in ("L", "RGB"):
-        # PNG's tRNS chunk marks one colour of an opaque mode as transparent.
-        return image if "transparency" not in image.info else _over_white(image)
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scale_by_range(image)
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or (image.mode == "P" and "transparency" in image.info):
-        return _over_white(image)
-    return image.convert("RGB")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    shown = Image.new("RGB", image.size)
-    for box in _strips(image):
-        strip = image.crop(box).convert("RGBA")
-        white = Image.new("RGBA", strip.size, (255, 255, 255, 255))
-        shown.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
-    return shown
-
-
-def _scale_by_range(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits to 8: by the 16-bit range, or by its own where it goes beyond (or is a float)."""
-    ranges = []
-    for box in _strips(image):
-        values = np.asarray(image.crop(box))
-        if not np.isfinite(values).all():
-            raise ValueError("holds values that are not finite")
-        ranges.append((float(values.min()), float(values.max())))
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    full = 1.0 if image.mode == "F" else 65535.0
-    if low >= 0 and high <= full:
-        low, high = 0.0, full
-    shown = Image.new("L", image.size)
-    for box in _strips(image):
-        scaled = (np.asarray(image.crop(box)).astype(np.float64) - low) * (255.0 / max(high - low, 1e-12))
-        shown.paste(Image.fromarray(np.rint(scaled).astype(np.uint8)), box)
-    return shown
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
-    """The boxes of a picture from top to bottom, of about STRIP_PIXELS each."""
-    rows = max(1, STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        yield 0, top, image.width, min(top + rows, image.height)
 
 
 def _reason(error: Exception) -> str:

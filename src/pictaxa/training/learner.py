@@ -99,7 +99,7 @@ class WholeModel:
 
 
 def drop(values: torch.Tensor, rate: float) -> torch.Tensor:
-    """Dropout of floats of any shape, its mask drawn a byte for each; `rate` is rounded to 1/256, and at most 255 of it.
+    """Dropout of floats of any shape, its mask drawn a byte for each; `rate` in 256ths, at most 255 of them.
 
     Torch's own takes four times as long on a CPU: half of a step in which there is nothing but a head to train.
     """
