@@ -161,7 +161,8 @@ def _filtered(pixels: np.ndarray, side: int) -> np.ndarray:
     import torch
     import torch.nn.functional as F
 
-    planes = torch.from_numpy(pixels[None].transpose(0, 3, 1, 2))  # (H, W, C) -> (1, C, H, W)
+    # (H, W, C) -> (1, C, H, W), with strides (an axis by None has none) in which torch sees that channels come last.
+    planes = torch.from_numpy(pixels.reshape(1, *pixels.shape).transpose(0, 3, 1, 2))
     planes = F.interpolate(planes, size=(side, side), mode="bicubic", antialias=True)
     return np.ascontiguousarray(planes.numpy()[0].transpose(1, 2, 0))  # (1, C, S, S) -> (S, S, C)
 
