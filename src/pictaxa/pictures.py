@@ -121,9 +121,9 @@ def square_of(picture: Picture, *, name: str, side: int, channels: int) -> Squar
     JPEGs are decoded at the smallest of 1, 1/2, 1/4 or 1/8 of their size that still covers the square (draft),
     then reduced with an antialiased bicubic filter. A picture that already is side x side keeps its pixels.
     """
-    pixels = _plain(picture, side=side, channels=channels)
-    if pixels is not None:
-        height, width = pixels.shape[:2]
+    plain = _plain(picture, side=side, channels=channels)
+    if plain is not None:
+        pixels, width, height = plain
         pixels = _filtered(pixels, side)
     else:
         image, width, height = _decode(picture, name=name, draft_side=side)
@@ -135,13 +135,13 @@ def square_of(picture: Picture, *, name: str, side: int, channels: int) -> Squar
     return Square(pixels=pixels, width=width, height=height)
 
 
-def _plain(picture: Picture, *, side: int, channels: int) -> np.ndarray | None:
-    """(H, W, C) uint8 pixels of what needs neither draft nor averaging nor a closer look."""
+def _plain(picture: Picture, *, side: int, channels: int) -> tuple[np.ndarray, int, int] | None:
+    """(H, W, C) uint8 pixels of what needs neither averaging nor a closer look, and its full width and height."""
     if isinstance(picture, np.ndarray):
         return None
     # Of a square so large that this takes much memory nobody asks, but for a picture that may be a bomb.
-    longer = min(NEAR * side, math.isqrt(BOMB_BYTES // (3 * RGB)))
-    return plain_jpeg(picture, channels=channels, shorter=2 * side, longer=longer)
+    longest = min(NEAR * side, math.isqrt(BOMB_BYTES // (3 * RGB)))
+    return plain_jpeg(picture, channels=channels, side=side, longest=longest, most_pixels=MOST_PIXELS)
 
 
 def _squash(image: Image.Image, side: int) -> np.ndarray:
