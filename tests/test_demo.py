@@ -23,6 +23,7 @@ def test_the_digits_are_scikit_learns(tmp_path: Path):
     assert len(list(tmp_path.rglob("*.png"))) == 1797
 
 
+@pytest.mark.slow
 def test_the_demo_trains_judges_predicts_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """From nothing to a report in a minute of two processors, with more than 97% of the validation digits right."""
     before = time.process_time()  # neighbours don't count

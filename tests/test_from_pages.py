@@ -59,6 +59,7 @@ def shortened(line: str) -> list[str]:
     return words[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_every_line_works(
     name: str, tmp_path: Path, make_photos: Callable[..., Path], monkeypatch: pytest.MonkeyPatch,
