@@ -93,16 +93,18 @@ def test_reduced_it_has_the_pixels_of_pillows_draft(size: tuple[int, int], subsa
     assert len(sizes) == 4, "in full, halves, quarters and eighths"
 
 
-ONCE = encoded(photo(), exif=exif_of(Make="Agfa Isolette"))
-PLACE = ONCE.index(b"\xff\xe1")
-LENGTH = 2 + int.from_bytes(ONCE[PLACE + 2 : PLACE + 4], "big")
-TWICE = ONCE[: PLACE + LENGTH] + ONCE[PLACE : PLACE + LENGTH] + ONCE[PLACE + LENGTH :]
+def with_exif_twice(data: bytes) -> bytes:
+    begin = data.index(b"\xff\xe1")
+    end = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
+    return data[:end] + data[begin:end] + data[end:]
+
+
 ODD = {
     "turned by EXIF": encoded(photo(), exif=exif_of(Orientation=6)),
     "turned by XMP": encoded(photo(), xmp=b'<rdf:Description tiff:Orientation="6"/>'),
     "EXIF that is cut": encoded(photo(), exif=exif_of(Make="Agfa Isolette", Orientation=1).tobytes()[:20]),
     "EXIF that is empty": encoded(photo(), exif=b"Exif\0\0"),
-    "EXIF twice": TWICE,
+    "EXIF twice": with_exif_twice(PLAIN["EXIF of nothing"]),
     "progressive": encoded(photo(), progressive=True),
     "CMYK": encoded(photo().convert("CMYK")),
     "cut": PLAIN["usual"][:-40],

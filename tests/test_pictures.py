@@ -183,6 +183,20 @@ for side in (20, 64, 224):
 """
 
 
+def test_a_filtered_square_is_not_copied_once_more(monkeypatch: pytest.MonkeyPatch):
+    """Torch is shown that channels come last, and gives them so: turning planes back takes as long as the filter."""
+    given = []
+    ready = np.ascontiguousarray
+
+    def noted(array: np.ndarray) -> np.ndarray:
+        given.append(array.flags.c_contiguous)
+        return ready(array)
+
+    monkeypatch.setattr(np, "ascontiguousarray", noted)
+    square_of(encoded(WIDE, "JPEG"), name="x", side=10, channels=RGB)
+    assert given == [True]
+
+
 def test_squares_are_the_same_on_every_processor():
     """With what a processor can at best, and without: or a cache made here would not fit a run from there."""
     words = [sys.executable, "-c", SUMS]

@@ -18,7 +18,7 @@ APP1, EXIF, XMP_TURN = 0xE1, b"Exif\0\0", b"tiff:Orientation"  # a marker, and w
 # Tables, restarts, what programs add (but APP1) and comments.
 HARMLESS = frozenset({0xC4, 0xDB, 0xDD, 0xE0, *range(0xE2, 0xF0), 0xFE})
 ORIENTATION, SHORT = 0x0112, 3  # EXIF's tag, and TIFF's kind of its value
-REDUCED = (8, 4, 2, 1)  # libjpeg gives one pixel for so many by so many for less than the price of all
+REDUCED = (8, 4, 2)  # libjpeg gives one pixel for so many by so many for less than the price of all
 
 
 def plain_jpeg(
@@ -27,7 +27,7 @@ def plain_jpeg(
     """(H, W, C) uint8 pixels of a whole upright JPEG, and the width and height that it has in full; None if not plain.
 
     H and W are full, or reduced as Pillow's draft does for a square of `side` pixels: to the least of 1/8, 1/4 and 1/2
-    that still covers it. C is at most `channels`, H and W are at most `longest`, and in full it has `most_pixels`.
+    that still covers it. C is at most `channels`, H and W at most `longest`, and in full it has at most `most_pixels`.
     """
     shape = _plain_shape(data)
     if shape is None or shape[2] > channels or shape[0] * shape[1] > most_pixels:

@@ -20,7 +20,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from .eight_bits import to_eight_bits
 from .errors import PictureError
-from .jpegs import plain_jpeg
+from .jpegs import ORIENTATION, plain_jpeg
 from .wholeness import JPEGS, check_cover, check_end, check_sums
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
@@ -47,8 +47,7 @@ WEBP_BYTES = 20  # for each pixel: libwebp's canvas twice, a copy, Pillow's pict
 PROGRESSIVE_BYTES = 6  # the coefficients of the whole picture, whatever draft makes of it
 NEAR = 6  # sides of the square: a longer picture is averaged by a whole number first
 
-ORIENTATION = 0x0112  # EXIF's tag
-TURNS = {
+TURNS = {  # by EXIF's orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
