@@ -16,7 +16,7 @@ from pictaxa.models.zoo import create_model
 from pictaxa.run import open_run
 from pictaxa.training import features
 from pictaxa.training.features import without_head
-from pictaxa.training.learner import VECTOR_LENGTH, VectorHead, as_they_are, drop, standardise
+from pictaxa.training.learner import VECTOR_LENGTH, VectorHead, as_they_are, drop_, standardise
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32")
@@ -236,7 +236,7 @@ def test_a_head_on_vectors_is_the_head(body: Path):
 def test_dropout_leaves_out_its_rate_of_every_vector(rate: float):
     """As many as asked for to 1/256, anywhere, the rest larger by that much; the same again after the same seed."""
     torch.manual_seed(0)
-    dropped = drop(torch.ones(1000, 61), rate)
+    dropped = drop_(torch.ones(1000, 61), rate)
     kept = dropped[dropped > 0]
     assert kept.unique().numel() == 1 and abs(1 / kept[0].item() - (1 - rate)) <= 1 / 512
     shares = (dropped == 0).float()
@@ -245,13 +245,13 @@ def test_dropout_leaves_out_its_rate_of_every_vector(rate: float):
     assert (shares.mean(dim=0) - rate).abs().max() < 3.5 * 0.016 + 1 / 512
     assert dropped.mean().item() == pytest.approx(1, abs=0.04)
     torch.manual_seed(0)
-    assert drop(torch.ones(1000, 61), rate).equal(dropped)
-    assert not drop(torch.ones(1000, 61), rate).equal(dropped)
+    assert drop_(torch.ones(1000, 61), rate).equal(dropped)
+    assert not drop_(torch.ones(1000, 61), rate).equal(dropped)
 
 
 def test_dropout_of_nearly_everything_stays_finite():
     """A rate that rounds to all of it leaves one value in 256."""
-    assert drop(torch.ones(1000, 61), 0.9999).isfinite().all()
+    assert drop_(torch.ones(1000, 61), 0.9999).isfinite().all()
 
 
 def test_vectors_get_one_length():

@@ -16,7 +16,7 @@ from pictaxa.config import OptimizerConfig, ScheduleConfig, TransferConfig
 from pictaxa.errors import ConfigError, RunError
 from pictaxa.models.layers import ClassifierLayer
 from pictaxa.models.zoo import create_model
-from pictaxa.training.averaging import start_average, update_average
+from pictaxa.training.averaging import Follower, start_average
 from pictaxa.training.checkpoint import KEPT, Counters, load_state, save_state
 from pictaxa.training.optimizer import Optimizer, make_optimizer, set_rate
 from pictaxa.training.schedule import Length, peak_rate, rate_at, size_at
@@ -157,10 +157,11 @@ def test_the_average_follows_the_weights():
     with torch.no_grad():
         model.weight.fill_(5.0)
         model.num_batches_tracked.fill_(7)
-    update_average(average, model, decay=0.9, step=1000)
+    follower = Follower(average, model)
+    follower.follow(decay=0.9, step=1000)
     assert torch.allclose(average.weight, torch.full((3,), 0.9 * 1 + 0.1 * 5))
     assert average.num_batches_tracked == 7
-    update_average(average, model, decay=0.0, step=1000)
+    follower.follow(decay=0.0, step=1000)
     assert torch.equal(average.weight, model.weight)
 
 

@@ -16,16 +16,24 @@ def start_average(model: Model) -> Model:
     return copy.deepcopy(model).eval().requires_grad_(False)
 
 
-@torch.no_grad()
-def update_average(average: nn.Module, model: nn.Module, *, decay: float, step: int) -> None:
-    """Move the average towards the model: parameters and batch statistics alike; counters are copied.
+class Follower:
+    """Moves an average towards a model: parameters and batch statistics alike; counters are copied.
 
-    The first steps average less (decay (1 + step) / (10 + step)), so that the random start is soon forgotten.
+    Their tensors stay where they are while a model learns, so they are listed once and not at every step.
     """
-    decay = min(decay, (1 + step) / (10 + step))
-    ours, theirs = list(average.state_dict().values()), list(model.state_dict().values())
-    floats = [place for place, value in enumerate(ours) if value.is_floating_point()]
-    torch._foreach_lerp_([ours[k] for k in floats], [theirs[k] for k in floats], 1 - decay)
-    for place, value in enumerate(ours):
-        if not value.is_floating_point():
-            value.copy_(theirs[place])
+
+    def __init__(self, average: nn.Module, model: nn.Module) -> None:
+        pairs = list(zip(average.state_dict().values(), model.state_dict().values(), strict=True))
+        self.ours, self.theirs = ([pair[k] for pair in pairs if pair[k].is_floating_point()] for k in (0, 1))
+        self.counters = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @torch.no_grad()
+    def follow(self, *, decay: float, step: int) -> None:
+        """One step towards the model, of 1 - `decay` of the way.
+
+        The first steps average less (decay (1 + step) / (10 + step)), so that the random start is soon forgotten.
+        """
+        decay = min(decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.ours, self.theirs, 1 - decay)
+        for ours, theirs in self.counters:
+            ours.copy_(theirs)

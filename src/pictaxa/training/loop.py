@@ -20,7 +20,7 @@ from ..models.layers import Classifier
 from ..progress import TrainProgress, clock, say
 from ..run import Run
 from ..weights.files import load_model_weights
-from .averaging import update_average
+from .averaging import Follower
 from .checkpoint import Counters, has_state, keep_body, load_state, save_state
 from .interrupts import Interrupted, interrupt_flag
 from .learner import HeadAlone, Learner, WholeModel, fit_head
@@ -142,7 +142,7 @@ def _train_epoch(
     learner, optimizer = session.learner, session.optimizer
     learner.set_training()
     class_weights = weigh_classes(job)
-    parameters = list(learner.trained.parameters())
+    parameters, follower = list(learner.trained.parameters()), Follower(learner.average, learner.trained)
     order = job.epoch_order(counters.epoch)
 
     asked_for_pictures = time.monotonic()
@@ -166,7 +166,7 @@ def _train_epoch(
         if optimization.clip_norm is not None:
             nn.utils.clip_grad_norm_(parameters, optimization.clip_norm)
         optimizer.step()
-        update_average(learner.average, learner.trained, decay=optimization.average, step=counters.step)
+        follower.follow(decay=optimization.average, step=counters.step)
 
         mostly = max(targets, key=lambda target: target[1])[0]  # the label that most of each picture has
         _count(counters, mostly, loss=loss_value, logits=heads[0][0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -23,7 +25,7 @@ def total_loss(
         for labels, share in targets
         if share > 0
     ]
-    return torch.stack(terms).sum()
+    return functools.reduce(torch.add, terms)
 
 
 def weigh_classes(job: Job) -> torch.Tensor | None:
