@@ -62,8 +62,8 @@ MODULES = {
 }  # fmt: skip
 
 
-def googlenet(classes: int, channels: int, size: int, *, aux_padding: str = "valid") -> Any:
-    """The paper's network with its auxiliary heads: three outputs, the main one first."""
+def googlenet(classes: int, channels: int, size: int, *, aux: bool = True, aux_padding: str = "valid") -> Any:
+    """The paper's network: with its auxiliary heads three outputs, the main one first."""
 
     def unit(x: Any, name: str, width: int, kernel: int, *, stride: int = 1) -> Any:
         return layers.ReLU()(conv(x, f"{name}.conv", width, kernel, stride=stride))
@@ -92,10 +92,10 @@ def googlenet(classes: int, channels: int, size: int, *, aux_padding: str = "val
         )
         if name in ("3b", "4e"):
             x = layers.MaxPooling2D(3, 2, padding="same")(x)
-        if name in ("4a", "4d"):
+        if aux and name in ("4a", "4d"):
             heads.append(auxiliary(x, f"aux{len(heads) + 1}"))
     main = layers.Dense(classes, name="fc")(layers.GlobalAveragePooling2D()(x))
-    return keras.Model(picture, [main, *heads])
+    return keras.Model(picture, [main, *heads] if aux else main)
 
 
 def course_resnet50(classes: int, channels: int, size: int, *, slope: float = 0.0, pool: str = "valid") -> Any:
@@ -216,6 +216,7 @@ NETWORKS: dict[str, Network] = {f"keras {name}": _application(name) for name in 
     "half width in Keras": _half_alexnet((2048, 2048)),
     "half width, slim head in Keras": _half_alexnet((1024, 128)),
     "the paper's in Keras": googlenet,
+    "without auxiliary heads in Keras": lambda k, c, s: googlenet(k, c, s, aux=False),
     "its aux_pool=same variant in Keras": lambda k, c, s: googlenet(k, c, s, aux_padding="same"),
     **{f"a TF-same port of ResNet-{depth}": _same_resnet(depth) for depth in (34, 50, 101)},
     "the exercise in Keras": course_resnet50,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,7 +78,10 @@ class KerasReference:
                 variable.assign(variable.numpy().astype(np.float32).astype(np.float64))
 
     def give_weights(self, model: Classifier) -> None:
-        """Through each of Keras' four kinds of file; all must give the same. Large networks skip the files."""
+        """Through each of Keras' four kinds of file, and as an older Keras 3 wrote the third; all must give the same.
+
+        Large networks skip the files.
+        """
         if self.parameters > LARGEST_FILE:
             layers = [
                 StoredLayer(layer.name, {variable.name: variable.numpy() for variable in layer.weights})
@@ -97,13 +101,24 @@ class KerasReference:
             assert all(torch.equal(value, states[0][name]) for name, value in state.items()), "the files differ"
 
     def _save(self, folder: Path) -> list[Path]:
-        """The model as legacy weights, a legacy whole model, Keras 3's weights, and an archive."""
+        """The model as legacy weights, a legacy whole model, Keras 3's weights, an archive, and without layers' names.
+
+        Of heads side by side nothing but their names tells which is which: such a model has no file without.
+        """
         files = [folder / name for name in ("legacy.h5", "whole.h5", "new.weights.h5", "model.keras")]
         with h5py.File(files[0], "w") as legacy:
             save_weights_to_hdf5_group(legacy, self.model)
         self.model.save(files[1])
         self.model.save_weights(files[2])
         self.model.save(files[3])
+        if len(self.model.outputs) == 1:
+            files.append(folder / "nameless.weights.h5")
+            shutil.copy(files[2], files[-1])
+            with h5py.File(files[-1], "r+") as nameless:
+                groups: list[Any] = []
+                nameless.visititems(lambda _, item: groups.append(item))
+                for group in groups:
+                    group.attrs.pop("name", None)
         return files
 
     def _prepare(self, images: Any) -> Any:
@@ -182,6 +197,7 @@ CASES: tuple[Case, ...] = (
     _application("vgg16", "VGG16", "caffe"),
     _application("vgg19", "VGG19", "caffe"),
     _taught("googlenet", "the paper's in Keras", classes=5),
+    _taught("googlenet", "without auxiliary heads in Keras", classes=5, options={"aux": False}),
     _taught("googlenet", "its aux_pool=same variant in Keras", classes=10, options={"aux_pool": "same"}),
     _application("inception_v3", "InceptionV3", "-1-1", size=299, options={"aux": False, "pool_counts_padding": False}),
     *(

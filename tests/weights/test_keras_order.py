@@ -5,6 +5,7 @@ import pytest
 from torch import nn
 
 from pictaxa.errors import WeightsError
+from pictaxa.models.googlenet import MODULES
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.keras_files import StoredLayer
@@ -60,3 +61,54 @@ def test_other_networks_are_told():
     layers, _ = shuffled(create_model("resnet18", 10), shortcut="last")
     with pytest.raises(WeightsError, match=r"21 product layers"):
         paths_by_order(create_model("resnet34", 10), layers)
+
+
+# The units of a block as Keras' files have them: those farthest from the block's end first.
+KERAS_ORDER = {
+    "A": "branch3x3dbl_1 branch5x5_1 branch3x3dbl_2 branch1x1 branch5x5_2 branch3x3dbl_3 branch_pool",
+    "B": "branch3x3dbl_1 branch3x3dbl_2 branch3x3 branch3x3dbl_3",
+    "C": "branch7x7dbl_1 branch7x7dbl_2 branch7x7_1 branch7x7dbl_3 branch7x7_2 branch7x7dbl_4 branch1x1 branch7x7_3 "
+    "branch7x7dbl_5 branch_pool",
+    "D": "branch7x7x3_1 branch7x7x3_2 branch3x3_1 branch7x7x3_3 branch3x3_2 branch7x7x3_4",
+    "E": "branch3x3dbl_1 branch3x3_1 branch3x3dbl_2 branch3x3_2a branch3x3_2b branch3x3dbl_3a branch3x3dbl_3b "
+    "branch1x1 branch_pool",
+    "GoogLeNet": "branch2.0 branch3.0 branch1 branch2.1 branch3.1 branch4.1",
+}
+INCEPTION_V3 = {"5b": "A", "5c": "A", "5d": "A", "6a": "B", "6b": "C", "6c": "C", "6d": "C", "6e": "C", "7a": "D",
+                "7b": "E", "7c": "E"}  # fmt: skip
+STEMS = {
+    "inception_v3": ["Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"],
+    "googlenet": ["conv1", "conv2", "conv3"],
+}
+
+
+def as_keras_sorts(name: str) -> list[str]:
+    """Paths of a network's units, as its files without names have them."""
+    if name == "inception_v3":
+        blocks = [(f"Mixed_{block}", KERAS_ORDER[kind].split()) for block, kind in INCEPTION_V3.items()]
+    else:
+        blocks = [(block, KERAS_ORDER["GoogLeNet"].split()) for block in MODULES]
+    return [*STEMS[name], *(f"{block}.{unit}" for block, units in blocks for unit in units)]
+
+
+@pytest.mark.parametrize("name", STEMS)
+def test_branches_side_by_side_come_in_keras_order(name: str):
+    """A file without names and auxiliary heads fills Inception v3 and GoogLeNet, whose own module order is another."""
+    model = create_model(name, 10)
+    units = as_keras_sorts(name)
+    norms = [f"{unit}.bn" for unit in units] if name == "inception_v3" else []
+    expected = ["fc", *norms, *(f"{unit}.conv" for unit in units)]
+    own = [path for path, part in model.named_modules() if path in set(expected)]
+    assert sorted(own) == sorted(expected) and own != expected
+    assert paths_by_order(model, [stored(path, model.get_submodule(path)) for path in expected]) == expected
+    with pytest.raises(WeightsError, match="by name"):
+        paths_by_order(model, [stored(path, model.get_submodule(path)) for path in ["fc", *own] if path != "fc"])
+
+
+def test_heads_side_by_side_are_not_guessed():
+    """Auxiliary heads have layers of the main head's shape: without names nothing tells them apart."""
+    model = create_model("googlenet", 10)
+    heads = ["aux1.fc1", "aux2.fc1", "fc", "aux1.fc2", "aux2.fc2"]
+    paths = [*heads, *(f"{unit}.conv" for unit in [*as_keras_sorts("googlenet"), "aux1.conv", "aux2.conv"])]
+    with pytest.raises(WeightsError, match="newer Keras"):
+        paths_by_order(model, [stored(path, model.get_submodule(path)) for path in paths])

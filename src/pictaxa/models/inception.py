@@ -218,16 +218,11 @@ class InceptionE(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, 8, 8) -> (N, 2048, 8, 8)."""
-        three = self.branch3x3_1(images)
-        double = self.branch3x3dbl_2(self.branch3x3dbl_1(images))
-        branches = (
-            self.branch1x1(images),
-            self.branch3x3_2a(three),
-            self.branch3x3_2b(three),
-            self.branch3x3dbl_3a(double),
-            self.branch3x3dbl_3b(double),
-            self.branch_pool(self.pool(images)),
-        )
+        three, double = self.branch3x3_1(images), self.branch3x3dbl_2(self.branch3x3dbl_1(images))
+        # Joined in two steps as in Keras' graph, whose order is all that some of its files keep (keras_order.py).
+        threes = torch.cat([self.branch3x3_2a(three), self.branch3x3_2b(three)], dim=1)
+        doubles = torch.cat([self.branch3x3dbl_3a(double), self.branch3x3dbl_3b(double)], dim=1)
+        branches = (self.branch1x1(images), threes, doubles, self.branch_pool(self.pool(images)))
         return torch.cat(branches, dim=1)
 
 

@@ -1,52 +1,129 @@
-"""Which module of ours each layer of a Keras file is, where the file keeps no names: by the order of the layers."""
+"""Which module of ours each layer of a Keras file is, where the file keeps no names: by the order of the layers.
+
+Keras sorts the layers of a graph by their distance from its end, so those of branches side by side come mixed; a model
+of another kind keeps the order in which its layers were made.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import torch
 from torch import nn
 
 from ..errors import WeightsError
 from ..models.layers import Classifier, ClassifierLayer
+from ..models.zoo import create_model, find_entry
 from .keras_files import StoredLayer
 
-# Where a block's shortcut stands among its layers of a kind: as in our modules, and as Keras sorts them by depth.
+Kinds = dict[str, list[str]]  # paths of the layers of each kind, in an order
+
+# Where a block's shortcut stands among its layers of a kind: as in our modules, and as Keras sorts them by distance.
 _SHORTCUT = re.compile(r"(.+)\.(downsample|projection)(\.\d)?")
 _PLACES = ("last", "before the last", "first")
+_LAYERS = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
+_JOIN = 0.01  # of a layer: what a concatenation adds to the distance of those before it
 
 
 def paths_by_order(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:
     """Paths by the order among layers of one kind; WeightsError unless exactly one order fits, shape by shape."""
-    own: dict[str, list[tuple[str, nn.Module]]] = {}
-    for path, part in model.named_modules():
-        if isinstance(part, (nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
-            own.setdefault(_own_kind(part), []).append((path, part))
+    has_depthwise = any(_is_depthwise(part) for part in model.modules())
     stored: dict[str, list[int]] = {}
     for place, layer in enumerate(layers):
-        stored.setdefault(_stored_kind(layer, has_depthwise="depthwise" in own), []).append(place)
+        stored.setdefault(_stored_kind(layer, has_depthwise=has_depthwise), []).append(place)
     # Dense layers come after convolutions, whatever stands between them in a file.
     stored.get("product", []).sort(key=lambda place: layers[place].arrays["kernel"].ndim == 2)
-    own.get("product", []).sort(key=lambda item: isinstance(item[1], nn.Linear))
     fitting: list[list[str]] = []
-    if {kind: len(places) for kind, places in stored.items()} == {kind: len(items) for kind, items in own.items()}:
-        for where in _PLACES:
-            paths = [""] * len(layers)
-            for kind, places in stored.items():
-                ordered = _with_shortcuts([path for path, _ in own[kind]], where)
-                for place, path in zip(places, ordered, strict=True):
-                    paths[place] = path
-            fits = all(_fits(model.get_submodule(path), layer) for path, layer in zip(paths, layers, strict=True))
-            if fits and paths not in fitting:
-                fitting.append(paths)
+    for kinds in _orders(model):
+        if {kind: len(paths) for kind, paths in kinds.items()} != {
+            kind: len(places) for kind, places in stored.items()
+        }:
+            continue
+        paths = [""] * len(layers)
+        for kind, places in stored.items():
+            for place, path in zip(places, kinds[kind], strict=True):
+                paths[place] = path
+        fits = all(_fits(model.get_submodule(path), layer) for path, layer in zip(paths, layers, strict=True))
+        if fits and paths not in fitting:
+            fitting.append(paths)
     if len(fitting) != 1:
         counts = ", ".join(f"{len(places)} {kind}" for kind, places in stored.items())
         raise WeightsError(
             f"the layers of {model.entry} by name, or in its order",
             found=f"{counts} layers: {', '.join(layer.name for layer in layers[:6])}, ...",
-            fix="Check the model's name and options.",
+            fix="Check the model's name and options; a legacy .h5, and what a newer Keras saves, has their names.",
         )
     return fitting[0]
+
+
+def _orders(model: Classifier) -> Iterator[Kinds]:
+    """The orders in which a file may have the layers, with auxiliary heads where that can be told, and without."""
+    every = [path for path, part in model.named_modules() if isinstance(part, _LAYERS)]
+    main = [path for path in every if path.partition(".")[0] not in model.auxiliary]
+    yield _by_kind(model, _by_distance(model))
+    for paths in (every, main):
+        for where in _PLACES:
+            yield {kind: _with_shortcuts(own, where) for kind, own in _by_kind(model, paths).items()}
+
+
+def _by_kind(model: Classifier, paths: Sequence[str]) -> Kinds:
+    kinds: Kinds = {}
+    for path in paths:
+        kinds.setdefault(_own_kind(model.get_submodule(path)), []).append(path)
+    kinds.get("product", []).sort(key=lambda path: isinstance(model.get_submodule(path), nn.Linear))
+    return kinds
+
+
+def _by_distance(model: Classifier) -> list[str]:
+    """Paths of the layers that give the logits, those farthest from them first; of equals as the logits lead to them.
+
+    That is how Keras sorts a graph. It counts activations and pools too, which a branch may have more of; but the
+    branches of the zoo's networks are all of like units, so the layers with kernels give the same order.
+    """
+    entry = find_entry(model.entry)
+    size = int(str(model.options.get("size", entry.size)))
+    layers: dict[Any, str] = {}  # an operation as autograd has it: the path of the layer that it is of
+    with torch.device("meta"):  # shapes and no numbers
+        twin = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options).eval()
+        for path, part in twin.named_modules():
+            if isinstance(part, _LAYERS):
+                part.register_forward_hook(lambda _, __, out, path=path: layers.update({out.grad_fn: path}))
+        logits = twin(torch.zeros(1, model.in_channels, size, size, requires_grad=True))
+    lengths = {
+        operation: 0.0 if isinstance(twin.get_submodule(path), nn.BatchNorm2d) else 1.0
+        for operation, path in layers.items()
+    }
+    distances = _distances(logits.grad_fn, lengths)
+    return [layers[operation] for operation in sorted(distances, key=lambda o: -distances[o]) if operation in layers]
+
+
+def _distances(last: Any, lengths: Mapping[Any, float]) -> dict[Any, float]:
+    """How far each operation of a graph of autograd is from the last, by the longest way; in the order of discovery.
+
+    A way is as long as the operations on it, each of which has its length, but for the one that it leads to.
+    """
+    found: dict[Any, float] = {}
+    ways = [last]
+    while ways:  # depth first, the first argument's operation before the second's
+        operation = ways.pop()
+        if operation not in found:
+            found[operation] = 0.0
+            ways += [before for before, _ in reversed(operation.next_functions) if before is not None]
+    waiting = Counter(before for operation in found for before, _ in operation.next_functions if before is not None)
+    ready = [last]
+    while ready:  # each when all that follow it are done
+        operation = ready.pop()
+        length = lengths.get(operation, _JOIN if type(operation).__name__.startswith("Cat") else 0.0)
+        for before, _ in operation.next_functions:
+            if before is not None:
+                found[before] = max(found[before], found[operation] + length)
+                waiting[before] -= 1
+                if not waiting[before]:
+                    ready.append(before)
+    return found
 
 
 def _with_shortcuts(paths: list[str], where: str) -> list[str]:
