@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -23,8 +24,10 @@ from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import find_entry
 from pictaxa.weights import keras as keras_weights
 from pictaxa.weights.keras_files import StoredLayer
+from pictaxa.weights.keras_rules import KERAS_OPTIONS
 from pictaxa.weights.loading import Feeding, Translated, feed, give, load_weights
 
+NOTHING: Mapping[str, object] = MappingProxyType({})
 LARGEST_FILE = 30e6  # parameters; eight bytes each, in four files
 
 
@@ -88,7 +91,7 @@ class KerasReference:
                 for layer in self.model.layers
                 if layer.weights
             ]
-            weights = Translated(keras_weights.translate(model, layers))
+            weights = Translated(*keras_weights.translate(model, layers))
             feed(model, weights, self.feeding)
             give(model, weights)
             return
@@ -169,14 +172,14 @@ class KerasReference:
             self.process = None
 
 
-def _case(entry: str, label: str, feeding: Feeding, **more: Any) -> Case:
+def _case(entry: str, label: str, feeding: Feeding, *, options: Mapping[str, object] = NOTHING, **more: Any) -> Case:
     def build(case: Case) -> Reference:
         def make() -> Any:
             return NETWORKS[label](case.classes, case.channels, case.size)
 
         return KerasReference(make, case, feeding=feeding)
 
-    return Case(entry, label, build, **more)
+    return Case(entry, label, build, options={**KERAS_OPTIONS.get(entry, {}), **options}, **more)
 
 
 def _application(entry: str, name: str, feeding: Feeding, **more: Any) -> Case:
@@ -199,18 +202,15 @@ CASES: tuple[Case, ...] = (
     _taught("googlenet", "the paper's in Keras", classes=5),
     _taught("googlenet", "without auxiliary heads in Keras", classes=5, options={"aux": False}),
     _taught("googlenet", "its aux_pool=same variant in Keras", classes=10, options={"aux_pool": "same"}),
-    _application("inception_v3", "InceptionV3", "-1-1", size=299, options={"aux": False, "pool_counts_padding": False}),
-    *(
-        _taught(f"resnet{depth}", f"a TF-same port of ResNet-{depth}", classes=5, options={"padding": "same"})
-        for depth in (34, 50, 101)
-    ),
+    _application("inception_v3", "InceptionV3", "-1-1", size=299, options={"aux": False}),
+    *(_taught(f"resnet{depth}", f"a TF-same port of ResNet-{depth}", classes=5) for depth in (34, 50, 101)),
     *(_application(f"resnet{depth}_v1", f"ResNet{depth}", "caffe") for depth in (50, 101, 152)),
     _taught("resnet50_course", "the exercise in Keras", classes=6, size=64),
     _taught("resnet50_course_leaky", "its LeakyReLU variant in Keras", classes=5, size=128),
     _taught("resnet18_textbook", "the textbook's in Keras", classes=10, channels=1),
     *(_application(f"resnet{depth}v2", f"ResNet{depth}V2", "-1-1") for depth in (50, 101, 152)),
     _application("mobilenet_v1", "MobileNet", "-1-1"),
-    _application("mobilenet_v2", "MobileNetV2", "-1-1", options={"padding": "same", "epsilon": 1e-3}),
-    _application("mobilenet_v3_small", "MobileNetV3Small", "-1-1", options={"padding": "same"}),
-    _application("mobilenet_v3_large", "MobileNetV3Large", "-1-1", options={"padding": "same"}),
+    _application("mobilenet_v2", "MobileNetV2", "-1-1"),
+    _application("mobilenet_v3_small", "MobileNetV3Small", "-1-1"),
+    _application("mobilenet_v3_large", "MobileNetV3Large", "-1-1"),
 )

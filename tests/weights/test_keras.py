@@ -28,7 +28,7 @@ def test_dense_layers_after_flattening_are_permuted():
         "d1/kernel": random.normal(size=(26 * 26 * 32, 128)), "d1/bias": random.normal(size=128),
         "d2/kernel": random.normal(size=(128, 10)), "d2/bias": random.normal(size=10),
     }  # fmt: skip
-    give(model, Translated(keras.translate(model, layers_of(arrays))))
+    give(model, Translated(*keras.translate(model, layers_of(arrays))))
     maps = torch.randn(2, 32, 26, 26)
     flat = maps.permute(0, 2, 3, 1).reshape(2, -1).double().numpy()
     hidden = np.maximum(flat @ arrays["d1/kernel"] + arrays["d1/bias"], 0)
@@ -42,7 +42,7 @@ def test_bgr_becomes_rgb():
     model = create_model("vgg16", 2).eval()
     kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 64)).astype(np.float32)
     arrays = _arrays_of("vgg16", kernel)
-    weights = Translated(keras.translate(model, layers_of(arrays)))
+    weights = Translated(*keras.translate(model, layers_of(arrays)))
     feed(model, weights, "caffe")
     give(model, weights)
     picture = torch.rand(1, 3, 8, 8)

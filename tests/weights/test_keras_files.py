@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from torch import nn
 from pictaxa.errors import PictaxaError, WeightsError
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
-from pictaxa.weights.keras import FLATTENED
 from pictaxa.weights.keras_files import read_layers
+from pictaxa.weights.keras_rules import FLATTENED
 from pictaxa.weights.loading import load_weights
 
 h5py = pytest.importorskip("h5py", reason="the keras extra is not installed")
@@ -169,8 +170,96 @@ def test_shortcuts_may_stand_elsewhere(where: str, tmp_path: Path):
 def test_layers_of_another_model_are_told(tmp_path: Path):
     """Layers that don't fit in number or shape are an error that counts and names them."""
     write_keras3(tmp_path / "a.weights.h5", keras_arrays(randomised("lenet5")), named=False)
-    with pytest.raises(WeightsError, match="5 product layers: layers/conv2d, "):
+    with pytest.raises(WeightsError, match="found 400 to 120, 120 to 84, 84 to 5"):
         load_weights(create_model("simple_cnn", 5, size=28), tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+
+
+def with_own_head(name: str, *, head: str, norm: bool = False) -> tuple[Classifier, dict[str, Any]]:
+    """A model with hidden layers, and its layers as a person's Keras model has them."""
+    model = randomised(name, head=head)
+    layers = keras_arrays(model)
+    dense = [path for path in layers if path.startswith(f"{model.main_head()}.")]
+    own = {path: arrays for path, arrays in layers.items() if path not in dense}
+    if norm:
+        words = ("gamma", "beta", "moving_mean", "moving_variance")
+        own["batch_normalization"] = [(word, np.ones(7, np.float32)) for word in words]
+    return model, own | {f"dense_{number}": layers[path] for number, path in enumerate(dense, start=3)}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("head", ["7,dropout:0.3", "9,7"])
+def test_a_head_of_ones_own_comes_along(form: str, head: str, tmp_path: Path):
+    """Dense layers behind a base, as tutorials put them there, fill a head with as many hidden layers."""
+    model, layers = with_own_head("mobilenet_v2", head=head)
+    FORMATS[form](tmp_path / form, layers)
+    other = create_model("mobilenet_v2", 5, head=head).eval()
+    told = load_weights(other, tmp_path / form, source="keras", feeding="0-1")
+    assert not told.dropped and not told.fresh
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(other(images), model.head(model.body(images)))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_base_comes_without_its_head(form: str, tmp_path: Path):
+    """Where the model has no such hidden layers, what is before them is filled, and the file's head dropped."""
+    model, layers = with_own_head("resnet18", head="7")
+    FORMATS[form](tmp_path / form, layers)
+    other = create_model("resnet18", 5).eval()
+    told = load_weights(other, tmp_path / form, source="keras", feeding="0-1")
+    assert [name.rpartition("_")[2] for name in told.dropped] in (["3", "4"], ["layers/dense", "1"])
+    assert all("head=7 has them" in reason for reason in told.dropped.values()) and set(told.fresh) == {"fc"}
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(other.body(images), model.body(images))
+
+
+@pytest.mark.parametrize("head", ["", "7"])
+def test_a_single_output_is_two_classes(head: str, tmp_path: Path):
+    """What a sigmoid says of a single output is the second class's probability, and the first has the rest."""
+    model = randomised("resnet18", classes=1, head=head)
+    layers = {name.replace("fc", "dense"): arrays for name, arrays in keras_arrays(model).items()}
+    write_keras3(tmp_path / "a.weights.h5", layers, named=True)
+    path = model.head_layers()[0]
+    other = create_model("resnet18", 2, head=head).eval()
+    told = load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+    assert list(told.fitted) == [path] and "two classes" in told.fitted[path]
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        theirs = model.head(model.body(images)).sigmoid()
+        assert theirs.min() > 0.001 and theirs.max() < 0.999
+        assert torch.allclose(other(images).softmax(dim=1), torch.cat([1 - theirs, theirs], dim=1), atol=1e-7)
+
+
+def test_norms_in_a_head_are_told(tmp_path: Path):
+    """A batch norm among the dense layers, which no head here has, is named and the head dropped: not half of it."""
+    _, layers = with_own_head("mobilenet_v2", head="7", norm=True)
+    write_keras3(tmp_path / "a.weights.h5", layers, named=True)
+    other = create_model("mobilenet_v2", 5, head="7")
+    told = load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+    assert set(told.dropped) == {"batch_normalization", "dense_3", "dense_4"}
+    assert set(told.fresh) == {"classifier.1.0", "classifier.1.2"}
+
+
+def test_dense_layers_of_the_networks_own_must_be_there(tmp_path: Path):
+    """VGG's convolutions with other dense layers behind them are another network, and both are told in full."""
+    layers = keras_arrays(randomised("alexnet_half_slim"))
+    layers["dense"] = layers.pop("fc1")
+    layers["dense_1"] = layers.pop("fc3")
+    del layers["fc2"]
+    write_keras3(tmp_path / "a.weights.h5", layers, named=True)
+    with pytest.raises(WeightsError, match=r"4608 to 1024, 1024 to 128, 128 to 5.*found 4608 to 1024, 128 to 5"):
+        load_weights(create_model("alexnet_half_slim", 5), tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+
+
+def test_keras_own_form_is_told(tmp_path: Path):
+    """A Keras file for an entry that pads otherwise comes with a note that says which options are Keras'."""
+    model = randomised("mobilenet_v2")
+    write_keras3(tmp_path / "a.weights.h5", keras_arrays(model), named=True)
+    for options, noted in ((({}), ["padding=same epsilon=0.001"]), ({"padding": "same", "epsilon": 1e-3}, [])):
+        other = create_model("mobilenet_v2", 5, **options)
+        told = load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+        assert len(told.notes) == len(noted) and all(word in note for word, note in zip(noted, told.notes, strict=True))
 
 
 def link_out(file: Path) -> None:

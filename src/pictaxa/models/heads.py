@@ -110,9 +110,12 @@ def merge_rows(model: Classifier, words: str) -> None:
     model.num_classes = max(groups) + 1
 
 
-def has_hidden_layers(model: Classifier) -> bool:
-    """Whether there are any before the classes."""
-    return any(isinstance(part, HiddenHead) for part in model.modules())
+def hidden_paths(model: Classifier) -> tuple[str, ...]:
+    """Paths of the dense layers of a head with hidden ones, the classes' last; nothing where there is no such head."""
+    heads = [(path, part) for path, part in model.named_modules() if isinstance(part, HiddenHead)]
+    return tuple(
+        f"{path}.{inner}" for path, head in heads for inner, part in head.named_modules() if isinstance(part, nn.Linear)
+    )
 
 
 def kept_outputs(model: Classifier) -> str:

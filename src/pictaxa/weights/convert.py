@@ -41,6 +41,11 @@ def convert(
             fix="Take another model.",
         )  # fmt: skip
     head = weights.tensors.get(f"{heads[0]}.weight")
+    if head is None and options.get("head"):
+        raise WeightsError(
+            f"the layers of head={options['head']}", found="; ".join(dict.fromkeys(weights.dropped.values())) or "none",
+            fix="Say which hidden layers the file has, or leave head out for its body alone.",
+        )  # fmt: skip
     count = 0 if head is None else len(head)
     names = None if classes is None else read_class_names(classes, count)
     entry = create_model(model, count, in_channels=channels, **options)

@@ -60,13 +60,22 @@ def paths_by_order(model: Classifier, layers: Sequence[StoredLayer]) -> list[str
 
 
 def _orders(model: Classifier) -> Iterator[Kinds]:
-    """The orders in which a file may have the layers, with auxiliary heads where that can be told, and without."""
+    """The orders in which a file may have the layers: with and without the classes, with auxiliary heads where that
+    can be told.
+    """
     every = [path for path, part in model.named_modules() if isinstance(part, _LAYERS)]
     main = [path for path in every if path.partition(".")[0] not in model.auxiliary]
-    yield _by_kind(model, _by_distance(model))
-    for paths in (every, main):
+    head = model.main_head()
+    sorted_by_keras = _by_distance(model)
+    for paths in (sorted_by_keras, _without(sorted_by_keras, head)):
+        yield _by_kind(model, paths)
+    for paths in (every, main, _without(main, head)):
         for where in _PLACES:
             yield {kind: _with_shortcuts(own, where) for kind, own in _by_kind(model, paths).items()}
+
+
+def _without(paths: Sequence[str], head: str) -> list[str]:
+    return [path for path in paths if path != head]
 
 
 def _by_kind(model: Classifier, paths: Sequence[str]) -> Kinds:

@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ConfigError, WeightsError, close_matches
-from ..models.heads import has_hidden_layers, kept_outputs
+from ..models.heads import hidden_paths, kept_outputs
 from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, Classifier
 from ..models.zoo import create_model, find_entry
 from ..run import Run
 from . import jax, keras, timm, torchvision
 from .foreign import read_npz, read_torch
 from .keras_files import read_layers
+from .keras_rules import KERAS_OPTIONS
 from .rules import Rule, fill, rename
 
 Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax"]
@@ -49,6 +50,7 @@ class Translated:
     dropped: dict[str, str] = field(default_factory=dict)  # names in the file -> why they are not used
     fresh: dict[str, str] = field(default_factory=dict)  # layers that keep their first weights -> why
     fitted: dict[str, str] = field(default_factory=dict)  # weights that were changed for this model -> how
+    notes: list[str] = field(default_factory=list)  # what else to know
 
     def lines(self) -> list[str]:
         """What became of the weights, a line for each reason."""
@@ -57,7 +59,7 @@ class Translated:
             for reason in dict.fromkeys(names.values()):
                 which = ", ".join(name for name in names if names[name] == reason)
                 lines.append(f"{word:9s} {which}: {reason}")
-        return lines
+        return [*lines, *(f"note      {note}" for note in self.notes)]
 
 
 def load_weights(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
@@ -88,7 +90,8 @@ def give(model: Classifier, weights: Translated) -> None:
 
 def translate(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
     """A checkpoint's weights by the names and axes of an entry, which need not have its number of classes."""
-    if (has_hidden_layers(model) or kept_outputs(model)) and source != "pictaxa":
+    hidden = () if kept_outputs(model) else hidden_paths(model)
+    if (hidden or kept_outputs(model)) and source != "pictaxa":
         with torch.device("meta"):  # the others know the entry without what lies before its classes
             model = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options)
     if source not in get_args(Source):
@@ -107,11 +110,25 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
                 "how a Keras file's pictures were fed", found="nothing said",
                 fix=f"Choose --input {', '.join(get_args(Feeding))}: a Rescaling(1/255) layer or x / 255 is 0-1.",
             )  # fmt: skip
-        weights = Translated(keras.translate(model, read_layers(path, most_values=most)))
+        weights = Translated(*keras.translate(model, read_layers(path, most_values=most), hidden=hidden))
+        if weights.dropped and not hidden:
+            weights.fresh[model.main_head()] = "the file's head is another"
+        lacking = {
+            word: value
+            for word, value in KERAS_OPTIONS.get(model.entry, {}).items()
+            if model.options.get(word) != value
+        }
+        if lacking:
+            words = " ".join(f"{word}={value}" for word, value in lacking.items())
+            weights.notes.append(
+                f"Keras' own {model.entry} has {words} (--model-options): without, results differ a bit"
+            )
     elif source == "jax":
         weights = Translated(jax.translate(read_npz(path, most_values=most)))
     else:
         weights = rename_state(model, read_torch(path, most_values=most), source=source)
+    if source != "pictaxa":
+        _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
     if feeding is None and source == "torchvision":
         feeding = torchvision.FEEDING.get(find_entry(model.entry).family)
     if feeding is not None:
@@ -160,6 +177,17 @@ def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source:
         )
     renamed = found[source]
     return Translated({ours: tensors[theirs] for theirs, ours in renamed.names.items()}, dropped=renamed.dropped)
+
+
+def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
+    """A single output goes through a sigmoid, which is what two classes are whose first has the logit 0."""
+    for path in heads:
+        names = [name for name in (f"{path}.weight", f"{path}.bias") if name in weights.tensors]
+        if names and all(len(weights.tensors[name]) == 1 for name in names):
+            for name in names:
+                row = weights.tensors[name]
+                weights.tensors[name] = torch.cat([torch.zeros_like(row), row])
+            weights.fitted[path] = "its one output became two classes; the output is the second's"
 
 
 def feed(model: Classifier, weights: Translated, feeding: Feeding) -> None:
@@ -240,7 +268,7 @@ def _fit_kept(model: Classifier, weights: Translated) -> None:
 
 def _fit_hidden(model: Classifier, weights: Translated) -> None:
     """Hidden layers before the classes are new, unless the file has them too."""
-    if not has_hidden_layers(model):
+    if not hidden_paths(model):
         return
     path = model.main_head()
     theirs = [name for name in (f"{path}.weight", f"{path}.bias") if name in weights.tensors]
@@ -251,7 +279,7 @@ def _fit_hidden(model: Classifier, weights: Translated) -> None:
         weights.dropped[name] = "the layer for the classes, where this model has hidden layers before it"
     for inner, layer in model.get_submodule(path).named_modules():
         if isinstance(layer, nn.Linear):
-            weights.fresh[f"{path}.{inner}"] = "the file's head has no hidden layers"
+            weights.fresh[f"{path}.{inner}"] = "the file's head has no such layers"
 
 
 def _fit_head(model: Classifier, weights: Translated, state: dict[str, torch.Tensor]) -> None:
