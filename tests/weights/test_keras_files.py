@@ -14,7 +14,7 @@ from torch import nn
 
 from pictaxa.errors import PictaxaError, WeightsError
 from pictaxa.models.layers import Classifier
-from pictaxa.models.zoo import create_model
+from pictaxa.models.zoo import create_model, find_entry
 from pictaxa.weights.keras_files import read_layers
 from pictaxa.weights.keras_rules import FLATTENED
 from pictaxa.weights.loading import load_weights
@@ -26,7 +26,9 @@ MANY = 10**9
 
 def keras_arrays(model: Classifier) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Our weights by module, with Keras' variable names and axes."""
-    flattened = FLATTENED.get(model.entry, {})
+    flattened = dict(FLATTENED.get(model.entry, {}))
+    if model.main_head() in flattened:
+        flattened[f"{model.main_head()}.0"] = flattened[model.main_head()]
     layers: dict[str, list[tuple[str, np.ndarray]]] = {}
     for path, part in model.named_modules():
         if isinstance(part, nn.BatchNorm2d):
@@ -187,15 +189,18 @@ def with_own_head(name: str, *, head: str, norm: bool = False) -> tuple[Classifi
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("head", ["7,dropout:0.3", "9,7"])
-def test_a_head_of_ones_own_comes_along(form: str, head: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "head"), [("mobilenet_v2", "7,dropout:0.3"), ("mobilenet_v2", "9,7"), ("resnet50_course_leaky", "7")]
+)
+def test_a_head_of_ones_own_comes_along(form: str, name: str, head: str, tmp_path: Path):
     """Dense layers behind a base, as tutorials put them there, fill a head with as many hidden layers."""
-    model, layers = with_own_head("mobilenet_v2", head=head)
+    model, layers = with_own_head(name, head=head)
     FORMATS[form](tmp_path / form, layers)
-    other = create_model("mobilenet_v2", 5, head=head).eval()
+    other = create_model(name, 5, head=head).eval()
     told = load_weights(other, tmp_path / form, source="keras", feeding="0-1")
     assert not told.dropped and not told.fresh
-    images = torch.rand(2, 3, 64, 64)
+    side = find_entry(name).size
+    images = torch.rand(2, 3, side, side)
     with torch.no_grad():
         assert torch.equal(other(images), model.head(model.body(images)))
 

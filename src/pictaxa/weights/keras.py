@@ -44,7 +44,9 @@ def translate(
     WeightsError when the layers are not the entry's.
     """
     parts = dict(model.named_modules())
-    flattened = FLATTENED.get(model.entry, {})
+    flattened = dict(FLATTENED.get(model.entry, {}))
+    if hidden and model.main_head() in flattened:
+        flattened[hidden[0]] = flattened[model.main_head()]
     placed = _place(model, layers, hidden=hidden)
     tensors: dict[str, torch.Tensor] = {}
     for layer, path in zip(placed.layers, placed.paths, strict=True):
@@ -72,9 +74,7 @@ def _place(model: Classifier, layers: Sequence[StoredLayer], *, hidden: Sequence
                 fix="Its classes can be others, but not the dense layers before them: they are the network's own.",
             )  # fmt: skip
         return Placed([*layers], paths_by_order(model, layers))
-    body = [layer for layer in layers if not _is_dense(layer)]
-    norms = _norms_of_a_head(model, body)
-    body = [layer for layer in body if layer not in norms]
+    body, norms = _apart(model, [layer for layer in layers if not _is_dense(layer)])
     paths = _paths_by_name(model, body) or paths_by_order(model, body)
     if len(dense) <= 1 and not norms:
         return Placed([*body, *dense], [*paths, model.main_head()][: len(layers)])
@@ -99,18 +99,20 @@ def _dense_shapes(model: Classifier) -> list[tuple[int, ...]]:
 
 
 def _shapes(shapes: Sequence[tuple[int, ...]]) -> str:
-    return ", ".join(f"{inputs} to {outputs}" for inputs, outputs in shapes)
+    words = [f"{inputs} to {outputs}" for inputs, outputs in shapes]
+    return ", ".join(words if len(words) <= 6 else [*words[:3], "...", words[-1]])
 
 
 def _is_dense(layer: StoredLayer) -> bool:
     return "kernel" in layer.arrays and layer.arrays["kernel"].ndim == 2
 
 
-def _norms_of_a_head(model: Classifier, layers: Sequence[StoredLayer]) -> list[StoredLayer]:
-    """Norms with a name that says nothing, where all other layers have names that do."""
-    norms = [layer for layer in layers if "moving_mean" in layer.arrays and _paths_by_name(model, [layer]) is None]
-    others = [layer for layer in layers if not any(layer is norm for norm in norms)]
-    return norms if _paths_by_name(model, others) is not None else []
+def _apart(model: Classifier, layers: list[StoredLayer]) -> tuple[list[StoredLayer], list[StoredLayer]]:
+    """A body's layers, and norms of a head of one's own, where names tell them apart."""
+    known = [_paths_by_name(model, [layer]) is not None for layer in layers]
+    own = [layer for layer, is_known in zip(layers, known, strict=True) if is_known]
+    others = [layer for layer, is_known in zip(layers, known, strict=True) if not is_known]
+    return (own, others) if own and all("moving_mean" in layer.arrays for layer in others) else (layers, [])
 
 
 def _paths_by_name(model: Classifier, layers: Sequence[StoredLayer]) -> list[str] | None:

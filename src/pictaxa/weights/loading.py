@@ -121,13 +121,13 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
         if lacking:
             words = " ".join(f"{word}={value}" for word, value in lacking.items())
             weights.notes.append(
-                f"Keras' own {model.entry} has {words} (--model-options): without, results differ a bit"
+                f"in Keras a {model.entry} has {words} (--model-options): without, results differ a bit"
             )
     elif source == "jax":
         weights = Translated(jax.translate(read_npz(path, most_values=most)))
     else:
         weights = rename_state(model, read_torch(path, most_values=most), source=source)
-    if source != "pictaxa":
+    if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
     if feeding is None and source == "torchvision":
         feeding = torchvision.FEEDING.get(find_entry(model.entry).family)
