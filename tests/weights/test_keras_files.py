@@ -73,7 +73,7 @@ def write_legacy(file: Path | io.BytesIO, layers: dict[str, list[tuple[str, np.n
 
 def keras_class(arrays: list[tuple[str, np.ndarray]]) -> str:
     words = [word for word, _ in arrays]
-    if "gamma" in words:
+    if "moving_mean" in words:
         return "batch_normalization"
     if "depthwise_kernel" in words:
         return "depthwise_conv2d"
@@ -244,6 +244,15 @@ def test_norms_in_a_head_are_told(tmp_path: Path):
     told = load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
     assert set(told.dropped) == {"batch_normalization", "dense_3", "dense_4"}
     assert set(told.fresh) == {"classifier.1.0", "classifier.1.2"}
+
+
+def test_a_normalisation_of_the_input_is_not_dropped(tmp_path: Path):
+    """What Keras' Normalization layer learnt is part of how pictures are fed: such a file is refused, not half read."""
+    _, layers = with_own_head("mobilenet_v2", head="7")
+    layers["normalization"] = [("moving_mean", np.zeros(3, np.float32)), ("moving_variance", np.ones(3, np.float32))]
+    write_keras3(tmp_path / "a.weights.h5", layers, named=True)
+    with pytest.raises(WeightsError, match="53 norm"):
+        load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.weights.h5", source="keras", feeding="0-1")
 
 
 def test_dense_layers_of_the_networks_own_must_be_there(tmp_path: Path):

@@ -112,7 +112,7 @@ def _apart(model: Classifier, layers: list[StoredLayer]) -> tuple[list[StoredLay
     known = [_paths_by_name(model, [layer]) is not None for layer in layers]
     own = [layer for layer, is_known in zip(layers, known, strict=True) if is_known]
     others = [layer for layer, is_known in zip(layers, known, strict=True) if not is_known]
-    return (own, others) if own and all("moving_mean" in layer.arrays for layer in others) else (layers, [])
+    return (own, others) if own and all("beta" in layer.arrays for layer in others) else (layers, [])
 
 
 def _paths_by_name(model: Classifier, layers: Sequence[StoredLayer]) -> list[str] | None:
