@@ -27,6 +27,16 @@ def test_a_new_length_replaces_the_old_one():
     assert with_words(config, {"epochs": 4}).schedule.minutes is None
 
 
+def test_small_pictures_come_first_unless_a_head_is_fitted_or_trained_on_features():
+    """The default is by what is trained; what is asked for stays, but on features, which have one size."""
+    runs = {"weights": "runs/a"}
+    assert with_words(BASE, {}).resolved().schedule.small_first == 0.65
+    assert with_words(BASE, {"tune": "all"} | runs).resolved().schedule.small_first == 0.65
+    assert with_words(BASE, {"tune": "head,all"} | runs).resolved().schedule.small_first == 0
+    assert with_words(BASE, {"tune": "head,all", "small_first": 0.5} | runs).resolved().schedule.small_first == 0.5
+    assert with_words(BASE, {"tune": "head", "small_first": 0.5} | runs).resolved().schedule.small_first == 0
+
+
 def test_settings_have_one_name():
     """No two groups share a setting's name, so flags can stand side by side; each has its help."""
     names = list(config_fields(TrainConfig))

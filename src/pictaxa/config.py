@@ -16,6 +16,7 @@ from tyro.conf import Positional
 from .errors import ConfigError
 
 DEFAULT_MINUTES = 10.0
+DEFAULT_SMALL_FIRST = 0.65
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen body's cached vectors: they cost next to nothing
 LENGTHS = ("epochs", "minutes", "steps")  # one of them says when a training ends
 _NUMBER = r"[0-9]*\.?[0-9]+(?:e-?[0-9]+)?"
@@ -161,8 +162,9 @@ class ScheduleConfig:
     patience: int | None = None
     """End before the length is up, when so many validations in a row brought nothing better to keep; best with
     --curve constant, as cosine is at its best at its end. Default: never."""
-    small_first: float = 0.65
-    """Part of the training, from its start, with small pictures: half the size, then three quarters; 0: none."""
+    small_first: float | None = None
+    """Part of the training, from its start, with small pictures: half the size, then three quarters; 0: none.
+    Default: 0.65; with --tune head,all 0, as the head is fitted already."""
 
     def __post_init__(self) -> None:
         given = [f"--{name}" for name in LENGTHS if getattr(self, name) is not None]
@@ -181,7 +183,8 @@ class ScheduleConfig:
         _require(
             known, "--curve cosine, constant, every:4=0.92 or steps:0=1,32000=0.1", found=self.curve, fix="Change it."
         )
-        _require(0 <= self.small_first <= 1, "--small-first from 0 to 1", found=self.small_first, fix="Change it.")
+        part = self.small_first is None or 0 <= self.small_first <= 1
+        _require(part, "--small-first from 0 to 1", found=self.small_first, fix="Change it.")
 
 
 @dataclass(frozen=True)
@@ -289,6 +292,8 @@ class TrainConfig:
                 found = " ".join(augmentation.augment)
                 _require(not found, "--feature-views from 2 on with --augment", found=found, fix="Say how many views.")
                 augmentation = AugmentConfig(policy="none")
+        if schedule.small_first is None:
+            schedule = replace(schedule, small_first=0.0 if self.transfer.tune == "head,all" else DEFAULT_SMALL_FIRST)
         if all(getattr(schedule, name) is None for name in LENGTHS):
             if self.transfer.on_features:
                 schedule = replace(schedule, epochs=DEFAULT_HEAD_EPOCHS)

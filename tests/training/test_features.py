@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import pictaxa
 from pictaxa.cli import main
@@ -201,6 +202,35 @@ def test_first_the_head_then_all(
     assert float(said.partition("head      ")[2].partition("%")[0]) > 80
     before, after = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     assert not any(after[name].equal(value) for name, value in before.items() if name.endswith("conv.weight"))
+
+
+def test_a_head_is_fitted_to_what_training_shows(data: Path, body: Path, tmp_path: Path):
+    """A body with batch statistics of quite other pictures: training all of it goes on from the fitted head."""
+    state = load_file(body / "model.safetensors")
+    for name, value in state.items():
+        if name.endswith("running_var"):
+            value.mul_(100.0)
+    shutil.copytree(body, tmp_path / "body")
+    save_file(state, tmp_path / "body" / "model.safetensors")
+    words = ["--weights", str(tmp_path / "body"), "--tune", "head,all", "--epochs", "1", "--policy", "none", *TINY]
+    assert main(["train", str(data), *words, "--out", str(tmp_path / "run"), "--rate", "0.001"]) == 0
+    (row,) = open_run(tmp_path / "run").log_rows()
+    assert float(row["train_accuracy"]) > 0.8
+
+
+def test_a_fitted_head_is_kept_until_an_epoch_is_better(
+    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """--tune head,all at a rate that spoils everything ends with the fitted head's weights and figures."""
+    words = ["--weights", str(body), "--tune", "head,all", "--epochs", "1", "--policy", "light", *TINY]
+    assert main(["train", str(data), *words, "--rate", "30", "--out", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "the fitted head, before epoch 1" in said
+    run = open_run(tmp_path / "run")
+    fitted = float(said.partition("pictures right after")[2].partition("head      ")[2].partition("%")[0])
+    assert run.metrics["accuracy"] == pytest.approx(fitted / 100, abs=0.001)
+    (row,) = run.log_rows()
+    assert float(row["val_accuracy"]) < run.metrics["accuracy"]
 
 
 def test_vectors_may_stay_as_they_are(data: Path, body: Path, tmp_path: Path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
@@ -35,6 +36,7 @@ Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the sh
 # Of the standardised vectors, root mean square. At the usual peak rate the training loss rises during warm-up and comes
 # back; a quarter of that rate, which is what half the length does, learns smoothly (docs/measured.md).
 VECTOR_LENGTH = 16.0
+ADAPTING_BATCHES = 100  # from which batch norms' statistics are taken
 
 
 class WholeModel:
@@ -151,10 +153,12 @@ class HeadAlone:
     and epoch e learns from view e modulo K.
     """
 
-    def __init__(self, job: Job, model: Classifier, *, views: int, validates: bool = True) -> None:
+    def __init__(
+        self, job: Job, model: Classifier, *, views: list[np.ndarray], val_looks: Sequence[np.ndarray] = ()
+    ) -> None:
         self.job = job
         self.model = model
-        self.views, self.val_looks = _look(job, model, views=views, validates=validates)
+        self.views, self.val_looks = views, val_looks  # (n, width) vectors of the training and validation pictures
         self.places = np.full(len(job.index), -1)
         self.places[job.train_rows] = np.arange(len(job.train_rows))
         known = standardise(self.views[0]) if job.config.transfer.standardise == "yes" else as_they_are(self.views[0])
@@ -210,13 +214,14 @@ class HeadAlone:
         save_tensors(self.model.state_dict(), self.job.run.model_path)
 
 
-def _look(job: Job, model: Classifier, *, views: int, validates: bool) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The training pictures' vectors, (n, width) for each view, and the validation pictures', mirrored ones too."""
+def learn_head(job: Job, model: Classifier) -> HeadAlone:
+    """What `--tune head` trains; the pictures go through the body here, unless they are known to have gone before."""
+    views = job.config.transfer.feature_views
     augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed) if views > 1 else None
     train = [Look(job.train_rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
     val = [Look(job.val_rows, mirrored=mirrored) for mirrored in (False, True)[: 1 + job.geometry.flip_average]]
-    vectors = take_looks(job.gallery, model, [*train, *(val if validates else ())])
-    return vectors[:views], vectors[views:]
+    vectors = take_looks(job.gallery, model, [*train, *val])
+    return HeadAlone(job, model, views=vectors[:views], val_looks=vectors[views:])
 
 
 def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -238,15 +243,24 @@ def as_they_are(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_head(job: Job, model: Classifier) -> None:
-    """Train a model's head, on what its body makes of the pictures as they are, before all of it is trained."""
-    learner = HeadAlone(job, model, views=1, validates=False)
+    """Train a model's head on its frozen body, before all of it is trained.
+
+    It learns from what training will show it, in turn with the pictures as they are: varied by the policy, at the size
+    that training begins with, and batch norms' statistics are of such pictures. What fits the statistics of other
+    pictures is far off once each batch has its own, and the first steps spoil the body (docs/measured.md has figures).
+    """
+    augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
+    _adapt_norms(job, model, augment)
+    varied = Look(job.train_rows, augment=augment, size=job.size_at(0.0), exact=False)
+    looks = [varied, Look(job.train_rows, exact=False)]
+    learner = HeadAlone(job, model, views=take_looks(job.gallery, model, looks))
     optimizer, optimization = learner.make_optimizer(), job.config.optimization
     class_weights, schedule = weigh_classes(job), replace(job.config.schedule, curve="cosine")
     steps = DEFAULT_HEAD_EPOCHS * job.steps_per_epoch
     learner.set_training()
-    step = right = 0
+    step = 0
     for epoch in range(DEFAULT_HEAD_EPOCHS):
-        right = 0
+        right = pictures = 0
         order = job.epoch_order(epoch)
         for batch in learner.batches(order, epoch=epoch):
             progress = step / steps
@@ -258,10 +272,25 @@ def fit_head(job: Job, model: Classifier) -> None:
             total_loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing).backward()
             optimizer.step()
             right += int((heads[0][0].argmax(dim=1) == batch.labels).sum())
+            pictures += len(batch.labels)
             step += 1
     model.set_submodule(model.main_head(), learner.trained.plain())
-    share = right / len(job.train_rows)
+    share = right / pictures
     say(f"head      {share:.1%} of the training pictures right after {epoch + 1} epochs with the body frozen")
+
+
+@torch.inference_mode()
+def _adapt_norms(job: Job, model: Classifier, augment: Augmenter) -> None:
+    """Give batch norms the statistics of these pictures in place of those they came with (Li et al. 2016, AdaBN)."""
+    seed_draws(job.config.seed, job.plan.device)  # for dropout, which is on here
+    size = job.size_at(0.0)
+    order = job.epoch_order(0)[:ADAPTING_BATCHES]
+    batches = read_batches(job.cache, order, labels=job.index.labels, device=job.plan.device)
+    shown = (
+        augment(batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=0, size=size)
+        for batch in batches
+    )
+    update_bn(shown, model)
 
 
 Learner = WholeModel | HeadAlone

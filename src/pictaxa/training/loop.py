@@ -23,7 +23,7 @@ from ..weights.files import load_model_weights
 from .averaging import Follower
 from .checkpoint import Counters, has_state, keep_body, load_state, save_state
 from .interrupts import Interrupted, interrupt_flag
-from .learner import HeadAlone, Learner, WholeModel, fit_head
+from .learner import Learner, WholeModel, fit_head, learn_head
 from .loss import total_loss, weigh_classes
 from .optimizer import Optimizer, set_rate
 from .prepare import Job, prepare, prepare_again
@@ -94,12 +94,17 @@ def resume_run(path: Path) -> Run:
 def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
     """A training before its first step; what a frozen body makes of the pictures is computed here."""
     before = time.monotonic()
-    if job.config.transfer.tune == "head,all" and not resumed:
+    fits = job.config.transfer.tune == "head,all" and not resumed
+    if fits:
         fit_head(job, model)
-    transfer = job.config.transfer
-    learner = HeadAlone(job, model, views=transfer.feature_views) if transfer.on_features else WholeModel(job, model)
-    now = time.monotonic()
-    return Session(learner, learner.make_optimizer(), Counters(), started=now, looking_seconds=now - before)
+    learner = learn_head(job, model) if job.config.transfer.on_features else WholeModel(job, model)
+    session = Session(learner, learner.make_optimizer(), Counters(), started=time.monotonic())
+    if fits:
+        scores, _ = _judge(job, session, epoch=0)  # it is kept until an epoch is better
+        say(f"head      {scores['val_accuracy']:.1%} of the validation pictures right before all of it is trained")
+    session.started = time.monotonic()
+    session.looking_seconds = session.started - before
+    return session
 
 
 def _run(job: Job, session: Session) -> Run:
@@ -128,7 +133,8 @@ def _run(job: Job, session: Session) -> Run:
         say(f"stopped   {schedule.patience} validations after the best one, as --patience says")
     say(
         f"done      {counters.epoch} epochs, {counters.step} steps in {clock(session.seconds)}; "
-        f"{KEPT[job.config.schedule.keep]} {counters.best_accuracy:.1%} (epoch {counters.best_epoch})"
+        f"{KEPT[job.config.schedule.keep]} {counters.best_accuracy:.1%} "
+        f"({f'epoch {counters.best_epoch}' if counters.best_epoch else 'the fitted head, before epoch 1'})"
     )
     return job.run
 
@@ -193,23 +199,30 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
     since = session.seconds - counters.validated_at_seconds
     due = length.steps is not None or counters.validation_seconds <= VALIDATION_SHARE * since
     if due or progress >= 1:
-        before = time.monotonic()
-        rows, logits = session.learner.validate()
-        scores = judge(job, rows, logits)
-        counters.validation_seconds = time.monotonic() - before
+        scores, best = _judge(job, session, epoch=counters.epoch + 1)
         counters.validated_at_seconds = session.seconds
         row |= scores
-        best = _is_best(counters, scores, keep=job.config.schedule.keep)
-        if best:
-            counters.best_accuracy, counters.best_loss = scores["val_accuracy"], scores["val_loss"]
-            counters.best_epoch = counters.epoch + 1
-            session.learner.keep_best()
-            keep_judgement(job, rows, logits)
         display.epoch(row, best=best)
     counters.log.append(row)
     job.run.write_log(counters.log)
     counters.epoch += 1
     counters.start_epoch()
+
+
+def _judge(job: Job, session: Session, *, epoch: int) -> tuple[dict[str, float], bool]:
+    """Validate after an epoch, or before the first (0); the scores, and whether its weights are now those kept."""
+    counters = session.counters
+    before = time.monotonic()
+    rows, logits = session.learner.validate()
+    scores = judge(job, rows, logits)
+    counters.validation_seconds = time.monotonic() - before
+    best = _is_best(counters, scores, keep=job.config.schedule.keep)
+    if best:
+        counters.best_accuracy, counters.best_loss = scores["val_accuracy"], scores["val_loss"]
+        counters.best_epoch = epoch
+        session.learner.keep_best()
+        keep_judgement(job, rows, logits)
+    return scores, best
 
 
 def _has_stalled(job: Job, counters: Counters) -> bool:

@@ -106,6 +106,7 @@ class Job:
         if not entry.any_size:
             return self.size
         small_first = self.config.schedule.small_first
+        assert small_first is not None  # resolved
         return size_at(progress, size=self.size, least_size=entry.least_size, small_first=small_first)
 
     @property
