@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ COLOURS = ((200, 40, 40), (40, 160, 60), (50, 70, 200), (210, 190, 60))
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test decodes into a cache of its own."""
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Every test decodes into a cache of its own, which goes with it."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("PICTAXA_CACHE", str(folder))
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 def picture(kind: int, number: int, *, width: int = 48, height: int = 36) -> Image.Image:

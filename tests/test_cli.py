@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -147,6 +148,24 @@ def test_a_closed_pipe_is_no_error(trained: tuple[Path, Path]):
     command = f"{sys.executable} -m pictaxa predict {run} {data} {data} {data} | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stdout.startswith("file") and done.stderr == ""
+
+
+def test_what_the_system_refuses_is_one_line(trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: Say):
+    """A full disk under a command that writes: status 2 and the reason; nothing else is taken for it."""
+    _, run = trained
+    capsys.readouterr()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "some-file")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    number = errno.ENOSPC
+    assert main(["report", str(run)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error and f"'some-file': {os.strerror(errno.ENOSPC)}" in error
+    number = errno.EISDIR
+    with pytest.raises(IsADirectoryError):
+        main(["report", str(run)])
 
 
 def test_the_models_are_listed(capsys: Say):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from . import __version__
 from .commands import COMMANDS
 from .commands.ends import EXIT_INTERRUPTED, EXIT_MISTAKE
-from .errors import ConfigError, PictaxaError, close_matches
+from .errors import SYSTEM_REFUSALS, ConfigError, PictaxaError, close_matches, told_refusal
 from .parsing import parse
 
 HELP = f"""\
@@ -59,6 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (such as `head`) has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in SYSTEM_REFUSALS:
+            raise
+        fix = "Make room or let it be written, and run the command again."
+        print(f"pictaxa: {PictaxaError('files to be written', found=told_refusal(error), fix=fix)}", file=sys.stderr)
+        return EXIT_MISTAKE
 
 
 def _dispatch(words: list[str], started: float) -> int:

@@ -18,7 +18,11 @@ Each message is one line: what was expected, what was found, and what to do.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+# What the system refuses for reasons that only its user can mend. EFBIG: more than 4 GB on a FAT disk.
+SYSTEM_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class PictaxaError(Exception):
@@ -82,6 +86,11 @@ class PictureError(PictaxaError):
     def __reduce__(self) -> tuple[type[PictureError], tuple[str, str]]:
         # Exceptions are rebuilt from `args` when they cross a process; ours takes other arguments.
         return PictureError, (self.name, self.reason)
+
+
+def told_refusal(error: OSError) -> str:
+    """The file, where it is known (a write that fails doesn't say), and the system's reason."""
+    return one_line(": ".join(filter(None, (error.filename and repr(str(error.filename)), error.strerror))))
 
 
 def one_line(text: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -7,14 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
 from pictaxa.cli import main
 from pictaxa.run import open_run
+from pictaxa.training import loop
+from pictaxa.training.checkpoint import Counters, save_state
 from pictaxa.training.interrupts import interrupt_flag
 
 Make = Callable[..., Path]
@@ -185,6 +190,46 @@ def test_a_loss_that_is_not_finite_stops_with_advice(
     newest = sorted((run / "state").iterdir())[-1]
     model = {name: value for name, value in load_file(newest).items() if name.startswith("model.")}
     assert model and all(value.isfinite().all() for value in model.values())
+
+
+@contextmanager
+def no_file_longer_than(size_bytes: int) -> Iterator[None]:
+    """As on a disk that is full, or a FAT one: writing past the limit fails in the middle of a file."""
+    resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_stops_in_one_line_and_loses_nothing(
+    tmp_path: Path,
+    make_photos: Make,
+    tiny: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Three states are written whole, the fourth is cut off: resuming ends as the unbroken run."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    flags, whole, full = (*tiny, "--epochs", "2", "--save-seconds", "0"), tmp_path / "whole", tmp_path / "full"
+    assert main(["train", str(data), *flags, "--out", str(whole)]) == 0
+    capsys.readouterr()
+    with ExitStack() as limits, monkeypatch.context() as patched:
+
+        def save_until_full(folder: Path, counters: Counters, **state: Any) -> Path:
+            if counters.step == 3:
+                limits.enter_context(no_file_longer_than(10_000))
+            return save_state(folder, counters, **state)
+
+        patched.setattr(loop, "save_state", save_until_full)
+        assert main(["train", str(data), *flags, "--out", str(full)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said and os.strerror(errno.EFBIG) in said and f"pictaxa train --resume {full}" in said
+    assert {path.stem for path in (full / "state").iterdir()} == {"step-000000001", "step-000000002"}
+    assert main(["train", "--resume", str(full)]) == 0
+    assert same_weights(whole, full) and log_without_times(whole) == log_without_times(full)
 
 
 def test_resuming_notices_changed_pictures(

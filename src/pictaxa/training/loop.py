@@ -6,6 +6,8 @@ import math
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from torch import nn
 
 from ..config import TrainConfig
 from ..device import seed_draws
-from ..errors import TrainingError
+from ..errors import SYSTEM_REFUSALS, TrainingError, told_refusal
 from ..models.layers import Classifier
 from ..progress import TrainProgress, clock, say
 from ..run import Run
@@ -63,22 +65,28 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     """
     started = time.monotonic() if started is None else started
     job, model = prepare(config)
-    if job.config.transfer.begins_with_head:
-        keep_body(job.run.body_path, model)
-    session = _start(job, model)
-    session.started = started + job.decode_seconds + session.looking_seconds
-    return _run(job, session)
+    with _refusals_told(job.run):
+        if job.config.transfer.begins_with_head:
+            keep_body(job.run.body_path, model)
+        session = _start(job, model)
+        session.started = started + job.decode_seconds + session.looking_seconds
+        return _run(job, session)
 
 
 def resume_run(path: Path) -> Run:
     """Go on from the newest saved state; a training by epochs ends with the weights it would have had."""
     job = prepare_again(path)
-    model = job.fresh_model()
+    with _refusals_told(job.run):
+        return _run(job, _resume(job, job.fresh_model()))
+
+
+def _resume(job: Job, model: Classifier) -> Session:
+    """A training as its newest saved state has it, or from its start when it was cut off before its first step."""
     if job.config.transfer.begins_with_head:
         load_model_weights(model, job.run.body_path)
-        if not has_state(job.run.state_path):  # it was cut off before its first step
+        if not has_state(job.run.state_path):
             say("resume    from the start")
-            return _run(job, _start(job, model))
+            return _start(job, model)
     session = _start(job, model, resumed=True)
     counters = load_state(
         job.run.state_path,
@@ -88,7 +96,22 @@ def resume_run(path: Path) -> Run:
     )
     say(f"resume    after step {counters.step}, epoch {counters.epoch + 1}, {clock(counters.seconds)} trained")
     session.counters, session.started = counters, time.monotonic() - counters.seconds
-    return _run(job, session)
+    return session
+
+
+@contextmanager
+def _refusals_told(run: Run) -> Iterator[None]:
+    """A full disk, in one line: the states that were saved before are whole."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in SYSTEM_REFUSALS:
+            raise
+        raise TrainingError(
+            "room to save the training in",
+            found=told_refusal(error),
+            fix=f"Make room and go on with: pictaxa train --resume {run.path}",
+        ) from None
 
 
 def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -14,10 +15,17 @@ from ..errors import RunError
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, notes: dict[str, str] | None = None) -> None:
-    """Write tensors in one step: a reader sees the old or the new file, never half of one."""
+    """Write tensors in one step: a reader sees the old or the new file, never half of one; OSError on a full disk."""
     partial = path.with_name(f"partial-{path.name}")
-    save_file({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, partial, metadata=notes)
-    os.replace(partial, path)
+    try:
+        partial.touch()
+        mode = partial.stat().st_mode
+        save_file({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, partial, metadata=notes)
+        partial.chmod(mode)  # safetensors lets only the owner read, but a model may be served by another user
+        os.replace(partial, path)
+    except (SafetensorError, OSError) as error:
+        partial.unlink(missing_ok=True)  # half a file on a full disk
+        raise _as_os_error(error, path) from None
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -52,6 +60,12 @@ def load_model_weights(model: nn.Module, path: Path) -> None:
                 fix="Restore the file or train again.",
             )
     model.load_state_dict(tensors)
+
+
+def _as_os_error(error: Exception, path: Path) -> Exception:
+    """What safetensors says of the system's refusals, as Python says it."""
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(told[1]), os.strerror(int(told[1])), str(path)) if told else error
 
 
 def _damaged(path: Path, error: Exception) -> RunError:
