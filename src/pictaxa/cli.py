@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from . import __version__
 from .commands import COMMANDS
 from .commands.ends import EXIT_INTERRUPTED, EXIT_MISTAKE
-from .errors import SYSTEM_REFUSALS, ConfigError, PictaxaError, close_matches, told_refusal
+from .errors import ConfigError, PictaxaError, close_matches, machine_error
 from .parsing import parse
 
 HELP = f"""\
@@ -49,9 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(words, started)
-    except PictaxaError as error:
-        print(f"pictaxa: {error}", file=sys.stderr)
-        return EXIT_MISTAKE
     except KeyboardInterrupt:
         print("\npictaxa: interrupted; what was decoded is kept, and nothing is half written", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -59,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (such as `head`) has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if error.errno not in SYSTEM_REFUSALS:
+    except Exception as error:
+        mistake = error if isinstance(error, PictaxaError) else machine_error(error)
+        if mistake is None:
             raise
-        fix = "Make room or let it be written, and run the command again."
-        print(f"pictaxa: {PictaxaError('files to be written', found=told_refusal(error), fix=fix)}", file=sys.stderr)
+        print(f"pictaxa: {mistake}", file=sys.stderr)
         return EXIT_MISTAKE
 
 

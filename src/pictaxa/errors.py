@@ -10,6 +10,7 @@
       FetchError          a published file that can't be fetched, or is not what it should be
       RunError            a run folder that is not one, is newer, or lacks a file
       TrainingError       training can't go on: the loss is not finite, the budget is too small
+      MachineError        a full disk, files that can't be written, too little memory
       MissingExtraError   an optional package that a command needs
 
 Each message is one line: what was expected, what was found, and what to do.
@@ -19,10 +20,11 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 from collections.abc import Iterable
 
 # What the system refuses for reasons that only its user can mend. EFBIG: more than 4 GB on a FAT disk.
-SYSTEM_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class PictaxaError(Exception):
@@ -71,6 +73,10 @@ class MissingExtraError(PictaxaError):
     """An optional package is needed and absent."""
 
 
+class MachineError(PictaxaError):
+    """A full disk, files that can't be written, or too little memory."""
+
+
 class PictureError(PictaxaError):
     """One picture that can't be decoded; `name` is the file and `reason` the short cause."""
 
@@ -88,9 +94,22 @@ class PictureError(PictaxaError):
         return PictureError, (self.name, self.reason)
 
 
-def told_refusal(error: OSError) -> str:
-    """The file, where it is known (a write that fails doesn't say), and the system's reason."""
-    return one_line(": ".join(filter(None, (error.filename and repr(str(error.filename)), error.strerror))))
+def machine_error(
+    error: Exception,
+    *,
+    room_fix: str = "Make room or let it be written, and run the command again.",
+    memory_fix: str = "Close what else uses it, or choose --device cpu where a GPU has too little.",
+) -> MachineError | None:
+    """What the machine refuses, as an error of ours; None for everything else."""
+    if isinstance(error, OSError) and error.errno in REFUSALS:  # a write that fails doesn't name its file
+        found = ": ".join(filter(None, (error.filename and repr(str(error.filename)), error.strerror)))
+        return MachineError("files to be written", found=found, fix=room_fix)
+    # A GPU's is a RuntimeError of torch, and torch's on a CPU is no more than that.
+    told = isinstance(error, RuntimeError) and re.search("out of memory|can't allocate memory", str(error))
+    if told or isinstance(error, MemoryError):
+        asked = re.search("(?i)tried to allocate [0-9.]+ [a-z]+", str(error))  # and advice on the allocator follows
+        return MachineError("enough memory", found=asked[0] if asked else "out of memory", fix=memory_fix)
+    return None
 
 
 def one_line(text: str) -> str:

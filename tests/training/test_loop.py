@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from pictaxa.cli import main
@@ -21,6 +22,7 @@ from pictaxa.run import open_run
 from pictaxa.training import loop
 from pictaxa.training.checkpoint import Counters, save_state
 from pictaxa.training.interrupts import interrupt_flag
+from pictaxa.training.learner import WholeModel
 
 Make = Callable[..., Path]
 
@@ -230,6 +232,24 @@ def test_a_full_disk_stops_in_one_line_and_loses_nothing(
     assert {path.stem for path in (full / "state").iterdir()} == {"step-000000001", "step-000000002"}
     assert main(["train", "--resume", str(full)]) == 0
     assert same_weights(whole, full) and log_without_times(whole) == log_without_times(full)
+
+
+def test_too_little_memory_is_told_in_one_line(
+    tmp_path: Path,
+    make_photos: Make,
+    tiny: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A step that asks for more than there can be: how much, and a smaller batch; other errors of torch stay."""
+    data = make_photos(tmp_path / "photos", {"a": 12, "b": 12})
+    monkeypatch.setattr(WholeModel, "heads", lambda *_: torch.empty(2**55))
+    assert main(["train", str(data), *tiny, "--epochs", "1", "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said and "--batch-size 4" in said and f"tried to allocate {2**57} bytes" in said
+    monkeypatch.setattr(WholeModel, "heads", lambda *_: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        main(["train", str(data), *tiny, "--epochs", "1", "--out", str(tmp_path / "other")])
 
 
 def test_resuming_notices_changed_pictures(

@@ -17,7 +17,7 @@ from torch import nn
 
 from ..config import TrainConfig
 from ..device import seed_draws
-from ..errors import SYSTEM_REFUSALS, TrainingError, told_refusal
+from ..errors import TrainingError, machine_error
 from ..models.layers import Classifier
 from ..progress import TrainProgress, clock, say
 from ..run import Run
@@ -65,7 +65,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     """
     started = time.monotonic() if started is None else started
     job, model = prepare(config)
-    with _refusals_told(job.run):
+    with _machine_errors_told(job):
         if job.config.transfer.begins_with_head:
             keep_body(job.run.body_path, model)
         session = _start(job, model)
@@ -76,7 +76,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
 def resume_run(path: Path) -> Run:
     """Go on from the newest saved state; a training by epochs ends with the weights it would have had."""
     job = prepare_again(path)
-    with _refusals_told(job.run):
+    with _machine_errors_told(job):
         return _run(job, _resume(job, job.fresh_model()))
 
 
@@ -100,18 +100,20 @@ def _resume(job: Job, model: Classifier) -> Session:
 
 
 @contextmanager
-def _refusals_told(run: Run) -> Iterator[None]:
-    """A full disk, in one line: the states that were saved before are whole."""
+def _machine_errors_told(job: Job) -> Iterator[None]:
+    """A full disk and too little memory, each with how this training goes on: what was saved before is whole."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in SYSTEM_REFUSALS:
+    except Exception as error:
+        less = f"--batch-size {max(2, job.config.schedule.batch_size // 2)} or a --size below {job.size}"
+        mistake = machine_error(
+            error,
+            room_fix=f"Make room and go on with: pictaxa train --resume {job.run.path}",
+            memory_fix=f"Train again with {less}.",
+        )
+        if mistake is None:
             raise
-        raise TrainingError(
-            "room to save the training in",
-            found=told_refusal(error),
-            fix=f"Make room and go on with: pictaxa train --resume {run.path}",
-        ) from None
+        raise mistake from None
 
 
 def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
