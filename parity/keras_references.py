@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -22,13 +21,10 @@ from keras_networks import NETWORKS
 
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import find_entry
-from pictaxa.weights import keras as keras_weights
-from pictaxa.weights.keras_files import StoredLayer
 from pictaxa.weights.keras_rules import KERAS_OPTIONS
-from pictaxa.weights.loading import Feeding, Translated, feed, give, load_weights
+from pictaxa.weights.loading import Feeding, load_weights
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
-LARGEST_FILE = 30e6  # parameters; eight bytes each, in four files
 
 
 class KerasReference:
@@ -81,48 +77,42 @@ class KerasReference:
                 variable.assign(variable.numpy().astype(np.float32).astype(np.float64))
 
     def give_weights(self, model: Classifier) -> None:
-        """Through each of Keras' four kinds of file, and as an older Keras 3 wrote the third; all must give the same.
-
-        Large networks skip the files.
-        """
-        if self.parameters > LARGEST_FILE:
-            layers = [
-                StoredLayer(layer.name, {variable.name: variable.numpy() for variable in layer.weights})
-                for layer in self.model.layers
-                if layer.weights
-            ]
-            weights = Translated(*keras_weights.translate(model, layers))
-            feed(model, weights, self.feeding)
-            give(model, weights)
-            return
-        states = []
+        """Through each of Keras' four kinds of file, and the newest as an older Keras 3 wrote it; all give the same."""
+        first: dict[str, torch.Tensor] = {}
         with TemporaryDirectory() as folder:
             for file in self._save(Path(folder)):
                 load_weights(model, file, source="keras", feeding=self.feeding)
-                states.append({name: value.clone() for name, value in model.state_dict().items()})
-        for state in states[1:]:
-            assert all(torch.equal(value, states[0][name]) for name, value in state.items()), "the files differ"
+                first = first or {name: value.clone() for name, value in model.state_dict().items()}
+                same = all(torch.equal(value, first[name]) for name, value in model.state_dict().items())
+                assert same, f"{file.name} gives other weights"
 
-    def _save(self, folder: Path) -> list[Path]:
-        """The model as legacy weights, a legacy whole model, Keras 3's weights, an archive, and without layers' names.
+    def _save(self, folder: Path) -> Iterator[Path]:
+        """The model as legacy weights, a legacy whole model, an archive, Keras 3's weights, and those without layers'
+        names; one file at a time, as VGG's take a gigabyte each.
 
         Of heads side by side nothing but their names tells which is which: such a model has no file without.
         """
-        files = [folder / name for name in ("legacy.h5", "whole.h5", "new.weights.h5", "model.keras")]
-        with h5py.File(files[0], "w") as legacy:
-            save_weights_to_hdf5_group(legacy, self.model)
-        self.model.save(files[1])
-        self.model.save_weights(files[2])
-        self.model.save(files[3])
+        legacy, whole, archive, new = (
+            folder / name for name in ("legacy.h5", "whole.h5", "model.keras", "new.weights.h5")
+        )
+        with h5py.File(legacy, "w") as file:
+            save_weights_to_hdf5_group(file, self.model)
+        yield legacy
+        legacy.unlink()
+        for path in (whole, archive):
+            self.model.save(path)
+            yield path
+            path.unlink()
+        self.model.save_weights(new)
+        yield new
         if len(self.model.outputs) == 1:
-            files.append(folder / "nameless.weights.h5")
-            shutil.copy(files[2], files[-1])
-            with h5py.File(files[-1], "r+") as nameless:
+            nameless = new.rename(folder / "nameless.weights.h5")
+            with h5py.File(nameless, "r+") as file:
                 groups: list[Any] = []
-                nameless.visititems(lambda _, item: groups.append(item))
+                file.visititems(lambda _, item: groups.append(item))
                 for group in groups:
                     group.attrs.pop("name", None)
-        return files
+            yield nameless
 
     def _prepare(self, images: Any) -> Any:
         """(N, C, H, W) in [0, 1] -> (N, H, W, C) as the model takes it, of the same precision."""
