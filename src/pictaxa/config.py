@@ -94,7 +94,8 @@ class TransferConfig:
     """What is trained: all, head (the last layer), last:N (N blocks and the head) or head,all (the head first)."""
     head: str = ""
     """Hidden layers before the classes, such as 1024,dropout:0.5 (widths and dropout in their order). outputs:1000
-    before them keeps the layer for the 1,000 classes of the weights, and the head learns from their probabilities."""
+    before them keeps the layer for the 1,000 classes of the weights, and the head learns from their probabilities.
+    none: without those that the weights' own head has."""
     body_share: float = 0.5
     """With --tune all or last:N and --weights, the part of the learning rate that all but the head gets."""
     standardise: Literal["yes", "no"] = "yes"
@@ -109,6 +110,11 @@ class TransferConfig:
         _require(kept, f"--weights with --tune {self.tune}", found="none", fix="Frozen fresh weights know nothing.")
         _require(self.feature_views >= 0, "--feature-views from 0 on", found=self.feature_views, fix="Raise it.")
         _require(0 < self.body_share <= 1, "--body-share above 0, up to 1", found=self.body_share, fix="Change it.")
+
+    @property
+    def freezes(self) -> bool:
+        """Whether a part of the model stays as it is."""
+        return self.tune not in ("all", "head,all")
 
     @property
     def on_features(self) -> bool:

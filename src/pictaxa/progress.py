@@ -88,11 +88,17 @@ class CountProgress(_Display):
         self._what = what
         self._total = total
         self._done = 0
+        self._started = time.monotonic()
 
     def count(self, more: int = 1) -> None:
         """So many more are done."""
         self._done += more
         self.show(self._what, f"{self._done} of {self._total}", progress=self._done / max(self._total, 1))
+
+    def finished(self, of: str = "pictures") -> None:
+        """A line that says how long all of them took."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        self.line(f"{self._what:9s} {self._total} {of} in {seconds:.1f} s, {self._total / seconds:.0f}/s")
 
 
 class StageProgress(_Display):

@@ -131,7 +131,7 @@ class Run:
         if not path.exists():
             fix = "Restore the file or train again."
             if name == MODEL:
-                fix = f"The training has not validated yet: pictaxa train --resume {self.path}."
+                fix = f"The training has not ended yet, go on with: pictaxa train --resume {self.path}"
             raise RunError(f"{name} in the run folder", found=f"none in {str(self.path)!r}", fix=fix)
         return path
 
@@ -235,6 +235,12 @@ def open_run(path: str | Path) -> Run:
             f"a run of format {FORMAT} or older", found=f"format {version} in {str(path)!r}", fix="Update pictaxa."
         )
     return run
+
+
+def run_of(weights: Path) -> Path:
+    """The run folder whose best weights a file is, or the path as it is."""
+    run = Run(weights.parent)
+    return run.path if weights == run.model_path and (run.path / CONFIG).exists() else weights
 
 
 def create_run(path: Path) -> Run:

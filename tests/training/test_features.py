@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +13,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import pictaxa
+from pictaxa.augment.augmenter import Augmenter
+from pictaxa.augment.policy import find_policy
 from pictaxa.cli import main
+from pictaxa.config import TrainConfig, TransferConfig
 from pictaxa.models.heads import dropout_before, first_layer
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.run import open_run
-from pictaxa.training import features
-from pictaxa.training.features import without_head
-from pictaxa.training.learner import VECTOR_LENGTH, VectorHead, as_they_are, drop_, standardise
+from pictaxa.training import features, loop
+from pictaxa.training.features import Gallery, Look, without_head
+from pictaxa.training.learner import BLOCK, VECTOR_LENGTH, VectorHead, as_they_are, drop_, standardise
+from pictaxa.training.prepare import begin, decode
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32")
@@ -107,8 +114,9 @@ def test_the_kept_model_says_what_validation_said(data: Path, body: Path, tmp_pa
 
 
 def test_a_killed_pass_goes_on(
-    data: Path, body: Path, tmp_path: Path, passes: list[int], monkeypatch: pytest.MonkeyPatch
-):
+    data: Path, body: Path, tmp_path: Path, passes: list[int], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
     """Ctrl-C in the middle of the pass keeps what is computed, and --resume computes only the rest."""
     counted = features._vectors
 
@@ -120,6 +128,7 @@ def test_a_killed_pass_goes_on(
     monkeypatch.setattr(features, "_vectors", stop)
     words = ["--weights", str(body), "--tune", "head", "--epochs", "4", *TINY]
     assert main(["train", str(data), "--out", str(tmp_path / "cut"), *words]) == 130
+    assert f"--resume {tmp_path / 'cut'}" in capsys.readouterr().out
     monkeypatch.setattr(features, "_vectors", counted)
     assert main(["train", "--resume", str(tmp_path / "cut")]) == 0
     assert sum(passes) == 80
@@ -301,6 +310,117 @@ def test_dropout_before_the_head_is_found(name: str, rate: float):
     with torch.device("meta"):
         model = create_model(name, 4)
     assert dropout_before(model, size=32) == rate
+
+
+def test_vectors_are_gone_through_in_blocks():
+    """Mean and deviation of more vectors than a block has are those of all of them."""
+    vectors = np.random.default_rng(0).normal(5, 3, (2 * BLOCK + 5, 3)).astype(np.float32)
+    mean, scale = standardise(vectors)
+    assert np.allclose(mean, vectors.mean(axis=0, dtype=np.float64), atol=1e-6)
+    assert np.allclose(scale, VECTOR_LENGTH / np.sqrt(3) / vectors.std(axis=0, dtype=np.float64), rtol=1e-5)
+
+
+def test_all_that_decides_vectors_is_in_their_name(data: Path, body: Path, monkeypatch: pytest.MonkeyPatch):
+    """Other geometry, precision, pictures, mirror image, draws or version: another name."""
+    start = begin(TrainConfig(data=data, transfer=TransferConfig(weights=body, tune="head"), model="resnet_lite"))
+    cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
+    gallery = Gallery(index, cache, start.geometry, start.plan, Path())
+    augment = Augmenter(find_policy("light", ()), start.geometry.view, seed=0)
+    rows = np.arange(10)
+
+    plain = Look(rows)
+
+    def name(gallery: Gallery = gallery, look: Look = plain, body: str = "a") -> str:
+        return features._name(gallery, look, body=body)
+
+    def varied(**other: object) -> str:
+        return name(look=replace(plain, **({"augment": augment, "size": 32} | other)))
+
+    plans = [replace(start.plan, precision=precision) for precision in (torch.bfloat16, torch.float32)]
+    names = [
+        name(),
+        name(body="b"),
+        name(replace(gallery, geometry=replace(start.geometry, view="fit"))),
+        name(replace(gallery, geometry=replace(start.geometry, square=start.geometry.square + 8))),
+        *(name(replace(gallery, plan=plan), Look(rows, exact=False)) for plan in plans),
+        name(look=Look(rows, mirrored=True)),
+        name(look=Look(rows[1:])),
+        varied(),
+        varied(epoch=1),
+        varied(size=64),
+        varied(augment=Augmenter(find_policy("strong", ()), start.geometry.view, seed=0)),
+        varied(augment=Augmenter(find_policy("light", ()), start.geometry.view, seed=1)),
+    ]
+    monkeypatch.setattr(features, "VERSION", features.VERSION + 1)
+    names.append(name())
+    monkeypatch.undo()
+    monkeypatch.setattr(features, "PIXELS_VERSION", features.PIXELS_VERSION + 1)
+    names.append(name())
+    assert len(set(names)) == len(names)
+
+
+def test_the_normalisation_is_a_part_of_the_body():
+    """The same weights on pictures that are fed otherwise are another body."""
+    models = [create_model("resnet18", 3) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    models[1].set_normalisation((0.5,) * 3, (0.5,) * 3)
+    assert features._digest_of(models[0]) != features._digest_of(models[1])
+
+
+def test_minutes_that_end_with_the_fitted_head(
+    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """--tune head,all with too little time for the rest keeps the head it fitted, says so, and can be reported."""
+    words = ["--weights", str(body), "--tune", "head,all", "--minutes", "0.001", "--out", str(tmp_path / "run"), *TINY]
+    assert main(["train", str(data), *words, "--policy", "none"]) == 0
+    said = capsys.readouterr().out
+    assert "no time was left to train the rest" in said and "the fitted head, before epoch 1" in said
+    assert open_run(tmp_path / "run").metrics["accuracy"] > 0.8
+    assert main(["report", str(tmp_path / "run")]) == 0
+
+
+def test_mixing_is_said_to_have_no_part(data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A policy that mixes pictures does not on features; a line says so."""
+    train(data, body, tmp_path / "run", "--feature-views", "2", "--augment", "cutmix=1", "--epochs", "1")
+    assert "mixup and cutmix have no part" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("--tune", "head,all", "--policy", "light"), id="head-all"),
+        pytest.param(("--tune", "last:2", "--policy", "light"), id="last"),
+        pytest.param(
+            (
+                "--tune", "head", "--feature-views", "3", "--policy", "light", "--head", "16,dropout:0.5",
+                "--sampling", "balanced", "--class-weights", "balanced",
+            ),
+            id="views",
+        ),
+    ],
+)  # fmt: skip
+def test_every_way_to_tune_is_exact_after_ctrl_c(
+    data: Path, body: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path, words: tuple[str, ...]
+):
+    """Stopped in the middle of the second epoch and resumed without the features, the weights are bitwise the same."""
+    same = ["train", str(data), "--weights", str(body), "--epochs", "3", *words, *TINY]
+    assert main([*same, "--out", str(tmp_path / "whole")]) == 0
+    steps, count = [], loop._count
+
+    def stop(*arguments: object, **named: object) -> None:
+        count(*arguments, **named)
+        steps.append(1)
+        if len(steps) == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop, "_count", stop)
+    assert main([*same, "--out", str(tmp_path / "cut")]) == 130
+    monkeypatch.undo()
+    shutil.rmtree(own_cache / "features", ignore_errors=True)
+    monkeypatch.setenv("PICTAXA_CACHE", str(own_cache))
+    assert main(["train", "--resume", str(tmp_path / "cut")]) == 0
+    cut, whole = (load_file(tmp_path / name / "model.safetensors") for name in ("cut", "whole"))
+    assert all(cut[name].equal(value) for name, value in whole.items())
 
 
 def test_a_body_without_its_head_gives_what_the_head_takes():

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pictaxa.cli import main
 from pictaxa.config import TransferConfig
 from pictaxa.errors import ConfigError
 from pictaxa.models.layers import Classifier, ClassifierLayer
-from pictaxa.models.zoo import ZOO, create_model
+from pictaxa.models.zoo import ZOO, create_model, find_entry
 from pictaxa.run import open_run
-from pictaxa.training.transfer import freeze, set_training
+from pictaxa.training.learner import WholeModel
+from pictaxa.training.transfer import FITTED_SHARE, freeze, rate_shares, set_training
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32", "--policy", "light", "--epochs", "2")
@@ -129,7 +132,7 @@ def test_converted_checkpoints_say_what_they_are(tmp_path: Path, make_photos: Ma
         (("--tune", "last:99", "--weights", "BODY"), "at most"),
         (("--weights", "missing.safetensors"), "a run or a file of weights"),
         (("--weights", __file__), "--model NAME beside --weights"),
-        (("--weights", "BODY", "--model", "resnet18"), "weights that fit the model"),
+        (("--weights", "BODY", "--model", "resnet18"), "those of a resnet_lite"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_decoded(
@@ -186,3 +189,128 @@ def test_frozen_parts_are_in_evaluation_mode():
         assert not any(part.training for part in model.get_submodule(path).modules())
     assert any(isinstance(part, nn.BatchNorm2d) and part.training for part in model.modules())
     assert any(isinstance(part, nn.Dropout) and part.training for part in model.modules())
+
+
+@pytest.mark.parametrize("tune", ["head", "last:1", "last:2"])
+@pytest.mark.parametrize("name", [name for name in ZOO if name not in ("cifar_resnet1202", "cifar_preresnet1001")])
+def test_dropout_is_on_only_before_what_learns(name: str, tune: str):
+    """In training, a dropout in a frozen block or before a frozen layer is off, and any other is on."""
+    options = {"dropout": 0.1} if "dropout" in find_entry(name).option_types else {}
+    with torch.device("meta"):
+        model = create_model(name, 10, **options)
+    freeze(model, tune)
+    set_training(model)
+    waiting: list[nn.Dropout] = []  # called, and nothing with weights after them yet
+    judged: dict[nn.Dropout, bool] = {}  # whether what comes next learns
+
+    def called(part: nn.Module, _: object) -> None:
+        weights = list(part.parameters(recurse=False))
+        if isinstance(part, nn.Dropout):
+            waiting.append(part)
+        elif weights:
+            judged.update(dict.fromkeys(waiting, any(weight.requires_grad for weight in weights)))
+            waiting.clear()
+
+    for part in model.modules():
+        if not list(part.children()):
+            part.register_forward_pre_hook(called)
+    side = ZOO[name].size
+    model.training_logits(torch.empty(2, 3, side, side, device="meta"))
+    blocks = [part for part in model.modules() if list(part.parameters())]
+    frozen = [part for part in blocks if not any(weight.requires_grad for weight in part.parameters())]
+    inside = {part for block in frozen for part in block.modules()}
+    told = {part: learns and part not in inside for part, learns in judged.items() if part.p > 0}
+    assert {part: part.training for part in told} == told
+
+
+def test_an_auxiliary_head_has_no_part_in_what_is_frozen():
+    """With a frozen part only the main head's loss counts; otherwise an auxiliary head learns at a head's rate."""
+    model = create_model("googlenet_bn", 3)
+    for tune, heads in (("last:2", 1), ("all", 3)):
+        transfer = TransferConfig(weights=Path("a"), tune=tune)
+        plan = SimpleNamespace(autocast=nullcontext)
+        learner = SimpleNamespace(job=SimpleNamespace(config=SimpleNamespace(transfer=transfer), plan=plan))
+        learner.trained = model.train()
+        assert len(WholeModel.heads(learner, torch.rand(2, 3, 224, 224))) == heads
+    shares = rate_shares(model, TransferConfig(weights=Path("a"), tune="head,all"))
+    assert {shares[name] for name, _ in model.named_parameters() if name.startswith("aux")} == {FITTED_SHARE}
+
+
+@pytest.mark.parametrize("words", [(), ("--model", "cifar_resnet20")])
+def test_options_of_the_weights_come_along(tmp_path: Path, make_photos: Make, words: tuple[str, ...]):
+    """The architecture is built as the weights had it, whether it is named again or not; a given option wins."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    same = ["train", str(data), *TINY]
+    first = [*same, "--model", "cifar_resnet20", "--model-options", "shortcut=dropout", "--out", str(tmp_path / "one")]
+    assert main(first) == 0
+    again = [*same, *words, "--weights", str(tmp_path / "one" / "model.safetensors")]
+    assert main([*again, "--out", str(tmp_path / "two")]) == 0
+    assert main([*again, "--model-options", "shortcut=identity", "--out", str(tmp_path / "three")]) == 0
+    chosen = [open_run(tmp_path / name).config["chosen"]["model_options"] for name in ("two", "three")]
+    assert chosen == [["shortcut=dropout"], ["shortcut=identity"]]
+
+
+def test_a_runs_file_is_the_run(body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+    """RUN/model.safetensors says as much as RUN: rows of other classes are not taken for these."""
+    data = make_photos(tmp_path / "photos", {"x": 20, "y": 20})
+    words = ["train", str(data), "--weights", str(body / "model.safetensors"), "--out", str(tmp_path / "run"), *TINY]
+    assert main(words) == 0
+    assert "none of the 2 classes of the weights" in capsys.readouterr().out
+
+
+def test_the_weights_size_is_the_default(tmp_path: Path, make_photos: Make):
+    """A network that is built for one size of pictures goes on with the size that its weights have."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    words = ["train", str(data), *TINY]
+    sized = [*words, "--model", "simple_cnn", "--size", "40", "--out", str(tmp_path / "one")]
+    assert main(sized) == 0
+    small = [word for word in words if word not in ("--size", "32")]
+    again = ["--weights", str(tmp_path / "one"), "--tune", "head", "--out", str(tmp_path / "two"), "--policy", "none"]
+    assert main([*small, *again]) == 0
+    assert open_run(tmp_path / "two").config["chosen"]["size"] == 40
+
+
+@pytest.mark.parametrize("head", ["none", "16"])
+def test_another_head_on_a_run_that_has_one(
+    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], head: str
+):
+    """The body comes along and the head is new, as asked; none is a plain one."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    words = ["train", str(data), "--tune", "head", *TINY]
+    first = [*words, "--weights", str(body), "--head", "24", "--out", str(tmp_path / "one")]
+    assert main(first) == 0
+    capsys.readouterr()
+    second = [*words, "--weights", str(tmp_path / "one"), "--head", head, "--out", str(tmp_path / "two")]
+    assert main(second) == 0
+    assert "of a head with other layers than this model's" in capsys.readouterr().out
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    layers = {"none": {"fc"}, "16": {"fc.0", "fc.2"}}[head]
+    assert {name.rpartition(".")[0] for name in two if name.startswith("fc.")} == layers
+    assert all(two[name].equal(value) for name, value in one.items() if not name.startswith("fc."))
+
+
+def test_grey_weights_for_colour_pictures(tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+    """What was learnt from grey pictures goes on with coloured ones."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    words = ["train", str(data), *TINY]
+    grey = [*words, "--model", "cifar_resnet20", "--channels", "1", "--out", str(tmp_path / "one")]
+    assert main(grey) == 0
+    assert main([*words, "--weights", str(tmp_path / "one"), "--out", str(tmp_path / "two")]) == 0
+    assert "grey spread over three colours" in capsys.readouterr().out
+    assert open_run(tmp_path / "two").geometry.channels == 3
+
+
+def test_weights_that_are_not_finite_are_refused(
+    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
+):
+    """One line and no run: nothing can be learnt from them."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    weights = load_file(body / "model.safetensors")
+    weights["fc.weight"][0, 0] = float("nan")
+    save_file(weights, tmp_path / "nan.safetensors")
+    words = ["--weights", str(tmp_path / "nan.safetensors"), "--model", "resnet_lite", "--out", str(tmp_path / "run")]
+    for tune in ("all", "head"):
+        assert main(["train", str(data), *words, "--tune", tune, *TINY]) == 2
+        said = capsys.readouterr().err
+        assert "finite" in said and "fc.weight" in said and said.count("\n") == 1
+    assert not (tmp_path / "run").exists()

@@ -31,7 +31,7 @@ class Form:
     widths: tuple[int, int, int, int, int]  # channels of the five convolutions
     head: tuple[int, int]  # widths of the two hidden dense layers
     dropout: float
-    dropout_first: bool  # dropout before each hidden dense layer instead of after it
+    dropout_first: bool  # dropout before the two hidden dense layers instead of after them
     padding: tuple[int, int]  # of the 11x11 convolution: pixels left and above, right and below
     first_weights: FirstWeights = "paper"
     imagenet_statistics: bool = False  # whether pictures are normalised with them
@@ -70,10 +70,11 @@ class AlexNet(Classifier):
         # Section 3.3: n = 5, k = 2, alpha = 1e-4 on the sum; torch's alpha is on the mean of the five.
         self.norm = nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2.0) if lrn else nn.Identity()
         self.average = nn.AdaptiveAvgPool2d(GRID)
-        self.dropout = nn.Dropout(form.dropout)
-        self.dropout_first = form.dropout_first
+        self.dropout1 = nn.Dropout(form.dropout if form.dropout_first else 0.0)
         self.fc1 = nn.Linear(fifth * GRID * GRID, form.head[0])
+        self.dropout2 = nn.Dropout(form.dropout)
         self.fc2 = nn.Linear(*form.head)
+        self.dropout3 = nn.Dropout(0.0 if form.dropout_first else form.dropout)
         self.fc3 = classifier_layer(form.head[1], num_classes)
         if first_weights == "paper":
             self._initialise()
@@ -102,9 +103,9 @@ class AlexNet(Classifier):
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 256, 6, 6) -> (N, 9216) -> (N, 4096) -> (N, 4096) -> (N, num_classes)."""
         out = self.average(features).flatten(1)
-        for layer in (self.fc1, self.fc2):
-            out = activate(layer(self.dropout(out))) if self.dropout_first else self.dropout(activate(layer(out)))
-        logits: torch.Tensor = self.fc3(out)
+        for dropout, layer in ((self.dropout1, self.fc1), (self.dropout2, self.fc2)):
+            out = activate(layer(dropout(out)))
+        logits: torch.Tensor = self.fc3(self.dropout3(out))
         return logits
 
 

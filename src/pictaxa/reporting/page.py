@@ -70,8 +70,7 @@ def write_report(path: str | Path) -> Path:
         set_aside=index.set_aside(),
         splits=split_counts(index),
         config=run.config,
-        last=log[-1],
-        duration=clock(float(log[-1]["seconds"])),
+        duration=clock(float(log[-1]["seconds"]) if log else 0.0),  # no epoch: a fitted head is all there was time for
     )
     written = folder / "index.html"
     written.write_text(page, encoding="utf-8")

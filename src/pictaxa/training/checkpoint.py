@@ -29,6 +29,7 @@ class Counters:
     batch: int = 0  # batches done in this epoch
     step: int = 0  # steps done in all
     seconds: float = 0.0  # trained for so long, over all sessions
+    fitting_seconds: float = 0.0  # before that, of a head on the frozen body
     loss_sum: float = 0.0  # over the pictures of this epoch so far
     right: int = 0
     pictures: int = 0

@@ -85,6 +85,7 @@ def take_looks(gallery: Gallery, model: Classifier, looks: list[Look]) -> list[n
                 for look, path in missing:
                     if not _is_whole(look, path, width=width):  # another process may have been quicker
                         _compute(gallery, body, look, path=path, width=width, count=progress.count)
+                progress.finished()
     except OSError as error:
         raise disk_error(error, what="features", folder=folder, wanted_bytes=total * width * BYTES) from None
     return [np.memmap(path, dtype=np.float32, mode="r").reshape(-1, width) for path in paths]

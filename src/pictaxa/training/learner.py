@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.swa_utils import update_bn
 
 from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
-from ..config import DEFAULT_HEAD_EPOCHS
 from ..data.batches import Batch, read_batches
-from ..device import seed_draws
 from ..models.folding import fold_norms
 from ..models.heads import dropout_before, first_layer
 from ..models.layers import Classifier
@@ -23,10 +19,8 @@ from ..progress import say
 from ..weights.files import load_model_weights, save_tensors
 from .averaging import start_average
 from .features import Look, take_looks
-from .loss import total_loss, weigh_classes
-from .optimizer import Optimizer, make_optimizer, set_rate
+from .optimizer import Optimizer, make_optimizer
 from .prepare import Job
-from .schedule import rate_at
 from .transfer import rate_shares, set_training
 from .validation import judge, keep_judgement, split_logits
 
@@ -36,7 +30,7 @@ Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the sh
 # Of the standardised vectors, root mean square. At the usual peak rate the training loss rises during warm-up and comes
 # back; a quarter of that rate, which is what half the length does, learns smoothly (docs/measured.md).
 VECTOR_LENGTH = 16.0
-ADAPTING_BATCHES = 100  # from which batch norms' statistics are taken
+BLOCK = 4096  # vectors at a time, where all of them are gone through
 
 
 class WholeModel:
@@ -75,6 +69,8 @@ class WholeModel:
     def heads(self, images: torch.Tensor) -> Heads:
         """The main head's logits, and any auxiliary heads'."""
         with self.job.plan.autocast():
+            if self.job.config.transfer.freezes:  # auxiliary heads too, which may be new and know nothing
+                return ((self.trained(images), 1.0),)
             return self.trained.training_logits(images)
 
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
@@ -217,6 +213,8 @@ class HeadAlone:
 def learn_head(job: Job, model: Classifier) -> HeadAlone:
     """What `--tune head` trains; the pictures go through the body here, unless they are known to have gone before."""
     views = job.config.transfer.feature_views
+    if job.policy.mixup or job.policy.cutmix:
+        say("note      mixup and cutmix have no part in it: a head learns from the features of single pictures")
     augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed) if views > 1 else None
     train = [Look(job.train_rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
     val = [Look(job.val_rows, mirrored=mirrored) for mirrored in (False, True)[: 1 + job.geometry.flip_average]]
@@ -229,8 +227,9 @@ def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Numbers that hardly vary are not enlarged to the others' size: they are mostly noise.
     """
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    deviation = vectors.std(axis=0, dtype=np.float64)
+    blocks = [vectors[first : first + BLOCK] for first in range(0, len(vectors), BLOCK)]  # they may fill the memory
+    mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / len(vectors)
+    deviation = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in blocks) / len(vectors))
     typical = np.sqrt((deviation**2).mean()) + 1e-12
     scale = VECTOR_LENGTH / np.sqrt(len(mean)) / np.maximum(deviation, typical / 4)
     return mean.astype(np.float32), scale.astype(np.float32)
@@ -240,57 +239,6 @@ def as_they_are(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, width) -> the float32 mean and scale, each (width,), that change nothing."""
     width = vectors.shape[1]
     return np.zeros(width, np.float32), np.ones(width, np.float32)
-
-
-def fit_head(job: Job, model: Classifier) -> None:
-    """Train a model's head on its frozen body, before all of it is trained.
-
-    It learns from what training will show it, in turn with the pictures as they are: varied by the policy, at the size
-    that training begins with, and batch norms' statistics are of such pictures. What fits the statistics of other
-    pictures is far off once each batch has its own, and the first steps spoil the body (docs/measured.md has figures).
-    """
-    augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
-    _adapt_norms(job, model, augment)
-    varied = Look(job.train_rows, augment=augment, size=job.size_at(0.0), exact=False)
-    looks = [varied, Look(job.train_rows, exact=False)]
-    learner = HeadAlone(job, model, views=take_looks(job.gallery, model, looks))
-    optimizer, optimization = learner.make_optimizer(), job.config.optimization
-    class_weights, schedule = weigh_classes(job), replace(job.config.schedule, curve="cosine")
-    steps = DEFAULT_HEAD_EPOCHS * job.steps_per_epoch
-    learner.set_training()
-    step = 0
-    for epoch in range(DEFAULT_HEAD_EPOCHS):
-        right = pictures = 0
-        order = job.epoch_order(epoch)
-        for batch in learner.batches(order, epoch=epoch):
-            progress = step / steps
-            set_rate(optimizer, rate_at(progress, step=step, epoch=epoch, peak=job.peak_rate, schedule=schedule))
-            seed_draws(job.config.seed + step, job.plan.device)  # for dropout
-            inputs, targets = learner.present(batch, epoch=epoch, step=step, progress=0.0)
-            heads = learner.heads(inputs)
-            optimizer.zero_grad()
-            total_loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing).backward()
-            optimizer.step()
-            right += int((heads[0][0].argmax(dim=1) == batch.labels).sum())
-            pictures += len(batch.labels)
-            step += 1
-    model.set_submodule(model.main_head(), learner.trained.plain())
-    share = right / pictures
-    say(f"head      {share:.1%} of the training pictures right after {epoch + 1} epochs with the body frozen")
-
-
-@torch.inference_mode()
-def _adapt_norms(job: Job, model: Classifier, augment: Augmenter) -> None:
-    """Give batch norms the statistics of these pictures in place of those they came with (Li et al. 2016, AdaBN)."""
-    seed_draws(job.config.seed, job.plan.device)  # for dropout, which is on here
-    size = job.size_at(0.0)
-    order = job.epoch_order(0)[:ADAPTING_BATCHES]
-    batches = read_batches(job.cache, order, labels=job.index.labels, device=job.plan.device)
-    shown = (
-        augment(batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=0, size=size)
-        for batch in batches
-    )
-    update_bn(shown, model)
 
 
 Learner = WholeModel | HeadAlone

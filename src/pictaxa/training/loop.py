@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ..config import TrainConfig
 from ..device import seed_draws
@@ -24,12 +23,14 @@ from ..run import Run
 from ..weights.files import load_model_weights
 from .averaging import Follower
 from .checkpoint import Counters, has_state, keep_body, load_state, save_state
+from .fitting import fit_head
 from .interrupts import Interrupted, interrupt_flag
-from .learner import Learner, WholeModel, fit_head, learn_head
-from .loss import total_loss, weigh_classes
+from .learner import Learner, WholeModel, learn_head
+from .loss import weigh_classes
 from .optimizer import Optimizer, set_rate
 from .prepare import Job, prepare, prepare_again
 from .schedule import Length, rate_at
+from .step import diverged, take_step
 from .validation import judge, keep_judgement
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
@@ -49,7 +50,7 @@ class Session:
     optimizer: Optimizer
     counters: Counters
     started: float  # time.monotonic() minus the seconds already trained
-    looking_seconds: float = 0.0  # that it took to compute a frozen body's features
+    looking_seconds: float = 0.0  # that it took to compute a frozen body's features, or to fit a head to it
     last_saved: float = -math.inf
 
     @property
@@ -117,18 +118,27 @@ def _machine_errors_told(job: Job) -> Iterator[None]:
 
 
 def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
-    """A training before its first step; what a frozen body makes of the pictures is computed here."""
+    """A training before its first step; what a frozen body makes of the pictures is computed here.
+
+    That counts for --minutes only where a head is fitted before all of the model is trained: features are computed
+    once for a body and its pictures, as pixels are decoded once.
+    """
     before = time.monotonic()
     fits = job.config.transfer.tune == "head,all" and not resumed
-    if fits:
-        fit_head(job, model)
-    learner = learn_head(job, model) if job.config.transfer.on_features else WholeModel(job, model)
-    session = Session(learner, learner.make_optimizer(), Counters(), started=time.monotonic())
-    if fits:
-        scores, _ = _judge(job, session, epoch=0)  # it is kept until an epoch is better
-        say(f"head      {scores['val_accuracy']:.1%} of the validation pictures right before all of it is trained")
+    try:
+        if fits:
+            fit_head(job, model)
+        learner = learn_head(job, model) if job.config.transfer.on_features else WholeModel(job, model)
+        session = Session(learner, learner.make_optimizer(), Counters(), started=time.monotonic())
+        if fits:
+            scores, _ = _judge(job, session, epoch=0)  # it is kept until an epoch is better
+            say(f"head      {scores['val_accuracy']:.1%} of the validation pictures right before all of it is trained")
+    except KeyboardInterrupt:
+        raise Interrupted(job.run) from None  # features that are computed are kept, and a head is quickly fitted anew
     session.started = time.monotonic()
     session.looking_seconds = session.started - before
+    if fits:
+        session.counters.fitting_seconds = session.looking_seconds
     return session
 
 
@@ -136,7 +146,7 @@ def _run(job: Job, session: Session) -> Run:
     schedule, counters = job.config.schedule, session.counters
     length = Length(
         steps=job.steps,
-        seconds=None if schedule.minutes is None else schedule.minutes * 60,
+        seconds=None if schedule.minutes is None else max(0.0, schedule.minutes * 60 - counters.fitting_seconds),
     )
     with TrainProgress() as display, interrupt_flag() as interrupted:
         _save(job, session)
@@ -145,23 +155,35 @@ def _run(job: Job, session: Session) -> Run:
             _finish_epoch(job, session, length, display=display)
         _save(job, session)
     if not counters.log:
-        assert schedule.minutes is not None
-        if counters.step == 0:
-            shutil.rmtree(job.run.path)  # nothing was learnt
-        raise TrainingError(
-            "time for at least one step",
-            found=f"--minutes {schedule.minutes:g}",
-            fix=f"Give at least --minutes {2 * session.seconds / 60:.1g}, better ten times as many.",
-        )
+        _end_without_epoch(job, session)
     session.learner.finish()
     if _has_stalled(job, counters):
         say(f"stopped   {schedule.patience} validations after the best one, as --patience says")
     say(
-        f"done      {counters.epoch} epochs, {counters.step} steps in {clock(session.seconds)}; "
+        f"done      {counters.epoch} epochs, {counters.step} steps in "
+        f"{clock(session.seconds + counters.fitting_seconds)}; "
         f"{KEPT[job.config.schedule.keep]} {counters.best_accuracy:.1%} "
         f"({f'epoch {counters.best_epoch}' if counters.best_epoch else 'the fitted head, before epoch 1'})"
     )
     return job.run
+
+
+def _end_without_epoch(job: Job, session: Session) -> None:
+    """The time was up before the first epoch: a head that was fitted before it is kept, else it is an error."""
+    counters, minutes = session.counters, job.config.schedule.minutes
+    assert minutes is not None
+    if counters.best_epoch == 0:
+        job.run.write_log([])
+        spent = clock(counters.fitting_seconds)
+        say(f"note      fitting the head took {spent} of --minutes {minutes:g}: no time was left to train the rest")
+        return
+    if counters.step == 0:
+        shutil.rmtree(job.run.path)  # nothing was learnt
+    raise TrainingError(
+        "time for at least one step",
+        found=f"--minutes {minutes:g}",
+        fix=f"Give at least --minutes {2 * session.seconds / 60:.1g}, better ten times as many.",
+    )
 
 
 def _train_epoch(
@@ -169,11 +191,10 @@ def _train_epoch(
 ) -> None:
     """The steps of an epoch that are still to do, or as many as the time allows."""
     config, counters = job.config, session.counters
-    optimization = config.optimization
     learner, optimizer = session.learner, session.optimizer
     learner.set_training()
     class_weights = weigh_classes(job)
-    parameters, follower = list(learner.trained.parameters()), Follower(learner.average, learner.trained)
+    follower = Follower(learner.average, learner.trained)
     order = job.epoch_order(counters.epoch)
 
     asked_for_pictures = time.monotonic()
@@ -181,26 +202,17 @@ def _train_epoch(
         progress = _progress(job, session, length)
         if progress >= 1:
             break
-        rate = _rate(job, counters, progress)
-        set_rate(optimizer, rate)
+        set_rate(optimizer, _rate(job, counters, progress))
         seed_draws(_step_seed(config.seed, counters.step), job.plan.device)  # for dropout
         inputs, targets = learner.present(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
 
         heads = learner.heads(inputs)
-        loss = total_loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing)
-        loss_value = loss.item()
-        if not math.isfinite(loss_value):
-            raise _diverged(job, counters.step + 1, rate=rate, what=f"loss {loss_value}")
-        optimizer.zero_grad()
-        loss.backward()
-        if optimization.clip_norm is not None:
-            nn.utils.clip_grad_norm_(parameters, optimization.clip_norm)
-        optimizer.step()
-        follower.follow(decay=optimization.average, step=counters.step)
+        loss = take_step(job, optimizer, heads, targets, class_weights=class_weights, number=counters.step + 1)
+        follower.follow(decay=config.optimization.average, step=counters.step)
 
         mostly = max(targets, key=lambda target: target[1])[0]  # the label that most of each picture has
-        _count(counters, mostly, loss=loss_value, logits=heads[0][0])
+        _count(counters, mostly, loss=loss, logits=heads[0][0])
         done = time.monotonic()
         counters.waiting_seconds += have_pictures - asked_for_pictures
         counters.epoch_seconds += done - asked_for_pictures
@@ -309,8 +321,7 @@ def _save(job: Job, session: Session) -> None:
     # The loss of the last step was finite, but the update after it may have been the one that blew up.
     learner = session.learner
     if not all(bool(parameter.isfinite().all()) for parameter in learner.trained.parameters()):
-        rate = float(session.optimizer.groups[0]["lr"])
-        raise _diverged(job, session.counters.step, rate=rate, what="weights that are not finite")
+        raise diverged(job, session.optimizer, what=f"weights that are not finite at step {session.counters.step}")
     session.counters.seconds = session.seconds
     save_state(
         job.run.state_path,
@@ -325,12 +336,3 @@ def _save(job: Job, session: Session) -> None:
 def _step_seed(seed: int, step: int) -> int:
     # Two different primes keep neighbouring seeds and steps from sharing draws.
     return (seed * 1_000_003 + step * 7_919 + 1) % 2**63
-
-
-def _diverged(job: Job, step: int, *, rate: float, what: str) -> TrainingError:
-    return TrainingError(
-        "a finite loss",
-        found=f"{what} at step {step} with learning rate {rate:.3g}",
-        fix=f"Try --rate {job.peak_rate / 3:.2g}, --clip-norm 1 or --precision float32; "
-        f"the last good state is kept in {job.run.state_path}.",
-    )

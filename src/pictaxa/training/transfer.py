@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import nn
+
 from ..config import TrainConfig, TransferConfig
 from ..data.cache_folder import default_cache_root
 from ..download import fetch
@@ -15,13 +17,14 @@ from ..errors import ConfigError, WeightsError
 from ..models.heads import parse_groups
 from ..models.layers import Classifier
 from ..models.zoo import find_entry
-from ..run import open_run
+from ..run import open_run, run_of
 from ..weights.files import read_notes
 from ..weights.loading import FEEDINGS, Translated, give, translate
 from ..weights.published import find_published
 
 PUBLISHED_WORD = Path("imagenet")  # as --weights: the entry's published weights
 DEFAULT_MODEL = "resnet_lite"
+NO_HIDDEN_LAYERS = "head=none"  # as an option: those of the weights' own head don't come along
 # With --tune head,all the head is fitted already: it gets this part, and the first block a tenth of that.
 FITTED_SHARE, EARLIEST_SHARE = 1 / 3, 0.1
 
@@ -66,6 +69,11 @@ def settle_model(config: TrainConfig) -> TrainConfig:
     if config.transfer.head:
         others = tuple(option for option in config.model_options if not option.startswith("head="))
         config = replace(config, model_options=(*others, f"head={config.transfer.head}"))
+    config = _settle_model(config)
+    return replace(config, model_options=tuple(o for o in config.model_options if o != NO_HIDDEN_LAYERS))
+
+
+def _settle_model(config: TrainConfig) -> TrainConfig:
     if config.transfer.weights is None:
         return config if config.model != "auto" else replace(config, model=DEFAULT_MODEL)
     if config.transfer.weights == PUBLISHED_WORD:
@@ -73,19 +81,21 @@ def settle_model(config: TrainConfig) -> TrainConfig:
     weights = config.transfer.weights.expanduser().resolve()
     if not weights.exists():
         raise WeightsError("a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check --weights.")
+    weights = run_of(weights)
     config = replace(config, transfer=replace(config.transfer, weights=weights))
-    if config.model != "auto":
-        return config
     origin = read_origin(weights)
+    if config.model not in ("auto", origin.model):
+        return config
     if not origin.model:
         raise ConfigError(
             "--model NAME beside --weights", found="none, and the file does not say", fix="Say what they are of."
         )
-    options = origin.options
-    if find_entry(origin.model).size_option:  # this training chooses its own
-        options = tuple(option for option in options if not option.startswith("size="))
+    options = dict(option.split("=", 1) for option in origin.options)
+    if find_entry(origin.model).size_option and "size" in options:  # a setting of the training here, not of the model
+        size = int(options.pop("size"))
+        config = replace(config, pictures=replace(config.pictures, size=config.pictures.size or size))
     given = {option.partition("=")[0] for option in config.model_options}
-    kept = tuple(option for option in options if option.partition("=")[0] not in given)
+    kept = tuple(f"{name}={value}" for name, value in options.items() if name not in given)
     return replace(config, model=origin.model, model_options=(*kept, *config.model_options))
 
 
@@ -113,10 +123,18 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
             model.set_normalisation(*FEEDINGS[config.input])
         return []
     origin = read_origin(config.weights)
-    weights = translate(model, config.weights, source=config.source, feeding=config.input)
-    if origin.classes and origin.classes != tuple(classes):
-        _fit_classes(model, weights, known=origin.classes, classes=classes)
-    give(model, weights)
+    try:
+        weights = translate(model, config.weights, source=config.source, feeding=config.input)
+        if origin.classes and origin.classes != tuple(classes):
+            _fit_classes(model, weights, known=origin.classes, classes=classes)
+        give(model, weights)
+    except WeightsError:
+        if origin.model in ("", model.entry):
+            raise
+        raise WeightsError(
+            f"weights of a {model.entry}", found=f"those of a {origin.model} in {str(config.weights)!r}",
+            fix="Leave --model out, or choose other weights.",
+        ) from None  # fmt: skip
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
     return [*weights.lines(), f"tune      {config.tune}: {trained:,} of {total:,} parameters are trained"]
@@ -173,7 +191,7 @@ def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
     if config.weights is None:
         return {}
     *body, heads = model.blocks_in_order()
-    heads = [*heads, *model.head_layers()]
+    heads = [*heads, *model.head_layers(), *model.auxiliary]
     body_share = {name: config.body_share for name, _ in model.named_parameters() if not _lies_in(name, heads)}
     if config.tune != "head,all":
         return body_share
@@ -191,10 +209,21 @@ def _lies_in(name: str, paths: Sequence[str]) -> bool:
 
 
 def set_training(model: Classifier) -> Classifier:
-    """Training mode, but for what is frozen: there batch norm's statistics stay and dropout is off."""
+    """Training mode, but for what is frozen: there batch norm's statistics stay and dropout is off.
+
+    A dropout is of what its result goes to, the part that is defined next.
+    """
     model.train()
+    waiting: list[nn.Module] = []  # parts without weights, until one with some comes
     for part in model.modules():
         weights = list(part.parameters())
-        if weights and not any(weight.requires_grad for weight in weights):
+        frozen = bool(weights) and not any(weight.requires_grad for weight in weights)
+        if frozen:
             part.eval()
+        if not weights:
+            waiting.append(part)
+        elif next(part.parameters(recurse=False), None) is not None:
+            for other in waiting if frozen else ():
+                other.eval()
+            waiting.clear()
     return model

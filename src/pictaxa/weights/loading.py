@@ -222,15 +222,26 @@ def _fit_positions(weights: Translated, state: dict[str, torch.Tensor]) -> None:
 
 
 def _fit_channels(model: Classifier, weights: Translated, state: dict[str, torch.Tensor]) -> None:
-    """Colour kernels for a grey model: their sum sees grey as the three saw three equal channels."""
+    """Kernels for colour or grey as the model's: a grey picture, whose three colours are equal, gives the same in both.
+
+    Colour kernels are summed for a grey model; a grey kernel sees the mean of the colours.
+    """
     first = _first_convolution(model)
     theirs = weights.tensors.get(first)
-    if theirs is not None and theirs.ndim == 4 and theirs.shape[1] == 3 and state[first].shape[1] == 1:
+    if theirs is None or theirs.ndim != 4:
+        return
+    channels = (theirs.shape[1], state[first].shape[1])
+    if channels == (3, 1):
         weights.tensors[first] = theirs.sum(dim=1, keepdim=True)
         weights.fitted[first] = "colours summed for grey pictures"
-        for name in ("mean", "std"):
-            if name in weights.tensors:
-                weights.tensors[name] = weights.tensors[name].mean().view(1)
+    elif channels == (1, 3):
+        weights.tensors[first] = theirs.expand(-1, 3, -1, -1) / 3
+        weights.fitted[first] = "grey spread over three colours"
+    else:
+        return
+    for name in ("mean", "std"):
+        if name in weights.tensors:
+            weights.tensors[name] = weights.tensors[name].mean().expand(channels[1]).clone()
 
 
 def _fit_auxiliary(model: Classifier, weights: Translated) -> None:
@@ -267,19 +278,20 @@ def _fit_kept(model: Classifier, weights: Translated) -> None:
 
 
 def _fit_hidden(model: Classifier, weights: Translated) -> None:
-    """Hidden layers before the classes are new, unless the file has them too."""
-    if not hidden_paths(model):
-        return
+    """Hidden layers before the classes are new, unless the file has the same ones; so is a head without them."""
     path = model.main_head()
-    theirs = [name for name in (f"{path}.weight", f"{path}.bias") if name in weights.tensors]
-    if any(name.startswith(f"{path}.") for name in weights.tensors) and not theirs:
-        return  # hidden layers there too
+    own = {f"{path}.{name}": value.shape for name, value in model.get_submodule(path).state_dict().items()}
+    theirs = {name: value.shape for name, value in weights.tensors.items() if name.startswith(f"{path}.")}
+    classes = [f"{layer}.{variable}" for layer in model.head_layers() for variable in ("weight", "bias")]
+    fits = all(name in own and (name in classes or own[name] == shape) for name, shape in theirs.items())
+    if fits and (theirs or not hidden_paths(model)):
+        return
     for name in theirs:
         del weights.tensors[name]
-        weights.dropped[name] = "the layer for the classes, where this model has hidden layers before it"
+        weights.dropped[name] = "of a head with other layers than this model's"
     for inner, layer in model.get_submodule(path).named_modules():
         if isinstance(layer, nn.Linear):
-            weights.fresh[f"{path}.{inner}"] = "the file's head has no such layers"
+            weights.fresh[f"{path}.{inner}".rstrip(".")] = "the file has no such head"
 
 
 def _fit_head(model: Classifier, weights: Translated, state: dict[str, torch.Tensor]) -> None:

@@ -1,0 +1,46 @@
+"""One step of a training: loss, gradients, update."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from ..errors import TrainingError
+from .checkpoint import has_state
+from .learner import Heads, Targets
+from .loss import total_loss
+from .optimizer import Optimizer
+from .prepare import Job
+
+
+def take_step(
+    job: Job, optimizer: Optimizer, heads: Heads, targets: Targets, *, class_weights: torch.Tensor | None, number: int
+) -> float:
+    """Bring the weights nearer to the targets, and say the loss before; TrainingError where it is not finite.
+
+    `number` counts steps from 1 on.
+    """
+    optimization = job.config.optimization
+    loss = total_loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing)
+    loss_value = loss.item()
+    if not math.isfinite(loss_value):
+        raise diverged(job, optimizer, what=f"loss {loss_value} at step {number}")
+    optimizer.zero_grad()
+    loss.backward()
+    if optimization.clip_norm is not None:
+        nn.utils.clip_grad_norm_(optimizer.parameters, optimization.clip_norm)
+    optimizer.step()
+    return loss_value
+
+
+def diverged(job: Job, optimizer: Optimizer, *, what: str) -> TrainingError:
+    """The error for a training whose numbers are no longer finite."""
+    rate = optimizer.groups[0].get("lr", job.peak_rate)  # none is set before the first step
+    kept = f"; the last good state is kept in {job.run.state_path}" if has_state(job.run.state_path) else ""
+    return TrainingError(
+        "a finite loss",
+        found=f"{what} with learning rate {rate:.3g}",
+        fix=f"Try --rate {job.peak_rate / 3:.2g}, --clip-norm 1 or --precision float32{kept}.",
+    )
