@@ -4,8 +4,9 @@
     python benchmarks/transfer.py body CIFAR10 SIGNS     # a folder of parquet files, and one with a folder per class
 
 head: the time of `--tune head --epochs 20` on a body whose features are not cached yet, beside that of one forward
-pass over the training pictures as prediction does it, and beside the same job with the body run in every epoch. The
-pictures are decoded before; the body's weights are fresh, which costs the same.
+pass over the training pictures, and with --every-epoch beside the same job with the body run in every epoch. The
+pictures are decoded before, or with --undecoded by each side anew, as with photographs that are seen for the first
+time; the body's weights are fresh, which costs the same.
 body: a body is trained on CIFAR-10; then hand signs with 20 training pictures a class, the rest to validate, each way
 for the same time: from scratch, and from that body. Several seeds; the interval is Student's, of their mean.
 """
@@ -20,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import torch
 from scipy import stats
@@ -53,41 +55,57 @@ def timed_training(data: Path, **settings: object) -> float:
         return time.monotonic() - before
 
 
-def one_pass(data: Path, settings: dict[str, object], *, exact: bool) -> float:
-    """Seconds in which all training pictures go through the body once."""
+def one_pass(train: Path, settings: dict[str, object], *, exact: bool, decoding: bool = False) -> float:
+    """Seconds in which all training pictures go through the body once, or are decoded and do."""
     with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
-        start = begin(with_words(TrainConfig(data=data), settings))
+        start = begin(with_words(TrainConfig(data=train), settings))
+        before = time.monotonic()
         cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
         gallery = Gallery(index, cache, start.geometry, start.plan, Path(folder))
-        before = time.monotonic()
-        take_looks(gallery, start.model, [Look(index.rows("train"), exact=exact)])
+        if not decoding:
+            before = time.monotonic()
+        take_looks(gallery, start.model, [Look(np.flatnonzero(index.usable), exact=exact)])
         return time.monotonic() - before
 
 
-def measure_heads(data: Path, *, rounds: int, bodies: list[str]) -> None:
+def times_of(seconds: list[float], others: list[float]) -> str:
+    """The median of the rounds' ratios, with the least and the largest."""
+    ratios = sorted(one / other for one, other in zip(seconds, others, strict=True))
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+
+
+def measure_heads(data: Path, *, rounds: int, bodies: list[str], undecoded: bool, every_epoch: bool) -> None:
     """Twenty epochs of a head, for several bodies."""
+    train = data / "train"
     for body in bodies or BODIES:
         name, size = body.split("@")
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder) / "body.safetensors"
             save_tensors(create_model(name, 5).state_dict(), weights)
             same = {"model": name, "weights": weights, "size": int(size), "tune": "head", "feature_views": 1}
-            timed_training(data, **same, epochs=1)  # decodes
-            passes, exact, heads = [], [], []
-            for _ in range(rounds):
-                passes.append(one_pass(data, same, exact=False))
-                exact.append(one_pass(data, same, exact=True))
+            one_pass(train, same, exact=True)  # decodes
+            timed_training(data, **same, epochs=1)
+            passes: list[float] = []
+            exact: list[float] = []
+            heads: list[float] = []
+            for number in range(rounds):
+                for seconds, is_exact in ((passes, False), (exact, True)):
+                    if undecoded:
+                        same["cache"] = Path(folder) / f"pass-{number}-{is_exact}"
+                    seconds.append(one_pass(train, same, exact=is_exact, decoding=undecoded))
                 torch.seed()  # other weights than in any run before: no features are cached
                 save_tensors(create_model(name, 5).state_dict(), weights)
+                if undecoded:
+                    same["cache"] = Path(folder) / f"head-{number}"
                 heads.append(timed_training(data, **same, epochs=20))
             print(
-                f"{name} at {size} px: a pass {statistics.median(passes):.1f} s, in float32 as prediction does it "
-                f"{statistics.median(exact):.1f} s; 20 epochs of the head {statistics.median(heads):.1f} s "
-                f"({min(heads):.1f} to {max(heads):.1f}), "
-                f"{statistics.median(h / p for h, p in zip(heads, exact, strict=True)):.2f} times the latter",
+                f"{name} at {size} px: a pass {'with decoding ' if undecoded else ''}{statistics.median(exact):.2f} s in "
+                f"float32, as prediction does it, {statistics.median(passes):.2f} s as training does; 20 epochs of the "
+                f"head {statistics.median(heads):.2f} s ({min(heads):.2f} to {max(heads):.2f}), "
+                f"{times_of(heads, exact)} times the former, {times_of(heads, passes)} times the latter",
                 flush=True,
             )
-            if body == BODIES[0]:
+            if every_epoch:
                 plain = {"policy": "none", "small_first": 0.0, "epochs": 20}
                 every = timed_training(data, **(same | {"feature_views": 0} | plain))
                 print(f"    with the body in every epoch {every:.1f} s, {every / statistics.median(heads):.1f} times")
@@ -154,6 +172,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--body", action="append", help=f"NAME@PIXELS instead of {', '.join(BODIES)}; several times")
+    parser.add_argument("--undecoded", action="store_true", help="each side decodes its pictures first")
+    parser.add_argument("--every-epoch", action="store_true", help="also the same job with the body in every epoch")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be given several times")
     parser.add_argument("--minutes", type=float, default=0.5, help="for each way")
@@ -161,7 +181,8 @@ def main() -> None:
     parser.add_argument("--body-minutes", type=float, default=4.0)
     asked = parser.parse_args()
     if asked.what == "head":
-        measure_heads(asked.data[0], rounds=asked.rounds, bodies=asked.body or [])
+        how = {"undecoded": asked.undecoded, "every_epoch": asked.every_epoch}
+        measure_heads(asked.data[0], rounds=asked.rounds, bodies=asked.body or [], **how)
     else:
         cifar, signs = asked.data
         times = {"minutes": asked.minutes, "body_minutes": asked.body_minutes}
