@@ -99,9 +99,9 @@ def measure_heads(data: Path, *, rounds: int, bodies: list[str], undecoded: bool
                     same["cache"] = Path(folder) / f"head-{number}"
                 heads.append(timed_training(data, **same, epochs=20))
             print(
-                f"{name} at {size} px: a pass {'with decoding ' if undecoded else ''}{statistics.median(exact):.2f} s in "
-                f"float32, as prediction does it, {statistics.median(passes):.2f} s as training does; 20 epochs of the "
-                f"head {statistics.median(heads):.2f} s ({min(heads):.2f} to {max(heads):.2f}), "
+                f"{name} at {size} px: a pass {'with decoding ' if undecoded else ''}{statistics.median(exact):.2f} s "
+                f"in float32, as prediction does it, {statistics.median(passes):.2f} s as training does; 20 epochs of "
+                f"the head {statistics.median(heads):.2f} s ({min(heads):.2f} to {max(heads):.2f}), "
                 f"{times_of(heads, exact)} times the former, {times_of(heads, passes)} times the latter",
                 flush=True,
             )
