@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from pictaxa.arguments import PredictArguments
+from pictaxa.config import TrainConfig
 from pictaxa.errors import ConfigError
-from pictaxa.parsing import parse, take_flag
+from pictaxa.parsing import parse, take_flag, with_recipe
 
 
 def test_a_flag_is_taken_out_of_the_words():
@@ -27,6 +28,21 @@ def test_words_become_a_dataclass():
     with pytest.raises(ConfigError, match="the arguments of pictaxa predict") as caught:
         parse(PredictArguments, ["run", "a.jpg", "--top", "many"], "predict")
     assert "\n" not in str(caught.value)
+
+
+def test_a_flag_with_several_values_may_be_repeated():
+    """All of its values count, wherever DATA stands; of any other flag the last place does."""
+    twice = ["--augment", "rotation=30", "--epochs", "3", "--augment=horizontal_flip=0", "zoom=1.2", "--epochs", "4"]
+    for words in (["photos", *twice], [*twice, "--seed", "2", "photos"]):
+        config = parse(TrainConfig, words, "train")
+        assert config.augmentation.augment == ("rotation=30", "horizontal_flip=0", "zoom=1.2")
+        assert config.schedule.epochs == 4 and config.data == Path("photos")
+
+
+def test_a_flag_beside_a_recipe_takes_its_place():
+    """What is given wins over the recipe's: values of several don't add up with it."""
+    config = parse(TrainConfig, with_recipe(["photos", "--augment", "rotation=1"], "cifar-resnet20"), "train")
+    assert config.augmentation.augment == ("rotation=1",) and config.model == "cifar_resnet20"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 import pictaxa
+from pictaxa import probing
 from pictaxa.cli import main
-from pictaxa.errors import DataError
+from pictaxa.data.index import index_from_columns
+from pictaxa.errors import DataError, WeightsError
+from pictaxa.training.features import Look
 
 Make = Callable[..., Path]
 SMALL = ("--model", "resnet_lite", "--size", "32")
@@ -60,4 +63,44 @@ def test_too_few_pictures_are_told(tmp_path: Path, make_photos: Make):
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 1})
     (data / "b" / "copy.png").write_bytes((data / "b" / "0.png").read_bytes())
     with pytest.raises(DataError, match="two pictures that differ"):
+        pictaxa.probe(data, model="resnet_lite", size=32)
+
+
+def test_rare_classes_are_drawn_too(monkeypatch: pytest.MonkeyPatch):
+    """Of very many pictures each class keeps enough that differ for every fold, whatever the seed."""
+    monkeypatch.setattr(probing, "MOST_PICTURES", 100)
+    labels = np.array([0] * 600 + [1] * 300 + [2] * 6 + [3] * 2, dtype=np.int32)
+    hashes = [str(number) for number in range(len(labels))]
+    hashes[900:903] = ["copy"] * 3  # of the rare class
+    blank = {"path": hashes, "bytes": labels, "mtime_ns": labels}
+    columns = {**blank, "label": labels, "hash": hashes}
+    index = index_from_columns(columns, root=Path(), classes=("a", "b", "rare", "rarest"))
+    for seed in range(20):
+        rows = probing._some(index, seed=seed)
+        counts = np.bincount(labels[rows])
+        assert len(rows) <= 100 and len(set(rows)) == len(rows)
+        assert counts[2] >= 4 and counts[3] == 2 and counts[0] == pytest.approx(2 * counts[1], abs=6)
+        assert len({hashes[row] for row in rows if labels[row] == 2}) >= 4
+        assert np.array_equal(rows, probing._some(index, seed=seed))
+
+
+def test_mistakes_are_told_before_the_pass(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
+    """Too few pictures of a class are told before any goes through the body."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 1})
+    monkeypatch.setattr(probing, "take_looks", None)
+    with pytest.raises(DataError, match="two pictures that differ"):
+        pictaxa.probe(data, model="resnet_lite", size=32)
+
+
+def test_a_body_that_gives_no_numbers_is_told(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
+    """Vectors that are not finite are an error of one line, not scikit-learn's."""
+    data = make_photos(tmp_path / "photos", {"a": 5, "b": 5})
+
+    def broken(gallery: object, model: object, looks: list[Look]) -> list[np.ndarray]:
+        vectors = np.ones((len(looks[0].rows), 3), np.float32)
+        vectors[:2] = np.nan
+        return [vectors]
+
+    monkeypatch.setattr(probing, "take_looks", broken)
+    with pytest.raises(WeightsError, match="2 of 10 pictures"):
         pictaxa.probe(data, model="resnet_lite", size=32)

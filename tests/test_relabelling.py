@@ -104,12 +104,47 @@ def test_a_renamed_run_is_the_same(run: Path, tmp_path: Path):
         (["a=x", "a=y"], [], "twice"),
         ([], ["a,b=c"], "--merge a,b,c=c"),
         ([], ["a,b,c,d=x"], "two classes or more in the end"),
+        (["a=x\ny"], [], "one line of text"),
+        (["a=  "], [], "--rename A=B"),
     ],
 )
 def test_mistakes_are_told(rename: list[str], merge: list[str], told: str):
     """Each says what to write instead."""
     with pytest.raises(ConfigError, match=told):
         plan_relabelling(("a", "b", "c", "d"), rename=rename, merge=merge)
+
+
+@pytest.mark.parametrize(
+    ("rename", "merge", "expected"),
+    [
+        (["b=c=x"], [], ("a", "x", "d,e", "é", "猫")),
+        ([], ["d,e,猫=y"], ("a", "b=c", "y", "é")),
+        (["e\u0301=plain"], [], ("a", "b=c", "d,e", "plain", "猫")),
+        (["猫= e\u0301t "], [], ("a", "b=c", "d,e", "é", "ét")),
+        ([" a =b"], ["é,猫=p=q"], ("b", "b=c", "d,e", "p=q")),
+    ],
+)
+def test_names_may_have_any_letters(rename: list[str], merge: list[str], expected: tuple[str, ...]):
+    """= and commas in a class's name, accents written in two letters, blanks around a name: all are understood."""
+    plan = plan_relabelling(("a", "b=c", "d,e", "é", "猫"), rename=rename, merge=merge)
+    assert plan.new == expected
+
+
+def test_what_can_be_read_in_two_ways_is_refused():
+    """Where names with = or commas leave open what is meant, it is asked for in one line."""
+    with pytest.raises(ConfigError, match="ambiguous"):
+        plan_relabelling(("b", "b=c", "d"), rename=["b=c=x"], merge=[])
+    with pytest.raises(ConfigError, match="ambiguous"):
+        plan_relabelling(("a", "b", "a,b", "c"), rename=[], merge=["a,b,c=x"])
+
+
+def test_flags_given_twice_add_up(run: Path, tmp_path: Path):
+    """--merge and --rename may be repeated; each place counts."""
+    words = ["--rename", "a=sun", "--merge", "b,c=bc", "--rename=d=sea", "--out", str(tmp_path / "new")]
+    assert classes(run, *words) == 0
+    assert open_run(tmp_path / "new").classes == ("sun", "bc", "sea")
+    assert classes(run, "--merge", "a,b=ab", "--merge", "c,d=cd", "--out", str(tmp_path / "two")) == 0
+    assert open_run(tmp_path / "two").classes == ("ab", "cd")
 
 
 def test_merged_rows_of_any_entry():

@@ -13,7 +13,7 @@ import numpy as np
 
 from .config import TrainConfig
 from .data.index import Index
-from .errors import DataError
+from .errors import DataError, WeightsError
 from .metrics import wilson_interval
 from .progress import StageProgress, say
 from .training.features import Gallery, Look, take_looks
@@ -62,18 +62,19 @@ class Probe:
 def probe_data(config: TrainConfig) -> Probe:
     """Judge the body of `--weights` (or fresh weights, as a baseline) on a folder of pictures.
 
-    DataError where a class has fewer than two pictures that differ.
+    DataError where a class has fewer than two pictures that differ, WeightsError where a vector is not finite.
     """
     start = begin(config)
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
     for line in start.became[:-1]:  # the last one speaks of training
         say(line)
     rows = _some(index, seed=start.config.seed)
+    folds = folds_of(index, rows, seed=start.config.seed)  # before the long pass: it tells what is amiss
     geometry = replace(start.geometry, flip_average=False)
     gallery = Gallery(index, cache, geometry, start.plan, cache_root(start.config))
     (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
+    _check_finite(vectors)
     labels = index.labels[rows]
-    folds = folds_of(index, rows, seed=start.config.seed)
     weights = start.config.transfer.weights
     return Probe(
         model=start.config.model,
@@ -101,12 +102,34 @@ def probe_lines(probe: Probe) -> Iterator[str]:
 
 
 def _some(index: Index, *, seed: int) -> np.ndarray:
-    """(n,) int64: all usable rows, or a random part of very many."""
+    """(n,) int64: all usable rows, or of very many a random part of each class, never too few of one for the folds."""
     rows = np.flatnonzero(index.usable)
     if len(rows) <= MOST_PICTURES:
         return rows
-    say(f"note      {MOST_PICTURES} of {len(rows)} pictures are judged, drawn at random")
-    return np.sort(np.random.default_rng(seed).choice(rows, MOST_PICTURES, replace=False))
+    shuffled = np.random.default_rng(seed).permutation(rows)
+    labels, hashes = index.labels[shuffled], index.column("hash")
+    counts = np.bincount(labels)
+    least = np.minimum(counts, FOLDS)
+    beyond = counts - least
+    share = max(0, MOST_PICTURES - least.sum()) / max(1, beyond.sum())
+    wanted = least + (beyond * share).astype(np.int64)
+    by_class = np.split(shuffled[np.argsort(labels, kind="stable")], counts.cumsum()[:-1])
+    drawn = []
+    for own, count in zip(by_class, wanted, strict=True):
+        # Pictures that differ come first, as copies of one would be too few for the folds.
+        differing = np.sort(np.unique(hashes[own], return_index=True)[1])[:FOLDS]
+        drawn.append(np.concatenate([own[differing], np.delete(own, differing)])[:count])
+    some = np.sort(np.concatenate(drawn))
+    say(f"note      {len(some)} of {len(rows)} pictures are judged, drawn at random from each class")
+    return some
+
+
+def _check_finite(vectors: np.ndarray) -> None:
+    """WeightsError where some of the vectors (n, D) have NaN or infinity in them."""
+    bad = int((~np.isfinite(vectors).all(axis=1)).sum())
+    if bad:
+        found = f"NaN or infinity for {bad} of {len(vectors)} pictures"
+        raise WeightsError("finite numbers from the body", found=found, fix="Check the weights.")
 
 
 def folds_of(index: Index, rows: np.ndarray, *, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
