@@ -1,12 +1,15 @@
 """Transfer learning: what a head on a frozen body costs, and what a body learnt elsewhere is worth.
 
     python benchmarks/transfer.py head FLOWERS           # a folder with train/CLASS and val/CLASS
+    python benchmarks/transfer.py commands FLOWERS
     python benchmarks/transfer.py body CIFAR10 SIGNS     # a folder of parquet files, and one with a folder per class
 
 head: the time of `--tune head --epochs 20` on a body whose features are not cached yet, beside that of one forward
 pass over the training pictures, and with --every-epoch beside the same job with the body run in every epoch. The
 pictures are decoded before, or with --undecoded by each side anew, as with photographs that are seen for the first
 time; the body's weights are fresh, which costs the same.
+commands: `pictaxa train --tune head --epochs 20` beside `pictaxa predict` of the training pictures, as a person waits
+for them: Python's start and all else included, decoding in prediction alone.
 body: a body is trained on CIFAR-10; then hand signs with 20 training pictures a class, the rest to validate, each way
 for the same time: from scratch, and from that body. Several seeds; the interval is Student's, of their mean.
 """
@@ -17,6 +20,8 @@ import argparse
 import contextlib
 import io
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -111,6 +116,38 @@ def measure_heads(data: Path, *, rounds: int, bodies: list[str], undecoded: bool
                 print(f"    with the body in every epoch {every:.1f} s, {every / statistics.median(heads):.1f} times")
 
 
+def seconds_of_command(*words: object) -> float:
+    """Seconds of a whole pictaxa command, Python's start included."""
+    before = time.monotonic()
+    subprocess.run([sys.executable, "-m", "pictaxa", *map(str, words)], stdout=subprocess.DEVNULL, check=True)
+    return time.monotonic() - before
+
+
+def measure_commands(data: Path, *, rounds: int, bodies: list[str]) -> None:
+    """Twenty epochs of a head beside a prediction of the training pictures, each as a person waits for it."""
+    for body in bodies or BODIES:
+        name, size = body.split("@")
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            weights = folder / "body.safetensors"
+            words = ["train", data, "--model", name, "--weights", weights, "--size", size, "--tune", "head"]
+            predictions: list[float] = []
+            heads: list[float] = []
+            for number in range(rounds + 1):
+                torch.seed()  # other weights than in any run before: no features are cached
+                save_tensors(create_model(name, 5).state_dict(), weights)
+                run = folder / f"run-{number}"
+                heads.append(seconds_of_command(*words, "--epochs", "20", "--out", run))
+                predictions.append(seconds_of_command("predict", run, data / "train", "--out", folder / "all.csv"))
+            del heads[0], predictions[0]  # the first one decoded
+            print(
+                f"{name} at {size} px: pictaxa predict {statistics.median(predictions):.1f} s, train --tune head "
+                f"{statistics.median(heads):.1f} s ({min(heads):.1f} to {max(heads):.1f}), "
+                f"{times_of(heads, predictions)} times",
+                flush=True,
+            )
+
+
 def write_cifar(source: Path, out: Path) -> Path:
     """CIFAR-10's parquet files as folders: all for training, a thousand pictures to validate."""
     for split, file in (("train", "train.parquet"), ("val", "test.parquet")):
@@ -168,7 +205,7 @@ def measure_body(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("head", "body"))
+    parser.add_argument("what", choices=("head", "commands", "body"))
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--body", action="append", help=f"NAME@PIXELS instead of {', '.join(BODIES)}; several times")
@@ -183,6 +220,8 @@ def main() -> None:
     if asked.what == "head":
         how = {"undecoded": asked.undecoded, "every_epoch": asked.every_epoch}
         measure_heads(asked.data[0], rounds=asked.rounds, bodies=asked.body or [], **how)
+    elif asked.what == "commands":
+        measure_commands(asked.data[0], rounds=asked.rounds, bodies=asked.body or [])
     else:
         cifar, signs = asked.data
         times = {"minutes": asked.minutes, "body_minutes": asked.body_minutes}
