@@ -1,13 +1,45 @@
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from pictaxa.arguments import PredictArguments
+from pictaxa import arguments
+from pictaxa.arguments import ConvertArguments, ConvertDataArguments, PredictArguments
 from pictaxa.config import TrainConfig
 from pictaxa.errors import ConfigError
 from pictaxa.parsing import parse, take_flag, with_recipe
+
+
+def several(kind: type[Any]) -> dict[str, str]:
+    """The flags of a command that take several values, by their fields, with those of its groups."""
+    found = {}
+    hints = get_type_hints(kind, include_extras=True)
+    for entry in fields(kind):
+        hint = hints[entry.name]
+        if is_dataclass(hint):
+            found |= several(hint)
+        elif get_origin(hint) is not Annotated and tuple in {get_origin(part) for part in (hint, *get_args(hint))}:
+            found[entry.name] = "--" + entry.name.replace("_", "-")
+    return found
+
+
+def value_of(config: object, name: str) -> object:
+    """A field by its name, wherever in the groups."""
+    if hasattr(config, name):
+        return getattr(config, name)
+    groups = [value for value in vars(config).values() if is_dataclass(value) and hasattr(value, name)]
+    return getattr(groups[0], name)
+
+
+KINDS = [TrainConfig, *(kind for name, kind in vars(arguments).items() if name.endswith("Arguments"))]
+REPEATED = [(kind, name, flag) for kind in KINDS for name, flag in several(kind).items()]
+NEEDED = {
+    ConvertArguments: ("f.h5", "--source", "keras", "--model", "vgg16", "--out", "o.safetensors"),
+    ConvertDataArguments: ("a", "b", "--to", "folders"),
+}
 
 
 def test_a_flag_is_taken_out_of_the_words():
@@ -37,6 +69,16 @@ def test_a_flag_with_several_values_may_be_repeated():
         config = parse(TrainConfig, words, "train")
         assert config.augmentation.augment == ("rotation=30", "horizontal_flip=0", "zoom=1.2")
         assert config.schedule.epochs == 4 and config.data == Path("photos")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "flag"), REPEATED, ids=[f"{kind.__name__}{flag}" for kind, _, flag in REPEATED]
+)
+def test_repeated_flags_add_up(kind: type[Any], name: str, flag: str):
+    """Every flag that takes several values has those of all its places, in their order, however they are written."""
+    words = [*NEEDED.get(kind, ("x",)), flag, "a=1", "b", "--" + name, "c", f"{flag}=d=2"]
+    assert value_of(parse(kind, words, "any"), name) == ("a=1", "b", "c", "d=2")
+    assert {"rename", "merge", "augment", "model_options", "only", "strict"} <= {name for _, name, _ in REPEATED}
 
 
 def test_a_flag_beside_a_recipe_takes_its_place():

@@ -138,6 +138,31 @@ def test_what_can_be_read_in_two_ways_is_refused():
         plan_relabelling(("a", "b", "a,b", "c"), rename=[], merge=["a,b,c=x"])
 
 
+@pytest.mark.parametrize(
+    ("rename", "merge", "told"),
+    [
+        (["a=b=z"], [], "'a' as 'b=z', or 'a=b' as 'z'. First rename 'a' by itself"),
+        ([], ["a,b,c=x"], "'a' and 'b,c' as 'x'. First rename 'b' by itself"),
+        ([], ["c,a=b=x"], "'c' and 'a' as 'b=x', or 'c' and 'a=b' as 'x'. First rename 'a' by itself"),
+    ],
+)
+def test_what_is_told_of_two_ways_leaves_one(rename: list[str], merge: list[str], told: str):
+    """Both readings are told; once the class that is named has another name, the same words have one."""
+    names = ("a", "a=b", "b", "b,c", "c")
+    with pytest.raises(ConfigError, match="ambiguous") as caught:
+        plan_relabelling(names, rename=rename, merge=merge)
+    assert told in str(caught.value)
+    first = told.split("'")[-2]
+    again = plan_relabelling(names, rename=[f"{first}=other"], merge=[])
+    assert plan_relabelling(again.new, rename=rename, merge=merge).new
+
+
+def test_a_merge_of_thousands():
+    """As many classes as one likes are read, without a limit and at once."""
+    names = [str(number) for number in range(3000)]
+    assert plan_relabelling(names, rename=[], merge=[",".join(names[1:]) + "=others"]).new == ("0", "others")
+
+
 def test_flags_given_twice_add_up(run: Path, tmp_path: Path):
     """--merge and --rename may be repeated; each place counts."""
     words = ["--rename", "a=sun", "--merge", "b,c=bc", "--rename=d=sea", "--out", str(tmp_path / "new")]

@@ -116,8 +116,7 @@ def _lists(text: str, known: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 def _ambiguous(word: str, first: _Change, second: _Change) -> ConfigError:
     told = [f"{' and '.join(map(repr, reading.members))} as {reading.name!r}" for reading in (first, second)]
-    # Both begin at the same letter: where they part, the shorter class is how the longer one begins. Under another
-    # name it is no reading any more, and no such word can begin with less.
+    # Where the two part, one class is how the other begins: once that has another name, only the longer one fits.
     pairs = zip(first.members, second.members, strict=False)
     shorter = min(next(pair for pair in pairs if pair[0] != pair[1]), key=len)
     return ConfigError(
