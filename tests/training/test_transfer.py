@@ -23,16 +23,6 @@ Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32", "--policy", "light", "--epochs", "2")
 
 
-@pytest.fixture(scope="module")
-def body(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> Path:
-    """A run of resnet_lite on two classes, a and b."""
-    folder = tmp_path_factory.mktemp("body")
-    data = make_photos(folder / "photos", {"a": 24, "b": 24})
-    words = ["train", str(data), "--out", str(folder / "run"), "--cache", str(folder / "cache"), *TINY]
-    assert main([*words, "--model", "resnet_lite"]) == 0
-    return folder / "run"
-
-
 def changed(run: Path, body: Path) -> set[str]:
     """The tensors in which two runs' last states differ, of the weights themselves and of their average."""
     last = sorted((run / "state").iterdir())[-1]

@@ -59,8 +59,18 @@ def test_a_head_for_other_classes_fits():
 def test_other_networks_are_told():
     """Layers of another network are an error with their counts, not a guess."""
     layers, _ = shuffled(create_model("resnet18", 10), shortcut="last")
-    with pytest.raises(WeightsError, match=r"21 product layers"):
+    with pytest.raises(
+        WeightsError, match=r"21 convolutions and dense layers instead of 36 \(layer\); 20 batch norms instead of 36"
+    ):
         paths_by_order(create_model("resnet34", 10), layers)
+
+
+def test_other_shapes_are_told_in_full():
+    """As many layers of other shapes: every one that differs is named with both shapes."""
+    layers, _ = shuffled(create_model("lenet5", 10), shortcut="last")
+    with pytest.raises(WeightsError) as told:
+        paths_by_order(create_model("lenet5", 10, in_channels=1), layers)
+    assert str(told.value).count(" with ") == 2 and "conv1 with weight (6, 1, 5, 5)" in str(told.value)
 
 
 # The units of a block as Keras' files have them: those farthest from the block's end first.

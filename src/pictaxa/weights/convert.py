@@ -46,6 +46,12 @@ def convert(
             f"the layers of head={options['head']}", found="; ".join(dict.fromkeys(weights.dropped.values())) or "none",
             fix="Say which hidden layers the file has, or leave head out for its body alone.",
         )  # fmt: skip
+    if head is None and classes is not None:
+        raise WeightsError(
+            f"a head for the classes of {str(classes)!r}",
+            found="; ".join(dict.fromkeys(weights.dropped.values())) or "the file has no head",
+            fix="Leave --classes out for the body alone.",
+        )
     count = 0 if head is None else len(head)
     names = None if classes is None else read_class_names(classes, count)
     entry = create_model(model, count, in_channels=channels, **options)
@@ -66,7 +72,7 @@ def read_class_names(file: Path, count: int) -> list[str]:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError("a JSON file of classes", found=f"{str(file)!r}: {error}", fix="Change --classes.") from None
-    if isinstance(document, list):
+    if isinstance(document, list) and all(isinstance(name, str) for name in document):
         document = {name: index for index, name in enumerate(document)}
     if not isinstance(document, dict) or sorted(document.values(), key=str) != sorted(range(count), key=str):
         raise WeightsError(

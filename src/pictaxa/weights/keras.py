@@ -8,6 +8,7 @@ height, width).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -48,15 +49,26 @@ def translate(
     if hidden and model.main_head() in flattened:
         flattened[hidden[0]] = flattened[model.main_head()]
     placed = _place(model, layers, hidden=hidden)
+    _check_once(placed)
     tensors: dict[str, torch.Tensor] = {}
     for layer, path in zip(placed.layers, placed.paths, strict=True):
-        for variable, array in layer.arrays.items():
-            key, value = _tensor(parts.get(path), variable, array, flattened_channels=flattened.get(path, 0))
+        for variable in layer.arrays:
+            key, value = _tensor(parts.get(path), layer, variable, flattened_channels=flattened.get(path, 0))
             tensors[f"{path}.{key}"] = value
     for path, part in parts.items():  # batch norms without scale (Inception v3) have it 1
         if isinstance(part, nn.BatchNorm2d) and f"{path}.weight" not in tensors and f"{path}.bias" in tensors:
             tensors[f"{path}.weight"] = torch.ones_like(part.weight)
     return tensors, placed.dropped
+
+
+def _check_once(placed: Placed) -> None:
+    """WeightsError where two layers would be one: a file may hold two networks whose layers have the same names."""
+    twice = [path for path, count in Counter(placed.paths).items() if count > 1]
+    if twice:
+        raise WeightsError(
+            "each layer of the network once", found=f"several as {', '.join(twice)}",
+            fix="Save the network that is meant by itself: model.get_layer(NAME).save_weights(FILE).",
+        )  # fmt: skip
 
 
 def _place(model: Classifier, layers: Sequence[StoredLayer], *, hidden: Sequence[str]) -> Placed:
@@ -66,36 +78,47 @@ def _place(model: Classifier, layers: Sequence[StoredLayer], *, hidden: Sequence
         return Placed([*layers], by_name)
     dense = [layer for layer in layers if _is_dense(layer)]
     own = _dense_shapes(model)
-    if len(own) > 1:
-        theirs = [layer.arrays["kernel"].shape for layer in dense]
-        if theirs and (len(theirs) != len(own) or theirs[:-1] != own[:-1]):
-            raise WeightsError(
-                f"the dense layers of {model.entry}, {_shapes(own)}", found=_shapes(theirs),
-                fix="Its classes can be others, but not the dense layers before them: they are the network's own.",
-            )  # fmt: skip
+    theirs = [layer.arrays["kernel"].shape for layer in dense]
+    if len(own) > 1 and (not theirs or (len(theirs) == len(own) and theirs[:-1] == own[:-1])):
         return Placed([*layers], paths_by_order(model, layers))
     body, norms = _apart(model, [layer for layer in layers if not _is_dense(layer)])
     paths = _paths_by_name(model, body) or paths_by_order(model, body)
-    if len(dense) <= 1 and not norms:
-        return Placed([*body, *dense], [*paths, model.main_head()][: len(layers)])
-    if len(dense) == len(hidden) and not norms:
-        return Placed([*body, *dense], [*paths, *hidden])
-    widths = ",".join(str(layer.arrays["kernel"].shape[1]) for layer in dense[:-1])
-    reason = "a head with norms, which no head here has"
-    if not norms:
-        reason = (
-            f"a head with hidden layers; head={widths} has them, with ReLU (--model-options, or --head in training)"
-        )
-    return Placed(body, paths, {layer.name: reason for layer in (*norms, *dense)})
+    reason = _why_another(model, theirs, norms=bool(norms), hidden=hidden)
+    if reason:
+        return Placed(body, paths, {layer.name: reason for layer in (*norms, *dense)})
+    return Placed([*body, *dense], [*paths, *(hidden if len(dense) > 1 else [model.main_head()])][: len(body + dense)])
 
 
-def _dense_shapes(model: Classifier) -> list[tuple[int, ...]]:
-    """(in, out) of the dense layers, but for auxiliary heads'."""
+def _why_another(model: Classifier, theirs: Sequence[tuple[int, ...]], *, norms: bool, hidden: Sequence[str]) -> str:
+    """Why dense layers (in, out) are no head of this model; nothing where they are, or where there are none."""
+    own = _dense_shapes(model)
+    if norms:
+        return "a head with norms, which no head here has"
+    if not theirs:
+        return ""
+    if len(own) > 1:
+        return f"not the dense layers of {model.entry}, {_shapes(own)}"
+    if theirs[0][0] != own[0][0]:
+        return f"a head on {theirs[0][0]} numbers of each picture, where {model.entry} gives {own[0][0]}"
+    if len(theirs) in (1, len(hidden)):
+        return ""
+    widths = ",".join(str(outputs) for _, outputs in theirs[:-1])
+    return f"a head with hidden layers; head={widths} has them, with ReLU (--model-options, or --head in training)"
+
+
+def dense_paths(model: Classifier) -> list[str]:
+    """Paths of an entry's dense layers, but for auxiliary heads'."""
     return [
-        (part.in_features, part.out_features)
+        path
         for path, part in model.named_modules()
         if isinstance(part, nn.Linear) and path.partition(".")[0] not in model.auxiliary
     ]
+
+
+def _dense_shapes(model: Classifier) -> list[tuple[int, ...]]:
+    """(in, out) of the same."""
+    state = model.state_dict()
+    return [tuple(state[f"{path}.weight"].shape[::-1]) for path in dense_paths(model)]
 
 
 def _shapes(shapes: Sequence[tuple[int, ...]]) -> str:
@@ -130,24 +153,35 @@ def _paths_by_name(model: Classifier, layers: Sequence[StoredLayer]) -> list[str
 
 
 def _tensor(
-    part: nn.Module | None, variable: str, array: np.ndarray, *, flattened_channels: int
+    part: nn.Module | None, layer: StoredLayer, variable: str, *, flattened_channels: int
 ) -> tuple[str, torch.Tensor]:
-    """A Keras variable as our parameter's name and value."""
+    """A Keras variable as our parameter's name and value; WeightsError where its axes are none of the module's."""
+    array = layer.arrays[variable]
     if variable in ("moving_mean", "moving_variance"):
         return {"moving_mean": "running_mean", "moving_variance": "running_var"}[variable], _copy(array)
     if variable in ("gamma", "beta", "bias"):
         return ("weight" if variable == "gamma" else "bias"), _copy(array)
     if isinstance(part, nn.Conv2d):
+        if array.ndim != 4:
+            raise _misshapen(layer, array, "of height, width, in and out")
         depthwise = part.groups > 1 and array.shape[-1] == 1
         return "weight", _copy(array.transpose(2, 3, 0, 1) if depthwise else array.transpose(3, 2, 0, 1))
     if array.ndim == 4:  # a 1x1 convolution on a pooled map is a dense layer
         return "weight", _copy(array[0, 0].T)
-    if flattened_channels:
+    if flattened_channels and array.ndim == 2:
         inputs, outputs = array.shape
         side = round((inputs // flattened_channels) ** 0.5)
+        if side * side * flattened_channels != inputs:
+            raise _misshapen(layer, array, f"on square maps of {flattened_channels} channels")
         maps = array.reshape(side, side, flattened_channels, outputs)
         return "weight", _copy(maps.transpose(3, 2, 0, 1).reshape(outputs, inputs))
     return "weight", _copy(array.T)
+
+
+def _misshapen(layer: StoredLayer, array: np.ndarray, what: str) -> WeightsError:
+    return WeightsError(
+        f"a kernel {what} as {layer.name}", found=f"{array.shape}", fix="Check the model's name and its options."
+    )
 
 
 def _copy(array: np.ndarray) -> torch.Tensor:

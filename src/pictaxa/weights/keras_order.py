@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,45 +37,77 @@ def paths_by_order(model: Classifier, layers: Sequence[StoredLayer]) -> list[str
     # Dense layers come after convolutions, whatever stands between them in a file.
     stored.get("product", []).sort(key=lambda place: layers[place].arrays["kernel"].ndim == 2)
     fitting: list[list[str]] = []
+    misfits: list[list[str]] = []  # of each order with as many layers
+    counts = {kind: len(places) for kind, places in stored.items()}
     for kinds in _orders(model):
-        if {kind: len(paths) for kind, paths in kinds.items()} != {
-            kind: len(places) for kind, places in stored.items()
-        }:
+        if {kind: len(paths) for kind, paths in kinds.items()} != counts:
             continue
         paths = [""] * len(layers)
         for kind, places in stored.items():
             for place, path in zip(places, kinds[kind], strict=True):
                 paths[place] = path
-        fits = all(_fits(model.get_submodule(path), layer) for path, layer in zip(paths, layers, strict=True))
-        if fits and paths not in fitting:
+        pairs = list(zip(paths, layers, strict=True))
+        misfits.append(
+            [_told(*pair, model=model) for pair in pairs if not _fits(model.get_submodule(pair[0]), pair[1])]
+        )
+        if not misfits[-1] and paths not in fitting:
             fitting.append(paths)
     if len(fitting) != 1:
-        counts = ", ".join(f"{len(places)} {kind}" for kind, places in stored.items())
         raise WeightsError(
             f"the layers of {model.entry} by name, or in its order",
-            found=f"{counts} layers: {', '.join(layer.name for layer in layers[:6])}, ...",
+            found=_found(model, {kind: [layers[p].name for p in places] for kind, places in stored.items()}, misfits),
             fix="Check the model's name and options; a legacy .h5, and what a newer Keras saves, has their names.",
         )
     return fitting[0]
 
 
+def _found(model: Classifier, stored: Mapping[str, Sequence[str]], misfits: Sequence[list[str]]) -> str:
+    """In what a file's layers, names of each kind, are none of an entry's, in full."""
+    if misfits and not all(misfits):
+        return "layers that fit in several orders, and no names that are known"
+    if misfits:
+        nearest = min(misfits, key=len)
+        return f"other shapes: {'; '.join(nearest)}"
+    theirs = Counter({kind: len(names) for kind, names in stored.items()})
+    orders = [Counter({kind: len(paths) for kind, paths in kinds.items()}) for kinds in _orders(model)]
+    own = min(orders, key=lambda counts: sum(abs(counts[kind] - theirs[kind]) for kind in _KINDS))
+    return "; ".join(
+        f"{theirs[kind]} {_KINDS[kind]} instead of {own[kind]} ({', '.join(dict.fromkeys(stored.get(kind, ())))})"
+        for kind in _KINDS
+        if theirs[kind] != own[kind]
+    )
+
+
+_KINDS = {"product": "convolutions and dense layers", "depthwise": "depthwise convolutions", "norm": "batch norms"}
+
+
+def _told(path: str, layer: StoredLayer, *, model: Classifier) -> str:
+    own = {name: tuple(value.shape) for name, value in model.get_submodule(path).named_parameters(recurse=False)}
+    theirs = {name: array.shape for name, array in layer.arrays.items()}
+    return f"{layer.name} with {_listed(theirs)} as {path} with {_listed(own)}"
+
+
+def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return " and ".join(f"{name} {shape}" for name, shape in shapes.items())
+
+
 def _orders(model: Classifier) -> Iterator[Kinds]:
-    """The orders in which a file may have the layers: with and without the classes, with auxiliary heads where that
-    can be told.
+    """The orders in which a file may have the layers: with and without the classes, without any dense layer, with
+    auxiliary heads where that can be told.
     """
     every = [path for path, part in model.named_modules() if isinstance(part, _LAYERS)]
     main = [path for path in every if path.partition(".")[0] not in model.auxiliary]
-    head = model.main_head()
+    heads = ({model.main_head()}, {path for path in main if isinstance(model.get_submodule(path), nn.Linear)})
     sorted_by_keras = _by_distance(model)
-    for paths in (sorted_by_keras, _without(sorted_by_keras, head)):
+    for paths in (sorted_by_keras, *(_without(sorted_by_keras, head) for head in heads)):
         yield _by_kind(model, paths)
-    for paths in (every, main, _without(main, head)):
+    for paths in (every, main, *(_without(main, head) for head in heads)):
         for where in _PLACES:
             yield {kind: _with_shortcuts(own, where) for kind, own in _by_kind(model, paths).items()}
 
 
-def _without(paths: Sequence[str], head: str) -> list[str]:
-    return [path for path in paths if path != head]
+def _without(paths: Sequence[str], others: Collection[str]) -> list[str]:
+    return [path for path in paths if path not in others]
 
 
 def _by_kind(model: Classifier, paths: Sequence[str]) -> Kinds:

@@ -94,8 +94,9 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     if (hidden or kept_outputs(model)) and source != "pictaxa":
         with torch.device("meta"):  # the others know the entry without what lies before its classes
             model = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options)
-    if source not in get_args(Source):
-        raise ConfigError("a source of weights", found=repr(source), fix=close_matches(str(source), get_args(Source)))
+    for what, word, known in (("source", source, Source), ("feeding (--input)", feeding, Feeding)):
+        if word not in (*get_args(known), *((None,) if known is Feeding else ())):
+            raise ConfigError(f"a known {what}", found=repr(word), fix=close_matches(str(word), get_args(known)))
     path = Path(file)
     if not path.exists():
         raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
@@ -111,8 +112,10 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
                 fix=f"Choose --input {', '.join(get_args(Feeding))}: a Rescaling(1/255) layer or x / 255 is 0-1.",
             )  # fmt: skip
         weights = Translated(*keras.translate(model, read_layers(path, most_values=most), hidden=hidden))
-        if weights.dropped and not hidden:
-            weights.fresh[model.main_head()] = "the file's head is another"
+        dense = keras.dense_paths(model)
+        if not hidden and not any(f"{layer}.weight" in weights.tensors for layer in dense):
+            reason = "the file's head is another" if weights.dropped else "the file has no head"
+            weights.fresh.update(dict.fromkeys(dense, reason))
         lacking = {
             word: value
             for word, value in KERAS_OPTIONS.get(model.entry, {}).items()
@@ -183,7 +186,7 @@ def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
     """A single output goes through a sigmoid, which is what two classes are whose first has the logit 0."""
     for path in heads:
         names = [name for name in (f"{path}.weight", f"{path}.bias") if name in weights.tensors]
-        if names and all(len(weights.tensors[name]) == 1 for name in names):
+        if names and all(weights.tensors[name].shape[:1] == (1,) for name in names):
             for name in names:
                 row = weights.tensors[name]
                 weights.tensors[name] = torch.cat([torch.zeros_like(row), row])
@@ -195,10 +198,10 @@ def feed(model: Classifier, weights: Translated, feeding: Feeding) -> None:
     tensors = weights.tensors
     mean, std = (torch.tensor(values) for values in FEEDINGS[feeding])
     first = _first_convolution(model)
-    channels = tensors[first].shape[1] if first in tensors else 3
+    channels = tensors[first].shape[1] if first in tensors and tensors[first].ndim == 4 else 3
     if channels == 1:
         mean, std = mean.mean().view(1), std.mean().view(1)
-    elif feeding == "caffe" and first in tensors:
+    elif feeding == "caffe" and first in tensors and tensors[first].ndim == 4:
         tensors[first] = tensors[first].flip(1)
     tensors["mean"], tensors["std"] = mean, std
 
@@ -303,7 +306,7 @@ def _fit_head(model: Classifier, weights: Translated, state: dict[str, torch.Ten
         classes = len(state[f"{path}.weight"])
         if theirs is None:
             weights.fresh[path] = f"the file has no head; this one is for {classes} classes"
-        elif theirs.shape[0] != classes and theirs.shape[1:] == state[f"{path}.weight"].shape[1:]:
+        elif theirs.shape[:1] != (classes,) and theirs.shape[1:] == state[f"{path}.weight"].shape[1:]:
             weights.fresh[path] = f"the file's head is for {theirs.shape[0]} classes, this one for {classes}"
         else:
             continue
