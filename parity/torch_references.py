@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,12 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from cases import OWN_STATISTICS, Case, Reference, pictures_for, torch_forward, torch_step
+from safetensors.torch import save_file
 from torch import nn
 
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import TIMM, find_entry
-from pictaxa.weights.loading import give, rename_state
+from pictaxa.weights.loading import Source, load_weights
 
 
 class TorchReference:
@@ -59,13 +62,13 @@ class TorchReference:
                 norm.running_var *= shaken.uniform_(0.9, 1.1, generator=generator)
 
     def give_weights(self, model: Classifier) -> None:
-        if self.case.entry.startswith(TIMM):
-            model.load_state_dict(
-                {f"network.{name}": value for name, value in self.module.state_dict().items()}, strict=False
-            )
-            return
-        source = "timm" if self.case.reference.startswith("timm") else "torchvision"
-        give(model, rename_state(model, self.module.state_dict(), source=source))
+        """Through a file, as each library keeps its own: `.pth` of torchvision, `.safetensors` of timm."""
+        source: Source = "timm" if self.case.reference.startswith("timm") else "torchvision"
+        state = {name: value.clone().contiguous() for name, value in self.module.state_dict().items()}
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / ("weights.safetensors" if source == "timm" else "weights.pth")
+            save_file(state, file) if source == "timm" else torch.save(state, file)
+            load_weights(model, file, source=source)
         model.mean.copy_(self.mean.flatten())
         model.std.copy_(self.std.flatten())
 
@@ -158,6 +161,9 @@ CASES: tuple[Case, ...] = (
     _torchvision("mobilenet_v2"),
     _torchvision("mobilenet_v3_small"),
     _torchvision("mobilenet_v3_large"),
+    _timm("mobilenet_v2", "mobilenetv2_100"),
+    _timm("mobilenet_v3_small", "mobilenetv3_small_100", options={"epsilon": 1e-5}),
+    _timm("mobilenet_v3_large", "mobilenetv3_large_100", options={"epsilon": 1e-5}),
     *(_torchvision(f"vit_{size}_{patch}") for size in ("b", "l") for patch in (16, 32)),
     _timm("vit_b_16", "vit_base_patch16_224", gradient=False),
     _timm("vit_b_32", "vit_base_patch32_224", gradient=False),

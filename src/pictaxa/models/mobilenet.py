@@ -298,7 +298,10 @@ class V3Block(nn.Module):
 
 
 class MobileNetV3(Classifier):
-    """3x3/2, the table's blocks, 1x1, average, hidden dense layer, dense; `padding="same"` is Keras' form."""
+    """3x3/2, the table's blocks, 1x1, average, hidden dense layer, dense; `padding="same"` is Keras' form.
+
+    timm's has `epsilon=1e-5`.
+    """
 
     def __init__(
         self,
@@ -307,10 +310,11 @@ class MobileNetV3(Classifier):
         *,
         size: V3Size,
         padding: Padding = "symmetric",
+        epsilon: float = 1e-3,
         dropout: float = 0.2,
     ) -> None:
         super().__init__(num_classes, in_channels)
-        norm = Norm(1e-3, 0.01, padding)
+        norm = Norm(epsilon, 0.01, padding)
         layers: list[nn.Module] = [ConvUnit(in_channels, 16, kernel=3, stride=2, norm=norm, activation="hardswish")]
         channels = 16
         for row in size.rows:
@@ -340,8 +344,14 @@ def v3_builder(name: str) -> Callable[..., MobileNetV3]:
     """The constructor of a row of V3_SIZES."""
 
     def build(
-        num_classes: int, in_channels: int, *, padding: Padding = "symmetric", dropout: float = 0.2
+        num_classes: int,
+        in_channels: int,
+        *,
+        padding: Padding = "symmetric",
+        epsilon: float = 1e-3,
+        dropout: float = 0.2,
     ) -> MobileNetV3:
-        return MobileNetV3(num_classes, in_channels, size=V3_SIZES[name], padding=padding, dropout=dropout)
+        size = V3_SIZES[name]
+        return MobileNetV3(num_classes, in_channels, size=size, padding=padding, epsilon=epsilon, dropout=dropout)
 
     return build

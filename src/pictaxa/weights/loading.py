@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from ..errors import ConfigError, WeightsError, close_matches
 from ..models.heads import hidden_paths, kept_outputs
@@ -20,10 +18,12 @@ from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, 
 from ..models.zoo import create_model, find_entry
 from ..run import Run
 from . import jax, keras, timm, torchvision
+from .fitting import first_convolution, fit
 from .foreign import read_npz, read_torch
 from .keras_files import read_layers
 from .keras_rules import KERAS_OPTIONS
 from .rules import Rule, fill, rename
+from .timm import TIMM_OPTIONS
 
 Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax"]
 # How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, or minus ImageNet's
@@ -76,14 +76,8 @@ def load_weights(model: Classifier, file: str | Path, *, source: Source, feeding
 
 def give(model: Classifier, weights: Translated) -> None:
     """Fit weights to a model and fill it with them, whole or not at all."""
+    fit(model, weights)
     state = model.state_dict()
-    _fit_positions(weights, state)
-    _fit_channels(model, weights, state)
-    _fit_auxiliary(model, weights)
-    _fit_pre_logits(model, weights)
-    _fit_kept(model, weights)
-    _fit_hidden(model, weights)
-    _fit_head(model, weights, state)
     kept = {name: value for name, value in state.items() if name.rpartition(".")[0] in weights.fresh}
     fill(model, {**kept, **weights.tensors})
 
@@ -116,20 +110,11 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
         if not hidden and not any(f"{layer}.weight" in weights.tensors for layer in dense):
             reason = "the file's head is another" if weights.dropped else "the file has no head"
             weights.fresh.update(dict.fromkeys(dense, reason))
-        lacking = {
-            word: value
-            for word, value in KERAS_OPTIONS.get(model.entry, {}).items()
-            if model.options.get(word) != value
-        }
-        if lacking:
-            words = " ".join(f"{word}={value}" for word, value in lacking.items())
-            weights.notes.append(
-                f"in Keras a {model.entry} has {words} (--model-options): without, results differ a bit"
-            )
     elif source == "jax":
         weights = Translated(jax.translate(read_npz(path, most_values=most)))
     else:
         weights = rename_state(model, read_torch(path, most_values=most), source=source)
+    weights.notes += _notes(model, source)
     if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
     if feeding is None and source == "torchvision":
@@ -137,6 +122,17 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     if feeding is not None:
         feed(model, weights, feeding)
     return weights
+
+
+def _notes(model: Classifier, source: Source) -> list[str]:
+    """In what else an entry is the source's own network than by its weights, where it was built otherwise."""
+    options = {"keras": KERAS_OPTIONS, "timm": TIMM_OPTIONS}.get(source, {}).get(model.entry, {})
+    known = {name: entry.default for name, entry in find_entry(model.entry).options.items()}
+    words = [f"{word}={value}" for word, value in options.items() if {**known, **model.options}.get(word) != value]
+    if not words:
+        return []
+    whose = {"keras": "Keras", "timm": "timm"}[source]
+    return [f"in {whose} a {model.entry} has {' '.join(words)} (--model-options): without, results differ a bit"]
 
 
 _SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -161,11 +157,11 @@ def _check_suffix(path: Path, source: Source) -> None:
 
 
 def _rules(model: Classifier, source: str) -> Sequence[Rule]:
-    family = find_entry(model.entry).family
     tables = {"torchvision": torchvision.RULES, "timm": timm.RULES}
     if model.entry.startswith("timm/") and source == "timm":
         return (Rule("(.+)", r"network.\1"),)
-    return tables[source].get(family, ()) if source in tables else ()
+    table = tables.get(source, {})
+    return table.get(model.entry, table.get(find_entry(model.entry).family, ()))
 
 
 def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: str) -> Translated:
@@ -179,7 +175,11 @@ def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source:
             f"weights of {source}", found=f"names that {best} gives a {model.entry}", fix=f"Say --source {best}."
         )
     renamed = found[source]
-    return Translated({ours: tensors[theirs] for theirs, ours in renamed.names.items()}, dropped=renamed.dropped)
+    weights = Translated({ours: tensors[theirs] for theirs, ours in renamed.names.items()}, dropped=renamed.dropped)
+    for name, value in weights.tensors.items():
+        if name in own and model.state_dict()[name].ndim == 2 and value.shape[2:] == (1, 1):
+            weights.tensors[name] = value.flatten(1)  # a 1x1 convolution on a pooled map is a dense layer
+    return weights
 
 
 def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
@@ -197,118 +197,10 @@ def feed(model: Classifier, weights: Translated, feeding: Feeding) -> None:
     """Add the normalisation that brings RGB in [0, 1] to what the weights expect; BGR kernels become RGB."""
     tensors = weights.tensors
     mean, std = (torch.tensor(values) for values in FEEDINGS[feeding])
-    first = _first_convolution(model)
+    first = first_convolution(model)
     channels = tensors[first].shape[1] if first in tensors and tensors[first].ndim == 4 else 3
     if channels == 1:
         mean, std = mean.mean().view(1), std.mean().view(1)
     elif feeding == "caffe" and first in tensors and tensors[first].ndim == 4:
         tensors[first] = tensors[first].flip(1)
     tensors["mean"], tensors["std"] = mean, std
-
-
-def _first_convolution(model: Classifier) -> str:
-    return next(f"{path}.weight" for path, part in model.named_modules() if isinstance(part, nn.Conv2d))
-
-
-def _fit_positions(weights: Translated, state: dict[str, torch.Tensor]) -> None:
-    """Position embeddings (1, 1 + side^2, D), resized to the model's grid."""
-    theirs, own = weights.tensors.get("pos_embed"), state.get("pos_embed")
-    if theirs is None or own is None or theirs.shape == own.shape or theirs.ndim != 3:
-        return
-    side, own_side = (round((value.shape[1] - 1) ** 0.5) for value in (theirs, own))
-    if side * side + 1 != theirs.shape[1]:
-        return  # misshapen: filling tells
-    grid = theirs[:, 1:].float().transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
-    grid = F.interpolate(grid, size=(own_side, own_side), mode="bicubic", antialias=True)
-    weights.tensors["pos_embed"] = torch.cat([theirs[:, :1].float(), grid.flatten(2).transpose(1, 2)], dim=1)
-    weights.fitted["pos_embed"] = f"resized from {side} x {side} to {own_side} x {own_side}"
-
-
-def _fit_channels(model: Classifier, weights: Translated, state: dict[str, torch.Tensor]) -> None:
-    """Kernels for colour or grey as the model's: a grey picture, whose three colours are equal, gives the same in both.
-
-    Colour kernels are summed for a grey model; a grey kernel sees the mean of the colours.
-    """
-    first = _first_convolution(model)
-    theirs = weights.tensors.get(first)
-    if theirs is None or theirs.ndim != 4:
-        return
-    channels = (theirs.shape[1], state[first].shape[1])
-    if channels == (3, 1):
-        weights.tensors[first] = theirs.sum(dim=1, keepdim=True)
-        weights.fitted[first] = "colours summed for grey pictures"
-    elif channels == (1, 3):
-        weights.tensors[first] = theirs.expand(-1, 3, -1, -1) / 3
-        weights.fitted[first] = "grey spread over three colours"
-    else:
-        return
-    for name in ("mean", "std"):
-        if name in weights.tensors:
-            weights.tensors[name] = weights.tensors[name].mean().expand(channels[1]).clone()
-
-
-def _fit_auxiliary(model: Classifier, weights: Translated) -> None:
-    """Auxiliary heads are part of training only: the model or the file may be without."""
-    for path in model.auxiliary:
-        theirs = [name for name in weights.tensors if name.startswith(f"{path}.")]
-        part = getattr(model, path)
-        if part is None:
-            for name in theirs:
-                del weights.tensors[name]
-                weights.dropped[name] = "of an auxiliary head, which this model is built without"
-        elif not theirs:
-            for inner, layer in part.named_modules():
-                if any(True for _ in layer.parameters(recurse=False)):
-                    weights.fresh[f"{path}.{inner}"] = "the file has no auxiliary head"
-
-
-def _fit_pre_logits(model: Classifier, weights: Translated) -> None:
-    """A transformer's layer before its classes belongs to the training on many of them: the model may be without."""
-    if getattr(model, "pre_logits", None) is not None:
-        return
-    for name in [name for name in weights.tensors if name.startswith("pre_logits.")]:
-        del weights.tensors[name]
-        weights.dropped[name] = "before the classes of its own training; --model-options representation_size=N has it"
-
-
-def _fit_kept(model: Classifier, weights: Translated) -> None:
-    """The layer for the weights' own classes stays where the head goes on from what they say."""
-    path = kept_outputs(model)
-    stood = path.rpartition(".")[0]
-    for variable in ("weight", "bias") if path else ():
-        if f"{stood}.{variable}" in weights.tensors:
-            weights.tensors[f"{path}.{variable}"] = weights.tensors.pop(f"{stood}.{variable}")
-
-
-def _fit_hidden(model: Classifier, weights: Translated) -> None:
-    """Hidden layers before the classes are new, unless the file has the same ones; so is a head without them."""
-    path = model.main_head()
-    own = {f"{path}.{name}": value.shape for name, value in model.get_submodule(path).state_dict().items()}
-    theirs = {name: value.shape for name, value in weights.tensors.items() if name.startswith(f"{path}.")}
-    classes = [f"{layer}.{variable}" for layer in model.head_layers() for variable in ("weight", "bias")]
-    fits = all(name in own and (name in classes or own[name] == shape) for name, shape in theirs.items())
-    if fits and (theirs or not hidden_paths(model)):
-        return
-    for name in theirs:
-        del weights.tensors[name]
-        weights.dropped[name] = "of a head with other layers than this model's"
-    for inner, layer in model.get_submodule(path).named_modules():
-        if isinstance(layer, nn.Linear):
-            weights.fresh[f"{path}.{inner}".rstrip(".")] = "the file has no such head"
-
-
-def _fit_head(model: Classifier, weights: Translated, state: dict[str, torch.Tensor]) -> None:
-    """The layers that give logits stay new where the file's are absent or for other classes."""
-    for path in model.head_layers():
-        if path in weights.fresh:
-            continue
-        theirs = weights.tensors.get(f"{path}.weight")
-        classes = len(state[f"{path}.weight"])
-        if theirs is None:
-            weights.fresh[path] = f"the file has no head; this one is for {classes} classes"
-        elif theirs.shape[:1] != (classes,) and theirs.shape[1:] == state[f"{path}.weight"].shape[1:]:
-            weights.fresh[path] = f"the file's head is for {theirs.shape[0]} classes, this one for {classes}"
-        else:
-            continue
-        for name in (f"{path}.weight", f"{path}.bias"):
-            weights.tensors.pop(name, None)

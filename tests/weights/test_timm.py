@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pictaxa.models.zoo import create_model
+from pictaxa.weights import loading
+from pictaxa.weights.loading import rename_state
+from pictaxa.weights.timm import RULES
+
+# timm's name of a layer -> ours, of the first blocks, of one of each kind, and of the end.
+NAMES = {
+    "mobilenet_v1": {
+        "conv_stem": "convs.0.0", "bn1": "convs.0.1", "blocks.0.0.conv_dw": "convs.1.0.0",
+        "blocks.1.1.conv_pw": "convs.3.1.0", "blocks.3.5.bn2": "convs.11.1.1", "classifier": "fc",
+    },
+    "mobilenet_v2": {
+        "conv_stem": "convs.0.0", "blocks.0.0.conv_dw": "convs.1.conv.0.0", "blocks.0.0.conv_pw": "convs.1.conv.1",
+        "blocks.0.0.bn2": "convs.1.conv.2", "blocks.2.1.conv_pw": "convs.5.conv.0.0",
+        "blocks.2.1.bn2": "convs.5.conv.1.1", "blocks.6.0.conv_pwl": "convs.17.conv.2",
+        "blocks.6.0.bn3": "convs.17.conv.3", "conv_head": "convs.18.0", "bn2": "convs.18.1",
+        "classifier": "classifier.1",
+    },
+    "mobilenet_v3_small": {
+        "conv_stem": "convs.0.0", "blocks.0.0.conv_dw": "convs.1.block.0.0",
+        "blocks.0.0.se.conv_reduce": "convs.1.block.1.fc1", "blocks.0.0.conv_pw": "convs.1.block.2.0",
+        "blocks.1.1.bn3": "convs.3.block.2.1", "blocks.2.0.se.conv_expand": "convs.4.block.2.fc2",
+        "blocks.4.2.conv_pwl": "convs.11.block.3.0", "blocks.5.0.conv": "convs.12.0", "blocks.5.0.bn1": "convs.12.1",
+        "conv_head": "classifier.0", "classifier": "classifier.3",
+    },
+    "mobilenet_v3_large": {
+        "blocks.0.0.conv_pw": "convs.1.block.1.0", "blocks.2.0.se.conv_reduce": "convs.4.block.2.fc1",
+        "blocks.3.3.bn3": "convs.10.block.2.1", "blocks.5.2.bn3": "convs.15.block.3.1", "blocks.6.0.conv": "convs.16.0",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_timms_names_are_known(name: str):
+    """Each layer of timm's network is the layer of ours that computes the same; a pooled 1x1 convolution is dense."""
+    with torch.device("meta"):
+        model = create_model(name, 3)
+    state = model.state_dict()
+    theirs = {}
+    for there, here in NAMES[name].items():
+        value = state[f"{here}.weight"]
+        theirs[f"{there}.weight"] = value[:, :, None, None] if there == "conv_head" and value.ndim == 2 else value
+    renamed = rename_state(model, theirs, source="timm")
+    assert set(renamed.tensors) == {f"{here}.weight" for here in NAMES[name].values()}
+    assert all(value.shape == state[key].shape for key, value in renamed.tensors.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rules_fill_the_whole_network(name: str):
+    """No two rules give one name, and together they give every layer that the network has."""
+    with torch.device("meta"):
+        layers = {key.rpartition(".")[0] for key in create_model(name, 3).state_dict()} - {""}
+    targets = [rule.target.removesuffix(r".\1") for rule in RULES[name]]
+    assert len(set(targets)) == len(targets) and layers <= set(targets)
+
+
+@pytest.mark.parametrize(("options", "notes"), [({}, 1), ({"epsilon": 1e-5}, 0)])
+def test_other_options_there_are_told(options: dict[str, object], notes: int):
+    """timm's MobileNet v3 has another epsilon: a line says which option is its, unless the model is built so."""
+    told = loading._notes(create_model("mobilenet_v3_small", 3, **options), "timm")
+    assert len(told) == notes and all("epsilon=1e-05" in note for note in told)
