@@ -23,10 +23,10 @@ INSERTED = (
 
 @dataclass(frozen=True)
 class Seed:
-    """A picture, or a data set with the files of it that are damaged."""
+    """A picture, weights, or a data set with the files of it that are damaged."""
 
     root: Path  # the folder that it lies in, with nothing else
-    place: str  # the picture, or what read_data is given, from there on
+    place: str  # the file, or what read_data is given, from there on
     files: tuple[str, ...]
 
 

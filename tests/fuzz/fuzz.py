@@ -1,4 +1,4 @@
-"""Thousands of damaged files through the decoder and every reader: `make fuzz`, or `make fuzz FUZZ=100000`.
+"""Thousands of damaged files through the decoder and every reader of data and weights: `make fuzz FUZZ=10000`.
 
 Each case is tried in a worker that may be killed; one that dies, or says nothing for a while, is a case that failed.
 A case is its kind, seed and number, and can be tried alone:

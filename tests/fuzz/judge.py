@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from checkpoints import WEIGHTS, load
 from damage import Case, Seed, case_of
 from PIL import Image, ImageFile
 
@@ -25,7 +26,14 @@ from pictaxa.errors import PictaxaError
 MOST_SECONDS, MOST_BYTES = 1.0, 256 * 2**20
 GUARD_BYTES = 6 * 2**30  # of address space: what runs away stops here, and not the machine
 SIDE = 24
-CHECKED = ("PNG", "idx zipped", "npz", "floats by planes")  # checksums tell whatever was done to their pixels
+CHECKED = (
+    "PNG",
+    "idx zipped",
+    "npz",
+    "floats by planes",
+    "weights npz",
+    "weights keras",
+)  # checksums tell whatever was done to their pixels
 LINES = (".csv", ".tsv", ".txt")  # without an end of their own: a last line that was cut looks like any other
 TALKATIVE = ("TIFF",)  # libtiff writes to the terminal by itself
 
@@ -102,6 +110,12 @@ def prepare_light(image: ImageFile.ImageFile) -> None:
     prepare_with(image, 201)
 
 
+def weights_answer(kind: str, place: Path) -> Answer:
+    """Every tensor that a file fills a network with."""
+    loaded = ask(lambda: load(kind, place))
+    return Answer(refused=str(loaded)) if isinstance(loaded, PictaxaError) else Answer(rows=loaded)
+
+
 def set_answer(place: Path) -> Answer:
     """Every row of a data set as a square; rows that are set aside are in none."""
     index = ask(lambda: read_data(place))
@@ -158,7 +172,7 @@ def try_case(kind: str, case: Case, before: Answer, *, at_work: Path) -> Answer:
     file = at_work / case.file
     try:
         file.write_bytes(case.data)
-        answer = set_answer(at_work / case.seed.place)
+        answer = answer_of(kind, at_work / case.seed.place)
     finally:
         file.unlink()  # a new file: what still maps the damaged one keeps it
         shutil.copyfile(case.seed.root / case.file, file)
@@ -174,7 +188,7 @@ def work(seeds: dict[str, list[Seed]], cases: list[tuple[str, int]], *, seed: in
     for place, (kind, number) in enumerate(cases[first:], start=first):
         if kind != known:
             copies = {one.root: copied(one.root) for one in seeds[kind]}
-            before = {one.root: whole_answer(kind, copies[one.root] / one.place) for one in seeds[kind]}
+            before = {one.root: answer_of(kind, copies[one.root] / one.place) for one in seeds[kind]}
             assert not any(answer.refused for answer in before.values()), before
             known, resting = kind, memory_bytes("VmRSS")
         tell({"begin": place})
@@ -208,8 +222,10 @@ def copied(root: Path) -> Path:
     return shutil.copytree(root, copy)
 
 
-def whole_answer(kind: str, place: Path) -> Answer:
-    """Of what is not damaged."""
+def answer_of(kind: str, place: Path) -> Answer:
+    """Of what lies at a place."""
+    if kind in WEIGHTS:
+        return weights_answer(kind, place)
     return picture_answer(place.read_bytes()) if kind in pictures.FORMATS else set_answer(place)
 
 

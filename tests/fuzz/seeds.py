@@ -1,4 +1,6 @@
-"""Real files to begin from: small pictures of every format, and every layout of data sets as its own tests write it."""
+"""Real files to begin from: small pictures of every format, every layout of data sets as its own tests write it, and
+weights of every form.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from checkpoints import write_weights
 from damage import Seed
 from PIL import Image
 
@@ -20,7 +23,7 @@ LAYOUTS = runpy.run_path(str(Path(__file__).parents[1] / "data" / "layouts" / "t
 
 def write_seeds(folder: Path) -> dict[str, list[Seed]]:
     """Kind, such as "PNG" or "hdf5" -> its seeds, the same whenever they are written."""
-    return write_pictures(folder / "pictures") | write_sets(folder / "sets")
+    return write_pictures(folder / "pictures") | write_sets(folder / "sets") | write_weights(folder / "weights")
 
 
 def write_pictures(folder: Path) -> dict[str, list[Seed]]:

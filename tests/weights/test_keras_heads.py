@@ -12,7 +12,7 @@ from pictaxa.cli import main
 from pictaxa.errors import ConfigError, WeightsError
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
-from pictaxa.weights.keras import translate
+from pictaxa.weights.keras import notes, translate
 from pictaxa.weights.keras_files import StoredLayer
 from pictaxa.weights.keras_rules import RULES
 from pictaxa.weights.loading import load_weights
@@ -41,6 +41,11 @@ def stored(model: Classifier, *, named: bool) -> list[tuple[str, Arrays]]:
                 arrays["bias"] = state[f"{path}.bias"]
             layers.append((name, arrays))
     return layers
+
+
+def named_layers(model: Classifier, *heads: tuple[str, Arrays]) -> list[StoredLayer]:
+    """A model's body and dense layers, under the names that Keras gives them."""
+    return [StoredLayer(name, dict(arrays)) for name, arrays in (*stored(model, named=True), *heads)]
 
 
 def dense(inputs: int, outputs: int) -> Arrays:
@@ -135,10 +140,64 @@ def test_the_body_is_kept_where_the_head_is_another(
             assert torch.equal(ours[key], before[key] if path in fresh else state[key]), key
 
 
+@pytest.mark.parametrize(
+    ("name", "heads", "told"),
+    [
+        ("vgg16", {"predictions": (512, 5)}, "512 to 5, which are not"),
+        ("vgg16", {"fc1": (512, 256), "predictions": (256, 5)}, "512 to 256, 256 to 5, which are not"),
+        ("mobilenet_v2", {"predictions": (11520, 5)}, "a head on 11520 numbers"),
+    ],
+)
+def test_a_head_under_the_names_of_keras_own(name: str, heads: dict[str, tuple[int, int]], told: str):
+    """A dense layer of one's own that is called as the network's last is no reason to refuse the body."""
+    with torch.device("meta"):
+        model = create_model(name, 5)
+    layers = named_layers(create_model(name, 5), *((layer, dense(*shape)) for layer, shape in heads.items()))
+    tensors, dropped = translate(model, layers)
+    assert set(dropped) == set(heads) and all(told in reason for reason in dropped.values())
+    assert "convs.0.weight" in tensors or "convs.0.0.weight" in tensors
+
+
+def test_another_head_where_hidden_layers_are_asked_for(tmp_path: Path):
+    """--head goes with a body whose own head is another, on an entry with dense layers of its own before it too."""
+    model, other = create_model("mobilenet_v3_small", 5), create_model("mobilenet_v3_small", 5, head="8")
+    FORMS["a.h5"](tmp_path / "a.h5", stored(model, named=True), [dense(576, 5)])
+    told = load_weights(other, tmp_path / "a.h5", source="keras", feeding="-1-1")
+    assert set(told.fresh) == {"classifier.0", "classifier.3.0", "classifier.3.2"}
+    assert torch.equal(other.convs[0][0].weight, model.convs[0][0].weight)
+
+
+@pytest.mark.parametrize(("absent", "told"), [("gamma", 1), ("beta", 0)])
+def test_norms_without_scale_or_shift(absent: str, told: int):
+    """Without scale it is 1, without shift 0; that Keras 3 keeps both alike is said, but where Keras has no scale."""
+    model = create_model("mobilenet_v2", 5)
+    layers = named_layers(model)
+    for layer in layers:
+        layer.arrays.pop(absent, None)
+    with torch.device("meta"):
+        plan = create_model("mobilenet_v2", 5)
+    tensors, _ = translate(plan, layers)
+    variable, value = {"gamma": ("weight", 1.0), "beta": ("bias", 0.0)}[absent]
+    assert torch.equal(tensors[f"convs.0.1.{variable}"], torch.full((32,), value))
+    said = notes(model, layers)
+    assert len(said) == told and all("52 batch norms" in note and "center=False" in note for note in said)
+    with torch.device("meta"):
+        assert not notes(create_model("inception_v3", 5), layers)
+
+
+def test_a_norm_of_statistics_alone_is_none():
+    """Two variables are those of a Normalization layer too: neither scale nor shift is invented for them."""
+    model = create_model("mobilenet_v2", 5)
+    layers = named_layers(model)
+    for word in ("gamma", "beta"):
+        del layers[1].arrays[word]
+    assert not any(key.startswith("convs.0.1.") and key[-6:] == "weight" for key in translate(model, layers)[0])
+
+
 def test_one_file_with_two_networks_is_refused():
     """Two bases with layers of the same names: neither is taken for the other."""
-    layers = [StoredLayer(name, dict(arrays)) for name, arrays in stored(create_model("mobilenet_v1", 5), named=True)]
-    with pytest.raises(WeightsError, match=r"several as convs\.0\.0"):
+    layers = named_layers(create_model("mobilenet_v1", 5))
+    with pytest.raises(WeightsError, match=r"found conv1 and conv1 as convs\.0\.0, and as many for 53 more"):
         translate(create_model("mobilenet_v1", 5), [*layers, *layers])
 
 
@@ -149,14 +208,37 @@ def test_one_file_with_two_networks_is_refused():
 def test_kernels_of_other_axes_are_told(layer: str, shape: tuple[int, ...], told: str, tmp_path: Path):
     """A kernel whose axes are none of the module's is one line: a 1-D convolution, maps that were not square."""
     model = create_model("lenet5", 5)
-    layers = [StoredLayer(name, dict(arrays)) for name, arrays in stored(model, named=True)]
-    layers += [StoredLayer(path, dict(dense(*size))) for path, size in (("fc2", (120, 84)), ("fc3", (84, 5)))]
+    layers = named_layers(model, ("fc2", dense(120, 84)), ("fc3", dense(84, 5)))
     layers = [other for other in layers if other.name != layer]
     layers.append(StoredLayer(layer, {"kernel": np.zeros(shape, "f4"), "bias": np.zeros(shape[-1], "f4")}))
     if layer == "conv1":
         layers.append(StoredLayer("fc1", dict(dense(400, 120))))
     with pytest.raises(WeightsError, match=told):
         translate(model, layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("resnet50_v1", "resnet50_v1 has caffe"), ("mobilenet_v2", "mobilenet_v2 has -1-1"), ("lenet5", "is 0-1.")],
+)
+def test_the_usual_feeding_is_told(name: str, told: str, tmp_path: Path):
+    """Where nothing says how pictures were fed, the error has what Keras' own network of that name does."""
+    (tmp_path / "a.h5").write_bytes(b"")
+    with torch.device("meta"):
+        model = create_model(name, 5)
+    with pytest.raises(ConfigError, match=told):
+        load_weights(model, tmp_path / "a.h5", source="keras")
+
+
+def test_what_is_no_layers_is_told(tmp_path: Path):
+    """An optimizer's numbers beside the layers are named with whose they are, and are no head that was left out."""
+    model = create_model("mobilenet_v2", 5)
+    FORMS["whole.h5"](tmp_path / "a.h5", stored(model, named=True), [])
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["optimizer_weights/rate"] = np.float32(0.1)
+    told = load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.h5", source="keras", feeding="-1-1")
+    assert "dropped   optimizer_weights/rate: of the optimizer" in told.lines() and not told.dropped
+    assert told.fresh == {"classifier.1": "the file has no head"}
 
 
 def test_a_feeding_that_is_none_is_told(tmp_path: Path):

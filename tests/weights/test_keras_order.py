@@ -73,6 +73,15 @@ def test_other_shapes_are_told_in_full():
     assert str(told.value).count(" with ") == 2 and "conv1 with weight (6, 1, 5, 5)" in str(told.value)
 
 
+def test_kernels_of_other_axes_do_not_fit():
+    """A kernel of a 1-D convolution in a file without names is told with its shape, not a traceback."""
+    model = create_model("lenet5", 10)
+    layers, _ = shuffled(model, shortcut="last")
+    layers[-1] = StoredLayer("conv1d", {"kernel": np.zeros((5, 6, 16), np.float32), "bias": np.zeros(16, np.float32)})
+    with pytest.raises(WeightsError, match=r"conv1d with kernel \(5, 6, 16\)"):
+        paths_by_order(model, layers)
+
+
 # The units of a block as Keras' files have them: those farthest from the block's end first.
 KERAS_ORDER = {
     "A": "branch3x3dbl_1 branch5x5_1 branch3x3dbl_2 branch1x1 branch5x5_2 branch3x3dbl_3 branch_pool",

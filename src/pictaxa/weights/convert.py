@@ -41,17 +41,17 @@ def convert(
             fix="Take another model.",
         )  # fmt: skip
     head = weights.tensors.get(f"{heads[0]}.weight")
+    dropped = "; ".join(dict.fromkeys(weights.dropped.values()))
     if head is None and options.get("head"):
         raise WeightsError(
-            f"the layers of head={options['head']}", found="; ".join(dict.fromkeys(weights.dropped.values())) or "none",
+            f"the layers of head={options['head']}", found=dropped or "none",
             fix="Say which hidden layers the file has, or leave head out for its body alone.",
         )  # fmt: skip
     if head is None and classes is not None:
         raise WeightsError(
             f"a head for the classes of {str(classes)!r}",
-            found="; ".join(dict.fromkeys(weights.dropped.values())) or "the file has no head",
-            fix="Leave --classes out for the body alone.",
-        )
+            found=dropped or "the file has no head", fix="Leave --classes out for the body alone.",
+        )  # fmt: skip
     count = 0 if head is None else len(head)
     names = None if classes is None else read_class_names(classes, count)
     entry = create_model(model, count, in_channels=channels, **options)

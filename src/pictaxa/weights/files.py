@@ -70,5 +70,7 @@ def _as_os_error(error: Exception, path: Path) -> Exception:
 
 def _damaged(path: Path, error: Exception) -> RunError:
     return RunError(
-        "a whole safetensors file", found=f"{str(path)!r}: {error}", fix="Restore it from a copy or train again."
+        "a whole safetensors file",
+        found=f"{str(path)!r}: {error}",
+        fix="Restore it from a copy, or fetch or make it again.",
     )

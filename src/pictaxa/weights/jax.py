@@ -56,16 +56,16 @@ def translate(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
         name = f"{path}.{'bias' if variable == 'bias' else 'weight'}" if path else ours
         block, _, part = path.rpartition(".")
         if part in ("query", "key", "value"):  # (D, H, d) -> (H * d, D), (H, d) -> (H * d)
-            value = value.reshape(-1) if variable == "bias" else value.flatten(1).t()
+            value = value.flatten(1).t() if value.ndim == 3 else value.reshape(-1)
             attention.setdefault(f"{block}.qkv.{name.rpartition('.')[2]}", {})[part] = value
             continue
-        if variable == "kernel":
-            value = value.permute(3, 2, 0, 1) if value.ndim == 4 else value.reshape(-1, value.shape[-1]).t()
+        if variable == "kernel" and value.ndim > 1:
+            value = value.permute(3, 2, 0, 1) if value.ndim == 4 else value.flatten(0, -2).t()
         elif path:
             value = value.reshape(-1)
         tensors[name] = value
     for name, parts in attention.items():
-        if len(parts) == 3:
+        if len(parts) == 3 and len({value.shape for value in parts.values()}) == 1:
             tensors[name] = torch.cat([parts["query"], parts["key"], parts["value"]])
         else:
             tensors |= {f"{name}.{part}": value for part, value in parts.items()}  # left for the error to name

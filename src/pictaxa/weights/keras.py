@@ -20,7 +20,7 @@ from ..errors import WeightsError
 from ..models.layers import Classifier
 from .keras_files import StoredLayer
 from .keras_order import paths_by_order
-from .keras_rules import FLATTENED, RULES
+from .keras_rules import FLATTENED, RULES, WITHOUT_SCALE
 from .rules import rename
 
 # How Keras names layers that were given no name, and Inception v3's last.
@@ -55,18 +55,33 @@ def translate(
         for variable in layer.arrays:
             key, value = _tensor(parts.get(path), layer, variable, flattened_channels=flattened.get(path, 0))
             tensors[f"{path}.{key}"] = value
-    for path, part in parts.items():  # batch norms without scale (Inception v3) have it 1
-        if isinstance(part, nn.BatchNorm2d) and f"{path}.weight" not in tensors and f"{path}.bias" in tensors:
-            tensors[f"{path}.weight"] = torch.ones_like(part.weight)
+    for path, part in parts.items():  # batch norms without scale have it 1, those without shift have it 0
+        if isinstance(part, nn.BatchNorm2d) and not tensors.keys().isdisjoint({f"{path}.weight", f"{path}.bias"}):
+            tensors.setdefault(f"{path}.weight", torch.ones(part.num_features))
+            tensors.setdefault(f"{path}.bias", torch.zeros(part.num_features))
     return tensors, placed.dropped
+
+
+def notes(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:
+    """What a file leaves open: the three variables of a batch norm are those of two kinds."""
+    count = sum("beta" in layer.arrays and "gamma" not in layer.arrays for layer in layers)
+    if not count or model.entry in WITHOUT_SCALE:
+        return []
+    return [
+        f"{count} batch norms have three variables, taken for those without scale (scale=False); Keras 3 keeps those "
+        "without shift (center=False) alike: if they are, load a legacy .h5, which tells them apart"
+    ]
 
 
 def _check_once(placed: Placed) -> None:
     """WeightsError where two layers would be one: a file may hold two networks whose layers have the same names."""
     twice = [path for path, count in Counter(placed.paths).items() if count > 1]
     if twice:
+        pairs = zip(placed.layers, placed.paths, strict=True)
+        names = " and ".join(layer.name for layer, path in pairs if path == twice[0])
+        more = f", and as many for {len(twice) - 1} more" if len(twice) > 1 else ""
         raise WeightsError(
-            "each layer of the network once", found=f"several as {', '.join(twice)}",
+            "each layer of the network once", found=f"{names} as {twice[0]}{more}",
             fix="Save the network that is meant by itself: model.get_layer(NAME).save_weights(FILE).",
         )  # fmt: skip
 
@@ -74,7 +89,7 @@ def _check_once(placed: Placed) -> None:
 def _place(model: Classifier, layers: Sequence[StoredLayer], *, hidden: Sequence[str]) -> Placed:
     """By name, as Keras' applications or we call them, or in order; then the dense layers of a head of one's own."""
     by_name = _paths_by_name(model, layers)
-    if by_name is not None:
+    if by_name is not None and _has_own_head(model, layers, by_name):
         return Placed([*layers], by_name)
     dense = [layer for layer in layers if _is_dense(layer)]
     own = _dense_shapes(model)
@@ -89,6 +104,19 @@ def _place(model: Classifier, layers: Sequence[StoredLayer], *, hidden: Sequence
     return Placed([*body, *dense], [*paths, *(hidden if len(dense) > 1 else [model.main_head()])][: len(body + dense)])
 
 
+def _has_own_head(model: Classifier, layers: Sequence[StoredLayer], paths: Sequence[str]) -> bool:
+    """Whether layers with the names of an entry's dense ones are those: people call their own `predictions` too."""
+    own = dict(zip(dense_paths(model), _dense_shapes(model), strict=True))
+    theirs = {
+        path: layer.arrays["kernel"].shape
+        for path, layer in zip(paths, layers, strict=True)
+        if path in own and "kernel" in layer.arrays
+    }
+    if len(own) > 1:
+        return not theirs or own.keys() - {model.main_head()} <= theirs.keys()
+    return all(shape[-2:-1] == own[path][:1] for path, shape in theirs.items())
+
+
 def _why_another(model: Classifier, theirs: Sequence[tuple[int, ...]], *, norms: bool, hidden: Sequence[str]) -> str:
     """Why dense layers (in, out) are no head of this model; nothing where they are, or where there are none."""
     own = _dense_shapes(model)
@@ -97,7 +125,7 @@ def _why_another(model: Classifier, theirs: Sequence[tuple[int, ...]], *, norms:
     if not theirs:
         return ""
     if len(own) > 1:
-        return f"not the dense layers of {model.entry}, {_shapes(own)}"
+        return f"{_shapes(theirs)}, which are not the dense layers of {model.entry}, {_shapes(own)}"
     if theirs[0][0] != own[0][0]:
         return f"a head on {theirs[0][0]} numbers of each picture, where {model.entry} gives {own[0][0]}"
     if len(theirs) in (1, len(hidden)):

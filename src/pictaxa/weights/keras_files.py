@@ -12,51 +12,81 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+from ..errors import WeightsError
 from ..extras import need
-from .foreign import check_zip, refusal
+from .foreign import check_zip, reading, refusal
 
 ARCHIVED = "model.weights.h5"
 DEEPEST = 64  # groups within groups
-# Top-level groups that are not layers.
-_NO_LAYERS = re.compile(r"optimizer.*|metrics.*|compile_metrics|loss_tracker|top_level_model_weights|seed_generator.*")
+_LARGEST = 32  # bytes of a file for each number that may be read: with an optimizer's, and others of twice the length
+# What a convolution or a dense layer has, and a batch norm; Keras 3 numbers them in this order.
+_PRODUCT = ("kernel", "bias")
+_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+_WORDS = {*_PRODUCT, *_NORM, "depthwise_kernel"}
+# Groups that are not layers, unless they stand among the layers, and whose they are.
+_NO_LAYERS = (
+    (re.compile("optimizer.*"), "of the optimizer"),
+    (re.compile("(compile_)?metrics.*|loss_tracker"), "of the metrics"),
+    (re.compile("seed_generator.*"), "a random state"),
+    (re.compile("top_level_model_weights"), "of no layer"),
+)
+# A configuration is searched and never interpreted. JSON may have any letter as its number.
+_LAMBDA = re.compile(rb'"class_name"\s*:\s*"Lambda"')
+_ESCAPED = re.compile(rb"\\u00([4-7][0-9a-fA-F])")
+# A heap of HDF5's, where it keeps texts, and what comes before each of the heap's objects.
+_HEAP = re.compile(rb"GCOL\x01\0\0\0")
+_HEADER = 16
+_BLOCK, _OVERLAP = 2**22, 2**16
 
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """A layer of a file that has weights."""
+    """A layer of a file that has weights; another may have the same name, in another part of the model."""
 
     name: str  # its own; or, where the file does not keep it, its place in the file
     arrays: dict[str, np.ndarray]  # kernel, depthwise_kernel, bias, gamma, beta, moving_mean, moving_variance
 
 
-def read_layers(path: Path, *, most_values: int) -> list[StoredLayer]:
-    """The layers with weights in their order, at most `most_values` numbers in all.
+@dataclass(frozen=True)
+class Stored:
+    """All that a file has."""
+
+    layers: list[StoredLayer]
+    dropped: dict[str, str]  # what no layer has, the like together -> the reason, "of the optimizer"
+
+
+def read_file(path: Path, *, most_values: int) -> Stored:
+    """The layers with weights in their order, at most `most_values` numbers in all, and what else is in the file.
 
     In Keras 3's files the order is known among layers of one class only. WeightsError for files that are cut short,
     lead out of themselves, hold code, or are much larger than the model.
     """
     h5py = need("h5py", extra="keras")
-    try:
-        if zipfile.is_zipfile(path):
-            source: Any = io.BytesIO(_archived(path, most_bytes=8 * most_values))
-        else:
-            source = path
-        with h5py.File(source, "r") as file:
-            reader = _Reader(path, h5py, most_values)
-            layers = reader.read(file)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise refusal(path, "a whole Keras file (.h5, .weights.h5, .keras)", found=str(error)[:200]) from None
-    if not layers:
+    with reading(path, "a whole Keras file (.h5, .weights.h5, .keras)", most_bytes=_LARGEST * most_values):
+        packed = zipfile.is_zipfile(path)
+        with io.BytesIO(_archived(path, most_bytes=8 * most_values)) if packed else path.open("rb") as source:
+            _refuse_lambda(path, source)
+            _check_heaps(source)
+            with h5py.File(source if packed else path, "r") as file:
+                reader = _Reader(path, h5py, most_values)
+                stored = Stored(reader.read(file), reader.dropped())
+    if not stored.layers:
         raise refusal(path, "layers with weights", found="none", fix="Save it with model.save_weights(FILE).")
-    return layers
+    return stored
+
+
+def read_layers(path: Path, *, most_values: int) -> list[StoredLayer]:
+    """The layers of `read_file` alone."""
+    return read_file(path, most_values=most_values).layers
 
 
 def _archived(path: Path, *, most_bytes: int) -> bytes:
@@ -64,19 +94,51 @@ def _archived(path: Path, *, most_bytes: int) -> bytes:
     check_zip(path, most_bytes=most_bytes)
     with zipfile.ZipFile(path) as archive:
         if ARCHIVED not in archive.namelist():
-            raise refusal(path, f"{ARCHIVED} in the archive", found=", ".join(archive.namelist()[:5]))
+            raise refusal(path, f"{ARCHIVED} in the archive", found=", ".join(archive.namelist()[:5]) or "nothing")
         if "config.json" in archive.namelist():
             with archive.open("config.json") as config:
-                _refuse_lambda(path, config.read(2**26).decode("utf-8", errors="replace"))
+                _refuse_lambda(path, config)
         return archive.read(ARCHIVED)
 
 
-def _refuse_lambda(path: Path, config: str) -> None:
-    if re.search(r'"class_name":\s*"Lambda"', config):
-        raise refusal(
-            path, "layers whose work is known by their name", found="a Lambda layer, which is code; nothing was run",
-            fix="Build the model without it and save its weights: model.save_weights(FILE).",
-        )  # fmt: skip
+def _refuse_lambda(path: Path, stream: IO[bytes]) -> None:
+    """WeightsError for a configuration with a Lambda layer, wherever in a file it stands.
+
+    HDF5's own way to it, an attribute, can end the process where its datatype is damaged.
+    """
+    for _, text in _blocks(stream):
+        if _LAMBDA.search(_ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), text)):
+            raise refusal(
+                path, "layers whose work is known by their name",
+                found="a Lambda layer, which is code; nothing was run",
+                fix="Build the model without it and save its weights: model.save_weights(FILE).",
+            )  # fmt: skip
+
+
+def _check_heaps(stream: IO[bytes]) -> None:
+    """ValueError for a heap with an object that ends outside of it or where it begins: HDF5 would look for ever."""
+    size = stream.seek(0, io.SEEK_END)
+    for place in sorted({place + match.start() for place, text in _blocks(stream) for match in _HEAP.finditer(text)}):
+        stream.seek(place + 8)
+        length = int.from_bytes(stream.read(8), "little") - _HEADER
+        heap = memoryview(stream.read(length if 0 <= length <= size - place else 0))
+        at = 0
+        while at + _HEADER <= len(heap):
+            number, _, _, inside = struct.unpack_from("<HHIQ", heap, at)
+            if number == 0 and inside < _HEADER:  # the rest, free, with its header
+                raise ValueError("a heap with an object of no size")
+            at += _HEADER + -(-inside // 8) * 8 if number else inside
+        if len(heap) != length or at > length:
+            raise ValueError("a heap that does not end")
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """A stream's bytes from its beginning, each block with the end of the last, and where it begins."""
+    stream.seek(0)
+    place, kept = 0, b""
+    while block := stream.read(_BLOCK):
+        yield place - len(kept), kept + block
+        place, kept = place + len(block), (kept + block)[-_OVERLAP:]
 
 
 class _Reader:
@@ -86,89 +148,141 @@ class _Reader:
         self.path = path
         self.h5py = h5py
         self.values_left = most_values
+        self.unread: dict[str, str] = {}  # a dataset's name -> its kind of numbers
+        self.seen: set[int] = set()  # addresses of groups and datasets
 
     def read(self, file: Any) -> list[StoredLayer]:
         """The layers, whichever form the file has."""
-        self._check_links(file, depth=0)
-        config = file.attrs.get("model_config")
-        if config is not None:
-            _refuse_lambda(self.path, config.decode() if isinstance(config, bytes) else str(config))
+        if file.id.get_create_plist().get_sizes() != (8, 8):
+            raise ValueError("addresses of another length than 64 bits")  # heaps were looked at with these
+        self._walk(file, depth=0)
         root = file.get("model_weights", file)
         if "layer_names" in root.attrs or "layer_names0" in root.attrs:
             return list(self._legacy(root))
         return list(self._nested(file, ""))
 
-    def _check_links(self, group: Any, *, depth: int) -> None:
-        """Nothing may lead to another file, nor in circles."""
+    def dropped(self) -> dict[str, str]:
+        """What was not read, by the first of each reason, and the reasons."""
+        names: dict[str, list[str]] = {}
+        for name, kind in self.unread.items():
+            owners = (reason for part in name.split("/") for words, reason in _NO_LAYERS if words.fullmatch(part))
+            reason = "whole numbers: a counter or a random state" if kind in "iub" else "of no layer"
+            names.setdefault(next(owners, reason), []).append(name.strip("/"))
+        return {
+            own[0] if len(own) == 1 else f"{own[0]} and {len(own) - 1} more": reason for reason, own in names.items()
+        }
+
+    def _walk(self, group: Any, *, depth: int) -> None:
+        """Nothing may lead to another file, nor twice to one place: in circles, or to twice as much at every step."""
         if depth > DEEPEST:
-            raise refusal(self.path, f"groups at most {DEEPEST} deep", found="more, or a circle")
+            raise refusal(self.path, f"groups at most {DEEPEST} deep", found="more")
+        self._see(group)
         for key in group:
             if not isinstance(group.get(key, getlink=True), self.h5py.HardLink):
                 raise refusal(self.path, "weights in the file itself", found=f"a link at {group.name}/{key}")
             item = group[key]
             if isinstance(item, self.h5py.Group):
-                self._check_links(item, depth=depth + 1)
-            elif isinstance(item, self.h5py.Dataset) and (item.external or item.is_virtual):
-                raise refusal(self.path, "weights in the file itself", found=f"data elsewhere at {item.name}")
+                self._walk(item, depth=depth + 1)
+            elif isinstance(item, self.h5py.Dataset):
+                self._see(item)
+                if item.external or item.is_virtual:
+                    raise refusal(self.path, "weights in the file itself", found=f"data elsewhere at {item.name}")
+                self.unread[item.name] = item.dtype.kind
+
+    def _see(self, item: Any) -> None:
+        address = self.h5py.h5o.get_info(item.id).addr
+        if address in self.seen:  # Keras writes each once
+            raise refusal(self.path, "each group and array in one place", found=f"a circle, or a second at {item.name}")
+        self.seen.add(address)
 
     def _array(self, dataset: Any) -> np.ndarray:
         """The numbers of a dataset, unless there are too many."""
+        if self.unread.pop(dataset.name, "") != "f" or dataset.dtype.itemsize > 8:
+            raise refusal(self.path, "an array of numbers, once", found=f"{dataset.dtype} at {dataset.name}")
         self.values_left -= dataset.size
         if self.values_left < 0:
             raise refusal(
                 self.path, "about as many numbers as the model has", found=f"more, {dataset.shape} at {dataset.name}",
                 fix="Check the model's name.",
             )  # fmt: skip
-        return np.asarray(dataset[()], dtype=np.float32)
+        if dataset.chunks is not None:  # what a few bytes unpack to, no size tells; Keras writes none
+            raise refusal(
+                self.path, "arrays as Keras writes them", found=f"a packed one, or one in chunks, at {dataset.name}",
+                fix="Save the weights again with Keras.",
+            )  # fmt: skip
+        with np.errstate(over="ignore"):  # what is not finite then, filling refuses
+            return np.asarray(dataset[()], dtype=np.float32)
+
+    def _is_counter(self, dataset: Any) -> bool:
+        """Whether it holds whole numbers, as a dropout's random state does; it stays unread."""
+        return self.unread.get(dataset.name, "") in ("i", "u", "b")
 
     def _legacy(self, root: Any) -> Iterator[StoredLayer]:
-        for layer in _names(root, "layer_names"):
+        for layer in self._names(root, "layer_names"):
             owners: dict[str, dict[str, np.ndarray]] = {}  # a model within the model has many layers
-            for weight in _names(root[layer], "weight_names"):
-                parts = weight.split("/")
-                owner = parts[-2] if len(parts) > 1 else layer
-                owners.setdefault(owner, {})[parts[-1].partition(":")[0]] = self._array(root[layer][weight])
+            for weight in self._names(root[layer], "weight_names"):
+                owner, _, variable = (weight if "/" in weight else f"{layer}/{weight}").rpartition("/")
+                word = variable.partition(":")[0]
+                dataset, arrays = root[layer][weight], owners.setdefault(owner, {})
+                if self._is_counter(dataset):
+                    continue
+                if word not in _WORDS or word in arrays:
+                    raise self._no_layer(f"{variable} at {dataset.name}")
+                arrays[word] = self._array(dataset)
             for owner, arrays in owners.items():
-                yield StoredLayer(owner, arrays)
+                if arrays:
+                    yield StoredLayer(owner.rpartition("/")[2], arrays)
 
     def _nested(self, group: Any, place: str) -> Iterator[StoredLayer]:
         variables = group.get("vars")
-        if variables is not None:
-            arrays = [self._array(variables[key]) for key in sorted(variables, key=int) if _is_float(variables[key])]
+        if isinstance(variables, self.h5py.Group):
+            datasets = [variables[key] for key in sorted(variables, key=int)]
+            arrays = [self._array(dataset) for dataset in datasets if not self._is_counter(dataset)]
             if arrays:
-                name = variables.attrs.get("name", place)
-                yield StoredLayer(name.decode() if isinstance(name, bytes) else str(name), _by_shape(arrays))
+                name = self._texts(variables, "name")[0] if "name" in variables.attrs else place
+                yield StoredLayer(name, self._by_shape(arrays, place))
+        among_layers = place.rpartition("/")[2] == "layers"
         for key in sorted(group, key=_natural):
-            if key != "vars" and isinstance(group[key], self.h5py.Group) and not _NO_LAYERS.fullmatch(key):
+            is_layer = among_layers or not any(words.fullmatch(key) for words, _ in _NO_LAYERS)
+            if key != "vars" and is_layer and isinstance(group[key], self.h5py.Group):
                 yield from self._nested(group[key], f"{place}/{key}".strip("/"))
 
+    def _by_shape(self, arrays: list[np.ndarray], place: str) -> dict[str, np.ndarray]:
+        """Keras 3 numbers a layer's variables: a kernel first, or batch norm's gamma, beta, mean and variance."""
+        words = _PRODUCT if arrays[0].ndim > 1 else _NORM[-len(arrays) :]  # without scale, gamma is what is absent
+        if len(arrays) > len(words):
+            raise self._no_layer(f"{len(arrays)} variables at {place or 'the root'}")
+        return dict(zip(words, arrays, strict=False))
 
-def _names(group: Any, attribute: str) -> list[str]:
-    """An attribute that lists names; long ones are split over `NAME0`, `NAME1`, ..."""
-    values = group.attrs.get(attribute)
-    if values is None:
-        values, number = [], 0
+    def _no_layer(self, found: str) -> WeightsError:
+        return refusal(
+            self.path, "convolutions, dense layers and batch norms", found=found,
+            fix="A network of the zoo has no other layers with weights; take them out and save the model again.",
+        )  # fmt: skip
+
+    def _names(self, group: Any, attribute: str) -> list[str]:
+        """An attribute that lists names; long ones are split over `NAME0`, `NAME1`, ..."""
+        if attribute in group.attrs:
+            return self._texts(group, attribute)
+        values: list[str] = []
+        number = 0
         while f"{attribute}{number}" in group.attrs:
-            values.extend(group.attrs[f"{attribute}{number}"])
+            values += self._texts(group, f"{attribute}{number}")
             number += 1
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+        return values
 
-
-def _is_float(dataset: Any) -> bool:
-    return dataset.dtype.kind == "f"  # a dropout's random state is not
+    def _texts(self, group: Any, attribute: str) -> list[str]:
+        """An attribute's text or texts; HDF5 can end the process where something else is read as such."""
+        stored = group.attrs.get_id(attribute)
+        if 0 in stored.shape:
+            return []  # of no type that means anything
+        if not isinstance(stored.get_type(), self.h5py.h5t.TypeStringID):
+            raise refusal(self.path, "names of layers", found=f"no text as {attribute} at {group.name}")
+        values = np.atleast_1d(np.asarray(group.attrs[attribute], dtype=object))
+        return [value.decode() if isinstance(value, bytes) else str(value) for value in values.ravel()]
 
 
 def _natural(key: str) -> tuple[tuple[str, int], ...]:
     """conv2d, conv2d_1, conv2d_2, ..., conv2d_10."""
     word, _, number = key.rpartition("_")
     return ((word, int(number)),) if word and number.isdigit() else ((key, -1),)
-
-
-def _by_shape(arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Keras 3 numbers a layer's variables: a kernel first, or batch norm's gamma, beta, mean and variance."""
-    if arrays[0].ndim > 1:
-        return dict(zip(("kernel", "bias"), arrays, strict=False))
-    words = ("gamma", "beta", "moving_mean", "moving_variance")
-    if len(arrays) > len(words):
-        return {str(place): array for place, array in enumerate(arrays)}  # no layer of ours: left for the error to name
-    return dict(zip(words[4 - len(arrays) :], arrays, strict=True))  # without scale, gamma is what is absent

@@ -213,6 +213,8 @@ def _fits(part: nn.Module, layer: StoredLayer) -> bool:
     kernel = layer.arrays.get("depthwise_kernel", layer.arrays.get("kernel"))
     if kernel is None or ("bias" in layer.arrays) != (part.bias is not None):
         return False
+    if kernel.ndim != 4 and (kernel.ndim != 2 or _is_depthwise(part)):
+        return False
     if _is_depthwise(part):
         return kernel.transpose(2, 3, 0, 1).shape == part.weight.shape
     shape = kernel.shape[::-1] if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1).shape

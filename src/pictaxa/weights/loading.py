@@ -20,8 +20,8 @@ from ..run import Run
 from . import jax, keras, timm, torchvision
 from .fitting import first_convolution, fit
 from .foreign import read_npz, read_torch
-from .keras_files import read_layers
-from .keras_rules import KERAS_OPTIONS
+from .keras_files import read_file
+from .keras_rules import KERAS_FEEDING, KERAS_OPTIONS
 from .rules import Rule, fill, rename
 from .timm import TIMM_OPTIONS
 
@@ -51,11 +51,13 @@ class Translated:
     fresh: dict[str, str] = field(default_factory=dict)  # layers that keep their first weights -> why
     fitted: dict[str, str] = field(default_factory=dict)  # weights that were changed for this model -> how
     notes: list[str] = field(default_factory=list)  # what else to know
+    unread: dict[str, str] = field(default_factory=dict)  # what of the file is no layer's -> whose it is
 
     def lines(self) -> list[str]:
         """What became of the weights, a line for each reason."""
         lines = [f"weights   {len(self.tensors)} tensors"]
-        for word, names in (("new", self.fresh), ("dropped", self.dropped), ("fitted", self.fitted)):
+        became = (("new", self.fresh), ("dropped", {**self.dropped, **self.unread}), ("fitted", self.fitted))
+        for word, names in became:
             for reason in dict.fromkeys(names.values()):
                 which = ", ".join(name for name in names if names[name] == reason)
                 lines.append(f"{word:9s} {which}: {reason}")
@@ -101,19 +103,18 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":
         if feeding is None:
+            usual = KERAS_FEEDING.get(model.entry)
+            own = f"; Keras' own {model.entry} has {usual}" if usual else ""
             raise ConfigError(
                 "how a Keras file's pictures were fed", found="nothing said",
-                fix=f"Choose --input {', '.join(get_args(Feeding))}: a Rescaling(1/255) layer or x / 255 is 0-1.",
+                fix=f"Choose --input {', '.join(get_args(Feeding))} (feeding= in Python): a Rescaling(1/255) layer or "
+                f"x / 255 is 0-1{own}.",
             )  # fmt: skip
-        weights = Translated(*keras.translate(model, read_layers(path, most_values=most), hidden=hidden))
-        dense = keras.dense_paths(model)
-        if not hidden and not any(f"{layer}.weight" in weights.tensors for layer in dense):
-            reason = "the file's head is another" if weights.dropped else "the file has no head"
-            weights.fresh.update(dict.fromkeys(dense, reason))
+        weights = _of_keras(model, path, hidden=hidden, most_values=most)
     elif source == "jax":
         weights = Translated(jax.translate(read_npz(path, most_values=most)))
     else:
-        weights = rename_state(model, read_torch(path, most_values=most), source=source)
+        weights = rename_state(model, read_torch(path, most_values=most, owned=source != "pictaxa"), source=source)
     weights.notes += _notes(model, source)
     if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
@@ -121,6 +122,20 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
         feeding = torchvision.FEEDING.get(find_entry(model.entry).family)
     if feeding is not None:
         feed(model, weights, feeding)
+    return weights
+
+
+def _of_keras(model: Classifier, path: Path, *, hidden: Sequence[str], most_values: int) -> Translated:
+    """A Keras file by our names; all dense layers of an entry stay new where the file has another head or none."""
+    stored = read_file(path, most_values=most_values)
+    weights = Translated(*keras.translate(model, stored.layers, hidden=hidden), unread=stored.dropped)
+    weights.notes += keras.notes(model, stored.layers)
+    dense = keras.dense_paths(model)
+    if not any(f"{layer}.weight" in weights.tensors for layer in (*dense, *hidden)):
+        reason = "the file's head is another" if weights.dropped else "the file has no head"
+        # With hidden layers the last of them is none of the model's, and fitting tells of those that are.
+        own = [layer for layer in dense if not hidden or layer != model.main_head()]
+        weights.fresh.update(dict.fromkeys(own, reason))
     return weights
 
 
@@ -138,8 +153,8 @@ def _notes(model: Classifier, source: Source) -> list[str]:
 _SUFFIXES: dict[str, tuple[str, ...]] = {
     "keras": (".h5", ".hdf5", ".keras"),
     "jax": (".npz",),
-    "torchvision": (".pth", ".pt", ".bin", ".safetensors"),
-    "timm": (".pth", ".pt", ".bin", ".safetensors"),
+    "torchvision": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
+    "timm": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
     "pictaxa": (".safetensors",),
 }
 

@@ -8,6 +8,7 @@ the model is filled, and nothing is loaded unless all of it fits.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,27 +52,33 @@ def rename(names: Sequence[str], rules: Sequence[Rule]) -> Renamed:
                 break
         else:
             kept[name] = name
-    twice = sorted({ours for ours in kept.values() if list(kept.values()).count(ours) > 1}) if kept else []
+    twice = sorted(ours for ours, count in Counter(kept.values()).items() if count > 1)
     if twice:
         raise WeightsError("a weight for each name", found=f"two for {', '.join(twice)}", fix="Mend the rules.")
     return Renamed(names=kept, dropped=dropped)
 
 
 def fill(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Load a whole set of weights under our names; WeightsError that lists all that is missing, unused or misshapen.
+    """Load a whole set of weights under our names; WeightsError that lists all that is missing, unused, misshapen, of
+    another kind than plain numbers, or not finite.
 
     The normalisation (`mean`, `std`) and batch norm's counters may be absent: they keep what the model has.
     """
     state = model.state_dict()
     needed = {name for name in state if name not in ("mean", "std") and not name.endswith("num_batches_tracked")}
-    missing = sorted(needed - set(tensors))
-    unused = sorted(set(tensors) - set(state))
-    misshapen = sorted(
-        f"{name} {tuple(value.shape)} instead of {tuple(state[name].shape)}"
-        for name, value in tensors.items()
-        if name in state and value.shape != state[name].shape
-    )
-    groups = {"missing": missing, "unused": unused, "misshapen": misshapen}
+    groups: dict[str, list[str]] = {
+        "missing": sorted(needed - set(tensors)),
+        "unused": sorted(set(tensors) - set(state)),
+        "misshapen": [], "not plain numbers": [], "not finite": [],
+    }  # fmt: skip
+    for name in sorted(set(tensors) & set(state)):
+        value, own = tensors[name], state[name]
+        if value.shape != own.shape:
+            groups["misshapen"].append(f"{name} {tuple(value.shape)} instead of {tuple(own.shape)}")
+        elif not _is_plain(value, own):
+            groups["not plain numbers"].append(f"{name} ({_kind(value)})")
+        elif not _is_finite(value, own):
+            groups["not finite"].append(name)
     if any(groups.values()):
         found = "; ".join(f"{len(names)} {word}: {', '.join(names)}" for word, names in groups.items() if names)
         raise WeightsError(
@@ -80,3 +87,28 @@ def fill(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
             fix="Check the model's name, its options and where the weights come from.",
         )
     model.load_state_dict({**state, **tensors})
+
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def _is_plain(value: torch.Tensor, own: torch.Tensor) -> bool:
+    """Whether a tensor is dense and there, of floating-point numbers or, where the model counts, of any real ones."""
+    if value.layout != torch.strided or value.is_meta:
+        return False
+    counts = not own.is_floating_point() and not (value.is_complex() or value.is_floating_point() or value.is_quantized)
+    return value.dtype in _FLOATS or counts
+
+
+def _kind(value: torch.Tensor) -> str:
+    words = [] if value.layout == torch.strided else [str(value.layout)]
+    return " ".join([*words, *(["meta"] if value.is_meta else []), str(value.dtype)]).replace("torch.", "")
+
+
+def _is_finite(value: torch.Tensor, own: torch.Tensor) -> bool:
+    """Whether all numbers are finite, in the model's precision too."""
+    if not value.numel() or not own.is_floating_point():
+        return True
+    low, high = (float(end) for end in value.detach().aminmax())  # one pass and no copy; NaN if there is one
+    most = torch.finfo(own.dtype).max
+    return -most <= low and high <= most
