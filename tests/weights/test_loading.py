@@ -327,3 +327,13 @@ def test_convert_writes_a_file_that_says_what_it_is(tmp_path: Path, capsys: pyte
     (tmp_path / "class_indices.json").write_text(json.dumps({"rose": 1, "daisy": 1, "tulip": 3}))
     assert main([*words, "--out", str(out), "--classes", str(tmp_path / "class_indices.json")]) == 2
     assert "0 to 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module.", "module.model._orig_mod.", "net."])
+def test_words_of_training_scripts_are_taken_away(prefix: str, tmp_path: Path):
+    """What a script puts before all names, in any order, and a Lightning checkpoint's ending are understood."""
+    model, other = create_model("resnet18", 3), create_model("resnet18", 3)
+    state = {f"{prefix}{name}": value for name, value in model.state_dict().items() if "." in name}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "a.ckpt")
+    told = load_weights(other, tmp_path / "a.ckpt", source="torchvision")
+    assert torch.equal(other.conv1.weight, model.conv1.weight) and not told.dropped and not told.fresh
