@@ -1,10 +1,13 @@
-"""Files that would take all memory or time: each is refused before it can, which a process of its own proves."""
+"""Hostile files: each is refused in one line. A process of its own proves it of those that would take all memory or
+time.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import pickle
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -15,8 +18,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pictaxa.errors import PictaxaError
+from pictaxa.weights.keras_files import read_layers
+
 h5py = pytest.importorskip("h5py", reason="the keras extra is not installed")
 
+KERAS = runpy.run_path(str(Path(__file__).with_name("test_keras_files.py")))
+write_legacy, write_keras3, write_archive = (KERAS[f"write_{form}"] for form in ("legacy", "keras3", "archive"))
 MIB = 2**20
 MOST_MIB, MOST_SECONDS = 100, 10.0  # above what the readers' own imports take
 
@@ -119,6 +127,121 @@ def packed_archive(file: Path) -> None:
             member.write(bytes(16 * MIB))
 
 
+def link_out(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5["layers/conv2d/vars/0"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def soft_circle(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5.create_group("layers")["layers"] = h5py.SoftLink("/")
+
+
+def hard_circle(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        group = h5.create_group("layers")
+        group["again"] = h5["/"]
+
+
+def data_elsewhere(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5.create_dataset("layers/conv2d/vars/0", (4,), "f4", external=[("/etc/passwd", 0, 16)])
+
+
+def virtual(file: Path) -> None:
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", (4,))
+    with h5py.File(file, "w") as h5:
+        h5.create_virtual_dataset("layers/conv2d/vars/0", layout)
+
+
+def vast(file: Path) -> None:
+    with h5py.File(file, "w") as h5:  # a few hundred bytes that claim 4 TB of zeros
+        h5.create_dataset("layers/conv2d/vars/0", (10**6, 10**6), "f4", chunks=(1000, 1000), compression="gzip")
+
+
+def lambda_h5(file: Path) -> None:
+    write_legacy(file, {"conv": [("kernel", np.zeros((1, 1, 1, 1), np.float32))]}, whole=True)
+    with h5py.File(file, "a") as h5:
+        h5.attrs["model_config"] = json.dumps({"layers": [{"class_name": "Lambda", "config": {"function": "4wEA"}}]})
+
+
+def lambda_archive(file: Path) -> None:
+    write_archive(file, {}, config=json.dumps({"layers": [{"class_name": "Lambda"}]}))
+
+
+def lambda_spaced(file: Path) -> None:
+    write_archive(file, {}, config='{"class_name" \n : "L\\u0061mbda"}')
+
+
+def lambda_escaped(file: Path) -> None:
+    write_legacy(file, {"conv": [("kernel", np.zeros((1, 1, 1, 1), np.float32))]}, whole=True)
+    with h5py.File(file, "a") as h5:
+        h5.attrs["model_config"] = "x" * 50_000 + '{"cl\\u0061ss_name" : "\\u004cambda"}'
+
+
+def linked_twice(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5.create_dataset("layers/dense/vars/0", data=np.zeros((2, 2), np.float32))
+        h5["layers/dense_1"] = h5["layers/dense"]
+
+
+def text_for_numbers(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5.create_dataset("layers/dense/vars/0", data=np.array([b"a"], "S1000"))
+
+
+def no_names(file: Path) -> None:
+    with h5py.File(file, "w") as h5:
+        h5.attrs["layer_names"] = np.zeros(3)
+
+
+def three_variables(file: Path) -> None:
+    arrays = [("kernel", np.zeros((2, 2), np.float32)), ("bias", np.zeros(2)), ("other", np.zeros(2))]
+    write_keras3(file, {"dense": arrays}, named=True)
+
+
+def other_variables(file: Path) -> None:
+    write_legacy(file, {"lstm": [("recurrent_kernel", np.zeros((2, 2), np.float32))]}, whole=False)
+
+
+def damaged_deflate(file: Path) -> None:
+    weights = io.BytesIO()
+    write_keras3(weights, KERAS["keras_arrays"](KERAS["randomised"]("lenet5")), named=True)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", weights.getvalue())
+    whole = bytearray(file.read_bytes())
+    whole[2000:2100] = b"\xff" * 100
+    file.write_bytes(whole)
+
+
+def heap_without_end(file: Path) -> None:
+    """An object of no size in the heap of the names, in which HDF5 would go on for ever."""
+    write_legacy(file, {"conv": [("kernel", np.zeros((1, 1, 1, 1), np.float32))]}, whole=False)
+    whole = bytearray(file.read_bytes())
+    heap = whole.index(b"GCOL")
+    whole[heap + 16 : heap + 48] = bytes(32)
+    file.write_bytes(whole)
+
+
+def long_name(file: Path) -> None:
+    """A layer's name of 256 MiB, for which HDF5 would make room before it looks."""
+    write_keras3(file, {"conv": [("kernel", np.zeros((1, 1, 1, 1), np.float32))]}, named=True)
+    whole = file.read_bytes()
+    heap = whole.index(b"GCOL").to_bytes(8, "little")
+    place = whole.index((4).to_bytes(4, "little") + heap)
+    file.write_bytes(whole[: place + 3] + b"\x10" + whole[place + 4 :])
+
+
+def cut_short(file: Path) -> None:
+    write_keras3(file, KERAS["keras_arrays"](KERAS["randomised"]("lenet5")), named=True)
+    file.write_bytes(file.read_bytes()[:-5000])
+
+
+def no_keras(file: Path) -> None:
+    file.write_text("weights")
+
+
 BOMBS: dict[str, Callable[[Path], None]] = {
     "chunk.weights.h5": one_chunk,
     "texts.h5": long_texts,
@@ -127,6 +250,8 @@ BOMBS: dict[str, Callable[[Path], None]] = {
     "header.npz": lying_header,
     "packed.npz": packed_array,
     "packed.keras": packed_archive,
+    "name.weights.h5": long_name,
+    "heap.h5": heap_without_end,
 }
 
 
@@ -142,3 +267,40 @@ def test_bombs_take_no_memory_and_no_time(tmp_path: Path):
     for name, (said, mebibytes, seconds) in told.items():
         assert said.startswith("expected ") and name in said, (name, said)
         assert mebibytes < MOST_MIB and seconds < MOST_SECONDS, (name, mebibytes, seconds)
+
+
+@pytest.mark.parametrize(
+    ("make", "suffix", "words"),
+    [
+        (link_out, ".h5", "a link at"),
+        (soft_circle, ".h5", "a link at"),
+        (hard_circle, ".h5", "circle"),
+        (data_elsewhere, ".h5", "data elsewhere"),
+        (virtual, ".h5", "data elsewhere"),
+        (vast, ".h5", "about as many numbers"),
+        (lambda_h5, ".h5", "Lambda layer, which is code; nothing was run"),
+        (lambda_archive, ".keras", "Lambda layer, which is code; nothing was run"),
+        (lambda_spaced, ".keras", "Lambda layer, which is code; nothing was run"),
+        (lambda_escaped, ".h5", "Lambda layer, which is code; nothing was run"),
+        (linked_twice, ".h5", "a second at"),
+        (text_for_numbers, ".h5", "an array of numbers"),
+        (no_names, ".h5", "no text as layer_names"),
+        (three_variables, ".h5", "3 variables at layers/dense"),
+        (other_variables, ".h5", "recurrent_kernel"),
+        (damaged_deflate, ".keras", "a whole Keras file"),
+        (heap_without_end, ".h5", "a heap with an object of no size"),
+        (long_name, ".h5", "longer than any"),
+        (Path.mkdir, ".h5", "a folder"),
+        (Path.touch, ".keras", "an empty file"),
+        (packed_archive, ".keras", "when unpacked"),
+        (cut_short, ".weights.h5", "a whole Keras file"),
+        (no_keras, ".h5", "a whole Keras file"),
+    ],
+)
+def test_hostile_files_are_refused(make: Callable[[Path], None], suffix: str, words: str, tmp_path: Path):
+    """Links, circles, code, bombs and torn files each give one line, and nothing outside is read."""
+    file = tmp_path / f"file{suffix}"
+    make(file)
+    with pytest.raises(PictaxaError, match=words) as told:
+        read_layers(file, most_values=1_000_000)
+    assert "\n" not in str(told.value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,7 +91,8 @@ def read_torch(path: Path, *, most_values: int, owned: bool = False) -> dict[str
         if zipped and any(member.compress_type for member in check_zip(path, most_bytes=most_bytes)):
             raise ValueError("packed members, which torch writes none of")  # they would be mapped as numbers
         _check_pickles(path, zipped=zipped)
-        document = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with warnings.catch_warnings(action="ignore"):  # of pickles of other versions, which it reads or refuses
+            document = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     tensors = _unwrapped(document, depth=0)
     if tensors is None:
         keys = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__

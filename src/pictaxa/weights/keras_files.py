@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import WeightsError
 from ..extras import need
 from .foreign import check_zip, reading, refusal
+from .keras_bytes import check_heaps, check_texts, refuse_lambda
 
 ARCHIVED = "model.weights.h5"
+ATTRIBUTES = ("layer_names", "weight_names", "name")  # all that are read
 DEEPEST = 64  # groups within groups
 _LARGEST = 32  # bytes of a file for each number that may be read: with an optimizer's, and others of twice the length
 # What a convolution or a dense layer has, and a batch norm; Keras 3 numbers them in this order.
@@ -39,13 +40,6 @@ _NO_LAYERS = (
     (re.compile("seed_generator.*"), "a random state"),
     (re.compile("top_level_model_weights"), "of no layer"),
 )
-# A configuration is searched and never interpreted. JSON may have any letter as its number.
-_LAMBDA = re.compile(rb'"class_name"\s*:\s*"Lambda"')
-_ESCAPED = re.compile(rb"\\u00([4-7][0-9a-fA-F])")
-# A heap of HDF5's, where it keeps texts, and what comes before each of the heap's objects.
-_HEAP = re.compile(rb"GCOL\x01\0\0\0")
-_HEADER = 16
-_BLOCK, _OVERLAP = 2**22, 2**16
 
 
 @dataclass(frozen=True)
@@ -74,8 +68,9 @@ def read_file(path: Path, *, most_values: int) -> Stored:
     with reading(path, "a whole Keras file (.h5, .weights.h5, .keras)", most_bytes=_LARGEST * most_values):
         packed = zipfile.is_zipfile(path)
         with io.BytesIO(_archived(path, most_bytes=8 * most_values)) if packed else path.open("rb") as source:
-            _refuse_lambda(path, source)
-            _check_heaps(source)
+            refuse_lambda(path, source)
+            check_heaps(source)
+            check_texts(source, ATTRIBUTES)
             with h5py.File(source if packed else path, "r") as file:
                 reader = _Reader(path, h5py, most_values)
                 stored = Stored(reader.read(file), reader.dropped())
@@ -97,48 +92,8 @@ def _archived(path: Path, *, most_bytes: int) -> bytes:
             raise refusal(path, f"{ARCHIVED} in the archive", found=", ".join(archive.namelist()[:5]) or "nothing")
         if "config.json" in archive.namelist():
             with archive.open("config.json") as config:
-                _refuse_lambda(path, config)
+                refuse_lambda(path, config)
         return archive.read(ARCHIVED)
-
-
-def _refuse_lambda(path: Path, stream: IO[bytes]) -> None:
-    """WeightsError for a configuration with a Lambda layer, wherever in a file it stands.
-
-    HDF5's own way to it, an attribute, can end the process where its datatype is damaged.
-    """
-    for _, text in _blocks(stream):
-        if _LAMBDA.search(_ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), text)):
-            raise refusal(
-                path, "layers whose work is known by their name",
-                found="a Lambda layer, which is code; nothing was run",
-                fix="Build the model without it and save its weights: model.save_weights(FILE).",
-            )  # fmt: skip
-
-
-def _check_heaps(stream: IO[bytes]) -> None:
-    """ValueError for a heap with an object that ends outside of it or where it begins: HDF5 would look for ever."""
-    size = stream.seek(0, io.SEEK_END)
-    for place in sorted({place + match.start() for place, text in _blocks(stream) for match in _HEAP.finditer(text)}):
-        stream.seek(place + 8)
-        length = int.from_bytes(stream.read(8), "little") - _HEADER
-        heap = memoryview(stream.read(length if 0 <= length <= size - place else 0))
-        at = 0
-        while at + _HEADER <= len(heap):
-            number, _, _, inside = struct.unpack_from("<HHIQ", heap, at)
-            if number == 0 and inside < _HEADER:  # the rest, free, with its header
-                raise ValueError("a heap with an object of no size")
-            at += _HEADER + -(-inside // 8) * 8 if number else inside
-        if len(heap) != length or at > length:
-            raise ValueError("a heap that does not end")
-
-
-def _blocks(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """A stream's bytes from its beginning, each block with the end of the last, and where it begins."""
-    stream.seek(0)
-    place, kept = 0, b""
-    while block := stream.read(_BLOCK):
-        yield place - len(kept), kept + block
-        place, kept = place + len(block), (kept + block)[-_OVERLAP:]
 
 
 class _Reader:
@@ -153,8 +108,9 @@ class _Reader:
 
     def read(self, file: Any) -> list[StoredLayer]:
         """The layers, whichever form the file has."""
-        if file.id.get_create_plist().get_sizes() != (8, 8):
-            raise ValueError("addresses of another length than 64 bits")  # heaps were looked at with these
+        plan = file.id.get_create_plist()
+        if plan.get_sizes() != (8, 8) or plan.get_userblock():  # texts were looked for with these
+            raise ValueError("addresses of another length, or from another beginning, than Keras writes")
         self._walk(file, depth=0)
         root = file.get("model_weights", file)
         if "layer_names" in root.attrs or "layer_names0" in root.attrs:
@@ -176,24 +132,22 @@ class _Reader:
         """Nothing may lead to another file, nor twice to one place: in circles, or to twice as much at every step."""
         if depth > DEEPEST:
             raise refusal(self.path, f"groups at most {DEEPEST} deep", found="more")
-        self._see(group)
         for key in group:
-            if not isinstance(group.get(key, getlink=True), self.h5py.HardLink):
+            link = group.id.links.get_info(key.encode("utf-8", errors="surrogateescape"))
+            if link.type != self.h5py.h5l.TYPE_HARD:
                 raise refusal(self.path, "weights in the file itself", found=f"a link at {group.name}/{key}")
+            if link.u in self.seen:  # the address of what it leads to; Keras writes each once
+                raise refusal(
+                    self.path, "each group and array in one place", found=f"a circle, or a second at {group.name}/{key}"
+                )
+            self.seen.add(link.u)
             item = group[key]
             if isinstance(item, self.h5py.Group):
                 self._walk(item, depth=depth + 1)
             elif isinstance(item, self.h5py.Dataset):
-                self._see(item)
                 if item.external or item.is_virtual:
                     raise refusal(self.path, "weights in the file itself", found=f"data elsewhere at {item.name}")
                 self.unread[item.name] = item.dtype.kind
-
-    def _see(self, item: Any) -> None:
-        address = self.h5py.h5o.get_info(item.id).addr
-        if address in self.seen:  # Keras writes each once
-            raise refusal(self.path, "each group and array in one place", found=f"a circle, or a second at {item.name}")
-        self.seen.add(address)
 
     def _array(self, dataset: Any) -> np.ndarray:
         """The numbers of a dataset, unless there are too many."""
