@@ -16,8 +16,10 @@ from pictaxa.errors import ConfigError
 from pictaxa.models.layers import Classifier, ClassifierLayer
 from pictaxa.models.zoo import ZOO, create_model, find_entry
 from pictaxa.run import open_run
+from pictaxa.training import transfer
 from pictaxa.training.learner import WholeModel
 from pictaxa.training.transfer import FITTED_SHARE, freeze, rate_shares, set_training
+from pictaxa.weights.loading import Translated
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32", "--policy", "light", "--epochs", "2")
@@ -304,3 +306,25 @@ def test_weights_that_are_not_finite_are_refused(
         said = capsys.readouterr().err
         assert "finite" in said and "fc.weight" in said and said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_what_the_weights_lack_is_not_frozen(
+    tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Layers before the head that a file lacks would stay at random: one line names the --tune that trains them."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    weights = create_model("mobilenet_v3_small", 2).state_dict()
+    save_file({name: value.contiguous() for name, value in weights.items()}, tmp_path / "a.safetensors")
+    give = transfer.give
+
+    def without_dense(model: Classifier, translated: Translated) -> None:
+        give(model, translated)
+        translated.fresh.update({"classifier.0": "the file's head is another", "classifier.3": "likewise"})
+
+    monkeypatch.setattr(transfer, "give", without_dense)
+    words = ["train", str(data), "--weights", str(tmp_path / "a.safetensors"), "--model", "mobilenet_v3_small", *TINY]
+    for tune in ("head", "head,all", "last:1"):
+        status = main([*words, "--tune", tune, "--out", str(tmp_path / tune), "--epochs", "1"])
+        said = capsys.readouterr().err
+        assert (status, "Use --tune last:1 or all." in said) == ((2, True) if tune == "head" else (0, False))
+    assert not (tmp_path / "head").exists()

@@ -135,9 +135,23 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
             f"weights of a {model.entry}", found=f"those of a {origin.model} in {str(config.weights)!r}",
             fix="Leave --model out, or choose other weights.",
         ) from None  # fmt: skip
+    _check_new_learns(model, weights, tune=config.tune)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
     return [*weights.lines(), f"tune      {config.tune}: {trained:,} of {total:,} parameters are trained"]
+
+
+def _check_new_learns(model: Classifier, weights: Translated, *, tune: str) -> None:
+    """ConfigError where a layer that the weights lack would stay at random, in the way of all that learns behind it."""
+    new = [path for path in weights.fresh if path.partition(".")[0] not in model.auxiliary]
+    stuck = [path for path in new if not model.get_submodule(path).weight.requires_grad]
+    if stuck:
+        *body, _ = model.blocks_in_order()
+        first = next(place for place, paths in enumerate(body) if any(_lies_in(path, paths) for path in stuck))
+        raise ConfigError(
+            "a --tune that trains what the weights lack", found=f"--tune {tune}, and {', '.join(stuck)} new",
+            fix=f"Use --tune last:{len(body) - first} or all.",
+        )  # fmt: skip
 
 
 def _fit_classes(model: Classifier, weights: Translated, *, known: Sequence[str], classes: Sequence[str]) -> None:
