@@ -181,9 +181,9 @@ def _rules(model: Classifier, source: str) -> Sequence[Rule]:
 
 def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: str) -> Translated:
     """A state dict of torchvision, timm or ours by our names; WeightsError when it is plainly another's."""
-    own = {name for name in model.state_dict() if name.rpartition(".")[0]}  # but for mean and std
+    own = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[0]}  # but for mean and std
     found = {name: rename(list(tensors), _rules(model, name)) for name in ("torchvision", "timm", "pictaxa")}
-    known = {name: len(own & set(renamed.names.values())) for name, renamed in found.items()}
+    known = {name: len(own.keys() & set(renamed.names.values())) for name, renamed in found.items()}
     best = max(known, key=lambda name: known[name])
     if known[source] < known[best] and known[best] > 0.5 * len(own):
         raise WeightsError(
@@ -192,7 +192,7 @@ def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source:
     renamed = found[source]
     weights = Translated({ours: tensors[theirs] for theirs, ours in renamed.names.items()}, dropped=renamed.dropped)
     for name, value in weights.tensors.items():
-        if name in own and model.state_dict()[name].ndim == 2 and value.shape[2:] == (1, 1):
+        if name in own and own[name].ndim == 2 and value.shape[2:] == (1, 1):
             weights.tensors[name] = value.flatten(1)  # a 1x1 convolution on a pooled map is a dense layer
     return weights
 
