@@ -180,6 +180,17 @@ def test_minutes_are_kept(tmp_path: Path, make_photos: Make, tiny: tuple[str, ..
     assert rows[-1]["val_accuracy"]
 
 
+def test_the_last_epoch_is_validated_whenever_the_time_is_up(
+    tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    """An epoch after which the time is up, though its validation was not due before that, is judged all the same."""
+    data = make_photos(tmp_path / "photos", {"a": 10, "b": 10})
+    monkeypatch.setattr(loop, "VALIDATION_SHARE", -1.0)
+    monkeypatch.setattr(loop, "_progress", lambda job, session, length: float(len(session.counters.log) == 2))
+    assert main(["train", str(data), *tiny, "--minutes", "1", "--out", str(tmp_path / "run")]) == 0
+    assert [bool(row["val_accuracy"]) for row in open_run(tmp_path / "run").log_rows()] == [False, True]
+
+
 def test_a_loss_that_is_not_finite_stops_with_advice(
     tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ):

@@ -38,7 +38,7 @@ def test_plain_checkpoints_are_read(zipped: bool, tmp_path: Path):
         "type": torch.float32,
     }
     for given, expected in ((state, dict(state)), (dict(layer.named_parameters()), dict(state)), (document, None)):
-        read = read_torch(saved(given, tmp_path / "a.pth", zipped=zipped), most_values=MANY)
+        read = read_torch(saved(given, tmp_path / "a.pth", zipped=zipped), most_values=MANY).tensors
         for name, value in (expected or document["model"]).items():
             assert torch.equal(read[name], value)
 
@@ -49,8 +49,8 @@ def test_what_stands_before_all_names_is_taken_away(prefix: str, tmp_path: Path)
     for owner in ("", "model.", "backbone."):
         names = {f"{prefix}{owner}{name}": value for name, value in STATE.items()}
         file = saved({"state_dict": names}, tmp_path / "a.pth")
-        assert read_torch(file, most_values=MANY, owned=True).keys() == STATE.keys()
-        assert read_torch(file, most_values=MANY).keys() == {f"{owner}{name}" for name in STATE}
+        assert read_torch(file, most_values=MANY, owned=True).tensors.keys() == STATE.keys()
+        assert read_torch(file, most_values=MANY).tensors.keys() == {f"{owner}{name}" for name in STATE}
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict_ema", "model_ema", "ema"])
@@ -58,7 +58,18 @@ def test_averages_are_found(wrapper: str, tmp_path: Path):
     """A running average under its usual names, and as torch's AveragedModel has it with the number of its models."""
     averaged = {**{f"module.{name}": value for name, value in STATE.items()}, "n_averaged": torch.tensor(3)}
     for document in (averaged, {wrapper: averaged}, {wrapper: STATE}, {"state_dict": {wrapper: averaged}}):
-        assert read_torch(saved(document, tmp_path / "a.pth"), most_values=MANY).keys() == STATE.keys()
+        assert read_torch(saved(document, tmp_path / "a.pth"), most_values=MANY).tensors.keys() == STATE.keys()
+
+
+def test_what_lies_beside_the_weights_is_named(tmp_path: Path):
+    """Counters, an optimizer's state and a second set of weights are dropped by name, the last as what it is."""
+    document = {"epoch": 3, "arch": "lenet5", "optimizer": {"state": {}}, "state_dict_ema": STATE, "state_dict": STATE}
+    read = read_torch(saved(document, tmp_path / "a.pth"), most_values=MANY)
+    assert read.tensors.keys() == STATE.keys()
+    told = dict.fromkeys(("epoch", "arch", "optimizer"), "no weights")
+    assert read.beside == told | {"state_dict_ema": "other weights, beside state_dict, which are used"}
+    averaged = {**{f"module.{name}": value for name, value in STATE.items()}, "n_averaged": torch.tensor(3)}
+    assert read_torch(saved({"ema": averaged}, tmp_path / "a.pth"), most_values=MANY).beside.keys() == {"n_averaged"}
 
 
 def test_what_training_scripts_keep_is_told(tmp_path: Path):

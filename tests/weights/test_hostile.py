@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from pictaxa.errors import PictaxaError
-from pictaxa.weights.keras_files import read_layers
+from pictaxa.weights.keras_files import read_file
 
 h5py = pytest.importorskip("h5py", reason="the keras extra is not installed")
 
@@ -35,7 +35,7 @@ from pathlib import Path
 import h5py
 from pictaxa.errors import PictaxaError
 from pictaxa.weights.foreign import read_npz, read_torch
-from pictaxa.weights.keras_files import read_layers
+from pictaxa.weights.keras_files import read_file
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -47,7 +47,7 @@ for place in sys.argv[1:]:
     before, started, said = peak(), time.monotonic(), "nothing"
     try:
         path = Path(place)
-        readers.get(path.suffix, read_layers)(path, most_values=1_000_000)
+        readers.get(path.suffix, read_file)(path, most_values=1_000_000)
     except PictaxaError as error:
         said = str(error)
     except BaseException as error:
@@ -302,5 +302,5 @@ def test_hostile_files_are_refused(make: Callable[[Path], None], suffix: str, wo
     file = tmp_path / f"file{suffix}"
     make(file)
     with pytest.raises(PictaxaError, match=words) as told:
-        read_layers(file, most_values=1_000_000)
+        read_file(file, most_values=1_000_000)
     assert "\n" not in str(told.value)

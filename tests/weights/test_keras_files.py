@@ -15,7 +15,7 @@ from torch import nn
 from pictaxa.errors import WeightsError
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model, find_entry
-from pictaxa.weights.keras_files import read_file, read_layers
+from pictaxa.weights.keras_files import read_file
 from pictaxa.weights.keras_rules import FLATTENED
 from pictaxa.weights.loading import load_weights
 
@@ -271,7 +271,7 @@ def test_layers_of_one_name_in_two_places_are_two(tmp_path: Path):
     words = {"k": "kernel", "b": "bias"}
     layer = [(f"{name[:-1]}{words[name[-1]]}", array.astype(np.float32)) for name, array in arrays.items()]
     write_legacy(tmp_path / "a.h5", {"net": layer}, whole=False)
-    layers = read_layers(tmp_path / "a.h5", most_values=MANY)
+    layers = read_file(tmp_path / "a.h5", most_values=MANY).layers
     assert [(layer.name, {word: float(array[0]) for word, array in layer.arrays.items()}) for layer in layers] == [
         ("conv2d", {"kernel": 0.0, "bias": 0.0}), ("conv2d", {"kernel": 1.0, "bias": 1.0})
     ]  # fmt: skip

@@ -153,6 +153,9 @@ def _run(job: Job, session: Session) -> Run:
         while counters.pictures > 0 or (_progress(job, session, length) < 1 and not _has_stalled(job, counters)):
             _train_epoch(job, session, length, display=display, interrupted=interrupted)
             _finish_epoch(job, session, length, display=display)
+        if counters.log and counters.log[-1]["val_accuracy"] is None:  # the time was up just after it was not yet
+            _validate(job, session, counters.log[-1], display=display)
+            job.run.write_log(counters.log)
         _save(job, session)
     if not counters.log:
         _end_without_epoch(job, session)
@@ -236,14 +239,19 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
     since = session.seconds - counters.validated_at_seconds
     due = length.steps is not None or counters.validation_seconds <= VALIDATION_SHARE * since
     if due or progress >= 1:
-        scores, best = _judge(job, session, epoch=counters.epoch + 1)
-        counters.validated_at_seconds = session.seconds
-        row |= scores
-        display.epoch(row, best=best)
+        _validate(job, session, row, display=display)
     counters.log.append(row)
     job.run.write_log(counters.log)
     counters.epoch += 1
     counters.start_epoch()
+
+
+def _validate(job: Job, session: Session, row: dict[str, Any], *, display: TrainProgress) -> None:
+    """Judge an epoch's weights, fill in its row of the log and show it."""
+    scores, best = _judge(job, session, epoch=row["epoch"])
+    session.counters.validated_at_seconds = session.seconds
+    row.update(scores)
+    display.epoch(row, best=best)
 
 
 def _judge(job: Job, session: Session, *, epoch: int) -> tuple[dict[str, float], bool]:

@@ -13,6 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -76,7 +77,15 @@ _OWNERS = ("model.", "net.", "network.", "backbone.")
 _DEEPEST = 3  # wrappers within wrappers
 
 
-def read_torch(path: Path, *, most_values: int, owned: bool = False) -> dict[str, torch.Tensor]:
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file's tensors by name, and why what lies beside them is not used."""
+
+    tensors: dict[str, torch.Tensor]
+    beside: dict[str, str] = field(default_factory=dict)
+
+
+def read_torch(path: Path, *, most_values: int, owned: bool = False) -> Checkpoint:
     """A `.safetensors` file, or a `.pth` file through torch's reader that knows tensors and nothing else.
 
     With `owned` a word such as `model.` before all names, a training script's own for the model, is taken away too.
@@ -85,7 +94,7 @@ def read_torch(path: Path, *, most_values: int, owned: bool = False) -> dict[str
     most_bytes = 8 * most_values
     if path.suffix.lower() == ".safetensors":
         with reading(path, "a whole safetensors file", most_bytes=most_bytes):
-            return _without_prefixes(load_file(path), prefixes)
+            return Checkpoint(_without_prefixes(load_file(path), prefixes))
     with reading(path, "a file of tensors", most_bytes=most_bytes):
         zipped = zipfile.is_zipfile(path)
         if zipped and any(member.compress_type for member in check_zip(path, most_bytes=most_bytes)):
@@ -93,8 +102,8 @@ def read_torch(path: Path, *, most_values: int, owned: bool = False) -> dict[str
         _check_pickles(path, zipped=zipped)
         with warnings.catch_warnings(action="ignore"):  # of pickles of other versions, which it reads or refuses
             document = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    tensors = _unwrapped(document, depth=0)
-    if tensors is None:
+    found = _unwrapped(document, depth=0)
+    if found is None:
         keys = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__
         raise refusal(
             path,
@@ -102,9 +111,9 @@ def read_torch(path: Path, *, most_values: int, owned: bool = False) -> dict[str
             found=keys[:200] or "an empty dictionary",
             fix=_ALONE,
         )
-    if sum(value.numel() for value in tensors.values()) > most_values:  # a few numbers can stand for any many
+    if sum(value.numel() for value in found.tensors.values()) > most_values:  # a few numbers can stand for any many
         raise refusal(path, "about as many numbers as the model has", found="more", fix="Check the model's name.")
-    return _without_prefixes(tensors, prefixes)
+    return Checkpoint(_without_prefixes(found.tensors, prefixes), found.beside)
 
 
 _ALONE = "Save the weights alone: torch.save(model.state_dict(), FILE)."
@@ -176,17 +185,23 @@ def _used(stream: IO[bytes]) -> Iterator[str]:
         yield last
 
 
-def _unwrapped(document: Any, *, depth: int) -> dict[str, torch.Tensor] | None:
-    """The first dictionary of tensors alone, in the document itself or under a wrapper's name."""
+def _unwrapped(document: Any, *, depth: int) -> Checkpoint | None:
+    """The first dictionary of tensors alone, the document itself or under a wrapper's name."""
     if not isinstance(document, dict) or depth > _DEEPEST:
         return None
     tensors = {str(name): value for name, value in document.items() if isinstance(value, torch.Tensor)}
     if tensors and len(tensors) == len(document):
-        if all(name.startswith(_PREFIXES) for name in tensors if name != "n_averaged"):
-            tensors.pop("n_averaged", None)  # of torch's AveragedModel: how many were averaged
-        return tensors
-    inner = (_unwrapped(document[key], depth=depth + 1) for key in _WRAPPERS if key in document)
-    return next((tensors for tensors in inner if tensors), None)
+        if "n_averaged" in tensors and all(name.startswith(_PREFIXES) for name in tensors if name != "n_averaged"):
+            del tensors["n_averaged"]  # of torch's AveragedModel
+            return Checkpoint(tensors, {"n_averaged": "how many models were averaged"})
+        return Checkpoint(tensors)
+    inner = {key: _unwrapped(document[key], depth=depth + 1) for key in _WRAPPERS if key in document}
+    for key, found in inner.items():
+        if found and found.tensors:
+            others = f"other weights, beside {key}, which are used"
+            beside = {str(name): others if inner.get(name) else "no weights" for name in document if name != key}
+            return Checkpoint(found.tensors, found.beside | beside)
+    return None
 
 
 def _without_prefixes(tensors: dict[str, torch.Tensor], prefixes: tuple[str, ...]) -> dict[str, torch.Tensor]:

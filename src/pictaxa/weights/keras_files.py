@@ -79,11 +79,6 @@ def read_file(path: Path, *, most_values: int) -> Stored:
     return stored
 
 
-def read_layers(path: Path, *, most_values: int) -> list[StoredLayer]:
-    """The layers of `read_file` alone."""
-    return read_file(path, most_values=most_values).layers
-
-
 def _archived(path: Path, *, most_bytes: int) -> bytes:
     """The weights within a `.keras` archive."""
     check_zip(path, most_bytes=most_bytes)

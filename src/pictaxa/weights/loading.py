@@ -114,7 +114,9 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     elif source == "jax":
         weights = Translated(jax.translate(read_npz(path, most_values=most)))
     else:
-        weights = rename_state(model, read_torch(path, most_values=most, owned=source != "pictaxa"), source=source)
+        read = read_torch(path, most_values=most, owned=source != "pictaxa")
+        weights = rename_state(model, read.tensors, source=source)
+        weights.unread = read.beside
     weights.notes += _notes(model, source)
     if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
