@@ -51,8 +51,9 @@ from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
 from pictaxa.device import apply_plan, choose_plan, usable_cores
-from pictaxa.inspection.alike import find_alike, thumbnails
+from pictaxa.inspection.alike import find_alike
 from pictaxa.inspection.labels import suspect_order
+from pictaxa.inspection.sketches import thumbnails
 from pictaxa.pictures import decode, is_picture, square_of
 
 SIDE = 160  # of squares, as `pictaxa inspect` has them

@@ -9,7 +9,8 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from pictaxa.inspection import alike
-from pictaxa.inspection.alike import Pair, find_alike, thumbnails
+from pictaxa.inspection.alike import Pair, find_alike
+from pictaxa.inspection.sketches import thumbnails
 from pictaxa.pictures import square_of
 
 COUNT = 120

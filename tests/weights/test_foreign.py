@@ -66,7 +66,7 @@ def test_what_lies_beside_the_weights_is_named(tmp_path: Path):
     document = {"epoch": 3, "arch": "lenet5", "optimizer": {"state": {}}, "state_dict_ema": STATE, "state_dict": STATE}
     read = read_torch(saved(document, tmp_path / "a.pth"), most_values=MANY)
     assert read.tensors.keys() == STATE.keys()
-    told = dict.fromkeys(("epoch", "arch", "optimizer"), "no weights")
+    told = dict.fromkeys(("epoch", "arch", "optimizer"), "beside the weights")
     assert read.beside == told | {"state_dict_ema": "other weights, beside state_dict, which are used"}
     averaged = {**{f"module.{name}": value for name, value in STATE.items()}, "n_averaged": torch.tensor(3)}
     assert read_torch(saved({"ema": averaged}, tmp_path / "a.pth"), most_values=MANY).beside.keys() == {"n_averaged"}

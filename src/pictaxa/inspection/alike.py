@@ -1,9 +1,7 @@
 """Pictures that are nearly the same: resized, encoded again, brighter, cropped a little, mirrored. Not quadratic.
 
-A picture's *sketch* is its low frequencies: the first cosine coefficients of a 32 px grey view, higher ones weighing
-more (natural pictures have less of them), scaled to length one. Brightness and contrast fall out, size and JPEG hardly
-change it, mirroring changes the signs of odd columns. Cropping moves it, so each picture is kept in several crops, and
-asked for as it is and mirrored.
+Pictures are compared by their sketches (sketches.py). Cropping moves a sketch, so each picture is kept in several
+crops, and asked for as it is and mirrored.
 
 1. Candidates: sketches whose cosine is at least CANDIDATE, found by locality-sensitive hashing (Charikar 2002):
    in each of a few tables a sketch's key is the signs of random projections, as many as make a bucket hold about one;
@@ -17,17 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-THUMB = 64  # side of the grey thumbnails, pixels
-VIEW = 32  # side of a view of one
+from .sketches import CROPS, THUMB, VIEW, crop_views, mirror_signs, sketch
+
 COARSE, FINE = 8, 12  # cosine coefficients of each axis
 COARSE_WEIGHT, FINE_WEIGHT = 0.5, 1.0  # powers of the frequency
-FLAT = 16.0  # length of a sketch below which a picture has nothing in it: half a grey level
 CANDIDATE = 0.93  # cosine of coarse sketches
 ALIKE = 0.93  # of fine ones
 TABLES, PROBES = 6, 2
@@ -40,12 +36,6 @@ ROUGHLY, SURELY = 0.75, 0.97  # between these two likenesses a crop is fitted
 FITTED = 4  # candidates of a row, at most
 BLOCK = 4096  # pictures or pairs worked on at a time
 
-# Part of the sides that a crop keeps, and its place: the whole, and 95% and 90% in the middle and in the corners.
-CORNERS = ((0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1))
-CROPS = torch.tensor(
-    [(1.0, 0.0, 0.0), *((part, x * (1 - part), y * (1 - part)) for part in (0.95, 0.9) for x, y in CORNERS)]
-)
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -55,58 +45,6 @@ class Pair:
     second: int
     likeness: float
     mirrored: bool
-
-
-def thumbnails(squares: torch.Tensor) -> torch.Tensor:
-    """(N, S, S, C) uint8 -> (N, 64, 64) uint8 grey."""
-    planes = squares.permute(0, 3, 1, 2).float()
-    if planes.shape[1] == 3:
-        planes = (planes * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)  # BT.601
-    small = F.interpolate(planes, (THUMB, THUMB), mode="bilinear", antialias=True, align_corners=False)
-    return small[:, 0].round().clamp(0, 255).to(torch.uint8)
-
-
-def sketch(views: torch.Tensor, *, count: int, power: float) -> torch.Tensor:
-    """(N, 32, 32) float -> (N, count * count - 1) of length one."""
-    basis, weights = _basis(views.shape[-1], count, power)
-    coefficients = (basis @ views @ basis.T * weights).flatten(1)[:, 1:]  # without the mean
-    return F.normalize(coefficients, dim=1, eps=FLAT)
-
-
-@cache
-def _basis(side: int, count: int, power: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The cosine transform (count, side), and a weight for each pair of frequencies (count, count)."""
-    places, frequencies = torch.arange(side) + 0.5, torch.arange(count)
-    basis = torch.cos(torch.pi / side * frequencies[:, None] * places) * (2 / side) ** 0.5
-    return basis, (frequencies[:, None] ** 2 + frequencies**2).float().sqrt() ** power
-
-
-@cache
-def _mirror(count: int) -> torch.Tensor:
-    """Signs that turn a sketch into that of the mirror image."""
-    columns = torch.arange(count).repeat(count)[1:]
-    return 1.0 - 2.0 * (columns % 2)
-
-
-def crop_views(thumbs: torch.Tensor, crops: torch.Tensor) -> torch.Tensor:
-    """(N, 64, 64) float, (N, 3) or (1, 3) part kept and place -> (N, 32, 32).
-
-    A crop along the axes is two products of matrices: many times cheaper than a grid of points for each picture.
-    """
-    part, x, y = crops.unbind(dim=1)
-    return _sampling(part, y) @ thumbs @ _sampling(part, x).transpose(1, 2)
-
-
-def _sampling(part: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """(N,) part kept of an axis and its place in [-1, 1] -> (N, 32, 64): each pixel of a view, by those of a thumbnail.
-
-    64 points are sampled between pixels, beyond the border its own, and each two of them are averaged.
-    """
-    pixels = torch.arange(THUMB)
-    centres = (2 * pixels + 1) / THUMB - 1
-    points = ((part[:, None] * centres + place[:, None] + 1) * THUMB / 2 - 0.5).clamp(0, THUMB - 1)  # in pixels
-    weights = (1 - (points[:, :, None] - pixels).abs()).clamp_(min=0)  # (N, 64 points, 64 pixels)
-    return weights.unflatten(1, (VIEW, THUMB // VIEW)).mean(dim=2)
 
 
 # Called with (what is done, how often it was done, how often in all).
@@ -130,7 +68,7 @@ def find_alike(thumbs: np.ndarray, told: Told = tell_nobody) -> list[Pair]:
     if len(thumbs) < 2:
         return []
     plain = _candidates(kept[:, 0], kept, told=told, first=0)
-    mirrored = _candidates(kept[:, 0] * _mirror(COARSE), kept, told=told, first=TABLES)
+    mirrored = _candidates(kept[:, 0] * mirror_signs(COARSE), kept, told=told, first=TABLES)
     is_mirrored = np.repeat([False, True], [len(plain), len(mirrored)])
     return _proved(thumbs, np.concatenate([plain, mirrored]), is_mirrored, told=told)
 

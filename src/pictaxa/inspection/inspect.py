@@ -25,10 +25,11 @@ from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, PictureError, close_matches
 from ..pictures import Header, examine
 from ..progress import CountProgress, DecodeProgress, StageProgress
-from .alike import Pair, find_alike, thumbnails
+from .alike import Pair, find_alike
 from .checks import Facts, check
 from .findings import KINDS, Finding, dropped_rows
 from .quality import LEAST_SIDE, Quality, measure_quality
+from .sketches import thumbnails
 
 SIDE = 160  # of the squares that are looked at, pixels
 BLOCK = 32  # pictures measured at a time: few enough for a processor's cache

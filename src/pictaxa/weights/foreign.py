@@ -199,7 +199,9 @@ def _unwrapped(document: Any, *, depth: int) -> Checkpoint | None:
     for key, found in inner.items():
         if found and found.tensors:
             others = f"other weights, beside {key}, which are used"
-            beside = {str(name): others if inner.get(name) else "no weights" for name in document if name != key}
+            beside = {
+                str(name): others if inner.get(name) else "beside the weights" for name in document if name != key
+            }
             return Checkpoint(found.tensors, found.beside | beside)
     return None
 
