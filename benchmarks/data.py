@@ -98,8 +98,11 @@ def measure_alike(folder: Path) -> None:
     with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
         thumbs = list(pool.map(thumbs_of, paths, chunksize=16))
     originals = np.stack([of["itself"] for of in thumbs])
+    started = time.monotonic()
     found = find_alike(originals)
-    print(f"{len(paths)} photographs as they are: {len(found)} pairs, {1000 * len(found) / len(paths):.1f} in 1,000")
+    seconds = time.monotonic() - started
+    often = 1000 * len(found) / len(paths)
+    print(f"{len(paths)} photographs as they are: {len(found)} pairs, {often:.1f} in 1,000, in {seconds:.2f} s")
     for pair in found:
         print(f"    {paths[pair.first].name} {paths[pair.second].name} {pair.likeness:.3f}")
     for name in CHANGES:

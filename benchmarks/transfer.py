@@ -3,6 +3,7 @@
     python benchmarks/transfer.py head FLOWERS           # a folder with train/CLASS and val/CLASS
     python benchmarks/transfer.py commands FLOWERS
     python benchmarks/transfer.py body CIFAR10 SIGNS     # a folder of parquet files, and one with a folder per class
+    python benchmarks/transfer.py loading
 
 head: the time of `--tune head --epochs 20` on a body whose features are not cached yet, beside that of one forward
 pass over the training pictures, and with --every-epoch beside the same job with the body run in every epoch. The
@@ -12,6 +13,7 @@ commands: `pictaxa train --tune head --epochs 20` beside `pictaxa predict` of th
 for them: Python's start and all else included, decoding in prediction alone.
 body: a body is trained on CIFAR-10; then hand signs with 20 training pictures a class, the rest to validate, each way
 for the same time: from scratch, and from that body. Several seeds; the interval is Student's, of their mean.
+loading: the time to fill a model from a file.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from pictaxa.training.features import Gallery, Look, take_looks
 from pictaxa.training.loop import train_run
 from pictaxa.training.prepare import begin, decode
 from pictaxa.weights.files import save_tensors
+from pictaxa.weights.loading import load_weights
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BODIES = ("resnet18@128", "mobilenet_v2@128", "resnet50@224")  # an entry of the zoo and its pixels
@@ -148,6 +151,20 @@ def measure_commands(data: Path, *, rounds: int, bodies: list[str]) -> None:
             )
 
 
+def measure_loading(*, rounds: int, bodies: list[str]) -> None:
+    """The time to read, rename, fit and fill."""
+    for body in bodies or ("mobilenet_v3_small", "resnet152"):
+        name, _, _ = body.partition("@")
+        with tempfile.TemporaryDirectory() as folder:
+            model, file, loads = create_model(name, 5), Path(folder) / "body.safetensors", []
+            save_tensors(model.state_dict(), file)
+            for _ in range(rounds):
+                before = time.monotonic()
+                load_weights(model, file, source="pictaxa")
+                loads.append(time.monotonic() - before)
+        print(f"{name}: {statistics.median(loads):.3f} s ({min(loads):.3f} to {max(loads):.3f})", flush=True)
+
+
 def write_cifar(source: Path, out: Path) -> Path:
     """CIFAR-10's parquet files as folders: all for training, a thousand pictures to validate."""
     for split, file in (("train", "train.parquet"), ("val", "test.parquet")):
@@ -205,8 +222,8 @@ def measure_body(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("head", "commands", "body"))
-    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("what", choices=("head", "commands", "body", "loading"))
+    parser.add_argument("data", type=Path, nargs="*")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--body", action="append", help=f"NAME@PIXELS instead of {', '.join(BODIES)}; several times")
     parser.add_argument("--undecoded", action="store_true", help="each side decodes its pictures first")
@@ -217,11 +234,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32, help="of the signs, pixels")
     parser.add_argument("--body-minutes", type=float, default=4.0)
     asked = parser.parse_args()
+    if len(asked.data) != {"loading": 0, "body": 2}.get(asked.what, 1):
+        parser.error(f"{asked.what} takes other folders: see above")
     if asked.what == "head":
         how = {"undecoded": asked.undecoded, "every_epoch": asked.every_epoch}
         measure_heads(asked.data[0], rounds=asked.rounds, bodies=asked.body or [], **how)
     elif asked.what == "commands":
         measure_commands(asked.data[0], rounds=asked.rounds, bodies=asked.body or [])
+    elif asked.what == "loading":
+        measure_loading(rounds=asked.rounds, bodies=asked.body or [])
     else:
         cifar, signs = asked.data
         times = {"minutes": asked.minutes, "body_minutes": asked.body_minutes}
