@@ -136,7 +136,7 @@ def test_a_killed_training_of_the_head_is_exact(
         finish(*arguments, **named)
         done.append(1)
         if len(done) == 2:
-            loop._save(*arguments[:2])
+            loop.save_session(*arguments[:2])
             raise KeyboardInterrupt
 
     monkeypatch.setattr(loop, "_finish_epoch", stop)
@@ -333,7 +333,7 @@ def test_every_way_to_tune_is_exact_after_ctrl_c(
     """Stopped in the middle of the second epoch and resumed without the features, the weights are bitwise the same."""
     same = ["train", str(data), "--weights", str(body), "--epochs", "3", *words, *TINY]
     assert main([*same, "--out", str(tmp_path / "whole")]) == 0
-    steps, count = [], loop._count
+    steps, count = [], loop.count_step
 
     def stop(*arguments: object, **named: object) -> None:
         count(*arguments, **named)
@@ -341,7 +341,7 @@ def test_every_way_to_tune_is_exact_after_ctrl_c(
         if len(steps) == 12:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(loop, "_count", stop)
+    monkeypatch.setattr(loop, "count_step", stop)
     assert main([*same, "--out", str(tmp_path / "cut")]) == 130
     monkeypatch.undo()
     shutil.rmtree(own_cache / "features", ignore_errors=True)

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from pictaxa.cli import main
 from pictaxa.run import open_run
-from pictaxa.training import loop
+from pictaxa.training import loop, session
 from pictaxa.training.checkpoint import Counters, save_state
 from pictaxa.training.interrupts import interrupt_flag
 from pictaxa.training.learner import WholeModel
@@ -186,7 +186,7 @@ def test_the_last_epoch_is_validated_whenever_the_time_is_up(
     """An epoch after which the time is up, though its validation was not due before that, is judged all the same."""
     data = make_photos(tmp_path / "photos", {"a": 10, "b": 10})
     monkeypatch.setattr(loop, "VALIDATION_SHARE", -1.0)
-    monkeypatch.setattr(loop, "_progress", lambda job, session, length: float(len(session.counters.log) == 2))
+    monkeypatch.setattr(loop, "progress_of", lambda job, session, length: float(len(session.counters.log) == 2))
     assert main(["train", str(data), *tiny, "--minutes", "1", "--out", str(tmp_path / "run")]) == 0
     assert [bool(row["val_accuracy"]) for row in open_run(tmp_path / "run").log_rows()] == [False, True]
 
@@ -236,7 +236,7 @@ def test_a_full_disk_stops_in_one_line_and_loses_nothing(
                 limits.enter_context(no_file_longer_than(10_000))
             return save_state(folder, counters, **state)
 
-        patched.setattr(loop, "save_state", save_until_full)
+        patched.setattr(session, "save_state", save_until_full)
         assert main(["train", str(data), *flags, "--out", str(full)]) == 2
     said = capsys.readouterr().err.strip()
     assert "\n" not in said and os.strerror(errno.EFBIG) in said and f"pictaxa train --resume {full}" in said

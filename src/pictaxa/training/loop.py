@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from ..config import TrainConfig
 from ..device import seed_draws
@@ -22,41 +18,24 @@ from ..progress import TrainProgress, clock, say
 from ..run import Run
 from ..weights.files import load_model_weights
 from .averaging import Follower
-from .checkpoint import Counters, has_state, keep_body, load_state, save_state
+from .checkpoint import Counters, has_state, keep_body, load_state
 from .fitting import fit_head
 from .interrupts import Interrupted, interrupt_flag
-from .learner import Learner, WholeModel, learn_head
+from .learner import WholeModel, learn_head
 from .loss import weigh_classes
-from .optimizer import Optimizer, set_rate
+from .optimizer import set_rate
 from .prepare import Job, prepare, prepare_again
-from .schedule import Length, rate_at
-from .step import diverged, take_step
+from .schedule import Length
+from .session import Session, count_step, progress_of, rate_of, row_of, save_session
+from .step import take_step
 from .validation import judge, keep_judgement
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
-FINISH_SECONDS = 0.3  # to write the last files
 KEPT = {  # which epoch, in the words of the last line
     "accuracy": "best validation accuracy",
     "loss": "validation accuracy at the least loss",
     "last": "last validation accuracy",
 }
-
-
-@dataclass
-class Session:
-    """What changes while a Job runs."""
-
-    learner: Learner
-    optimizer: Optimizer
-    counters: Counters
-    started: float  # time.monotonic() minus the seconds already trained
-    looking_seconds: float = 0.0  # that it took to compute a frozen body's features, or to fit a head to it
-    last_saved: float = -math.inf
-
-    @property
-    def seconds(self) -> float:
-        """Trained for so long, over all sessions."""
-        return time.monotonic() - self.started
 
 
 def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
@@ -149,14 +128,14 @@ def _run(job: Job, session: Session) -> Run:
         seconds=None if schedule.minutes is None else max(0.0, schedule.minutes * 60 - counters.fitting_seconds),
     )
     with TrainProgress() as display, interrupt_flag() as interrupted:
-        _save(job, session)
-        while counters.pictures > 0 or (_progress(job, session, length) < 1 and not _has_stalled(job, counters)):
+        save_session(job, session)
+        while counters.pictures > 0 or (progress_of(job, session, length) < 1 and not _has_stalled(job, counters)):
             _train_epoch(job, session, length, display=display, interrupted=interrupted)
             _finish_epoch(job, session, length, display=display)
         if counters.log and counters.log[-1]["val_accuracy"] is None:  # the time was up just after it was not yet
             _validate(job, session, counters.log[-1], display=display)
             job.run.write_log(counters.log)
-        _save(job, session)
+        save_session(job, session)
     if not counters.log:
         _end_without_epoch(job, session)
     session.learner.finish()
@@ -202,10 +181,10 @@ def _train_epoch(
 
     asked_for_pictures = time.monotonic()
     for batch in learner.batches(order, epoch=counters.epoch, first=counters.batch):
-        progress = _progress(job, session, length)
+        progress = progress_of(job, session, length)
         if progress >= 1:
             break
-        set_rate(optimizer, _rate(job, counters, progress))
+        set_rate(optimizer, rate_of(job, counters, progress))
         seed_draws(_step_seed(config.seed, counters.step), job.plan.device)  # for dropout
         inputs, targets = learner.present(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
@@ -215,17 +194,17 @@ def _train_epoch(
         follower.follow(decay=config.optimization.average, step=counters.step)
 
         mostly = max(targets, key=lambda target: target[1])[0]  # the label that most of each picture has
-        _count(counters, mostly, loss=loss, logits=heads[0][0])
+        count_step(counters, mostly, loss=loss, logits=heads[0][0])
         done = time.monotonic()
         counters.waiting_seconds += have_pictures - asked_for_pictures
         counters.epoch_seconds += done - asked_for_pictures
         left = length.seconds_left(counters.step, seconds=session.seconds)
-        display.step(_row(job, session, progress), progress=progress, seconds_left=left)
+        display.step(row_of(job, session, progress), progress=progress, seconds_left=left)
         if interrupted.is_set():
-            _save(job, session)
+            save_session(job, session)
             raise Interrupted(job.run)
         if done - session.last_saved >= config.machine.save_seconds:
-            _save(job, session)
+            save_session(job, session)
         asked_for_pictures = time.monotonic()  # saying and saving are no waiting
 
 
@@ -234,8 +213,8 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
     counters = session.counters
     if counters.pictures == 0:  # the time was up before the first step
         return
-    progress = _progress(job, session, length)
-    row = _row(job, session, progress) | {"val_loss": None, "val_accuracy": None}
+    progress = progress_of(job, session, length)
+    row = row_of(job, session, progress) | {"val_loss": None, "val_accuracy": None}
     since = session.seconds - counters.validated_at_seconds
     due = length.steps is not None or counters.validation_seconds <= VALIDATION_SHARE * since
     if due or progress >= 1:
@@ -282,63 +261,6 @@ def _is_best(counters: Counters, scores: dict[str, float], *, keep: str) -> bool
     if keep == "accuracy":
         return scores["val_accuracy"] >= counters.best_accuracy
     return keep == "last" or counters.best_loss is None or scores["val_loss"] <= counters.best_loss
-
-
-def _progress(job: Job, session: Session, length: Length) -> float:
-    """From 0 to 1; a training by minutes leaves time for its last validation."""
-    counters = session.counters
-    reserve = FINISH_SECONDS + counters.validation_seconds
-    if counters.validation_seconds == 0 and counters.pictures:
-        # None yet: a picture costs about as much as in training, which computes more but in a shorter format.
-        looks = 2 if job.geometry.flip_average else 1
-        reserve += counters.epoch_seconds / counters.pictures * len(job.judged_rows) * looks
-    return length.progress(counters.step, seconds=session.seconds, reserve=reserve)
-
-
-def _rate(job: Job, counters: Counters, progress: float) -> float:
-    peak, schedule = job.peak_rate, job.config.schedule
-    return rate_at(progress, step=counters.step, epoch=counters.epoch, peak=peak, schedule=schedule)
-
-
-def _count(counters: Counters, labels: torch.Tensor, *, loss: float, logits: torch.Tensor) -> None:
-    pictures = len(labels)
-    counters.loss_sum += loss * pictures
-    counters.right += int((logits.argmax(dim=1) == labels).sum())
-    counters.pictures += pictures
-    counters.batch += 1
-    counters.step += 1
-
-
-def _row(job: Job, session: Session, progress: float) -> dict[str, Any]:
-    """The epoch so far, as a row of the log."""
-    counters = session.counters
-    return {
-        "epoch": counters.epoch + 1,
-        "step": counters.step,
-        "seconds": session.seconds,
-        "rate": _rate(job, counters, progress),
-        "size": job.size_at(progress),
-        "train_loss": counters.loss_sum / counters.pictures,
-        "train_accuracy": counters.right / counters.pictures,
-        "pictures_per_second": counters.pictures / max(counters.epoch_seconds, 1e-9),
-        "waiting_share": counters.waiting_seconds / max(counters.epoch_seconds, 1e-9),
-    }
-
-
-def _save(job: Job, session: Session) -> None:
-    # The loss of the last step was finite, but the update after it may have been the one that blew up.
-    learner = session.learner
-    if not all(bool(parameter.isfinite().all()) for parameter in learner.trained.parameters()):
-        raise diverged(job, session.optimizer, what=f"weights that are not finite at step {session.counters.step}")
-    session.counters.seconds = session.seconds
-    save_state(
-        job.run.state_path,
-        session.counters,
-        model=learner.trained,
-        average=learner.average,
-        optimizer=session.optimizer,
-    )
-    session.last_saved = time.monotonic()
 
 
 def _step_seed(seed: int, step: int) -> int:
