@@ -64,9 +64,9 @@ class ProbeArguments:
     """The architecture's own options, such as padding=same."""
     weights: Path | None = None
     """An earlier run's folder, a checkpoint file, or imagenet: published ones. Default: fresh ones, for a baseline."""
-    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax"] = "pictaxa"
+    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
-    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
+    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
     """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
     cache: Path | None = None
     """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
@@ -182,15 +182,15 @@ class ConvertArguments:
 
     file: Positional[Path]
     """The checkpoint: .pth, .safetensors, .h5, .weights.h5, .keras or .npz."""
-    source: Literal["torchvision", "timm", "keras", "jax", "pictaxa"]
+    source: Literal["torchvision", "timm", "keras", "jax", "efficientnet_pytorch", "pictaxa"]
     """Whose names and axes the file has; it is never guessed."""
     model: str
     """The entry of the zoo that it is for."""
     out: Path
     """The .safetensors file to write."""
-    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
+    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
     """How its pictures were fed: divided by 255; left alone; from -1 to 1; BGR minus a mean colour; minus
-    ImageNet's mean and over its deviation. A Keras file needs it."""
+    ImageNet's mean and over its deviation; lite: (x - 127) / 128 of 0 to 255. A Keras file needs it."""
     classes: Path | None = None
     """JSON with the index of each class name, as Keras' class_indices, or a list of names."""
     model_options: tuple[str, ...] = ()

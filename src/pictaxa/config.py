@@ -85,11 +85,11 @@ class TransferConfig:
 
     weights: Path | None = None
     """Start from an earlier run's folder, a checkpoint file, or imagenet: the model's published weights."""
-    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax"] = "pictaxa"
+    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
-    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"] | None = None
+    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
     """How pictures are fed to the network: from 0 to 1, to 255, from -1; minus Caffe's mean colour; minus ImageNet's
-    mean, over its deviation. With --weights how they were, which a Keras file does not say. Default: the model's."""
+    mean, over its deviation; lite: (x - 127) / 128 of 0 to 255. With --weights how they were, which a Keras file does not say. Default: the model's."""
     tune: str = "all"
     """What is trained: all, head (the last layer), last:N (N blocks and the head) or head,all (the head first)."""
     head: str = ""

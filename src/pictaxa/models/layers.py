@@ -25,6 +25,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
 
+# EfficientNet-Lite's trainings took (x - 127) / 128 of pixels in [0, 255]: near 0.5, but not it.
+LITE_MEAN = (127 / 255, 127 / 255, 127 / 255)
+LITE_STD = (128 / 255, 128 / 255, 128 / 255)
+
 
 class Classifier(nn.Module):
     """The contract of every entry: float pictures in [0, 1] in, logits out, normalisation inside.

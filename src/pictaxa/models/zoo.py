@@ -12,7 +12,20 @@ import torch
 
 from ..device import lay_out
 from ..errors import ModelError, close_matches
-from . import alexnet, googlenet, inception, mobilenet, plain, resnet, resnet_cifar, resnet_lite, resnet_v2, vgg, vit
+from . import (
+    alexnet,
+    efficientnet_lite,
+    googlenet,
+    inception,
+    mobilenet,
+    plain,
+    resnet,
+    resnet_cifar,
+    resnet_lite,
+    resnet_v2,
+    vgg,
+    vit,
+)
 from .heads import deepen, merge_rows, parse_groups
 from .layers import Classifier
 
@@ -65,6 +78,7 @@ _RESNEXT = "Xie et al. 2016, Aggregated residual transformations"
 _MOBILENET_V1 = "Howard et al. 2017, MobileNets"
 _MOBILENET_V2 = "Sandler et al. 2018, Inverted residuals and linear bottlenecks"
 _MOBILENET_V3 = "Howard et al. 2019, Searching for MobileNetV3"
+_EFFICIENTNET = "Tan, Le 2019, EfficientNet: Rethinking model scaling; without squeeze-and-excitation: Liu 2020"
 _VIT = "Dosovitskiy et al. 2020, An image is worth 16x16 words"
 
 
@@ -78,6 +92,11 @@ def _cifar(name: str, *, year: int, paper: str) -> Entry:
 
 def _vgg(name: str, *, batch_norm: bool) -> Entry:
     return Entry(vgg.builder(name, batch_norm=batch_norm), "vgg", 2014, _VGG, size=224)
+
+
+def _efficientnet_lite(name: str) -> Entry:
+    size = efficientnet_lite.SIZES[name].pixels
+    return Entry(efficientnet_lite.builder(name), "efficientnet_lite", 2020, _EFFICIENTNET, size=size)
 
 
 def _vit(name: str, *, multiple: int) -> Entry:
@@ -156,6 +175,7 @@ ZOO: dict[str, Entry] = {
     "mobilenet_v3_large": Entry(
         mobilenet.v3_builder("mobilenet_v3_large"), "mobilenet", 2019, _MOBILENET_V3, size=224
     ),
+    **{name: _efficientnet_lite(name) for name in efficientnet_lite.SIZES},
     "vit_b_16": _vit("vit_b_16", multiple=16),
     "vit_b_32": _vit("vit_b_32", multiple=32),
     "vit_l_16": _vit("vit_l_16", multiple=16),

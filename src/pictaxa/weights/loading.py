@@ -14,10 +14,10 @@ import torch
 
 from ..errors import ConfigError, WeightsError, close_matches
 from ..models.heads import hidden_paths, kept_outputs
-from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, Classifier
+from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, Classifier
 from ..models.zoo import create_model, find_entry
 from ..run import Run
-from . import jax, keras, timm, torchvision
+from . import efficientnet_pytorch, jax, keras, timm, torchvision
 from .fitting import first_convolution, fit
 from .foreign import read_npz, read_torch
 from .keras_files import read_file
@@ -25,16 +25,18 @@ from .keras_rules import KERAS_FEEDING, KERAS_OPTIONS
 from .rules import Rule, fill, rename
 from .timm import TIMM_OPTIONS
 
-Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax"]
-# How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, or minus ImageNet's
-# mean and over its deviation.
-Feeding = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet"]
+Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]
+STATE_DICTS: tuple[Source, ...] = ("torchvision", "timm", "pictaxa", "efficientnet_pytorch")
+# How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, minus ImageNet's mean
+# and over its deviation, or (x - 127) / 128 of [0, 255], as EfficientNet-Lite has it.
+Feeding = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
 FEEDINGS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "0-1": ((0.0,) * 3, (1.0,) * 3),
     "0-255": ((0.0,) * 3, (1 / 255,) * 3),
     "-1-1": ((0.5,) * 3, (0.5,) * 3),
     "caffe": (CAFFE_MEAN, CAFFE_STD),
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+    "lite": (LITE_MEAN, LITE_STD),
 }
 
 # A file may hold the model, its running average and an optimizer's two moments; more is none of ours.
@@ -157,6 +159,7 @@ _SUFFIXES: dict[str, tuple[str, ...]] = {
     "jax": (".npz",),
     "torchvision": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
     "timm": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
+    "efficientnet_pytorch": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
     "pictaxa": (".safetensors",),
 }
 
@@ -174,7 +177,7 @@ def _check_suffix(path: Path, source: Source) -> None:
 
 
 def _rules(model: Classifier, source: str) -> Sequence[Rule]:
-    tables = {"torchvision": torchvision.RULES, "timm": timm.RULES}
+    tables = {"torchvision": torchvision.RULES, "timm": timm.RULES, "efficientnet_pytorch": efficientnet_pytorch.RULES}
     if model.entry.startswith("timm/") and source == "timm":
         return (Rule("(.+)", r"network.\1"),)
     table = tables.get(source, {})
@@ -184,7 +187,7 @@ def _rules(model: Classifier, source: str) -> Sequence[Rule]:
 def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: str) -> Translated:
     """A state dict of torchvision, timm or ours by our names; WeightsError when it is plainly another's."""
     own = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[0]}  # but for mean and std
-    found = {name: rename(list(tensors), _rules(model, name)) for name in ("torchvision", "timm", "pictaxa")}
+    found = {name: rename(list(tensors), _rules(model, name)) for name in STATE_DICTS}
     known = {name: len(own.keys() & set(renamed.names.values())) for name, renamed in found.items()}
     best = max(known, key=lambda name: known[name])
     if known[source] < known[best] and known[best] > 0.5 * len(own):

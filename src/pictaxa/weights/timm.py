@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..models import efficientnet_lite
 from ..models.mobilenet import V3_SIZES
 from .rules import Rule
 
@@ -79,6 +80,17 @@ def _mobilenet_v3(name: str) -> tuple[Rule, ...]:
     )
 
 
+def _efficientnet_lite(name: str) -> tuple[Rule, ...]:
+    stages = efficientnet_lite.stages_of(efficientnet_lite.SIZES[name])
+    counts, rows = [len(stage) for stage in stages], [block for stage in stages for block in stage]
+    blocks = []
+    for (theirs, ours), (channels, row) in zip(_places(counts), rows, strict=True):
+        words = ["conv_dw", "conv_pw"] if row.wide == channels else ["conv_pw", "conv_dw", "conv_pwl"]
+        blocks.append([rule for at, word in enumerate(words) for rule in _unit(
+            f"{theirs}{word}", f"{theirs}bn{at + 1}", f"{ours}block.{at}")])  # fmt: skip
+    return (*_mobilenet(blocks, counts), *_unit("conv_head", "bn2", f"convs.{len(blocks) + 1}"))
+
+
 # By family, or by entry where its networks differ.
 RULES: dict[str, tuple[Rule, ...]] = {
     # Its `head` is a module; ours is a method of the model contract.
@@ -86,4 +98,5 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "mobilenet_v1": _mobilenet_v1(),
     "mobilenet_v2": _mobilenet_v2(),
     **{name: _mobilenet_v3(name) for name in _V3_STAGES},
+    **{name: _efficientnet_lite(name) for name in efficientnet_lite.SIZES},
 }
