@@ -38,7 +38,7 @@ class Reference(Protocol):
         """Let go of what the closures hold."""
 
 
-OWN_STATISTICS = ("googlenet", "inception", "mobilenet")  # families; see Case.own_statistics
+OWN_STATISTICS = ("googlenet", "inception", "mobilenet", "efficientnet_lite")  # families; see Case.own_statistics
 
 
 @dataclass(frozen=True)

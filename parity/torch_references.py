@@ -16,6 +16,7 @@ from cases import OWN_STATISTICS, Case, Reference, pictures_for, torch_forward, 
 from safetensors.torch import save_file
 from torch import nn
 
+from pictaxa.models import efficientnet_lite
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import TIMM, find_entry
 from pictaxa.weights.loading import Source, load_weights
@@ -164,6 +165,7 @@ CASES: tuple[Case, ...] = (
     _timm("mobilenet_v2", "mobilenetv2_100"),
     _timm("mobilenet_v3_small", "mobilenetv3_small_100", options={"epsilon": 1e-5}),
     _timm("mobilenet_v3_large", "mobilenetv3_large_100", options={"epsilon": 1e-5}),
+    *(_timm(name, f"tf_{name}", size=find_entry(name).size) for name in efficientnet_lite.SIZES),
     *(_torchvision(f"vit_{size}_{patch}") for size in ("b", "l") for patch in (16, 32)),
     _timm("vit_b_16", "vit_base_patch16_224", gradient=False),
     _timm("vit_b_32", "vit_base_patch32_224", gradient=False),

@@ -9,18 +9,54 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from tyro.conf import Positional
 
 from .errors import ConfigError
 
-DEFAULT_MINUTES = 10.0
-DEFAULT_SMALL_FIRST = 0.65
+Value = TypeVar("Value")
+Group = TypeVar("Group", "TransferConfig", "ScheduleConfig", "AugmentConfig", "OptimizerConfig")
+
+NO_WEIGHTS = Path("none")  # as --weights: from nothing
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen body's cached vectors: they cost next to nothing
 LENGTHS = ("epochs", "minutes", "steps")  # one of them says when a training ends
 _NUMBER = r"[0-9]*\.?[0-9]+(?:e-?[0-9]+)?"
 CURVES = rf"cosine|constant|every:[1-9][0-9]*={_NUMBER}|steps:[0-9]+={_NUMBER}(?:,[0-9]+={_NUMBER})*"
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What a training has where nothing is asked for."""
+
+    minutes: float
+    policy: str
+    optimizer: Literal["sgd", "adam", "adamw"]
+    weight_decay: float
+    batch_size: int
+    warm_up: float
+    small_first: float
+    small_sizes: tuple[float, float]  # parts of the full size, in their order
+    rates: tuple[tuple[str, float], ...]  # by optimizer, at `batch_size`
+    body_share: float
+
+
+# Found by trying (docs/measured.md): a network that knows nothing needs large steps, strong variation and time; one
+# that has seen ImageNet is spoilt by them.
+FROM_NOTHING = Usual(
+    minutes=10.0, policy="strong", optimizer="sgd", weight_decay=5e-4, batch_size=64, warm_up=0.1, small_first=0.65,
+    small_sizes=(1 / 2, 3 / 4), rates=(("sgd", 0.15), ("adam", 0.002), ("adamw", 0.002)), body_share=1.0,
+)  # fmt: skip
+FROM_KNOWN = Usual(
+    minutes=5.0, policy="standard", optimizer="adamw", weight_decay=0.02, batch_size=32, warm_up=0.05, small_first=0.65,
+    small_sizes=(5 / 7, 6 / 7), rates=(("sgd", 0.01), ("adam", 3e-4), ("adamw", 3e-4)), body_share=1.0,
+)  # fmt: skip
+
+
+def settled(value: Value | None) -> Value:
+    """A setting that `TrainConfig.resolved` has filled in."""
+    assert value is not None, "the config is not resolved"
+    return value
 
 
 def _flag(name: str) -> str:
@@ -84,32 +120,54 @@ class TransferConfig:
     """weights to start from"""
 
     weights: Path | None = None
-    """Start from an earlier run's folder, a checkpoint file, or imagenet: the model's published weights."""
+    """Start from imagenet (the model's published weights), an earlier run's folder, a checkpoint file, or none: from
+    nothing. Default: what fits the pictures, which is said; none with a --model."""
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
     input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
     """How pictures are fed to the network: from 0 to 1, to 255, from -1; minus Caffe's mean colour; minus ImageNet's
-    mean, over its deviation; lite: (x - 127) / 128 of 0 to 255. With --weights how they were, which a Keras file does not say. Default: the model's."""
+    mean, over its deviation; lite: (x - 127) / 128 of 0 to 255. With --weights how they were, which a Keras file does
+    not say. Default: the model's."""
     tune: str = "all"
-    """What is trained: all, head (the last layer), last:N (N blocks and the head) or head,all (the head first)."""
+    """What is trained: all, head (the last layer, which is solved and not trained) or last:N (N blocks and the head).
+    With --weights each begins with a solved head."""
     head: str = ""
     """Hidden layers before the classes, such as 1024,dropout:0.5 (widths and dropout in their order). outputs:1000
     before them keeps the layer for the 1,000 classes of the weights, and the head learns from their probabilities.
     none: without those that the weights' own head has."""
-    body_share: float = 0.5
-    """With --tune all or last:N and --weights, the part of the learning rate that all but the head gets."""
+    solve_head: Literal["auto", "yes", "no"] = "auto"
+    """Begin with a solved head: the best one for what the frozen backbone makes of the training pictures; auto: where
+    the --weights lack it. no: train it with all else, by gradient."""
+    norm_statistics: Literal["auto", "keep", "update"] = "auto"
+    """Of batch norms, in training: keep those that came with the weights, or update them from batch to batch; auto:
+    keep with --weights."""
+    body_share: float | None = None
+    """With --tune all or last:N and --weights, the part of the learning rate that all but the head gets. Default: 1."""
     standardise: Literal["yes", "no"] = "yes"
-    """With --tune head, bring the body's numbers to mean zero and one length before the head learns from them."""
+    """With --tune head and hidden layers, bring the backbone's numbers to mean zero and one length before."""
     feature_views: int = 1
-    """With --tune head, views of each picture that the frozen body sees, once. 1: prediction's; 0: no such cache."""
+    """Views of each picture that the frozen backbone sees, once, for a head. 1: prediction's own, with its mirror
+    image where prediction averages the two; more: as training varies them; 0, with --tune head and
+    --solve-head no: another one in every epoch."""
 
     def __post_init__(self) -> None:
         known = re.fullmatch(r"all|head|head,all|last:[1-9][0-9]*", self.tune) is not None
         _require(known, "--tune all, head, last:N or head,all", found=self.tune, fix="Choose one, such as last:2.")
-        kept = self.tune == "all" or self.weights is not None
+        kept = self.tune == "all" or self.weights != NO_WEIGHTS
         _require(kept, f"--weights with --tune {self.tune}", found="none", fix="Frozen fresh weights know nothing.")
         _require(self.feature_views >= 0, "--feature-views from 0 on", found=self.feature_views, fix="Raise it.")
-        _require(0 < self.body_share <= 1, "--body-share above 0, up to 1", found=self.body_share, fix="Change it.")
+        share = self.body_share is None or 0 < self.body_share <= 1
+        _require(share, "--body-share above 0, up to 1", found=self.body_share, fix="Change it.")
+
+    @property
+    def knows(self) -> bool:
+        """Whether the training starts from weights."""
+        return self.weights not in (None, NO_WEIGHTS)
+
+    @property
+    def keeps_statistics(self) -> bool:
+        """Whether batch norms keep the statistics that they came with."""
+        return self.norm_statistics == "keep" or (self.norm_statistics == "auto" and self.knows)
 
     @property
     def freezes(self) -> bool:
@@ -118,22 +176,18 @@ class TransferConfig:
 
     @property
     def on_features(self) -> bool:
-        """Whether the head learns from cached vectors of the frozen body."""
+        """Whether the head alone learns, from cached vectors of the frozen backbone."""
         return self.tune == "head" and self.feature_views > 0
-
-    @property
-    def begins_with_head(self) -> bool:
-        """Whether anything is computed with the body frozen before the first saved state."""
-        return self.on_features or self.tune == "head,all"
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
     """augmentation"""
 
-    policy: str = "strong"
-    """How training pictures are varied: none, light (digits, signs, scans), standard, strong (photographs), trivial
-    (TrivialAugment), rand (RandAugment). pictaxa preview draws it; docs/data.md has every range."""
+    policy: str | None = None
+    """How training pictures are varied: none, mirror, light (digits, signs, scans), standard, strong (photographs),
+    trivial (TrivialAugment), rand (RandAugment). pictaxa preview draws it; docs/data.md has every range. Default: standard
+    from known weights, strong from nothing."""
     augment: tuple[str, ...] = ()
     """Changes to the policy, such as rotation=30 horizontal_flip=0, or a YAML file with lines like rotation: 30."""
 
@@ -145,21 +199,23 @@ class ScheduleConfig:
     epochs: int | None = None
     """Train for so many passes over the pictures; exactly repeatable, and exact when resumed."""
     minutes: float | None = None
-    """Train for so many minutes; the rate anneals over them. Default without --epochs: 10 (--tune head: 20 epochs)."""
+    """Train for so many minutes; the rate anneals over them. Default without --epochs: 5 from known weights, 10 from
+    nothing."""
     steps: int | None = None
     """Train for so many batches."""
     steps_per_epoch: int | None = None
     """Batches between two validations; pictures come again and again. Default: as many as hold each picture once."""
     validation_pictures: int | None = None
     """Judge an epoch by so many of the validation pictures, drawn once; the end judges all. Default: all of them."""
-    batch_size: int = 64
-    """Pictures in a step."""
+    batch_size: int | None = None
+    """Pictures in a step. Default: 32 from known weights, 64 from nothing."""
     sampling: Literal["each", "balanced"] = "each"
     """Of an epoch: each picture once, or balanced: every class equally often, pictures of rare ones several times."""
     rate: float | None = None
-    """Peak learning rate. Default: 0.15 for sgd and 0.002 for adam and adamw at batch 64, in proportion else."""
-    warm_up: float = 0.1
-    """Part of the training in which the rate rises to its peak."""
+    """Peak learning rate. Default: from known weights 0.01 for sgd and 0.0003 for adam and adamw at batch 32, from
+    nothing 0.15 and 0.002 at batch 64; in proportion to other batches."""
+    warm_up: float | None = None
+    """Part of the training in which the rate rises to its peak. Default: 0.05 from known weights, 0.1 from nothing."""
     curve: str = "cosine"
     """What the rate does then: cosine (to zero), constant, every:4=0.92 (times 0.92 after each 4 epochs), or
     steps:400=1,32000=0.1 (that part of the peak from a step on, the first one before it too)."""
@@ -169,8 +225,8 @@ class ScheduleConfig:
     """End before the length is up, when so many validations in a row brought nothing better to keep; best with
     --curve constant, as cosine is at its best at its end. Default: never."""
     small_first: float | None = None
-    """Part of the training, from its start, with small pictures: half the size, then three quarters; 0: none.
-    Default: 0.65; with --tune head,all 0, as the head is fitted already."""
+    """Part of the training, from its start, with smaller pictures, 0: none. Half the size, then three quarters, from
+    nothing; five sevenths, then six, from known weights. Default: 0.65."""
 
     def __post_init__(self) -> None:
         given = [f"--{name}" for name in LENGTHS if getattr(self, name) is not None]
@@ -180,9 +236,15 @@ class ScheduleConfig:
             _require(value is None or value >= 1, f"--{_flag(name)} from 1 on", found=value, fix="Raise it.")
         enough = self.minutes is None or 0 < self.minutes < float("inf")
         _require(enough, "--minutes above 0", found=self.minutes, fix="Raise it.")
-        _require(self.batch_size >= 2, "--batch-size from 2 on", found=self.batch_size, fix="Raise it.")
+        _require(
+            self.batch_size is None or self.batch_size >= 2,
+            "--batch-size from 2 on",
+            found=self.batch_size,
+            fix="Raise it.",
+        )
         _require(self.rate is None or self.rate > 0, "--rate above 0", found=self.rate, fix="Raise it.")
-        _require(0 <= self.warm_up < 1, "--warm-up from 0 to below 1", found=self.warm_up, fix="Change it.")
+        warm_up = self.warm_up is None or 0 <= self.warm_up < 1
+        _require(warm_up, "--warm-up from 0 to below 1", found=self.warm_up, fix="Change it.")
         judged = self.patience is None or self.keep != "last"
         _require(judged, "--keep accuracy or loss with --patience", found="--keep last", fix="Leave one out.")
         known = re.fullmatch(CURVES, self.curve) is not None
@@ -197,16 +259,16 @@ class ScheduleConfig:
 class OptimizerConfig:
     """optimizer"""
 
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    """sgd is stochastic gradient descent with momentum."""
+    optimizer: Literal["sgd", "adam", "adamw"] | None = None
+    """sgd is stochastic gradient descent with momentum. Default: adamw from known weights, sgd from nothing."""
     momentum: float = 0.9
     """Of sgd; of adam and adamw it is the first beta."""
     nesterov: Literal["yes", "no"] = "yes"
     """Nesterov's form of sgd's momentum, which looks a step ahead."""
     epsilon: float = 1e-8
     """What adam and adamw add before they divide; Keras has 1e-7."""
-    weight_decay: float = 5e-4
-    """On weights, not on biases and batch norm."""
+    weight_decay: float | None = None
+    """On weights, not on biases and batch norm. Default: 0.02 from known weights, 0.0005 from nothing."""
     clip_norm: float | None = 5.0
     """Gradients longer than this are shortened to it; none: never."""
     label_smoothing: float = 0.1
@@ -219,7 +281,12 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         _require(0 <= self.momentum < 1, "--momentum from 0 to below 1", found=self.momentum, fix="Change it.")
         _require(self.epsilon > 0, "--epsilon above 0", found=self.epsilon, fix="Raise it.")
-        _require(self.weight_decay >= 0, "--weight-decay from 0 on", found=self.weight_decay, fix="Raise it.")
+        _require(
+            self.weight_decay is None or self.weight_decay >= 0,
+            "--weight-decay from 0 on",
+            found=self.weight_decay,
+            fix="Raise it.",
+        )
         clip = self.clip_norm is None or self.clip_norm > 0
         _require(clip, "--clip-norm above 0", found=self.clip_norm, fix="Raise it.")
         smooth = 0 <= self.label_smoothing < 1
@@ -258,7 +325,8 @@ class TrainConfig:
     recipe: str = ""
     """A well-known set-up by its name (pictaxa recipes lists them); any flag beside it wins."""
     model: str = "auto"
-    """Architecture, a name of the zoo. auto: resnet_lite, or what the --weights are of."""
+    """Architecture, a name of the zoo. auto: what the --weights are of, or what fits the pictures (efficientnet_lite0
+    for photographs, resnet_lite from nothing)."""
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as dropout=0.3."""
     out: Path | None = None
@@ -290,19 +358,37 @@ class TrainConfig:
         return (int(match[1]), int(match[2])) if match else None
 
     def resolved(self) -> TrainConfig:
-        """With the default length, and without what a training on features has no use for."""
-        schedule, augmentation = self.schedule, self.augmentation
+        """With what was left open as it usually is, and without what a head alone has no use for."""
+        usual = usual_for(self)
+        schedule, augmentation, optimization = self.schedule, self.augmentation, self.optimization
         if self.transfer.on_features:
             schedule = replace(schedule, small_first=0.0)
             if self.transfer.feature_views == 1:
                 found = " ".join(augmentation.augment)
                 _require(not found, "--feature-views from 2 on with --augment", found=found, fix="Say how many views.")
-                augmentation = AugmentConfig(policy="none")
-        if schedule.small_first is None:
-            schedule = replace(schedule, small_first=0.0 if self.transfer.tune == "head,all" else DEFAULT_SMALL_FIRST)
+                still = augmentation.policy in ("none", "light")  # those that mirror nothing
+                augmentation = AugmentConfig(policy="none" if still else "mirror")
         if all(getattr(schedule, name) is None for name in LENGTHS):
             if self.transfer.on_features:
                 schedule = replace(schedule, epochs=DEFAULT_HEAD_EPOCHS)
             else:
-                schedule = replace(schedule, minutes=DEFAULT_MINUTES)
-        return replace(self, schedule=schedule, augmentation=augmentation)
+                schedule = replace(schedule, minutes=usual.minutes)
+        return replace(
+            self,
+            transfer=_filled(self.transfer, body_share=usual.body_share),
+            schedule=_filled(
+                schedule, batch_size=usual.batch_size, warm_up=usual.warm_up, small_first=usual.small_first
+            ),
+            augmentation=_filled(augmentation, policy=usual.policy),
+            optimization=_filled(optimization, optimizer=usual.optimizer, weight_decay=usual.weight_decay),
+        )
+
+
+def usual_for(config: TrainConfig) -> Usual:
+    """What is usual for a training that starts as this one does."""
+    return FROM_KNOWN if config.transfer.knows else FROM_NOTHING
+
+
+def _filled(group: Group, **usual: Any) -> Group:
+    """A group of settings with what is None as it usually is."""
+    return replace(group, **{name: value for name, value in usual.items() if getattr(group, name) is None})

@@ -11,7 +11,7 @@ from .augment.augmenter import Augmenter, padding_of
 from .augment.geometry import plain_view, resample
 from .augment.policy import find_policy, read_policies
 from .augment.stages import stages_of
-from .config import AugmentConfig, PicturesConfig, ReadingConfig
+from .config import FROM_KNOWN, AugmentConfig, PicturesConfig, ReadingConfig
 from .data.fetching import Fetcher
 from .data.index import Index
 from .data.reading import PLAIN, read_data, survey
@@ -40,7 +40,7 @@ def draw_preview(
     from .reporting.figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
 
     augmentation = read_policies(augmentation)
-    policy = find_policy(augmentation.policy, augmentation.augment)
+    policy = find_policy(augmentation.policy or FROM_KNOWN.policy, augmentation.augment)
     index = read_data(data, reading)
     longer_side, all_grey = survey(index)
     size = pictures.size or max(LEAST_SIDE, min(128, longer_side))

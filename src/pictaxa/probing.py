@@ -66,7 +66,7 @@ def probe_data(config: TrainConfig) -> Probe:
     """
     start = begin(config)
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
-    for line in start.became[:-1]:  # the last one speaks of training
+    for line in start.start.lines[:-1]:  # the last one speaks of training
         say(line)
     rows = _some(index, seed=start.config.seed)
     folds = folds_of(index, rows, seed=start.config.seed)  # before the long pass: it tells what is amiss
@@ -78,7 +78,7 @@ def probe_data(config: TrainConfig) -> Probe:
     weights = start.config.transfer.weights
     return Probe(
         model=start.config.model,
-        weights="fresh weights" if weights is None else str(weights),
+        weights=str(weights) if start.config.transfer.knows else "fresh weights",
         classes=index.classes,
         pictures=len(rows),
         width=vectors.shape[1],

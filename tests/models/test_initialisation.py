@@ -45,6 +45,7 @@ DEVIATIONS = [
     ("resnext50_32x4d", {}, "layer1.0.conv1", he(128), "Xie 2016, section 4"),
     ("cifar_resnet20", {}, "layer3.1.residual.convs.0", he(64 * 9), "He 2015, section 4.2"),
     ("mobilenet_v2", {}, "convs.18.0", he(1280), "torchvision; the paper is silent"),
+    ("efficientnet_lite0", {}, "convs.17.0", he(1280), "as Keras' EfficientNet; the paper is silent"),
 ]
 
 

@@ -70,6 +70,11 @@ PARAMETERS = [
     ("mobilenet_v2", 1000, 3, {}, 3_504_872),
     ("mobilenet_v3_small", 1000, 3, {}, 2_542_856),
     ("mobilenet_v3_large", 1000, 3, {}, 5_483_032),
+    ("efficientnet_lite0", 1000, 3, {}, 4_652_008),
+    ("efficientnet_lite1", 1000, 3, {}, 5_416_680),
+    ("efficientnet_lite2", 1000, 3, {}, 6_092_072),
+    ("efficientnet_lite3", 1000, 3, {}, 8_197_096),
+    ("efficientnet_lite4", 1000, 3, {}, 13_006_568),
     ("vit_b_16", 1000, 3, {}, 86_567_656),
     ("vit_b_32", 1000, 3, {}, 88_224_232),
     ("vit_l_16", 1000, 3, {}, 304_326_632),
@@ -203,6 +208,7 @@ REPEATED = {
     "vgg13", "vgg16", "vgg19", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet34", "resnet101", "resnet152",
     "resnet101_v1", "resnet152_v1", "resnext101_32x8d", "resnext101_64x4d", "resnet101v2", "resnet152v2",
     "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110", "cifar_resnet1202", "cifar_preresnet1001",
+    "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite3", "efficientnet_lite4",
     "vit_b_16", "vit_l_16", "vit_l_32", "vit_h_14", "vit_r50_l_32",
 }  # fmt: skip
 

@@ -79,6 +79,7 @@ def _check(name: str, value: float, *, low: float, high: float) -> None:
 
 POLICIES: dict[str, Policy] = {
     "none": Policy(),
+    "mirror": Policy(horizontal_flip=0.5),
     # For pictures whose place or side has a meaning: digits, signs, scans.
     "light": Policy(rotation=8, shift=0.08, zoom=0.08, brightness=0.1, contrast=0.1),
     # For photographs.
@@ -126,8 +127,8 @@ def read_policies(asked: AugmentConfig) -> AugmentConfig:
             words.append(word)
             continue
         ranges = read_mapping(Path(word), what="an augmentation")
-        policy = str(ranges.pop("policy", policy))
+        policy = str(ranges.pop("policy")) if "policy" in ranges else policy
         words += [f"{name}={value}" for name, value in ranges.items()]
     settled = replace(asked, policy=policy, augment=tuple(words))
-    find_policy(settled.policy, settled.augment)
+    find_policy(settled.policy or "none", settled.augment)
     return settled

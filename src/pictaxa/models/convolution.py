@@ -45,11 +45,15 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, O, h, w)."""
-        function = self._own_gradient(input)
+        return self.convolve(input, self.weight, self.bias)
+
+    def convolve(self, images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """(N, C, H, W) -> (N, O, h, w) with these weights, which may be others than its own."""
+        function = self._own_gradient(images)
         if function is None:
-            return super().forward(input)
+            return self._conv_forward(images, weight, bias)
         # Autocast does not reach into a Function: cast as it would.
-        return function.apply(input.bfloat16(), self.weight.bfloat16(), self.bias, self.stride[0], self.padding)
+        return function.apply(images.bfloat16(), weight.bfloat16(), bias, self.stride[0], self.padding)
 
     def _own_gradient(self, images: torch.Tensor) -> type[torch.autograd.Function] | None:
         """The Function whose backward pass is faster than torch's for these pictures, if any is."""
@@ -59,7 +63,7 @@ class Conv2d(nn.Conv2d):
             return None
         if self.dilation != (1, 1) or self.stride[0] != self.stride[1] or isinstance(self.padding, str):
             return None
-        if self.groups == self.in_channels == self.out_channels and self.bias is None:
+        if self.groups == self.in_channels == self.out_channels and self.bias is None:  # its own; one may come to it
             return _DepthwiseGradient
         if self.groups > 1 or not cpu_has_amx():
             return None
@@ -183,6 +187,7 @@ class _DepthwiseGradient(_OwnGradient):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         images, weight = ctx.saved_tensors
+        bias_gradient = _bias_gradient(ctx, pixels(gradient))
         image_gradient = None
         if ctx.needs_input_grad[0]:
             image_gradient = spread_gradient(gradient, images.shape, weight, stride=ctx.stride, padding=ctx.padding)
@@ -192,7 +197,7 @@ class _DepthwiseGradient(_OwnGradient):
             gradient, images, weight, None, [ctx.stride] * 2, list(ctx.padding), [1, 1], False, [0, 0], len(weight),
             [False, True, False],
         )[1]  # fmt: skip
-        return image_gradient, weight_gradient, None, None, None
+        return image_gradient, weight_gradient, bias_gradient, None, None
 
 
 def spread_gradient(

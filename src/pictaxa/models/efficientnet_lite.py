@@ -54,7 +54,7 @@ class Size(NamedTuple):
 
 
 # Width, depth and dropout as the announcement's code has them (tensorflow/tpu, efficientnet/lite). It gives 280 and 300
-# pixels for sizes 3 and 4; here they have timm's 300 and 380, as timm is whose networks and weights these are proven by.
+# pixels for sizes 3 and 4; here they have timm's 300 and 380, as timm's networks and weights are what proves these.
 SIZES = {
     "efficientnet_lite0": Size(1.0, 1.0, 224, 0.2),
     "efficientnet_lite1": Size(1.0, 1.1, 240, 0.2),

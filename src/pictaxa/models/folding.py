@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from .layers import Classifier
+from .layers import Classifier, convolve
 from .watching import Watch, tensors_in
 
 
@@ -91,3 +91,45 @@ class _Finder(Watch):
             self.kernels[id(out)] = args[1]
         elif func is F.batch_norm and id(args[0]) in self.kernels:
             self.pairs.append((self.kernels[id(args[0])], args[0], args[1]))
+
+
+class MergedNorm(nn.Module):
+    """A convolution and the batch norm after it as one convolution, for training on statistics that stay.
+
+    The kernel and the bias are computed anew from both in every pass, so that gradients reach the weights of both; what
+    is saved is one pass over every map forward and two backward.
+    """
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, O, h, w)."""
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (O,)
+        kernel = self.conv.weight * scale[:, None, None, None]
+        shift = norm.bias - norm.running_mean * scale
+        bias = shift if self.conv.bias is None else shift + self.conv.bias * scale
+        return convolve(self.conv, images, kernel, bias)
+
+
+def share_norms(model: Classifier, *, size: int) -> Classifier:
+    """A network that computes what the model does in evaluation mode, with its batch norms merged, and has its weights.
+
+    Parameters and statistics are the model's own tensors: who trains one trains the other. `size` is a side, in
+    pixels, that the model takes.
+    """
+    was_training = model.training
+    pairs = foldable(model.eval(), size=size)
+    model.train(was_training)
+    tensors = [*model.parameters(), *model.buffers()]
+    shared = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+    for conv_path, norm_path in pairs:
+        conv, norm = shared.get_submodule(conv_path), shared.get_submodule(norm_path)
+        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        if norm.affine:
+            shared.set_submodule(conv_path, MergedNorm(conv, norm))
+            shared.set_submodule(norm_path, nn.Identity())
+    return shared

@@ -186,6 +186,15 @@ class SameConv2d(Conv2d):
         return super().forward(pad_same(input, kernel=self.kernel_size[0], stride=self.stride[0]))
 
 
+def convolve(conv: nn.Conv2d, images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """What a convolution would give with other weights: (N, C, H, W) -> (N, O, h, w)."""
+    if isinstance(conv, SameConv2d):
+        images = pad_same(images, kernel=conv.kernel_size[0], stride=conv.stride[0])
+    if isinstance(conv, Conv2d):
+        return conv.convolve(images, weight, bias)
+    return conv._conv_forward(images, weight, bias)
+
+
 class SameMaxPool2d(nn.Module):
     """Max pooling with TF-same padding; what lies beyond the edge never wins, whatever the sign of the values."""
 

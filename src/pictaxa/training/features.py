@@ -30,12 +30,13 @@ from ..data.index import Index
 from ..data.squares import Squares
 from ..device import Plan
 from ..models.folding import fold_norms
+from ..models.fusing import can_fuse, fuse
 from ..models.layers import Classifier
 from ..predict import BATCH
 from ..progress import CountProgress
 from ..run import Geometry, write_atomically
 
-VERSION = 1  # of the vectors: raise it when the same body gives others for the same picture
+VERSION = 2  # of the vectors: raise it when the same body gives others for the same picture
 BYTES = 4  # of a number
 KEEP_SECONDS = 5.0  # between two times that a pass is made safe
 
@@ -82,9 +83,11 @@ def take_looks(gallery: Gallery, model: Classifier, looks: list[Look]) -> list[n
         folder.mkdir(parents=True, exist_ok=True)
         if missing:
             with Turn(folder), CountProgress("features", total=total) as progress:
+                fast = _fast(gallery, body)
                 for look, path in missing:
                     if not _is_whole(look, path, width=width):  # another process may have been quicker
-                        _compute(gallery, body, look, path=path, width=width, count=progress.count)
+                        used = body if look.exact else fast
+                        _compute(gallery, used, look, path=path, width=width, count=progress.count)
                 progress.finished()
     except OSError as error:
         raise disk_error(error, what="features", folder=folder, wanted_bytes=total * width * BYTES) from None
@@ -96,6 +99,13 @@ def without_head(model: Classifier, *, size: int) -> Classifier:
     folded = fold_norms(model, size=size)
     folded.set_submodule(folded.main_head(), nn.Identity())
     return folded
+
+
+def _fast(gallery: Gallery, body: Classifier) -> Classifier:
+    """A backbone as it is computed in training's precision."""
+    if not can_fuse(gallery.plan.device, gallery.plan.precision):
+        return body
+    return fuse(body, size=gallery.geometry.size)
 
 
 def _is_whole(look: Look, path: Path, *, width: int) -> bool:

@@ -1,83 +1,223 @@
-"""The head before the rest: fitted to a frozen body, before all of the model is trained (`--tune head,all`)."""
+"""The head before the rest: found on the frozen backbone's vectors of the training pictures, where the weights lack it.
+
+A linear head is solved (solve.py). One with hidden layers has no single best: it begins as the solved linear one, where
+it is wide enough to hold it, and is trained by gradient from there for as long as pictures that it does not learn from
+are told apart better; a start that nothing improves on stays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import copy
+import time
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import update_bn
+import torch.nn.functional as F
+from torch import nn
 
-from ..augment.augmenter import Augmenter
-from ..config import DEFAULT_HEAD_EPOCHS
-from ..data.batches import read_batches
+from ..config import OptimizerConfig
+from ..data.split import NO_PAIRS, find_units
 from ..device import seed_draws
-from ..models.layers import Classifier
-from ..progress import CountProgress, say
+from ..models.heads import HiddenHead, MergedLayer, first_layer
+from ..models.layers import Classifier, ClassifierLayer
+from ..progress import CountProgress, clock, say
 from .features import Look, take_looks
-from .learner import HeadAlone
+from .learner import train_looks
 from .loss import weigh_classes
-from .optimizer import set_rate
+from .optimizer import Optimizer, make_optimizer, set_rate
 from .prepare import Job
-from .schedule import rate_at
-from .step import take_step
+from .solve import BLOCK, FOLDS, HeadProblem, SolvedHead, deal_folds, solve_head, standardise
 
-ADAPTING_BATCHES = 100  # from which batch norms' statistics are taken
+TRIED = 512  # pictures by which the backbone's speed is taken, where there are many
+LEAST_PICTURES = 2_000  # that a head learns from, however slow the backbone
+TIME_SHARE = 0.25  # of --minutes that the backbone may take for the head before the rest is trained
+
+# Of a head with hidden layers. Adam's usual rate; weight decay and the end are what keep it from learning by heart.
+RATE, WEIGHT_DECAY, BATCH, MAX_EPOCHS, PATIENCE = 1e-3, 1e-2, 128, 60, 5
+
+
+def can_solve(model: Classifier) -> bool:
+    """Whether the model's head is one that is found here: dense layers that end in the classes."""
+    head = model.get_submodule(model.main_head())
+    return isinstance(head, (ClassifierLayer, HiddenHead)) and not isinstance(head, MergedLayer)
 
 
 def fit_head(job: Job, model: Classifier) -> None:
-    """Train a model's head on its frozen body, before all of it is trained.
+    """Give the model the best head for what its backbone makes of the training pictures; say what it is worth.
 
-    It learns from what training will show it, in turn with the pictures as they are: varied by the policy, at the size
-    that training begins with, and batch norms' statistics are of such pictures. What fits the statistics of other
-    pictures is far off once each batch has its own, and the first steps spoil the body (docs/measured.md has figures).
+    WeightsError where the backbone gives numbers that are not finite.
     """
-    augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
-    _adapt_norms(job, model, augment)
-    varied = Look(job.train_rows, augment=augment, size=job.size_at(0.0), exact=False)
-    looks = [varied, Look(job.train_rows, exact=False)]
-    learner = HeadAlone(job, model, views=take_looks(job.gallery, model, looks))
-    right = _learn(job, learner)
-    model.set_submodule(model.main_head(), learner.trained.plain())
-    say(f"head      {right:.1%} of the training pictures right after {DEFAULT_HEAD_EPOCHS} epochs with the body frozen")
+    before = time.monotonic()
+    rows = _affordable_rows(job, model)
+    views = take_looks(job.gallery, model, train_looks(job, rows))
+    problem = head_problem(job, rows, views)
+    solved = solve_head(problem)
+    head = model.get_submodule(model.main_head())
+    if isinstance(head, HiddenHead):
+        model.set_submodule(model.main_head(), _train_hidden(head, problem, solved))
+    else:
+        assert isinstance(head, nn.Linear)
+        with torch.no_grad():
+            head.weight.copy_(torch.from_numpy(solved.weight))
+            head.bias.copy_(torch.from_numpy(solved.bias))
+    right, judged = solved.held_out_right(problem.labels)
+    held_out = f", {right / judged:.1%} of those held out in turn" if judged else ""
+    say(
+        f"head      solved on {len(rows)} pictures in {clock(time.monotonic() - before)}: "
+        f"{solved.train_accuracy:.1%} of them right{held_out} (penalty {solved.penalty:.2g})"
+    )
 
 
-def _learn(job: Job, learner: HeadAlone) -> float:
-    """The epochs of the head alone; how much of the last one's pictures it had right."""
-    optimizer, schedule = learner.make_optimizer(), replace(job.config.schedule, curve="cosine")
-    class_weights, steps = weigh_classes(job), DEFAULT_HEAD_EPOCHS * job.steps_per_epoch
-    learner.set_training()
-    step = 0
-    with CountProgress("head", total=steps) as progress:
-        for epoch in range(DEFAULT_HEAD_EPOCHS):
-            right = pictures = 0
-            for batch in learner.batches(job.epoch_order(epoch), epoch=epoch):
-                rate = rate_at(step / steps, step=step, epoch=epoch, peak=job.peak_rate, schedule=schedule)
-                set_rate(optimizer, rate)
-                seed_draws(job.config.seed + step, job.plan.device)  # for dropout
-                inputs, targets = learner.present(batch, epoch=epoch, step=step, progress=0.0)
-                heads = learner.heads(inputs)
-                take_step(job, optimizer, heads, targets, class_weights=class_weights, number=step + 1)
-                right += int((heads[0][0].argmax(dim=1) == batch.labels).sum())
-                pictures += len(batch.labels)
-                step += 1
-                progress.count()
-    return right / pictures
+def head_problem(job: Job, rows: np.ndarray, views: list[np.ndarray]) -> HeadProblem:
+    """What the head has to tell apart: the training pictures' vectors, each view (n, width) of the rows (n,)."""
+    balanced = job.config.schedule.sampling == "balanced"
+    weights = weigh_classes(job, always=balanced)
+    return HeadProblem(
+        views=views,
+        labels=job.index.labels[rows],
+        classes=len(job.index.classes),
+        groups=find_units(job.index, rows, alike=NO_PAIRS if job.alike is None else job.alike).of,
+        class_weights=None if weights is None else weights.cpu().numpy(),
+        label_smoothing=job.config.optimization.label_smoothing,
+        seed=job.config.seed,
+        device=job.plan.device,
+    )
+
+
+def _affordable_rows(job: Job, model: Classifier) -> np.ndarray:
+    """(n,) int64: the training pictures, or as many of each class as the backbone can look at in its part of the time."""
+    rows, minutes = job.train_rows, job.config.schedule.minutes
+    if minutes is None or len(rows) <= LEAST_PICTURES or job.config.transfer.on_features:
+        return rows
+    shuffled = np.random.default_rng([job.config.seed, 5]).permutation(rows)
+    before = time.monotonic()
+    take_looks(job.gallery, model, [Look(np.sort(shuffled[:TRIED]), exact=False)])
+    rate = TRIED / max(1e-3, time.monotonic() - before)
+    most = max(LEAST_PICTURES, int(rate * minutes * 60 * TIME_SHARE / max(1, job.config.transfer.feature_views)))
+    if most >= len(rows):
+        return rows
+    labels = job.index.labels[shuffled]
+    place = np.empty(len(shuffled))  # of each picture in its class, in parts of the class
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        place[own] = np.arange(len(own)) / len(own)  # the first of each class comes first
+    say(f"note      the head is solved on {most} of the {len(rows)} pictures, as time allows")
+    return np.sort(shuffled[np.argsort(place, kind="stable")[:most]])
+
+
+def _train_hidden(head: HiddenHead, problem: HeadProblem, solved: SolvedHead) -> HiddenHead:
+    """A head with hidden layers for vectors as they come, at the epoch that told held-out pictures apart best."""
+    scaled = _Scaled(problem, *standardise(problem.views))
+    fold_of = deal_folds(problem.labels, problem.groups, folds=FOLDS, seed=problem.seed)
+    learn, held = np.flatnonzero(fold_of != 0), np.flatnonzero(fold_of == 0)
+    epochs = 0
+    if len(held):
+        # A start that has seen the held-out pictures would hide what training does for them.
+        trial, seen = copy.deepcopy(head), solve_head(problem.part(learn))
+        _begin_linear(trial, seen, scaled)
+        linear_loss = scaled.loss(seen.logits(np.asarray(problem.views[0][held])), held)
+        epochs, loss = _best_epoch(trial, scaled, learn=learn, held=held)
+        if loss > linear_loss:
+            say(
+                f"note      hidden layers narrower than twice the classes can't hold the linear head, whose held-out "
+                f"loss is {linear_loss:.3f} beside {loss:.3f}: better leave --head out"
+            )
+    _begin_linear(head, solved, scaled)
+    optimizer = make_optimizer(head, OptimizerConfig(optimizer="adamw", weight_decay=WEIGHT_DECAY))
+    for epoch in range(epochs):
+        _train_epoch(head, optimizer, scaled, np.arange(len(problem.labels)), epoch=epoch)
+    say(f"head      hidden layers trained for {epochs} epochs from there, as held-out pictures asked for")
+    first = first_layer(head)
+    with torch.no_grad():  # the same logits from vectors as they come
+        first.weight.mul_(scaled.scale)
+        first.bias.sub_(first.weight @ scaled.mean)
+    return head
+
+
+class _Scaled:
+    """A problem's vectors as a head with hidden layers takes them: mean zero, variance one."""
+
+    def __init__(self, problem: HeadProblem, mean: np.ndarray, scale: np.ndarray) -> None:
+        self.problem = problem
+        self.mean, self.scale = (torch.from_numpy(value).to(problem.device) for value in (mean, scale))
+        weights = problem.class_weights
+        self.class_weights = None if weights is None else torch.from_numpy(weights).to(problem.device)
+
+    def vectors(self, places: np.ndarray, *, view: int = 0) -> torch.Tensor:
+        """(m,) places -> (m, width)."""
+        vectors = torch.from_numpy(np.array(self.problem.views[view][places])).to(self.problem.device)
+        return (vectors - self.mean).mul_(self.scale)
+
+    def labels(self, places: np.ndarray) -> torch.Tensor:
+        """(m,) int64."""
+        return torch.from_numpy(self.problem.labels[places]).to(self.problem.device)
+
+    def loss(self, logits: np.ndarray | torch.Tensor, places: np.ndarray) -> float:
+        """The mean cross-entropy of (m, classes) logits."""
+        logits = torch.as_tensor(logits, device=self.problem.device)
+        return float(F.cross_entropy(logits, self.labels(places)))
+
+
+def _begin_linear(head: HiddenHead, solved: SolvedHead, scaled: _Scaled) -> None:
+    """Make a head with hidden layers give a linear one's logits, where its layers hold each with either sign.
+
+    ReLU(x) - ReLU(-x) = x: two units for each class carry its logit through, all others begin without a say.
+    """
+    layers = [layer for layer in head if isinstance(layer, nn.Linear)]
+    classes = len(solved.bias)
+    if min(layer.out_features for layer in layers[:-1]) < 2 * classes:
+        return
+    weight, bias = (torch.from_numpy(value).to(scaled.mean.device) for value in (solved.weight, solved.bias))
+    bias, weight = bias + weight @ scaled.mean, weight / scaled.scale
+    carried = slice(0, 2 * classes)
+    signs = torch.cat([torch.eye(classes), -torch.eye(classes)]).to(weight.device)  # (2 * classes, classes)
+    with torch.no_grad():
+        layers[0].weight[carried], layers[0].bias[carried] = signs @ weight, signs @ bias
+        for layer in layers[1:-1]:
+            layer.weight[carried], layer.bias[carried] = 0.0, 0.0
+            layer.weight[carried, carried] = torch.eye(2 * classes, device=weight.device)
+        layers[-1].weight.zero_()
+        layers[-1].bias.zero_()
+        layers[-1].weight[:, carried] = signs.T
+
+
+def _best_epoch(head: HiddenHead, scaled: _Scaled, *, learn: np.ndarray, held: np.ndarray) -> tuple[int, float]:
+    """After how many epochs held-out pictures (m,) are told apart best, and their loss then."""
+    optimizer = make_optimizer(head, OptimizerConfig(optimizer="adamw", weight_decay=WEIGHT_DECAY))
+    best, least = 0, _held_out_loss(head, scaled, held)
+    with CountProgress("hidden layers", total=MAX_EPOCHS) as progress:
+        for epoch in range(MAX_EPOCHS):
+            _train_epoch(head, optimizer, scaled, learn, epoch=epoch)
+            loss = _held_out_loss(head, scaled, held)
+            if loss < least:
+                best, least = epoch + 1, loss
+            if epoch + 1 - best >= PATIENCE:
+                break
+            progress.count()
+    return best, least
 
 
 @torch.inference_mode()
-def _adapt_norms(job: Job, model: Classifier, augment: Augmenter) -> None:
-    """Give batch norms the statistics of these pictures in place of those they came with (Li et al. 2016, AdaBN)."""
-    seed_draws(job.config.seed, job.plan.device)  # for dropout, which is on here
-    order = job.epoch_order(0)[:ADAPTING_BATCHES]
-    with CountProgress("statistics", total=sum(map(len, order))) as progress:
-        update_bn(_shown(job, augment, order, progress=progress), model)
+def _held_out_loss(head: HiddenHead, scaled: _Scaled, held: np.ndarray) -> float:
+    head.eval()
+    parts = [head(scaled.vectors(held[first : first + BLOCK])) for first in range(0, len(held), BLOCK)]
+    return scaled.loss(torch.cat(parts), held)
 
 
-def _shown(job: Job, augment: Augmenter, order: list[np.ndarray], *, progress: CountProgress) -> Iterator[torch.Tensor]:
-    """Batches (N, C, H, W) as training will show them first."""
-    for batch in read_batches(job.cache, order, labels=job.index.labels, device=job.plan.device):
-        rows, turns, aspects = batch.rows, batch.turns, batch.aspects
-        yield augment(batch.images, rows, turns=turns, aspects=aspects, epoch=0, size=job.size_at(0.0))
-        progress.count(len(rows))
+def _train_epoch(head: HiddenHead, optimizer: Optimizer, scaled: _Scaled, places: np.ndarray, *, epoch: int) -> None:
+    """Once over the vectors at (n,) places, in an order of the epoch's own."""
+    problem = scaled.problem
+    order = np.random.default_rng([problem.seed, epoch]).permutation(places)
+    seed_draws(problem.seed + epoch, problem.device)  # for dropout
+    set_rate(optimizer, RATE)
+    head.train()
+    for first in range(0, len(order), BATCH):
+        some = order[first : first + BATCH]
+        logits = head(scaled.vectors(some, view=epoch % len(problem.views)))
+        loss = F.cross_entropy(
+            logits, scaled.labels(some), weight=scaled.class_weights, label_smoothing=problem.label_smoothing
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    head.eval()

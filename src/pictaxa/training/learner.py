@@ -12,7 +12,7 @@ from torch import nn
 from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
 from ..data.batches import Batch, read_batches
-from ..models.folding import fold_norms
+from ..models.folding import fold_norms, share_norms
 from ..models.heads import dropout_before, first_layer
 from ..models.layers import Classifier
 from ..progress import say
@@ -41,6 +41,8 @@ class WholeModel:
         self.trained = model
         self.average = start_average(model)
         self.augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
+        kept = job.config.transfer.keeps_statistics
+        self.computed = share_norms(model, size=job.geometry.size) if kept else model
 
     def make_optimizer(self) -> Optimizer:
         """For all that is not frozen, each part at its share of the rate."""
@@ -49,7 +51,7 @@ class WholeModel:
 
     def set_training(self) -> None:
         """Training mode, but for what is frozen."""
-        set_training(self.trained)
+        set_training(self.computed, keep_statistics=self.job.config.transfer.keeps_statistics)
 
     def batches(self, order: list[np.ndarray], *, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The pictures of an epoch's rows from batch `first` on, each read while the one before it is worked on."""
@@ -70,8 +72,8 @@ class WholeModel:
         """The main head's logits, and any auxiliary heads'."""
         with self.job.plan.autocast():
             if self.job.config.transfer.freezes:  # auxiliary heads too, which may be new and know nothing
-                return ((self.trained(images), 1.0),)
-            return self.trained.training_logits(images)
+                return ((self.computed(images), 1.0),)
+            return self.computed.training_logits(images)
 
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) rows that an epoch is judged by and the average's (n, classes) float32 logits, as prediction's are."""
@@ -205,22 +207,45 @@ class HeadAlone:
         save_tensors(self.average.state_dict(), self.job.run.best_head_path)
 
     def finish(self) -> None:
-        """Write the whole model with the best head."""
+        """Write the whole model with the best head, and judge it as prediction computes it."""
         load_model_weights(self.average, self.job.run.best_head_path)
         self.model.set_submodule(self.model.main_head(), self.average.plain())
-        save_tensors(self.model.state_dict(), self.job.run.model_path)
+        write_result(self.job, self.model)
+
+
+def write_result(job: Job, model: Classifier) -> dict[str, float]:
+    """Write a model and what it says of all validation pictures, as prediction computes it; the scores."""
+    save_tensors(model.state_dict(), job.run.model_path)
+    rows = job.val_rows
+    logits = split_logits(job, fold_norms(model, size=job.geometry.size), rows)
+    keep_judgement(job, rows, logits)
+    return judge(job, rows, logits)
 
 
 def learn_head(job: Job, model: Classifier) -> HeadAlone:
-    """What `--tune head` trains; the pictures go through the body here, unless they are known to have gone before."""
+    """What `--tune head --solve-head no` trains; the pictures go through the backbone here, unless they have before."""
+    teaching, judging = train_looks(job, job.train_rows), prediction_looks(job, job.val_rows)
+    vectors = take_looks(job.gallery, model, [*teaching, *judging])
+    return HeadAlone(job, model, views=vectors[: len(teaching)], val_looks=vectors[len(teaching) :])
+
+
+def train_looks(job: Job, rows: np.ndarray) -> list[Look]:
+    """The views of training pictures (n,) that a head learns from: prediction's own, or as many as are asked for."""
     views = job.config.transfer.feature_views
+    if views <= 1:
+        return prediction_looks(job, rows)
     if job.policy.mixup or job.policy.cutmix:
         say("note      mixup and cutmix have no part in it: a head learns from the features of single pictures")
-    augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed) if views > 1 else None
-    train = [Look(job.train_rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
-    val = [Look(job.val_rows, mirrored=mirrored) for mirrored in (False, True)[: 1 + job.geometry.flip_average]]
-    vectors = take_looks(job.gallery, model, [*train, *val])
-    return HeadAlone(job, model, views=vectors[:views], val_looks=vectors[views:])
+    augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
+    return [Look(rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
+
+
+def prediction_looks(job: Job, rows: np.ndarray) -> list[Look]:
+    """The views of pictures (n,) that prediction takes: the picture, and its mirror image where the two are averaged.
+
+    Those of training and of validation pictures are computed alike.
+    """
+    return [Look(rows, mirrored=mirrored, exact=False) for mirrored in (False, True)[: 1 + job.geometry.flip_average]]
 
 
 def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

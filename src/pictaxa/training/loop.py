@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..config import TrainConfig
+from ..config import TrainConfig, settled
 from ..device import seed_draws
 from ..errors import TrainingError, machine_error
 from ..models.layers import Classifier
@@ -19,9 +19,9 @@ from ..run import Run
 from ..weights.files import load_model_weights
 from .averaging import Follower
 from .checkpoint import Counters, has_state, keep_body, load_state
-from .fitting import fit_head
+from .fitting import can_solve, fit_head
 from .interrupts import Interrupted, interrupt_flag
-from .learner import WholeModel, learn_head
+from .learner import WholeModel, learn_head, write_result
 from .loss import weigh_classes
 from .optimizer import set_rate
 from .prepare import Job, prepare, prepare_again
@@ -46,8 +46,10 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     started = time.monotonic() if started is None else started
     job, model = prepare(config)
     with _machine_errors_told(job):
-        if job.config.transfer.begins_with_head:
+        if job.config.transfer.knows:
             keep_body(job.run.body_path, model)
+        if _only_solves(job, model):
+            return _solve_alone(job, model, started)
         session = _start(job, model)
         session.started = started + job.decode_seconds + session.looking_seconds
         return _run(job, session)
@@ -57,12 +59,42 @@ def resume_run(path: Path) -> Run:
     """Go on from the newest saved state; a training by epochs ends with the weights it would have had."""
     job = prepare_again(path)
     with _machine_errors_told(job):
-        return _run(job, _resume(job, job.fresh_model()))
+        model = job.fresh_model()
+        if _only_solves(job, model):
+            load_model_weights(model, job.run.body_path)
+            say("resume    from the start")
+            return _solve_alone(job, model, time.monotonic())
+        return _run(job, _resume(job, model))
+
+
+def _only_solves(job: Job, model: Classifier) -> bool:
+    """Whether the head alone is found, on vectors of the frozen backbone."""
+    return job.config.transfer.on_features and _solves(job, model)
+
+
+def _solves(job: Job, model: Classifier) -> bool:
+    """Whether the training begins with a solved head, or is nothing but that."""
+    asked, transfer = job.config.transfer.solve_head, job.config.transfer
+    if asked == "no" or not transfer.knows or not can_solve(model):
+        return False
+    return asked == "yes" or job.new_head or transfer.on_features
+
+
+def _solve_alone(job: Job, model: Classifier, started: float) -> Run:
+    """`--tune head`: one pass over the pictures, and the best head for what the backbone makes of them."""
+    try:
+        fit_head(job, model)
+    except KeyboardInterrupt:
+        raise Interrupted(job.run) from None  # features that are computed are kept
+    scores = write_result(job, model)
+    job.run.write_log([])
+    say(f"done      in {clock(time.monotonic() - started)}; validation accuracy {scores['val_accuracy']:.1%}")
+    return job.run
 
 
 def _resume(job: Job, model: Classifier) -> Session:
     """A training as its newest saved state has it, or from its start when it was cut off before its first step."""
-    if job.config.transfer.begins_with_head:
+    if job.run.body_path.exists():
         load_model_weights(model, job.run.body_path)
         if not has_state(job.run.state_path):
             say("resume    from the start")
@@ -85,7 +117,7 @@ def _machine_errors_told(job: Job) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        less = f"--batch-size {max(2, job.config.schedule.batch_size // 2)} or a --size below {job.size}"
+        less = f"--batch-size {max(2, settled(job.config.schedule.batch_size) // 2)} or a --size below {job.size}"
         mistake = machine_error(
             error,
             room_fix=f"Make room and go on with: pictaxa train --resume {job.run.path}",
@@ -103,7 +135,7 @@ def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
     once for a body and its pictures, as pixels are decoded once.
     """
     before = time.monotonic()
-    fits = job.config.transfer.tune == "head,all" and not resumed
+    fits = not resumed and _solves(job, model)
     try:
         if fits:
             fit_head(job, model)
@@ -111,7 +143,7 @@ def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
         session = Session(learner, learner.make_optimizer(), Counters(), started=time.monotonic())
         if fits:
             scores, _ = _judge(job, session, epoch=0)  # it is kept until an epoch is better
-            say(f"head      {scores['val_accuracy']:.1%} of the validation pictures right before all of it is trained")
+            say(f"head      {scores['val_accuracy']:.1%} of the validation pictures right before more is trained")
     except KeyboardInterrupt:
         raise Interrupted(job.run) from None  # features that are computed are kept, and a head is quickly fitted anew
     session.started = time.monotonic()
@@ -157,7 +189,7 @@ def _end_without_epoch(job: Job, session: Session) -> None:
     if counters.best_epoch == 0:
         job.run.write_log([])
         spent = clock(counters.fitting_seconds)
-        say(f"note      fitting the head took {spent} of --minutes {minutes:g}: no time was left to train the rest")
+        say(f"note      solving the head took {spent} of --minutes {minutes:g}: no time was left to train the rest")
         return
     if counters.step == 0:
         shutil.rmtree(job.run.path)  # nothing was learnt

@@ -28,9 +28,9 @@ def total_loss(
     return functools.reduce(torch.add, terms)
 
 
-def weigh_classes(job: Job) -> torch.Tensor | None:
+def weigh_classes(job: Job, *, always: bool = False) -> torch.Tensor | None:
     """(classes,) float32, inverse to each class's share and 1 on average over pictures; None when not asked for."""
-    if job.config.optimization.class_weights == "none":
+    if job.config.optimization.class_weights == "none" and not always:
         return None
     counts = np.bincount(job.index.labels[job.train_rows], minlength=len(job.index.classes))
     weights = counts.sum() / (len(counts) * np.maximum(counts, 1))

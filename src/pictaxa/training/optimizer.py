@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from ..config import OptimizerConfig
+from ..config import OptimizerConfig, settled
 
 
 def parameter_groups(
@@ -122,7 +122,7 @@ def make_optimizer(
     model: nn.Module, config: OptimizerConfig, *, shares: Mapping[str, float] = MappingProxyType({})
 ) -> Optimizer:
     """SGD with momentum, Adam or AdamW; the learning rate is set before every step."""
-    groups = parameter_groups(model, config.weight_decay, shares=shares)
+    groups = parameter_groups(model, settled(config.weight_decay), shares=shares)
     parameters = [parameter for group in groups for parameter in group["params"]]
     stored = [{**group, "params": [_as_stored(parameter) for parameter in group["params"]]} for group in groups]
     return Optimizer(parameters, stored, config)

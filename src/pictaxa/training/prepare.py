@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ..augment.policy import Policy, find_policy, read_policies
-from ..config import TrainConfig
+from ..config import TrainConfig, settled, usual_for
 from ..data.batches import epoch_order, nth_part
 from ..data.cache import build_cache
 from ..data.cache_folder import default_cache_root
@@ -32,9 +32,11 @@ from ..run import Geometry, Run, create_run, next_run_path, open_run
 from ..settings import from_json, to_json
 from .features import Gallery
 from .schedule import peak_rate, size_at
-from .transfer import freeze, settle_model, start_from_weights
+from .start import choose_start, chooses_start
+from .transfer import Start, freeze, settle_model, start_from_weights
 
 _JUDGED = 6  # keeps these draws apart from others of the same seed
+LEAST_KNOWN = 4 / 7  # of its own size, which pictures for a network with known weights are enlarged to
 MOST_LOOKED = 10_000  # pictures that are looked at for near copies before a training
 
 
@@ -52,6 +54,8 @@ class Job:
     size: int  # side of the pictures in training, pixels
     peak_rate: float
     decode_seconds: float  # spent on filling the cache
+    new_head: bool  # whether the weights that it starts from lack its head
+    alike: np.ndarray | None = None  # (m, 2) rows of pictures that are nearly equal; None: not looked for
 
     @property
     def train_rows(self) -> np.ndarray:
@@ -75,7 +79,7 @@ class Job:
     @property
     def steps_per_pass(self) -> int:
         """Batches that hold each picture once."""
-        return max(1, -(-len(self.train_rows) // self.config.schedule.batch_size))
+        return max(1, -(-len(self.train_rows) // settled(self.config.schedule.batch_size)))
 
     @property
     def steps_per_epoch(self) -> int:
@@ -97,7 +101,7 @@ class Job:
         balance = self.index.labels[rows] if schedule.sampling == "balanced" else None
         files = self.index.files() if self.config.pictures.decode == "always" else None
         return epoch_order(
-            rows, number, seed=self.config.seed, batch_size=schedule.batch_size, balance=balance, files=files
+            rows, number, seed=self.config.seed, batch_size=settled(schedule.batch_size), balance=balance, files=files
         )
 
     def size_at(self, progress: float) -> int:
@@ -105,9 +109,10 @@ class Job:
         entry = find_entry(self.config.model)
         if not entry.any_size:
             return self.size
-        small_first = self.config.schedule.small_first
-        assert small_first is not None  # resolved
-        return size_at(progress, size=self.size, least_size=entry.least_size, small_first=small_first)
+        return size_at(
+            progress, size=self.size, least_size=entry.least_size,
+            small_first=settled(self.config.schedule.small_first), small_sizes=usual_for(self.config).small_sizes,
+        )  # fmt: skip
 
     @property
     def gallery(self) -> Gallery:
@@ -130,21 +135,26 @@ class Beginning:
     plan: Plan
     size: int  # side of the pictures in training, pixels
     model: Classifier
-    became: list[str]  # of `--weights`, in lines
+    start: Start  # what became of `--weights`
 
 
 def begin(config: TrainConfig) -> Beginning:
     """Read the folder, choose what was left open, make the model and fill it with `--weights`."""
     augmentation = read_policies(config.augmentation)
-    config = settle_model(replace(config, data=settle_place(config.data), augmentation=augmentation).resolved())
-    find_entry(config.model)
-    policy = find_policy(config.augmentation.policy, config.augmentation.augment)
+    config = replace(config, data=settle_place(config.data), augmentation=augmentation)
+    if chooses_start(config):
+        index = read_data(config.data, config.reading, cache=cache_root(config))
+        config = settle_model(choose_start(config, index)).resolved()
+    else:
+        config = settle_model(config).resolved()
+        find_entry(config.model)
+        index = read_data(config.data, config.reading, cache=cache_root(config))
+    policy = find_policy(settled(config.augmentation.policy), config.augmentation.augment)
     plan = choose_plan(config.machine)
-    index = read_data(config.data, config.reading, cache=cache_root(config))
     size, geometry = _choose_sizes(config, index, policy=policy)
     model = _fresh_model(config, index, geometry, size, plan)
-    became = start_from_weights(model, config.transfer, index.classes)
-    return Beginning(config, index, geometry, policy, plan, size, model, became)
+    start = start_from_weights(model, config.transfer, index.classes)
+    return Beginning(config, index, geometry, policy, plan, size, model, start)
 
 
 def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
@@ -159,13 +169,16 @@ def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     index = split_index(index, config.seed, fold=config.fold_of, alike=alike)
     facts = Facts(index, pairs, quality, looked=np.flatnonzero(index.usable), side=cache.side, size=start.size)
     run = create_run(config.out or next_run_path(config.data, config.model))
-    rate = peak_rate(config.schedule, config.optimization.optimizer)
-    job = Job(config, run, index, cache, start.geometry, start.policy, start.plan, start.size, rate, decode_seconds)
+    job = Job(
+        config, run, index, cache, start.geometry, start.policy, start.plan, start.size,
+        peak_rate(config.schedule, settled(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
+        new_head=start.start.new_head, alike=alike,
+    )  # fmt: skip
     _write(job)
     _tell(job)
     for line in fast_lines(check(facts)):
         say(line)
-    for line in start.became:
+    for line in start.start.lines:
         say(line)
     return job, start.model
 
@@ -174,8 +187,8 @@ def prepare_again(path: Path) -> Job:
     """The Job of a run that was cut off; DataError when its pictures have changed since."""
     run = open_run(path)
     document = run.config
-    config = from_json(document["asked"])
-    policy = find_policy(config.augmentation.policy, config.augmentation.augment)
+    config = from_json(document["asked"]).resolved()
+    policy = find_policy(settled(config.augmentation.policy), config.augmentation.augment)
     plan = choose_plan(config.machine)
     geometry = run.geometry
     before = time.monotonic()
@@ -192,7 +205,10 @@ def prepare_again(path: Path) -> Job:
     chosen = document["chosen"]
     decode_seconds = time.monotonic() - before
     size, rate = chosen["size"], chosen["peak_rate"]
-    job = Job(config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds)
+    job = Job(
+        config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds,
+        new_head=chosen.get("new_head", True),
+    )  # fmt: skip
     _tell(job)
     return job
 
@@ -224,8 +240,10 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     longer_side, all_grey = survey(index)
     size = asked.size or entry.size
     if asked.size is None and entry.any_size:
-        # Enlarging small pictures adds no information, only time.
-        size = min(size, max(entry.least_size, round(longer_side / 32) * 32))
+        # Enlarging small pictures adds no information, only time; but a network that has learnt to see things of some
+        # size in pixels knows them at no other (docs/measured.md).
+        least = max(entry.least_size, LEAST_KNOWN * entry.size) if config.transfer.knows else entry.least_size
+        size = min(size, max(round(least / 32) * 32, round(longer_side / 32) * 32))
     check_size(config.model, size)
     test_size = asked.test_size or size
     if test_size != size and not entry.any_size:
@@ -262,6 +280,7 @@ def _write(job: Job) -> None:
         "root": str(job.index.root),
         "size": job.size,
         "peak_rate": job.peak_rate,
+        "new_head": job.new_head,
         "steps": job.steps,
         "steps_per_epoch": job.steps_per_epoch,
         "train_pictures": len(job.train_rows),

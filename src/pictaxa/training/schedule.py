@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..config import ScheduleConfig
-
-FIRST_SIZE, SECOND_SIZE = 1 / 2, 3 / 4  # of the full size
+from ..config import ScheduleConfig, Usual, settled
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,9 @@ class Length:
 
 def rate_at(progress: float, *, step: int, epoch: int, peak: float, schedule: ScheduleConfig) -> float:
     """Linear from a hundredth of the peak during warm-up, then by the curve; `step` and `epoch` count from 0."""
-    if progress < schedule.warm_up:
-        return peak * max(progress / schedule.warm_up, 0.01)
+    warm_up = settled(schedule.warm_up)
+    if progress < warm_up:
+        return peak * max(progress / warm_up, 0.01)
     kind, _, words = schedule.curve.partition(":")
     parts = [(int(where), float(factor)) for where, factor in (word.split("=") for word in words.split(",") if word)]
     if kind == "steps":
@@ -44,7 +43,7 @@ def rate_at(progress: float, *, step: int, epoch: int, peak: float, schedule: Sc
     if kind == "every":
         ((epochs, factor),) = parts
         return peak * float(factor ** (epoch // epochs))
-    return peak if kind == "constant" else peak * cosine((progress - schedule.warm_up) / (1 - schedule.warm_up))
+    return peak if kind == "constant" else peak * cosine((progress - warm_up) / (1 - warm_up))
 
 
 def cosine(part: float) -> float:
@@ -52,22 +51,23 @@ def cosine(part: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * part))
 
 
-def size_at(progress: float, *, size: int, least_size: int, small_first: float) -> int:
-    """The side of the pictures in pixels: half first, then three quarters, each for half of `small_first`, then full.
+def size_at(
+    progress: float, *, size: int, least_size: int, small_first: float, small_sizes: tuple[float, float]
+) -> int:
+    """The side of the pictures in pixels: two smaller ones, each for half of `small_first`, then the full one.
 
     Small pictures first cost less and teach the coarse shapes (Tan & Le 2021, EfficientNetV2, section 4). Sizes are
     multiples of 32, where a network that halves five times has no half-filled edge.
     """
     if progress >= small_first:
         return size
-    part = FIRST_SIZE if progress < small_first / 2 else SECOND_SIZE
+    part = small_sizes[0] if progress < small_first / 2 else small_sizes[1]
     small = round(size * part / 32) * 32
     return min(size, max(small, least_size))
 
 
-def peak_rate(config: ScheduleConfig, optimizer: str) -> float:
+def peak_rate(config: ScheduleConfig, optimizer: str, *, usual: Usual) -> float:
     """The peak learning rate: as asked, or in proportion to the batch (Goyal et al. 2017) from a measured one."""
     if config.rate is not None:
         return config.rate
-    base = {"sgd": 0.15, "adam": 0.002, "adamw": 0.002}[optimizer]
-    return base * min(config.batch_size, 512) / 64
+    return dict(usual.rates)[optimizer] * min(settled(config.batch_size), 512) / usual.batch_size

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from torch import nn
 
-from ..config import TrainConfig, TransferConfig
+from ..config import NO_WEIGHTS, TrainConfig, TransferConfig, settled
 from ..data.cache_folder import default_cache_root
-from ..download import fetch
 from ..errors import ConfigError, WeightsError
 from ..models.heads import parse_groups
 from ..models.layers import Classifier
@@ -20,13 +19,20 @@ from ..models.zoo import find_entry
 from ..run import open_run, run_of
 from ..weights.files import read_notes
 from ..weights.loading import FEEDINGS, Translated, give, translate
-from ..weights.published import find_published
+from ..weights.published import find_file, find_published
 
-PUBLISHED_WORD = Path("imagenet")  # as --weights: the entry's published weights
+IMAGENET = Path("imagenet")  # as --weights: the entry's published weights
 DEFAULT_MODEL = "resnet_lite"
+IMAGENET_MODEL = "efficientnet_lite0"  # with these weights, where no model is named: they come with pictaxa
 NO_HIDDEN_LAYERS = "head=none"  # as an option: those of the weights' own head don't come along
-# With --tune head,all the head is fitted already: it gets this part, and the first block a tenth of that.
-FITTED_SHARE, EARLIEST_SHARE = 1 / 3, 0.1
+
+
+@dataclass(frozen=True)
+class Start:
+    """What became of the weights that a training starts from."""
+
+    lines: list[str]  # as a person reads it
+    new_head: bool  # whether they lack the head, or some of its classes
 
 
 @dataclass(frozen=True)
@@ -74,9 +80,15 @@ def settle_model(config: TrainConfig) -> TrainConfig:
 
 
 def _settle_model(config: TrainConfig) -> TrainConfig:
-    if config.transfer.weights is None:
-        return config if config.model != "auto" else replace(config, model=DEFAULT_MODEL)
-    if config.transfer.weights == PUBLISHED_WORD:
+    if not config.transfer.knows:
+        if config.transfer.tune != "all":
+            raise ConfigError(
+                f"--weights with --tune {config.transfer.tune}", found="none", fix="Frozen fresh weights know nothing."
+            )
+        transfer = replace(config.transfer, weights=NO_WEIGHTS)
+        return replace(config, model=DEFAULT_MODEL if config.model == "auto" else config.model, transfer=transfer)
+    assert config.transfer.weights is not None
+    if config.transfer.weights == IMAGENET:
         return _settle_published(config)
     weights = config.transfer.weights.expanduser().resolve()
     if not weights.exists():
@@ -100,28 +112,26 @@ def _settle_model(config: TrainConfig) -> TrainConfig:
 
 
 def _settle_published(config: TrainConfig) -> TrainConfig:
-    """`--weights imagenet`: the entry's published file, fetched where it is not yet in the cache."""
-    if config.model == "auto":
-        raise ConfigError(
-            "--model NAME beside --weights imagenet", found="none", fix="See pictaxa weights list for those there are."
-        )
-    published = find_published(config.model)
-    path = fetch(published.address, (config.cache or default_cache_root()) / "weights", digest=published.digest)
+    """`--weights imagenet`: the entry's published file, of a package or fetched where it is not yet in the cache."""
+    model = IMAGENET_MODEL if config.model == "auto" else config.model
+    published = find_published(model)
+    path = find_file(published, (config.cache or default_cache_root()) / "weights")
     transfer = replace(
         config.transfer, weights=path, source=published.source, input=config.transfer.input or published.feeding
     )
-    return replace(config, transfer=transfer)
+    return replace(config, model=model, transfer=transfer)
 
 
-def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> list[str]:
-    """Fill a model from `--weights`, if any, and say in a few lines what became of them; WeightsError otherwise.
+def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> Start:
+    """Fill a model from `--weights`, if any, and tell what became of them; WeightsError where they don't fit.
 
     Rows of the head for classes that the weights know by name are kept. Fresh weights are fed as `--input` says.
     """
-    if config.weights is None:
+    if not config.knows:
         if config.input is not None:
             model.set_normalisation(*FEEDINGS[config.input])
-        return []
+        return Start([], new_head=True)
+    assert config.weights is not None
     origin = read_origin(config.weights)
     try:
         weights = translate(model, config.weights, source=config.source, feeding=config.input)
@@ -138,7 +148,10 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
     _check_new_learns(model, weights, tune=config.tune)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
-    return [*weights.lines(), f"tune      {config.tune}: {trained:,} of {total:,} parameters are trained"]
+    lines = [*weights.lines(), f"tune      {config.tune}: {trained:,} of {total:,} parameters are trained"]
+    head = model.main_head()
+    new = any(_lies_in(path, [head]) for path in (*weights.fresh, *weights.fitted))
+    return Start(lines, new_head=new)
 
 
 def _check_new_learns(model: Classifier, weights: Translated, *, tune: str) -> None:
@@ -197,24 +210,12 @@ def freeze(model: Classifier, tune: str) -> None:
 
 
 def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
-    """The part of the learning rate that each parameter gets, by name; a head, which is often new, gets the whole.
-
-    With `--tune head,all` the head is no longer new when the rest begins to learn, and what lies early in the body,
-    which is of use for any pictures, gets less than what lies late, in equal ratios from block to block.
-    """
-    if config.weights is None:
+    """The part of the learning rate that each parameter gets, by name; heads get the whole."""
+    share = settled(config.body_share)
+    if not config.knows or share == 1:
         return {}
-    *body, heads = model.blocks_in_order()
-    heads = [*heads, *model.head_layers(), *model.auxiliary]
-    body_share = {name: config.body_share for name, _ in model.named_parameters() if not _lies_in(name, heads)}
-    if config.tune != "head,all":
-        return body_share
-    shares = {name: FITTED_SHARE for name, _ in model.named_parameters()}
-    shares |= dict.fromkeys(body_share, FITTED_SHARE * EARLIEST_SHARE)  # tokens and positions belong to no block
-    for number, paths in enumerate(body):
-        share = FITTED_SHARE * EARLIEST_SHARE ** ((len(body) - number) / len(body))
-        shares |= {name: share for name in body_share if _lies_in(name, paths)}
-    return shares
+    heads = [*model.blocks_in_order()[-1], *model.head_layers(), *model.auxiliary]
+    return {name: share for name, _ in model.named_parameters() if not _lies_in(name, heads)}
 
 
 def _lies_in(name: str, paths: Sequence[str]) -> bool:
@@ -222,12 +223,17 @@ def _lies_in(name: str, paths: Sequence[str]) -> bool:
     return any(name == path or name.startswith(f"{path}.") for path in paths)
 
 
-def set_training(model: Classifier) -> Classifier:
+def set_training(model: Classifier, *, keep_statistics: bool = False) -> Classifier:
     """Training mode, but for what is frozen: there batch norm's statistics stay and dropout is off.
 
-    A dropout is of what its result goes to, the part that is defined next.
+    A dropout is of what its result goes to, the part that is defined next. With `keep_statistics` those of batch norms
+    stay whether they are frozen or not.
     """
     model.train()
+    if keep_statistics:
+        for part in model.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                part.eval()
     waiting: list[nn.Module] = []  # parts without weights, until one with some comes
     for part in model.modules():
         weights = list(part.parameters())

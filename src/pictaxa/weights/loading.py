@@ -184,7 +184,7 @@ def _rules(model: Classifier, source: str) -> Sequence[Rule]:
     return table.get(model.entry, table.get(find_entry(model.entry).family, ()))
 
 
-def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: str) -> Translated:
+def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: Source) -> Translated:
     """A state dict of torchvision, timm or ours by our names; WeightsError when it is plainly another's."""
     own = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[0]}  # but for mean and std
     found = {name: rename(list(tensors), _rules(model, name)) for name in STATE_DICTS}

@@ -1,0 +1,43 @@
+"""Where a training starts when nobody says: from ImageNet's weights or from nothing, by what the pictures are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..config import NO_WEIGHTS, TrainConfig
+from ..data.cache_folder import default_cache_root
+from ..data.index import Index
+from ..data.reading import survey
+from ..errors import MissingExtraError
+from ..progress import say
+from ..weights.published import find_file, find_published
+from .transfer import IMAGENET, IMAGENET_MODEL
+
+TINY = 32  # pixels up to which grey pictures are drawn or scanned characters, and no photographs
+MANY = 300  # pictures a class from which a network of their own learns more of tiny ones (docs/measured.md)
+
+
+def chooses_start(config: TrainConfig) -> bool:
+    """Whether neither the architecture nor the weights were said."""
+    return config.model == "auto" and config.transfer.weights is None
+
+
+def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
+    """With the weights that fit the pictures, and the reason said in a line.
+
+    Measured on flowers, signs, CIFAR-10 and MNIST, each both ways (docs/measured.md): what ImageNet teaches helps with
+    anything photographed, however few pictures there are; tiny grey ones, such as digits, are learnt better and faster
+    from nothing, unless there are few of them.
+    """
+    longer_side, all_grey = survey(index)
+    per_class = int(index.usable.sum()) // len(index.classes)
+    if longer_side <= TINY and all_grey and per_class >= MANY:
+        say(f"start     from nothing: tiny grey pictures ({longer_side} px, {per_class} a class)")
+        return replace(config, transfer=replace(config.transfer, weights=NO_WEIGHTS))
+    try:
+        find_file(find_published(IMAGENET_MODEL), (config.cache or default_cache_root()) / "weights")
+    except MissingExtraError as error:
+        say(f"note      {error}")
+        return replace(config, transfer=replace(config.transfer, weights=NO_WEIGHTS))
+    say(f"start     from {IMAGENET_MODEL} with ImageNet's weights (--weights none: from nothing)")
+    return replace(config, transfer=replace(config.transfer, weights=IMAGENET))
