@@ -52,8 +52,9 @@ class ReportArguments:
 
 @dataclass(frozen=True)
 class ProbeArguments:
-    """Is this body any good for my pictures? Accuracy of nearest neighbours and of a linear probe on what it makes of
-    them, cross-validated with an interval, in one pass and before any training.
+    """What to expect of my pictures, in half a minute and before any training: the accuracy of a head solved on what
+    ImageNet's network (or another) makes of them, cross-validated with an interval, beside nearest neighbours'; the
+    pictures that are hard; and whether more pictures would help.
     """
 
     data: Positional[Path]
@@ -63,7 +64,8 @@ class ProbeArguments:
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as padding=same."""
     weights: Path | None = None
-    """An earlier run's folder, a checkpoint file, or imagenet: published ones. Default: fresh ones, for a baseline."""
+    """imagenet (published ones), an earlier run's folder, or a checkpoint file. Default: imagenet's of
+    efficientnet_lite0; with --model fresh ones, for a baseline."""
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
     input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
@@ -72,6 +74,33 @@ class ProbeArguments:
     """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
     seed: int = 0
     """Decides the folds."""
+    json: Path | None = None
+    """Write all figures to this file too."""
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+
+
+@dataclass(frozen=True)
+class PlanArguments:
+    """What a training could be on these pictures and this machine: a few seconds' look at both, and a table of the ways
+    to train with their speed, epochs, memory and the accuracy to expect. pictaxa train takes the first row.
+    """
+
+    data: Positional[Path]
+    """Pictures with labels in any layout."""
+    minutes: float | None = None
+    """How long the training may take. Default: as pictaxa train has it."""
+    time_to: float | None = None
+    """An accuracy, such as 0.95: how long until then, as a range."""
+    model: str = "auto"
+    """Architecture, a name of the zoo. auto: what fits the pictures."""
+    weights: Path | None = None
+    """Start from imagenet, an earlier run's folder, or none: from nothing. Default: what fits the pictures."""
+    cache: Path | None = None
+    """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
+    seed: int = 0
+    """Decides which pictures are probed."""
     json: Path | None = None
     """Write all figures to this file too."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)

@@ -24,7 +24,8 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
   report RUN        one self-contained HTML page about a run
   preview DATA      draw pictures and what training will see of them
   inspect DATA      what is wrong with a data set, before anything is trained
-  probe DATA        is this body any good for my pictures? before anything is trained
+  probe DATA        what to expect of the pictures, which are hard, whether more would help: in half a minute
+  plan DATA         the ways to train on them here: speed, epochs, memory, accuracy to expect
   data convert      from any layout to folders, parquet or shards
   cache             what lies in the cache, and how to clean it
   classes RUN       rename and merge a run's classes
@@ -36,10 +37,10 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
 a first tour on your own photographs, one folder for each class:
 
   pictaxa inspect photos --html found.html
-  pictaxa preview photos
-  pictaxa train photos --minutes 10
-  pictaxa report runs/photos-resnet_lite-1
-  pictaxa predict runs/photos-resnet_lite-1 holiday.jpg more-photos/
+  pictaxa probe photos
+  pictaxa train photos
+  pictaxa report runs/photos-efficientnet_lite0-1
+  pictaxa predict runs/photos-efficientnet_lite0-1 holiday.jpg more-photos/
 """
 
 

@@ -186,8 +186,8 @@ class AugmentConfig:
 
     policy: str | None = None
     """How training pictures are varied: none, mirror, light (digits, signs, scans), standard, strong (photographs),
-    trivial (TrivialAugment), rand (RandAugment). pictaxa preview draws it; docs/data.md has every range. Default: standard
-    from known weights, strong from nothing."""
+    trivial (TrivialAugment), rand (RandAugment). pictaxa preview draws it; docs/data.md has every range. Default:
+    standard from known weights, strong from nothing."""
     augment: tuple[str, ...] = ()
     """Changes to the policy, such as rotation=30 horizontal_flip=0, or a YAML file with lines like rotation: 30."""
 

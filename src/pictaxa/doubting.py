@@ -15,12 +15,12 @@ from .errors import ConfigError
 from .inspection.findings import Finding
 from .inspection.inspect import Inspection
 from .inspection.labels import doubt_labels, doubt_pictures
-from .probing import folds_of, probe_probabilities
+from .probing import vectors_of
 from .progress import say
 from .run import open_run
-from .training.features import Gallery, Look, take_looks
 from .training.loop import train_run
-from .training.prepare import begin, cache_root, decode
+from .training.prepare import begin, decode
+from .training.solve import Scaling, cross_validate
 
 
 def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:
@@ -37,11 +37,10 @@ def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iter
     start = begin(replace(config, transfer=TransferConfig(weights=run)))
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
     rows = np.flatnonzero(index.usable & (index.labels >= 0))
-    geometry = replace(start.geometry, flip_average=False)
-    gallery = Gallery(index, cache, geometry, start.plan, cache_root(start.config))
-    (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
-    folds = folds_of(index, rows, seed=config.seed)
-    yield from doubt_labels(index, rows, probe_probabilities(vectors, index.labels[rows], folds))
+    vectors, problem = vectors_of(start, cache, index, rows)
+    held_out = cross_validate(problem, Scaling.of(problem), all_folds=True)
+    judged = held_out.fold_of >= 0
+    yield from doubt_labels(index, rows[judged], held_out.probabilities[judged])
     yield from doubt_pictures(index, rows, np.asarray(vectors))
 
 

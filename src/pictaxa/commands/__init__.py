@@ -14,6 +14,7 @@ COMMANDS: dict[str, Callable[[list[str], float], int]] = {
     "report": runs.report,
     "preview": pictures.preview,
     "probe": bodies.probe,
+    "plan": bodies.plan,
     "inspect": pictures.inspect,
     "data": pictures.data,
     "cache": pictures.cache,

@@ -1,4 +1,4 @@
-"""Commands about models, their weights and how they are trained: models, recipes, weights, probe."""
+"""Commands about models, their weights and how they are trained: models, recipes, weights, plan, probe."""
 
 from __future__ import annotations
 
@@ -93,8 +93,42 @@ def weights(words: list[str], started: float) -> int:
     return 0
 
 
+def plan(words: list[str], started: float) -> int:
+    """Compare the ways to train on a set of pictures."""
+    from ..arguments import PlanArguments
+
+    arguments = parse(PlanArguments, words, "plan")
+    from dataclasses import asdict
+
+    from ..config import ScheduleConfig, TrainConfig, TransferConfig
+    from ..training.planner import plan_lines, plan_training
+
+    check_place(arguments.json, "--json")
+    if arguments.time_to is not None and not 0 < arguments.time_to < 1:
+        raise ConfigError(
+            "--time-to above 0 and below 1", found=f"{arguments.time_to:g}", fix="Write 0.95 for 95% right answers."
+        )
+    plan = plan_training(
+        TrainConfig(
+            data=arguments.data,
+            model=arguments.model,
+            cache=arguments.cache,
+            seed=arguments.seed,
+            transfer=TransferConfig(weights=arguments.weights),
+            schedule=ScheduleConfig(minutes=arguments.minutes),
+            reading=arguments.reading,
+            pictures=arguments.pictures,
+            machine=arguments.machine,
+        )
+    )
+    for line in plan_lines(plan, target=arguments.time_to):
+        print(line)
+    write_json(arguments.json, asdict(plan))
+    return 0
+
+
 def probe(words: list[str], started: float) -> int:
-    """Say what a body is worth for a set of pictures."""
+    """Say what a backbone is worth for a set of pictures."""
     from ..arguments import ProbeArguments
 
     arguments = parse(ProbeArguments, words, "probe")

@@ -91,6 +91,10 @@ class Index:
         paths, problems = self.column("path"), self.column("problem")
         return [(paths[row], problems[row]) for row in np.flatnonzero(~self.usable)]
 
+    def take(self, rows: np.ndarray) -> Index:
+        """Some of the rows, (n,) int64, in this order."""
+        return replace(self, table=self.table.take(pa.array(rows)))
+
     def with_columns(self, columns: dict[str, Iterable[object] | np.ndarray]) -> Index:
         """The same rows with some columns replaced."""
         table = self.table

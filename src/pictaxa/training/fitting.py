@@ -85,7 +85,7 @@ def head_problem(job: Job, rows: np.ndarray, views: list[np.ndarray]) -> HeadPro
 
 
 def _affordable_rows(job: Job, model: Classifier) -> np.ndarray:
-    """(n,) int64: the training pictures, or as many of each class as the backbone can look at in its part of the time."""
+    """(n,) int64: the training pictures, or as many of each class as the backbone can look at in its time."""
     rows, minutes = job.train_rows, job.config.schedule.minutes
     if minutes is None or len(rows) <= LEAST_PICTURES or job.config.transfer.on_features:
         return rows

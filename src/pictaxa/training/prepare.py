@@ -313,5 +313,10 @@ def _tell(job: Job) -> None:
     schedule = job.config.schedule
     lengths = {"epochs": schedule.epochs, "minutes": schedule.minutes, "steps": schedule.steps}
     length = ", ".join(f"{value:g} {name}" for name, value in lengths.items() if value is not None)
-    say(f"model     {job.config.model} at {job.size} px, {length}, policy {job.config.augmentation.policy}")
+    model = f"{job.config.model} at {job.size} px"
+    if job.config.transfer.on_features:
+        say(f"model     {model}, frozen but for its head")
+    else:
+        policy = job.config.augmentation.policy
+        say(f"model     {model}, batch {schedule.batch_size}, {length}, policy {policy}")
     say(f"run       {job.run.path}")

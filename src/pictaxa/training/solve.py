@@ -1,9 +1,9 @@
 """A linear head on a frozen backbone's vectors, solved and not trained: there is one best, and no rate or epoch to it.
 
 Multinomial logistic regression with an L2 penalty is convex: from any start L-BFGS (Liu & Nocedal 1989) comes to the
-same weights. What is left to choose is the penalty, and cross-validation on the training pictures does: pictures that are
-alike lie in one fold, the path goes from strong penalties to weak ones, each beginning where the one before ended, and
-ends where the held-out loss has risen twice.
+same weights. What is left to choose is the penalty, and cross-validation on the training pictures does: pictures that
+are alike lie in one fold, the path goes from strong penalties to weak ones, each beginning where the one before ended,
+and ends where the held-out loss has risen twice.
 
 Vectors are brought to mean zero and variance one, and the weights are looked for along the directions in which the
 vectors vary, each at the length that its curvature asks for: L-BFGS then needs some ten steps instead of a hundred.
@@ -83,25 +83,45 @@ class SolvedHead:
         return int((self.held_out[judged].argmax(axis=1) == labels[judged]).sum()), int(judged.sum())
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """A penalty, and what heads at it say of pictures that they had not seen."""
+
+    penalty: float
+    probabilities: np.ndarray  # (n, classes) float32; NaN for pictures that no fold judged
+    fold_of: np.ndarray  # (n,) int64, -1 for those
+
+
+def cross_validate(problem: HeadProblem, scaling: Scaling, *, all_folds: bool = False) -> HeldOut:
+    """Choose the penalty on pictures that a head has not seen; with very many in one fold alone, but for `all_folds`.
+
+    Where no class has two pictures that differ there is nothing to choose by, and the penalty is the usual one.
+    """
+    fold_of = deal_folds(problem.labels, problem.groups, folds=FOLDS, seed=problem.seed)
+    judged = [fold for fold in range(FOLDS) if (fold_of == fold).any()]
+    if len(problem.labels) * problem.classes > MAX_FOLDED and not all_folds:
+        judged = judged[:1]
+    if not judged:
+        nothing = np.full((len(problem.labels), problem.classes), np.nan, dtype=np.float32)
+        return HeldOut(USUAL_PENALTY, nothing, fold_of)
+    penalty, said = _choose_penalty(problem, scaling, fold_of, judged)
+    return HeldOut(penalty, said, np.where(np.isin(fold_of, judged), fold_of, -1))
+
+
 def solve_head(problem: HeadProblem) -> SolvedHead:
     """The head with the least penalised loss, its penalty chosen by cross-validation.
 
-    WeightsError where a vector is not finite. Where no class has two pictures that differ there is nothing to choose
-    by, and the penalty is the usual one.
+    WeightsError where a vector is not finite.
     """
     check_finite(problem.views)
     scaling = Scaling.of(problem)
     chosen_on = _some(problem)
     part = problem if chosen_on is None else problem.part(chosen_on)
-    fold_of = deal_folds(part.labels, part.groups, folds=FOLDS, seed=problem.seed)
-    judged = [fold for fold in range(FOLDS) if (fold_of == fold).any()]
-    if len(part.labels) * problem.classes > MAX_FOLDED:
-        judged = judged[:1]
-    penalty, said = _choose_penalty(part, scaling, fold_of, judged) if judged else (USUAL_PENALTY, None)
+    chosen = cross_validate(part, scaling)
     held_out = np.full((len(problem.labels), problem.classes), np.nan, dtype=np.float32)
-    if said is not None:
-        held_out[slice(None) if chosen_on is None else chosen_on] = said
-    penalty *= len(part.labels) / len(problem.labels)  # the penalty's whole weight stays while pictures grow in number
+    held_out[slice(None) if chosen_on is None else chosen_on] = chosen.probabilities
+    # The penalty's whole weight stays while pictures grow in number.
+    penalty = chosen.penalty * len(part.labels) / len(problem.labels)
     weight = solve_at(problem, scaling, penalty, steps=FINAL_STEPS)
     scaled_weight, bias = weight[:, :-1], weight[:, -1]
     plain = scaled_weight * scaling.scale
@@ -185,9 +205,11 @@ def check_finite(views: Sequence[np.ndarray]) -> None:
         raise WeightsError("finite numbers from the backbone", found=found, fix="Check the weights.")
 
 
-def solve_at(problem: HeadProblem, scaling: Scaling, penalty: float, *, steps: int) -> np.ndarray:
+def solve_at(
+    problem: HeadProblem, scaling: Scaling, penalty: float, *, steps: int, precision: float = FINAL_PRECISION
+) -> np.ndarray:
     """(classes, width + 1) float32 weights for scaled vectors, and biases, at one penalty of the mean loss."""
-    return _Solver(problem, scaling, slice(None)).solve(penalty, steps=steps, precision=FINAL_PRECISION)
+    return _Solver(problem, scaling, slice(None)).solve(penalty, steps=steps, precision=precision)
 
 
 class _Solver:
@@ -304,32 +326,35 @@ def _choose_penalty(
     It is the strongest whose held-out loss is within one standard error of the least (Breiman et al. 1984, section
     3.4.3): of losses that the folds can't tell apart the simplest head.
     """
-    said = np.full((len(PENALTIES), len(problem.labels), problem.classes), np.nan, dtype=np.float32)
-    losses = np.full((len(PENALTIES), len(problem.labels)), np.nan)
+    rows = np.flatnonzero(np.isin(fold_of, judged))
+    said = np.zeros((len(PENALTIES), len(rows), problem.classes), dtype=np.float32)
+    losses = np.zeros((len(PENALTIES), len(rows)))
     tried = len(PENALTIES)
     with CountProgress("head", total=len(judged)) as progress:
         for fold in judged:
-            held = np.flatnonzero(fold_of == fold)
+            own = np.flatnonzero(fold_of[rows] == fold)  # places among the judged ones
             solver = _Solver(problem, scaling, np.flatnonzero(fold_of != fold))
-            view = (np.asarray(problem.views[0][held]) - scaling.mean) * scaling.scale
+            view = (np.asarray(problem.views[0][rows[own]]) - scaling.mean) * scaling.scale
+            labels = problem.labels[rows[own]]
             least, rises = np.inf, 0
             for place, penalty in enumerate(PENALTIES[:tried]):
                 weight = solver.solve(penalty, steps=STEPS, precision=PRECISION)
                 logs = F.log_softmax(torch.from_numpy(view @ weight[:, :-1].T + weight[:, -1]), dim=1).numpy()
-                said[place, held] = np.exp(logs)
-                losses[place, held] = -logs[np.arange(len(held)), problem.labels[held]]
-                loss = float(losses[place, held].mean())
+                said[place, own] = np.exp(logs)
+                losses[place, own] = -logs[np.arange(len(own)), labels]
+                loss = float(losses[place, own].mean())
                 rises = rises + 1 if loss > least else 0
                 least = min(least, loss)
                 if rises == RISES:
                     tried = place + 1
             progress.count()
-    own = losses[:tried, fold_of >= 0] if len(judged) > 1 else losses[:tried, fold_of == judged[0]]
-    means = own.mean(axis=1)
+    means = losses[:tried].mean(axis=1)
     best = int(np.argmin(means))
-    error = own[best].std() / np.sqrt(own.shape[1])
+    error = losses[best].std() / np.sqrt(len(rows))
     chosen = int(np.flatnonzero(means <= means[best] + error)[0])
-    return PENALTIES[chosen], said[chosen]
+    probabilities = np.full((len(problem.labels), problem.classes), np.nan, dtype=np.float32)
+    probabilities[rows] = said[chosen]
+    return PENALTIES[chosen], probabilities
 
 
 def _some(problem: HeadProblem) -> np.ndarray | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..config import NO_WEIGHTS, TrainConfig
 from ..data.cache_folder import default_cache_root
 from ..data.index import Index
-from ..data.reading import survey
+from ..data.reading import read_data, settle_place, survey
 from ..errors import MissingExtraError
 from ..progress import say
 from ..weights.published import find_file, find_published
@@ -41,3 +41,24 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
         return replace(config, transfer=replace(config.transfer, weights=NO_WEIGHTS))
     say(f"start     from {IMAGENET_MODEL} with ImageNet's weights (--weights none: from nothing)")
     return replace(config, transfer=replace(config.transfer, weights=IMAGENET))
+
+
+def alternatives(config: TrainConfig) -> list[TrainConfig]:
+    """The ways to train that are compared, what is asked for or fits the pictures first: all of a network from known
+    weights, its head alone, and a network of our own from nothing.
+    """
+    if chooses_start(config):
+        index = read_data(settle_place(config.data), config.reading, cache=config.cache or default_cache_root())
+        config = choose_start(config, index)
+    transfer = config.transfer
+    ways = [config]
+    if not transfer.knows:
+        transfer = replace(transfer, weights=IMAGENET)
+        ways.append(replace(config, model="auto", transfer=transfer))
+    if transfer.tune != "head":
+        known = config if config.transfer.knows else ways[-1]
+        ways.append(replace(known, transfer=replace(transfer, tune="head")))
+    if config.transfer.knows:
+        nothing = replace(transfer, weights=NO_WEIGHTS, tune="all", source="pictaxa", input=None)
+        ways.append(replace(config, model="auto", model_options=(), transfer=nothing))
+    return ways

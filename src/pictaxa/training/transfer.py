@@ -148,7 +148,8 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
     _check_new_learns(model, weights, tune=config.tune)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
-    lines = [*weights.lines(), f"tune      {config.tune}: {trained:,} of {total:,} parameters are trained"]
+    kept = "; batch norms keep their statistics" if config.keeps_statistics and config.tune != "head" else ""
+    lines = [*weights.lines(), f"tune      {config.tune}: {trained:,} of {total:,} parameters are trained{kept}"]
     head = model.main_head()
     new = any(_lies_in(path, [head]) for path in (*weights.fresh, *weights.fitted))
     return Start(lines, new_head=new)

@@ -1,0 +1,77 @@
+"""What a solved head is worth that learnt from fewer pictures, and by that what it would be worth with more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..progress import CountProgress
+from .solve import FOLDS, HeadProblem, HeldOut, Scaling, solve_at
+
+SHARES = (0.25, 0.5, 0.75, 1.0)  # of the pictures that a head may learn from
+STEPS, PRECISION = 40, 1e-6  # of each head
+DRAWS = 1000  # of the bootstrap
+
+Curve = list[tuple[int, np.ndarray]]  # pictures learnt from, and (judged,) bool: which of the held-out ones were right
+
+
+def learning_curve(problem: HeadProblem, scaling: Scaling, held_out: HeldOut) -> Curve:
+    """For each of SHARES how many pictures a head learnt from, on average over folds, and what it then had right.
+
+    The penalty's whole weight is the same for each, as it is for a head that learns from more.
+    """
+    folds = [fold for fold in range(FOLDS) if (held_out.fold_of == fold).any()]
+    if not folds:
+        return []
+    order = np.random.default_rng([problem.seed, 7]).permutation(len(problem.labels))
+    part = _part_of_class(problem.labels, order)
+    judged = np.flatnonzero(held_out.fold_of >= 0)
+    curve: Curve = []
+    with CountProgress("learning curve", total=len(SHARES)) as progress:
+        for share in SHARES:
+            said, counts = np.full(len(problem.labels), -1), []
+            for fold in folds:
+                held = np.flatnonzero(held_out.fold_of == fold)
+                learn = np.flatnonzero((held_out.fold_of != fold) & (part < share))
+                counts.append(len(learn))
+                penalty = held_out.penalty * (held_out.fold_of != fold).sum() / len(learn)
+                weight = solve_at(problem.part(learn), scaling, penalty, steps=STEPS, precision=PRECISION)
+                view = (np.asarray(problem.views[0][held]) - scaling.mean) * scaling.scale
+                said[held] = (view @ weight[:, :-1].T + weight[:, -1]).argmax(axis=1)
+            curve.append((round(float(np.mean(counts))), said[judged] == problem.labels[judged]))
+            progress.count()
+    return curve
+
+
+def expected_errors(curve: Curve, pictures: Sequence[int], *, seed: int) -> np.ndarray | None:
+    """(counts, 1 + DRAWS): the part of errors with so many pictures, as the curve has it and in draws of a bootstrap.
+
+    Errors fall as a power of the number of pictures (Hestness et al. 2017), fitted by least squares in logarithms. None
+    where the curve has fewer than three different points.
+    """
+    if len({count for count, _ in curve}) < 3:
+        return None
+    counts = np.log([count for count, _ in curve])
+    right = np.stack([right for _, right in curve])  # (points, judged)
+    judged = right.shape[1]
+    draws = np.random.default_rng([seed, 8]).integers(judged, size=(DRAWS, judged))
+    shares = np.concatenate(
+        [right.mean(axis=1, keepdims=True), np.stack([point[draws].mean(axis=1) for point in right])], axis=1
+    )
+    # Half an error more, as none would be the end of the law.
+    logs = np.log(((1 - shares) * judged + 0.5) / (judged + 1))  # (points, 1 + DRAWS)
+    centred = counts - counts.mean()
+    slope = np.minimum(0, centred @ logs / (centred @ centred))  # more pictures don't harm
+    level = logs.mean(axis=0) - slope * counts.mean()
+    errors: np.ndarray = np.exp(level[None] + slope[None] * np.log(np.asarray(pictures, dtype=float))[:, None])
+    return errors.clip(0, 1)
+
+
+def _part_of_class(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """(n,) each picture's place among those of its class in an order, from 0 for the first to below 1 for the last."""
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        own = order[labels[order] == label]
+        place[own] = np.arange(len(own)) / len(own)
+    return place
