@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow fuzz check parity clean
+.PHONY: demo test slow fuzz check parity peers clean
 
 demo: .venv/installed
 	$(BIN)/pictaxa demo
@@ -37,6 +37,15 @@ parity: .venv-parity/installed
 	.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
+# The environment of benchmarks/side_by_side.py: those that pictaxa is measured beside (8 GB).
+peers: .venv-peers/installed
+
+.venv-peers/installed: benchmarks/peers/requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
 # The pinned packages and the package itself; again only when one of the two files changes.
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("pictaxa needs Python 3.11 or newer; name one with: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -46,4 +55,4 @@ parity: .venv-parity/installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-parity .mypy_cache .ruff_cache .pytest_cache runs/demo
+	rm -rf .venv .venv-parity .venv-peers .mypy_cache .ruff_cache .pytest_cache runs/demo

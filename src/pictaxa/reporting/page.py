@@ -47,8 +47,9 @@ def write_report(path: str | Path) -> Path:
     index = open_index(run)
     predictions = _predictions(run)
     folder.mkdir(exist_ok=True)
-    curves = figures.curves(log)
-    figures.save_figure(curves, folder / "curves.png")
+    curves = figures.curves(log) if log else None  # no epoch: a solved head is all there is
+    if curves is not None:
+        figures.save_figure(curves, folder / "curves.png")
     matrix = np.array(metrics["confusion"])
     figures.save_figure(figures.confusion(matrix, classes), folder / "confusion.png")
 
@@ -61,7 +62,7 @@ def write_report(path: str | Path) -> Path:
         name=run.path.resolve().name,
         metrics=metrics,
         classes=classes,
-        curves=figures.svg(curves),
+        curves="" if curves is None else figures.svg(curves),
         matrix=matrix.tolist(),
         shares=(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)).tolist(),
         wrong=worst,
@@ -70,7 +71,7 @@ def write_report(path: str | Path) -> Path:
         set_aside=index.set_aside(),
         splits=split_counts(index),
         config=run.config,
-        duration=clock(float(log[-1]["seconds"]) if log else 0.0),  # no epoch: a fitted head is all there was time for
+        duration=clock(float(log[-1]["seconds"])) if log else "",
     )
     written = folder / "index.html"
     written.write_text(page, encoding="utf-8")

@@ -176,7 +176,9 @@ class Scaling:
             scaled = torch.from_numpy((block - mean) * scale).to(problem.device)
             total += scaled.T @ scaled
             count += len(scaled)
-        variances, directions = torch.linalg.eigh(total / count)
+        # In float32 LAPACK does not always converge where there are fewer pictures than numbers in a vector.
+        variances, directions = torch.linalg.eigh((total / count).double().cpu())
+        variances, directions = (found.float().to(problem.device) for found in (variances, directions))
         return cls(mean, scale, directions, variances.clamp_min(0))
 
 
@@ -347,6 +349,7 @@ def _choose_penalty(
                 least = min(least, loss)
                 if rises == RISES:
                     tried = place + 1
+                    break
             progress.count()
     means = losses[:tried].mean(axis=1)
     best = int(np.argmin(means))
