@@ -16,7 +16,7 @@ from tyro.conf import Positional
 from .errors import ConfigError
 
 Value = TypeVar("Value")
-Group = TypeVar("Group", "TransferConfig", "ScheduleConfig", "AugmentConfig", "OptimizerConfig")
+Group = TypeVar("Group", "TransferConfig", "PicturesConfig", "ScheduleConfig", "AugmentConfig", "OptimizerConfig")
 
 NO_WEIGHTS = Path("none")  # as --weights: from nothing
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen body's cached vectors: they cost next to nothing
@@ -30,6 +30,7 @@ class Usual:
     """What a training has where nothing is asked for."""
 
     minutes: float
+    view: Literal["centre", "fit", "squash"]
     policy: str
     optimizer: Literal["sgd", "adam", "adamw"]
     weight_decay: float
@@ -44,12 +45,14 @@ class Usual:
 # Found by trying (docs/measured.md): a network that knows nothing needs large steps, strong variation and time; one
 # that has seen ImageNet is spoilt by them.
 FROM_NOTHING = Usual(
-    minutes=10.0, policy="strong", optimizer="sgd", weight_decay=5e-4, batch_size=64, warm_up=0.1, small_first=0.65,
-    small_sizes=(1 / 2, 3 / 4), rates=(("sgd", 0.15), ("adam", 0.002), ("adamw", 0.002)), body_share=1.0,
+    minutes=10.0, view="squash", policy="strong", optimizer="sgd", weight_decay=5e-4, batch_size=64, warm_up=0.1,
+    small_first=0.65, small_sizes=(1 / 2, 3 / 4), body_share=1.0,
+    rates=(("sgd", 0.15), ("adam", 0.002), ("adamw", 0.002)),
 )  # fmt: skip
 FROM_KNOWN = Usual(
-    minutes=5.0, policy="standard", optimizer="adamw", weight_decay=0.02, batch_size=32, warm_up=0.05, small_first=0.65,
-    small_sizes=(5 / 7, 6 / 7), rates=(("sgd", 0.01), ("adam", 3e-4), ("adamw", 3e-4)), body_share=1.0,
+    minutes=5.0, view="centre", policy="standard", optimizer="adamw", weight_decay=0.02, batch_size=32, warm_up=0.05,
+    small_first=0.65, small_sizes=(5 / 7, 6 / 7), body_share=1.0,
+    rates=(("sgd", 0.01), ("adam", 3e-4), ("adamw", 3e-4)),
 )  # fmt: skip
 
 
@@ -104,8 +107,9 @@ class PicturesConfig:
     """Pictures are decoded once, into the cache; or always, in every epoch, for sets that no disk would hold."""
     channels: Literal["auto", "1", "3"] = "auto"
     """1 for grey, 3 for colour; auto: grey when all pictures are."""
-    view: Literal["centre", "fit", "squash"] = "squash"
-    """What prediction sees: the largest centred square, the whole picture on black, or the whole picture squashed."""
+    view: Literal["centre", "fit", "squash"] | None = None
+    """What prediction sees: the largest centred square, the whole picture on black, or the whole picture squashed.
+    Default: centre from known weights, whose own pictures were not distorted, squash from nothing."""
     flip_average: Literal["auto", "yes", "no"] = "auto"
     """Average the logits of a picture and its mirror image; auto: when training mirrors pictures."""
 
@@ -376,6 +380,7 @@ class TrainConfig:
         return replace(
             self,
             transfer=_filled(self.transfer, body_share=usual.body_share),
+            pictures=_filled(self.pictures, view=usual.view),
             schedule=_filled(
                 schedule, batch_size=usual.batch_size, warm_up=usual.warm_up, small_first=usual.small_first
             ),

@@ -41,6 +41,7 @@ def draw_preview(
 
     augmentation = read_policies(augmentation)
     policy = find_policy(augmentation.policy or FROM_KNOWN.policy, augmentation.augment)
+    view = pictures.view or FROM_KNOWN.view
     index = read_data(data, reading)
     longer_side, all_grey = survey(index)
     size = pictures.size or max(LEAST_SIDE, min(128, longer_side))
@@ -50,8 +51,8 @@ def draw_preview(
     images = torch.from_numpy(np.stack([square.pixels for square in squares]))
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)
 
-    plain = resample(images, plain_view(aspects, view=pictures.view), size=size, padding=padding_of(pictures.view))
-    augment = Augmenter(policy, pictures.view, seed=seed)
+    plain = resample(images, plain_view(aspects, view=view), size=size, padding=padding_of(view))
+    augment = Augmenter(policy, view, seed=seed)
     once = np.zeros(len(rows), dtype=np.int64)
     columns = [augment(images, rows, turns=once, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
     tiles = []
@@ -67,7 +68,7 @@ def draw_preview(
         mixed = np.array([(at - 1) % len(rows), at])  # behind the one that it is mixed with
         line = [Tile(_pixels(plain[at]), title="as it is", colour=GOOD)]
         for stage in stages:
-            shown = stage.show(images[mixed], aspects=aspects[mixed], view=pictures.view, size=size)
+            shown = stage.show(images[mixed], aspects=aspects[mixed], view=view, size=size)
             line.append(Tile(_pixels(shown[1]), title=stage.title))
         steps.append(line)
     out = Path(out)

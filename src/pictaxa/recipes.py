@@ -50,6 +50,7 @@ AS_TAUGHT: Settings = {
     "policy": "none", "flip_average": "no", "small_first": 0.0, "warm_up": 0.0, "curve": "constant",
     "weight_decay": 0.0, "clip_norm": None, "label_smoothing": 0.0, "average": 0.0, "keep": "last",
     "body_share": 1.0, "standardise": "no", "solve_head": "no", "norm_statistics": "update",
+    "view": "squash",
 }  # fmt: skip
 KERAS_ADAM: Settings = {"optimizer": "adam", "epsilon": 1e-7}
 TORCH_ADAM: Settings = {"optimizer": "adam", "epsilon": 1e-8}

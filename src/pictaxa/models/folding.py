@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from .layers import Classifier, convolve
+from .layers import Classifier, convolve, is_plain
 from .watching import Watch, tensors_in
 
 
@@ -129,7 +129,7 @@ def share_norms(model: Classifier, *, size: int) -> Classifier:
     for conv_path, norm_path in pairs:
         conv, norm = shared.get_submodule(conv_path), shared.get_submodule(norm_path)
         assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        if norm.affine:
+        if norm.affine and is_plain(conv):
             shared.set_submodule(conv_path, MergedNorm(conv, norm))
             shared.set_submodule(norm_path, nn.Identity())
     return shared

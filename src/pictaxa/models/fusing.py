@@ -12,13 +12,15 @@ the map. A kernel with a row and a column of zeros before it and one pixel more 
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from ..device import cpu_has_bfloat16
 from .folding import fold_norms
-from .layers import Classifier, SameConv2d, pad_same, same_pixels
+from .layers import Classifier, SameConv2d, is_plain, pad_same, same_pixels
 
 # What oneDNN calls the activations, and their bounds.
 _ACTIVATIONS: dict[type[nn.Module], tuple[str, list[float]]] = {
@@ -45,7 +47,7 @@ def fuse(model: Classifier, *, size: int) -> Classifier:
     for sequence in [part for part in fused.modules() if isinstance(part, nn.Sequential)]:
         _fuse_activations(sequence)
     for path, part in list(fused.named_modules()):
-        if isinstance(part, nn.Conv2d) and part.padding_mode == "zeros" and not isinstance(part.padding, str):
+        if _can_be(part):
             fused.set_submodule(path, FusedConv2d(part))
     return fused
 
@@ -58,7 +60,17 @@ def _fuse_activations(sequence: nn.Sequential) -> None:
             sequence.set_submodule(before[0], FusedConv2d(before[1], activation=part))
             sequence.set_submodule(name, nn.Identity())
         if not isinstance(part, nn.Identity):
-            before = (name, part) if isinstance(part, nn.Conv2d) and not isinstance(part.padding, str) else None
+            before = (name, part) if _can_be(part) else None
+
+
+def _can_be(part: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a part is a convolution that FusedConv2d computes: its padding is zeros, their number known."""
+    return (
+        isinstance(part, nn.Conv2d)
+        and is_plain(part)
+        and part.padding_mode == "zeros"
+        and not isinstance(part.padding, str)
+    )
 
 
 class FusedConv2d(nn.Module):

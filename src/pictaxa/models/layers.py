@@ -186,6 +186,11 @@ class SameConv2d(Conv2d):
         return super().forward(pad_same(input, kernel=self.kernel_size[0], stride=self.stride[0]))
 
 
+def is_plain(part: nn.Module) -> bool:
+    """Whether a part is a convolution of its weights and nothing more, which a class derived from it may do."""
+    return type(part) in (nn.Conv2d, Conv2d, SameConv2d)
+
+
 def convolve(conv: nn.Conv2d, images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """What a convolution would give with other weights: (N, C, H, W) -> (N, O, h, w)."""
     if isinstance(conv, SameConv2d):

@@ -27,8 +27,7 @@ def learning_curve(problem: HeadProblem, scaling: Scaling, held_out: HeldOut) ->
     folds = [fold for fold in range(FOLDS) if (held_out.fold_of == fold).any()]
     if not folds:
         return []
-    order = np.random.default_rng([problem.seed, 7]).permutation(len(problem.labels))
-    part = _part_of_class(problem.labels, order)
+    drawn = np.random.default_rng([problem.seed, 7]).permutation(len(problem.labels))
     judged = np.flatnonzero(held_out.fold_of >= 0)
     curve: Curve = []
     with CountProgress("learning curve", total=len(SHARES)) as progress:
@@ -36,9 +35,10 @@ def learning_curve(problem: HeadProblem, scaling: Scaling, held_out: HeldOut) ->
             said, counts = np.full(len(problem.labels), -1), []
             for fold in folds:
                 held = np.flatnonzero(held_out.fold_of == fold)
-                learn = np.flatnonzero((held_out.fold_of != fold) & (part < share))
+                teach = np.flatnonzero(held_out.fold_of != fold)
+                learn = teach[_part_of_class(problem.labels[teach], np.argsort(drawn[teach])) < share]
                 counts.append(len(learn))
-                penalty = held_out.penalty * (held_out.fold_of != fold).sum() / len(learn)
+                penalty = held_out.penalty * len(teach) / len(learn)
                 weight = solve_at(problem.part(learn), scaling, penalty, steps=STEPS, precision=PRECISION)
                 view = (np.asarray(problem.views[0][held]) - scaling.mean) * scaling.scale
                 said[held] = (view @ weight[:, :-1].T + weight[:, -1]).argmax(axis=1)

@@ -36,7 +36,8 @@ from .start import choose_start, chooses_start
 from .transfer import Start, freeze, settle_model, start_from_weights
 
 _JUDGED = 6  # keeps these draws apart from others of the same seed
-LEAST_KNOWN = 4 / 7  # of its own size, which pictures for a network with known weights are enlarged to
+# Small pictures are enlarged for a network with known weights: so many times, and at least to this part of its size.
+ENLARGED, LEAST_KNOWN = 2, 5 / 7
 MOST_LOOKED = 10_000  # pictures that are looked at for near copies before a training
 
 
@@ -165,7 +166,7 @@ def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     cache, index = decode(config, start.index, start.geometry, plan=start.plan)
     pairs, quality = _look(index, cache, config)
     decode_seconds = time.monotonic() - before
-    alike = np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
+    alike = _rows_of(pairs)
     index = split_index(index, config.seed, fold=config.fold_of, alike=alike)
     facts = Facts(index, pairs, quality, looked=np.flatnonzero(index.usable), side=cache.side, size=start.size)
     run = create_run(config.out or next_run_path(config.data, config.model))
@@ -202,12 +203,13 @@ def prepare_again(path: Path) -> Job:
             fix=f"Restore them, or train anew with --config {run.path / 'config.json'}.",
         )
     index = index.with_columns({"split": saved.column("split")})
+    pairs, _ = _look(index, cache, config)  # a head that is solved anew takes the same folds
     chosen = document["chosen"]
     decode_seconds = time.monotonic() - before
     size, rate = chosen["size"], chosen["peak_rate"]
     job = Job(
         config, run, index, cache, geometry, policy, plan, size, rate, decode_seconds,
-        new_head=chosen.get("new_head", True),
+        new_head=chosen.get("new_head", True), alike=_rows_of(pairs),
     )  # fmt: skip
     _tell(job)
     return job
@@ -220,6 +222,11 @@ def _look(index: Index, cache: Squares, config: TrainConfig) -> tuple[tuple[Pair
         say(f"note      {pictures} pictures: whether some are nearly equal tells `pictaxa inspect {config.data}`")
         return None, None
     return look(index, cache, root=cache_root(config))
+
+
+def _rows_of(pairs: tuple[Pair, ...] | None) -> np.ndarray:
+    """(m, 2) rows of pictures that are nearly equal."""
+    return np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
 
 
 def _fresh_model(config: TrainConfig, index: Index, geometry: Geometry, size: int, plan: Plan) -> Classifier:
@@ -242,8 +249,8 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     if asked.size is None and entry.any_size:
         # Enlarging small pictures adds no information, only time; but a network that has learnt to see things of some
         # size in pixels knows them at no other (docs/measured.md).
-        least = max(entry.least_size, LEAST_KNOWN * entry.size) if config.transfer.knows else entry.least_size
-        size = min(size, max(round(least / 32) * 32, round(longer_side / 32) * 32))
+        least, times = (LEAST_KNOWN * entry.size, ENLARGED) if config.transfer.knows else (entry.least_size, 1)
+        size = min(size, max(entry.least_size, round(least / 32) * 32, round(longer_side * times / 32) * 32))
     check_size(config.model, size)
     test_size = asked.test_size or size
     if test_size != size and not entry.any_size:
@@ -254,7 +261,9 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     square = asked.square or min(longer_side, round(max(size * 5 / 4, test_size) / 8) * 8)
     channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[asked.channels]
     flips = {"yes": True, "no": False, "auto": policy.horizontal_flip > 0}[asked.flip_average]
-    return size, Geometry(square=square, channels=channels, view=asked.view, size=test_size, flip_average=flips)
+    return size, Geometry(
+        square=square, channels=channels, view=settled(asked.view), size=test_size, flip_average=flips
+    )
 
 
 def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[Squares, Index]:
