@@ -1,6 +1,7 @@
 """The promises to a person with a folder of photographs, measured by the commands that the person would type.
 
     python benchmarks/photographs.py FOLDER [--minutes 10] [--seeds 3] [--only cache,waiting,start,accuracy] [--work W]
+                                     [--weights none]
 
 FOLDER has a sub-folder per class, or train/ and val/. The caches, the runs and what the accuracy commands print are
 kept in W when one is named. Nothing else should run on the machine. Each figure is printed
@@ -10,7 +11,8 @@ with its runs, so that their spread can be seen; the share of time that a hyperv
   cache     pictures per second into a new cache, and the share of a bare decode of the same files by Pillow
   waiting   share of a resnet18 epoch's time, at 128 and 224 px, that is spent waiting for pictures, after the first
   start     seconds of `pictaxa --help` and of one prediction, from a cold start
-  accuracy  validation accuracy of `pictaxa train FOLDER --minutes M` with the defaults, for several seeds
+  accuracy  validation accuracy of `pictaxa train FOLDER --minutes M` with the defaults, for several seeds; with
+            --weights none from nothing
 """
 
 from __future__ import annotations
@@ -112,14 +114,15 @@ def measure_start(folder: Path, work: Path) -> None:
     figures("one prediction from a cold start", seconds, unit="s")
 
 
-def measure_accuracy(folder: Path, work: Path, *, minutes: float, seeds: int) -> None:
-    """The defaults, nothing else asked for."""
+def measure_accuracy(folder: Path, work: Path, *, minutes: float, seeds: int, weights: str) -> None:
+    """The defaults, nothing else asked for but where to start."""
     accuracies, spent = [], []
     for seed in range(seeds):
         place = work / f"accuracy-{seed}"
         place.mkdir()
         stolen, ticks = stolen_ticks()
-        words = ("train", str(folder), "--minutes", str(minutes), "--seed", str(seed))
+        start = ("--weights", weights) if weights else ()
+        words = ("train", str(folder), "--minutes", str(minutes), "--seed", str(seed), *start)
         spent.append(pictaxa(*words, cache=work / "cache", folder=place, output=place / "output.txt"))
         stolen, ticks = (after - before for after, before in zip(stolen_ticks(), (stolen, ticks), strict=True))
         (run,) = (place / "runs").iterdir()
@@ -146,13 +149,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="cache,waiting,start,accuracy")
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--weights", default="", help="where accuracy's trainings start; by default what fits")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     parts: dict[str, Callable[[Path], None]] = {
         "cache": lambda work: measure_cache(folder, work),
         "waiting": lambda work: measure_waiting(folder, work),
         "start": lambda work: measure_start(folder, work),
-        "accuracy": lambda work: measure_accuracy(folder, work, minutes=arguments.minutes, seeds=arguments.seeds),
+        "accuracy": lambda work: measure_accuracy(
+            folder, work, minutes=arguments.minutes, seeds=arguments.seeds, weights=arguments.weights
+        ),
     }
     with tempfile.TemporaryDirectory() as passing:
         work = (arguments.work or Path(passing)).resolve()

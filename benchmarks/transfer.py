@@ -47,10 +47,9 @@ from pictaxa.weights.loading import load_weights
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BODIES = ("resnet18@128", "mobilenet_v2@128", "resnet50@224")  # an entry of the zoo and its pixels
 WAYS = {
-    "from scratch": {"weights": None},
+    "from scratch": {"weights": "none"},
     "all of the body": {},
     "the head alone": {"tune": "head"},
-    "the head, then all": {"tune": "head,all"},
     "the last 2 blocks": {"tune": "last:2"},
 }
 

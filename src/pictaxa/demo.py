@@ -39,8 +39,8 @@ def run_demo(folder: Path, pictaxa: Callable[[list[str]], int]) -> int:
     print(f"writing   {write_digits(digits)} handwritten digits to {digits}")
     run = next_run_path(digits, "resnet_lite", parent=folder)
     commands = [
-        # Light, because a digit must not be mirrored.
-        ["train", str(digits), "--policy", "light", "--epochs", EPOCHS, "--out", str(run)],
+        # From nothing, to show all of the learning; light, because a digit must not be mirrored.
+        ["train", str(digits), "--weights", "none", "--policy", "light", "--epochs", EPOCHS, "--out", str(run)],
         ["evaluate", str(run)],
         ["predict", str(run), *(str(next((digits / name).iterdir())) for name in ("3", "7")), "--top", "3"],
         ["report", str(run)],

@@ -113,6 +113,11 @@ def probe_data(config: TrainConfig) -> Probe:
     vectors, problem = vectors_of(start, cache, index, rows)
     scaling = Scaling.of(problem)
     held_out = cross_validate(problem, scaling, all_folds=len(rows) <= MOST_PICTURES // 4)
+    if (held_out.fold_of < 0).all():
+        raise DataError(
+            "two pictures that differ in some class", found="near copies of one in each",
+            fix="Add pictures: what looks alike can't judge itself.",
+        )  # fmt: skip
     curve = learning_curve(problem, scaling, held_out)
     return Probe(
         model=start.config.model,
