@@ -38,7 +38,7 @@ def test_by_a_run(mislabelled: Path, tmp_path: Path, tiny: tuple[str, ...], caps
 
 def test_by_folds(mislabelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Trainings on the other parts say it without any run."""
-    words = ["inspect", str(mislabelled), "--folds", "2", "--fold-epochs", "20", "--size", "32"]
+    words = ["inspect", str(mislabelled), "--folds", "2", "--fold-epochs", "10", "--size", "64"]
     assert main([*words, "--json", str(tmp_path / "a.json")]) == 0
     assert {"green/wrong-3.png", "green/wrong-8.png"} <= set(suspects(tmp_path / "a.json"))
     assert "fold      2 of 2" in capsys.readouterr().out

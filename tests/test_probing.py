@@ -24,17 +24,55 @@ def test_colours_are_told_apart(tmp_path: Path, make_photos: Make, capsys: pytes
     data = make_photos(tmp_path / "photos", {"a": 15, "b": 20, "c": 15})
     assert main(["probe", str(data), *SMALL, "--json", str(tmp_path / "probe.json")]) == 0
     said = capsys.readouterr().out
-    assert "10 nearest neighbours" in said and "linear probe" in said and "95% interval" in said
+    assert "10 nearest neighbours" in said and "solved head" in said and "95% interval" in said
     assert f"{'the largest class':21}  40.0%" in said
     probe = json.loads((tmp_path / "probe.json").read_text(encoding="utf-8"))
     assert probe["pictures"] == 50 and probe["folds"] == 5 and probe["width"] == 384
     assert all(judged["right"] >= 48 for judged in probe["judgements"])
+    assert [judged["judge"] for judged in probe["judgements"]] == ["10 nearest neighbours", "solved head"]
+    assert [point["pictures"] for point in probe["curve"]] == pytest.approx([10, 20, 30, 40], abs=1)
+    assert probe["curve"][-1]["accuracy"] >= 0.96 and f"from {probe['curve'][0]['pictures']}" in said
+    twice = probe["twice"]
+    assert 0 <= twice["low"] <= twice["expected"] <= twice["high"] < 0.1 and "twice     as many pictures" in said
 
 
-def test_noise_is_not_told_apart(tmp_path: Path):
+def test_without_a_word_it_is_imagenets_network(tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+    """Neither model nor weights: EfficientNet-Lite0's 1,280 numbers with ImageNet's weights, without a connection."""
+    data = make_photos(tmp_path / "photos", {"a": 8, "b": 8})
+    assert main(["probe", str(data), "--size", "64"]) == 0
+    said = capsys.readouterr().out
+    assert "efficientnet_lite0, ImageNet's weights: 1280 numbers" in said
+    assert "are trained" not in said
+
+
+def test_a_named_network_is_a_baseline(tmp_path: Path, make_photos: Make):
+    """A model without weights has fresh ones; with weights none the default one has too."""
+    data = make_photos(tmp_path / "photos", {"a": 8, "b": 8})
+    assert pictaxa.probe(data, model="resnet_lite", size=32).weights == "fresh weights"
+    probe = pictaxa.probe(data, weights="none", size=32)
+    assert (probe.model, probe.weights) == ("resnet_lite", "fresh weights")
+
+
+def test_hard_pictures_are_named(tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+    """Those in the wrong folder come first, with what they are taken for; no more than five."""
+    data = make_photos(tmp_path / "photos", {"red": 20, "green": 20})
+    for number in (3, 8):
+        (data / "red" / f"{number}.png").rename(data / "green" / f"wrong-{number}.png")
+    assert main(["probe", str(data), *SMALL, "--json", str(tmp_path / "probe.json")]) == 0
+    hardest = json.loads((tmp_path / "probe.json").read_text(encoding="utf-8"))["hardest"]
+    assert {hard["path"] for hard in hardest[:2]} == {"green/wrong-3.png", "green/wrong-8.png"}
+    assert all((hard["label"], hard["said"]) == ("green", "red") for hard in hardest[:2]) and len(hardest) == 5
+    own = [hard["probability"] for hard in hardest]
+    assert own == sorted(own) and own[1] < 0.5
+    assert "green/wrong-3.png: green, taken for red (green" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("changed", [0, 1], ids=["copies", "near-copies"])
+def test_noise_is_not_told_apart(tmp_path: Path, changed: int):
     """Labels that the pictures don't show are guessed right as often as by chance: the folds leak nothing.
 
-    Each picture is there several times under its class: judged by its own copies it would be known.
+    Each picture is there several times under its class, a pixel changed or none: judged by its copies it would be
+    known.
     """
     generator = np.random.default_rng(0)
     for label in ("a", "b"):
@@ -42,6 +80,7 @@ def test_noise_is_not_told_apart(tmp_path: Path):
         for number in range(40):
             noise = Image.fromarray(generator.integers(0, 255, (32, 32, 3), dtype=np.uint8))
             for copy in range(3):
+                noise.putpixel((copy * changed, 0), (0, 0, 0))
                 noise.save(tmp_path / label / f"{number}-{copy}.png")
     probe = pictaxa.probe(tmp_path, model="resnet_lite", size=32)
     assert probe.pictures == 240
@@ -64,6 +103,27 @@ def test_too_few_pictures_are_told(tmp_path: Path, make_photos: Make):
     (data / "b" / "copy.png").write_bytes((data / "b" / "0.png").read_bytes())
     with pytest.raises(DataError, match="two pictures that differ"):
         pictaxa.probe(data, model="resnet_lite", size=32)
+
+
+def test_near_copies_alone_are_told(tmp_path: Path, draw: Callable[..., Image.Image]):
+    """Where every class is one picture several times, a pixel changed, there is nothing to judge by: one line."""
+    for kind, name in enumerate("ab"):
+        (tmp_path / name).mkdir()
+        image = draw(kind, 0)
+        for number in range(3):
+            image.putpixel((number, 0), (0, 0, 0))
+            image.save(tmp_path / name / f"{number}.png")
+    with pytest.raises(DataError, match="near copies of one in each") as caught:
+        pictaxa.probe(tmp_path, model="resnet_lite", size=32)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_pictures_a_class(tmp_path: Path, make_photos: Make):
+    """The least that can be judged is, each picture by the others."""
+    data = make_photos(tmp_path / "photos", {"a": 2, "b": 2})
+    probe = pictaxa.probe(data, model="resnet_lite", size=32)
+    assert probe.pictures == 4 and all(judged.pictures == 4 for judged in probe.judgements)
+    assert probe.judgements[1].accuracy == 1 and 2 <= probe.folds <= 5
 
 
 def test_rare_classes_are_drawn_too(monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ from torch import nn
 
 from pictaxa.models import convolution
 from pictaxa.models.convolution import Conv2d
+from pictaxa.models.layers import SameConv2d, convolve
 
 
 def check_gradients(ours: Conv2d, images: torch.Tensor, *, function: type[torch.autograd.Function]) -> None:
@@ -89,6 +90,42 @@ def test_a_depthwise_gradient(kernel: int, padding: int, stride: int, size: tupl
     torch.manual_seed(0)
     ours = Conv2d(6, 6, kernel, stride=stride, padding=padding, groups=6, bias=False)
     check_gradients(ours, torch.randn(2, 6, *size), function=convolution._DepthwiseGradient)
+
+
+@pytest.mark.parametrize(
+    ("ours", "function"),
+    [
+        (Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False), convolution._DepthwiseGradient),
+        (Conv2d(8, 8, 5, padding=2, groups=8, bias=False), convolution._DepthwiseGradient),
+        (Conv2d(64, 128, 1, bias=False), convolution._Pointwise),
+        (Conv2d(32, 24, 3, padding=1, bias=False), convolution._ProductGradient),
+        (SameConv2d(8, 8, 3, stride=2, groups=8, bias=False), convolution._DepthwiseGradient),
+    ],
+    ids=["depthwise", "depthwise-5x5", "pointwise", "product", "same"],
+)
+def test_other_weights_and_a_bias(
+    monkeypatch: pytest.MonkeyPatch, ours: Conv2d, function: type[torch.autograd.Function]
+):
+    """With a kernel and a bias that are computed, as of a merged norm: gradients reach both and the pictures."""
+    monkeypatch.setattr(convolution, "cpu_has_amx", lambda: True)
+    torch.manual_seed(0)
+    scale, bias = torch.rand(ours.out_channels) + 0.5, torch.randn(ours.out_channels)
+    images, target = torch.randn(2, ours.in_channels, 8, 8).bfloat16().float(), None
+    with torch.no_grad():
+        ours.weight.copy_(ours.weight.bfloat16())
+    found = []
+    for kind in (torch.float32, torch.float64):
+        leaves = [tensor.detach().to(kind, copy=True).requires_grad_() for tensor in (ours.weight, scale, bias, images)]
+        weight, factor, shift, pictures = leaves
+        kernel = weight * factor[:, None, None, None]
+        with torch.autocast("cpu", torch.bfloat16, enabled=kind is torch.float32):
+            assert (ours._own_gradient(pictures) is function) == (kind is torch.float32)
+            out = convolve(ours, pictures, kernel, shift)
+        target = torch.randn(out.shape).bfloat16() if target is None else target
+        (out.to(kind) * target.to(kind)).sum().backward()
+        found.append([out, *(leaf.grad for leaf in leaves)])
+    for mine, right in zip(*found, strict=True):
+        assert (mine - right).abs().max() < 0.015 * right.abs().max()
 
 
 def test_they_are_used_only_where_they_pay(monkeypatch: pytest.MonkeyPatch):

@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from pictaxa.config import OptimizerConfig, ScheduleConfig, TransferConfig
+from pictaxa.config import FROM_KNOWN, FROM_NOTHING, OptimizerConfig, ScheduleConfig, TransferConfig, Usual
 from pictaxa.errors import ConfigError, RunError
-from pictaxa.models.layers import ClassifierLayer
 from pictaxa.models.zoo import create_model
 from pictaxa.training.averaging import Follower, start_average
 from pictaxa.training.checkpoint import KEPT, Counters, load_state, save_state
@@ -25,9 +24,10 @@ from pictaxa.training.transfer import rate_shares
 
 def test_the_rate_warms_up_and_anneals_to_zero():
     """Linear to the peak, half of it in the middle of the cosine, zero at the end."""
-    rates = [rate_at(part, step=0, epoch=0, peak=1.0, schedule=ScheduleConfig()) for part in (0.05, 0.1, 0.55, 1.0)]
+    schedule = ScheduleConfig(warm_up=0.1)
+    rates = [rate_at(part, step=0, epoch=0, peak=1.0, schedule=schedule) for part in (0.05, 0.1, 0.55, 1.0)]
     assert rates == pytest.approx([0.5, 1.0, 0.5, 0.0])
-    assert rate_at(0.0, step=0, epoch=0, peak=1.0, schedule=ScheduleConfig()) > 0
+    assert rate_at(0.0, step=0, epoch=0, peak=1.0, schedule=schedule) > 0
     assert rate_at(0.0, step=0, epoch=0, peak=1.0, schedule=ScheduleConfig(warm_up=0.0)) == 1.0
 
 
@@ -56,20 +56,47 @@ def test_a_curve_that_is_none(curve: str):
         ScheduleConfig(curve=curve)
 
 
-def test_the_rate_follows_the_batch():
-    """Twice the batch has twice the rate, unless a rate is asked for."""
-    assert peak_rate(ScheduleConfig(batch_size=128), "sgd") == 2 * peak_rate(ScheduleConfig(batch_size=64), "sgd")
-    assert peak_rate(ScheduleConfig(rate=0.5), "sgd") == 0.5
+@pytest.mark.parametrize(
+    ("usual", "optimizer", "rate"),
+    [
+        (FROM_NOTHING, "sgd", 0.15),
+        (FROM_NOTHING, "adamw", 0.002),
+        (FROM_KNOWN, "sgd", 0.01),
+        (FROM_KNOWN, "adam", 3e-4),
+        (FROM_KNOWN, "adamw", 3e-4),
+    ],
+)
+def test_the_rate_follows_the_batch(usual: Usual, optimizer: str, rate: float):
+    """The usual one at the usual batch, twice that at twice the batch, no more from 512 on; one asked for stays."""
+    batch = usual.batch_size
+    assert peak_rate(ScheduleConfig(batch_size=batch), optimizer, usual=usual) == rate
+    assert peak_rate(ScheduleConfig(batch_size=2 * batch), optimizer, usual=usual) == 2 * rate
+    most = pytest.approx(rate * 512 / batch)
+    assert all(peak_rate(ScheduleConfig(batch_size=n), optimizer, usual=usual) == most for n in (512, 1024))
+    assert peak_rate(ScheduleConfig(rate=0.5), optimizer, usual=usual) == 0.5
 
 
-def test_pictures_are_small_first():
-    """Half the size, then three quarters until small_first, never below what the model takes, then the full size."""
-    assert size_at(0.0, size=128, least_size=32, small_first=0.6) == 64
-    assert size_at(0.3, size=128, least_size=32, small_first=0.6) == 96
-    assert size_at(0.0, size=64, least_size=64, small_first=0.6) == 64
-    assert size_at(0.6, size=128, least_size=32, small_first=0.6) == 128
-    assert size_at(0.0, size=32, least_size=32, small_first=0.6) == 32
-    assert size_at(0.0, size=128, least_size=32, small_first=0.0) == 128
+@pytest.mark.parametrize(
+    ("progress", "size", "least_size", "small_first", "sides"),
+    [  # the last are those from nothing and from known weights
+        (0.0, 128, 32, 0.6, (64, 96)),
+        (0.29, 128, 32, 0.6, (64, 96)),
+        (0.3, 128, 32, 0.6, (96, 96)),
+        (0.6, 128, 32, 0.6, (128, 128)),
+        (0.0, 224, 32, 0.6, (128, 160)),  # of 112, which lies between two multiples of 32
+        (0.3, 224, 32, 0.6, (160, 192)),
+        (0.0, 64, 64, 0.6, (64, 64)),
+        (0.0, 32, 32, 0.6, (32, 32)),
+        (0.0, 128, 32, 0.0, (128, 128)),
+    ],
+)
+def test_pictures_are_small_first(
+    progress: float, size: int, least_size: int, small_first: float, sides: tuple[int, int]
+):
+    """The first part of the size, then the second until small_first, never below what the model takes, then all."""
+    for usual, side in zip((FROM_NOTHING, FROM_KNOWN), sides, strict=True):
+        words = {"size": size, "least_size": least_size, "small_first": small_first}
+        assert size_at(progress, **words, small_sizes=usual.small_sizes) == side
 
 
 def test_length_in_steps_and_in_seconds():
@@ -141,7 +168,8 @@ def test_other_forms_of_an_optimizer(settings: dict[str, object], reference: Cal
     torch.manual_seed(0)
     model = nn.Linear(3, 4, bias=False)
     plain = nn.Parameter(model.weight.detach().clone())
-    ours, theirs = make_optimizer(model, replace(OptimizerConfig(weight_decay=0.0), **settings)), reference(plain)
+    asked = replace(OptimizerConfig(optimizer="sgd", weight_decay=0.0), **settings)
+    ours, theirs = make_optimizer(model, asked), reference(plain)
     for _ in range(3):
         model.weight.grad = plain.grad = torch.randn(4, 3)
         set_rate(ours, 0.1)
@@ -168,7 +196,7 @@ def test_the_average_follows_the_weights():
 def a_session() -> tuple[nn.Module, nn.Module, Optimizer]:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    optimizer = make_optimizer(model, OptimizerConfig(optimizer="adam"))
+    optimizer = make_optimizer(model, OptimizerConfig(optimizer="adam", weight_decay=5e-4))
     set_rate(optimizer, 0.1)
     model(torch.randn(4, 3)).square().sum().backward()
     optimizer.step()
@@ -183,7 +211,7 @@ from pictaxa.config import OptimizerConfig
 from pictaxa.training.optimizer import make_optimizer, set_rate
 for name in ("sgd", "adam", "adamw"):
     layer = torch.nn.Linear(2, 2)
-    optimizer = make_optimizer(layer, OptimizerConfig(optimizer=name))
+    optimizer = make_optimizer(layer, OptimizerConfig(optimizer=name, weight_decay=0.1))
     set_rate(optimizer, 0.1)
     layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
@@ -225,32 +253,24 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):
         load_state(tmp_path, model=model, average=average, optimizer=optimizer)
 
 
-def test_a_learnt_body_takes_smaller_steps_than_its_head():
-    """With weights to start from, the body's groups get half of the rate and the classifier layer all of it."""
+def test_a_learnt_body_may_take_smaller_steps_than_its_head():
+    """--body-share is the part of the rate that all but the classifier layer gets, whatever else is tuned."""
     model = create_model("resnet_lite", 3)
-    optimizer = make_optimizer(model, OptimizerConfig(), shares=rate_shares(model, TransferConfig(weights=Path("a"))))
+    shares = rate_shares(model, TransferConfig(weights=Path("a"), tune="last:2", body_share=0.25))
+    assert set(shares.values()) == {0.25}
+    assert dict(model.named_parameters()).keys() - shares.keys() == {"fc.weight", "fc.bias"}
+    optimizer = make_optimizer(model, OptimizerConfig(optimizer="sgd", weight_decay=0.1), shares=shares)
     set_rate(optimizer, 0.2)
-    assert {group["lr"] for group in optimizer.groups} == {0.1, 0.2}
-    (head,) = (part for part in model.modules() if isinstance(part, ClassifierLayer))
+    assert {group["lr"] for group in optimizer.groups} == {0.05, 0.2}
     at_full_rate = sum(p.numel() for group in optimizer.groups for p in group["params"] if group["lr"] == 0.2)
-    assert at_full_rate == sum(p.numel() for p in head.parameters())
-
-
-def test_a_learnt_body_may_take_the_same_steps():
-    """--body-share is what all but the classifier layer gets of the rate."""
-    model = create_model("resnet_lite", 3)
-    shares = rate_shares(model, TransferConfig(weights=Path("a"), body_share=0.25))
-    assert set(shares.values()) == {0.25} and "fc.weight" not in shares
+    assert at_full_rate == sum(p.numel() for p in model.fc.parameters())
     with pytest.raises(ConfigError, match="--body-share"):
         TransferConfig(weights=Path("a"), body_share=1.5)
 
 
-def test_after_its_head_a_body_learns_the_less_the_earlier():
-    """With --tune head,all shares rise from block to block, from a tenth of the head's; nothing is left out."""
-    model = create_model("vit_b_32", 3, size=32)
-    shares = rate_shares(model, TransferConfig(weights=Path("a"), tune="head,all"))
-    assert shares.keys() == dict(model.named_parameters()).keys()
-    head = shares["classifier.weight"]
-    assert shares["pos_embed"] == pytest.approx(head / 10) == shares["patch_embed.proj.weight"]
-    blocks = [shares[f"blocks.{number}.attn.qkv.weight"] for number in range(12)]
-    assert blocks == sorted(blocks) and head / 10 < blocks[0] and blocks[-1] < head < 1
+@pytest.mark.parametrize(
+    "transfer", [TransferConfig(weights=Path("a"), body_share=1.0), TransferConfig(body_share=0.5)]
+)
+def test_all_learns_at_one_rate(transfer: TransferConfig):
+    """By default, and from nothing whatever --body-share says: there is no learnt body."""
+    assert not rate_shares(create_model("resnet_lite", 3), transfer)

@@ -31,19 +31,50 @@ def decide(tmp_path: Path, draw: Callable[..., object]) -> Callable[..., Job]:
     return make
 
 
-def test_photographs(decide: Callable[..., Job]):
-    """Large pictures: the model's own size in training, squares with room for crops, colour, mirrored twice."""
-    job = decide(400, 300)
-    assert job.size == 128 and job.geometry.square == 160 and job.geometry.channels == 3
-    assert job.geometry.flip_average and job.cache.side == 160
-    assert job.size_at(0.0) == 64 and job.size_at(0.99) == 128
+NOTHING, KNOWN = {"weights": "none"}, {}
+
+
+def test_photographs_from_nothing(decide: Callable[..., Job]):
+    """Large pictures: the model's own size in training, squares with room for crops, colour, mirrored twice, whole."""
+    job = decide(400, 300, **NOTHING)
+    assert (job.config.model, job.size, job.geometry.square, job.geometry.channels) == ("resnet_lite", 128, 160, 3)
+    assert job.geometry.flip_average and job.cache.side == 160 and job.geometry.view == "squash"
+    assert job.size_at(0.0) == 64 and job.size_at(0.99) == 128 and job.peak_rate == 0.15
+    assert not job.config.transfer.knows
+
+
+def test_photographs_from_known_weights(decide: Callable[..., Job]):
+    """The size that the network knows them at, less at first, the centred square, and small steps."""
+    job = decide(400, 300, **KNOWN)
+    found = (job.config.model, job.size, job.geometry.square, job.geometry.channels)
+    assert found == ("efficientnet_lite0", 224, 280, 3)
+    assert job.geometry.flip_average and job.geometry.view == "centre"
+    assert (job.size_at(0.0), job.size_at(0.4), job.size_at(0.99)) == (160, 192, 224)
+    assert job.peak_rate == 3e-4 and job.new_head and job.config.transfer.knows
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "square"), [(28, 160, 28), (60, 160, 60), (100, 192, 100), (112, 224, 112), (300, 224, 280)]
+)
+def test_small_pictures_are_enlarged_to_what_a_network_knows(
+    decide: Callable[..., Job], side: int, size: int, square: int
+):
+    """Twice their size, no less than five sevenths of the network's own and no more than that; cached as they are."""
+    geometry = decide(side, side, **KNOWN).geometry
+    assert (geometry.size, geometry.square) == (size, square)
 
 
 def test_small_pictures_are_not_enlarged_for_nothing(decide: Callable[..., Job]):
     """28 px grey pictures are cached as they are and seen at the least size that the model takes."""
-    job = decide(28, 28, grey=True, policy="light")
+    job = decide(28, 28, grey=True, policy="light", **NOTHING)
     assert (job.geometry.square, job.size, job.geometry.size) == (28, 32, 32)
     assert job.geometry.channels == 1 and not job.geometry.flip_average
+
+
+def test_grey_pictures_with_imagenets_weights(decide: Callable[..., Job]):
+    """They have one channel all the same."""
+    job = decide(60, 60, grey=True, **KNOWN)
+    assert job.config.model == "efficientnet_lite0" and job.geometry.channels == 1
 
 
 def test_a_model_of_one_size(decide: Callable[..., Job]):

@@ -11,14 +11,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pictaxa.cli import main
-from pictaxa.config import TransferConfig
+from pictaxa.config import NO_WEIGHTS, TransferConfig
 from pictaxa.errors import ConfigError
 from pictaxa.models.layers import Classifier, ClassifierLayer
 from pictaxa.models.zoo import ZOO, create_model, find_entry
 from pictaxa.run import open_run
 from pictaxa.training import transfer
 from pictaxa.training.learner import WholeModel
-from pictaxa.training.transfer import FITTED_SHARE, freeze, rate_shares, set_training
+from pictaxa.training.transfer import freeze, rate_shares, set_training
 from pictaxa.weights.loading import Translated
 
 Make = Callable[..., Path]
@@ -36,12 +36,13 @@ def changed(run: Path, body: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("views", ["0", "1", "3"])
+@pytest.mark.parametrize("views", ["0", "1", "3", "solved"])
 def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_photos: Make, views: str):
     """--tune head changes the last layer alone: no other parameter and no batch norm statistic, averaged or not."""
+    how = ("--feature-views", "3") if views == "solved" else ("--feature-views", views, "--solve-head", "no")
     data = make_photos(tmp_path / "photos", {"x": 20, "y": 20, "z": 20})
     words = ["train", str(data), "--weights", str(body), "--tune", "head", "--out", str(tmp_path / "run"), *TINY]
-    assert main([*words, "--optimizer", "adamw", "--feature-views", views]) == 0
+    assert main([*words, "--optimizer", "adamw", *how]) == 0
     run = open_run(tmp_path / "run")
     assert run.config["chosen"]["model"] == "resnet_lite"
     (layer,) = create_model("resnet_lite", 3).head_layers()
@@ -52,6 +53,9 @@ def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_pho
     for name in names:
         assert after[name].equal(before[name]), name
     assert after[f"{layer}.weight"].shape[0] == 3
+    if views == "solved":
+        assert not list(run.state_path.glob("step-*")) and not run.log_rows()
+        return
     last = load_file(sorted(run.state_path.glob("step-*"))[-1])
     assert not any(name.startswith("optimizer.2") for name in last)  # the head's weight and bias are all it has
     if views == "0":
@@ -59,28 +63,42 @@ def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_pho
         assert all(last[name].equal(before[name.partition(".")[2]]) for name in parts if f".{layer}." not in name)
 
 
-def test_the_last_blocks_can_be_trained(body: Path, tmp_path: Path, make_photos: Make):
-    """--tune last:1 changes the head and the last block, its statistics included, and nothing before."""
+@pytest.mark.parametrize("statistics", ["auto", "update"])
+def test_the_last_blocks_can_be_trained(body: Path, tmp_path: Path, make_photos: Make, statistics: str):
+    """--tune last:1 changes the head and the last block, if asked for its statistics too, and nothing before."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
     words = ["train", str(data), "--weights", str(body), "--tune", "last:1", "--out", str(tmp_path / "run"), *TINY]
-    assert main(words) == 0
+    assert main([*words, "--norm-statistics", statistics]) == 0
     model = create_model("resnet_lite", 2)
     *_, last, head = model.blocks_in_order()
     paths = {name.partition(".")[2] for name in changed(tmp_path / "run", body)}
-    assert paths and all(any(name.startswith(f"{path}.") for path in [*last, *head]) for name in paths)
-    assert any("running_mean" in name for name in paths)
+    assert all(any(name.startswith(f"{path}.") for name in paths) for path in [*last, *head])
+    assert all(any(name.startswith(f"{path}.") for path in [*last, *head]) for name in paths)
+    assert any("running_mean" in name for name in paths) == (statistics == "update")
+
+
+@pytest.mark.parametrize("statistics", ["auto", "update"])
+def test_statistics_stay_as_they_came(body: Path, tmp_path: Path, make_photos: Make, statistics: str):
+    """--tune all: every weight moves and every batch norm's statistics stay, unless they are to be updated."""
+    data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
+    words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY, "--rate", "0.01"]
+    assert main([*words, "--norm-statistics", statistics]) == 0
+    paths = {name.partition(".")[2] for name in changed(tmp_path / "run", body)}
+    model = create_model("resnet_lite", 2)
+    buffers = {name for name, _ in model.named_buffers()} - {"mean", "std"}
+    assert paths == {name for name, _ in model.named_parameters()} | (buffers if statistics == "update" else set())
 
 
 def test_classes_known_by_name_keep_their_rows(
     body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
 ):
-    """A new class gets a new row, the old ones keep theirs wherever they stand; a line says so."""
+    """Unless it is solved: a new class gets a new row, the old ones keep theirs wherever they stand; a line says so."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
     (data / "0new").mkdir()
     for path in (data / "b").iterdir():
         path.rename(data / "0new" / path.name) if int(path.stem) % 2 else None
     words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
-    assert main([*words, "--rate", "1e-9", "--average", "0"]) == 0
+    assert main([*words, "--rate", "1e-9", "--average", "0", "--solve-head", "no"]) == 0
     assert "2 of 3 classes were known" in capsys.readouterr().out
     old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     (name,) = (name for name, value in old.items() if value.ndim == 2)
@@ -88,13 +106,14 @@ def test_classes_known_by_name_keep_their_rows(
     assert torch.allclose(new[name][1:], old[name], atol=1e-5)
 
 
+@pytest.mark.parametrize("solve", ["auto", "no"])
 def test_other_classes_get_a_new_head(
-    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
+    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], solve: str
 ):
     """As many classes, but others: the head starts anew, and a line says so."""
     data = make_photos(tmp_path / "photos", {"x": 20, "y": 20})
     words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
-    assert main([*words, "--rate", "1e-9", "--average", "0"]) == 0
+    assert main([*words, "--rate", "1e-9", "--average", "0", "--solve-head", solve]) == 0
     assert "none of the 2 classes of the weights" in capsys.readouterr().out
     old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     (name,) = (name for name, value in old.items() if value.ndim == 2)
@@ -117,7 +136,8 @@ def test_converted_checkpoints_say_what_they_are(tmp_path: Path, make_photos: Ma
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--tune", "head"), "--weights with --tune head"),
+        (("--tune", "head", "--model", "resnet_lite"), "--weights with --tune head"),
+        (("--tune", "head", "--weights", "none"), "--weights with --tune head"),
         (("--tune", "last:0", "--weights", "BODY"), "--tune all, head, last:N"),
         (("--tune", "head", "--weights", "BODY", "--augment", "rotation=9", "--epochs", "1"), "--feature-views from 2"),
         (("--weights", "BODY", "--head", "64,drop:0.5"), "head=1024,dropout:0.5"),
@@ -143,7 +163,7 @@ def test_mistakes_are_told_before_anything_is_decoded(
 def test_settings_check_themselves():
     """Freezing needs weights, and --tune knows its words."""
     with pytest.raises(ConfigError, match="--weights"):
-        TransferConfig(tune="last:2")
+        TransferConfig(weights=NO_WEIGHTS, tune="last:2")
     with pytest.raises(ConfigError, match="last:N"):
         TransferConfig(weights=Path("a"), tune="first:2")
 
@@ -222,10 +242,10 @@ def test_an_auxiliary_head_has_no_part_in_what_is_frozen():
         transfer = TransferConfig(weights=Path("a"), tune=tune)
         plan = SimpleNamespace(autocast=nullcontext)
         learner = SimpleNamespace(job=SimpleNamespace(config=SimpleNamespace(transfer=transfer), plan=plan))
-        learner.trained = model.train()
+        learner.trained = learner.computed = model.train()
         assert len(WholeModel.heads(learner, torch.rand(2, 3, 224, 224))) == heads
-    shares = rate_shares(model, TransferConfig(weights=Path("a"), tune="head,all"))
-    assert {shares[name] for name, _ in model.named_parameters() if name.startswith("aux")} == {FITTED_SHARE}
+    shares = rate_shares(model, TransferConfig(weights=Path("a"), body_share=0.5))
+    assert shares and not any(name.startswith("aux") for name in shares)
 
 
 @pytest.mark.parametrize("words", [(), ("--model", "cifar_resnet20")])

@@ -14,7 +14,6 @@ from ..weights.published import find_file, find_published
 from .transfer import IMAGENET, IMAGENET_MODEL
 
 TINY = 32  # pixels up to which grey pictures are drawn or scanned characters, and no photographs
-MANY = 300  # pictures a class from which a network of their own learns more of tiny ones (docs/measured.md)
 
 
 def chooses_start(config: TrainConfig) -> bool:
@@ -27,13 +26,19 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
 
     Measured on flowers, signs, CIFAR-10 and MNIST, each both ways (docs/measured.md): what ImageNet teaches helps with
     anything photographed, however few pictures there are; tiny grey ones, such as digits, are learnt better and faster
-    from nothing, unless there are few of them.
+    from nothing, and are not mirrored.
     """
     longer_side, all_grey = survey(index)
-    per_class = int(index.usable.sum()) // len(index.classes)
-    if longer_side <= TINY and all_grey and per_class >= MANY:
-        say(f"start     from nothing: tiny grey pictures ({longer_side} px, {per_class} a class)")
-        return replace(config, transfer=replace(config.transfer, weights=NO_WEIGHTS))
+    if longer_side <= TINY and all_grey and config.transfer.tune == "all":
+        say(
+            f"start     from nothing, as the pictures are tiny and grey ({longer_side} px; --weights imagenet: from those)"
+        )
+        augmentation = config.augmentation
+        return replace(
+            config,
+            transfer=replace(config.transfer, weights=NO_WEIGHTS),
+            augmentation=replace(augmentation, policy=augmentation.policy or "light"),
+        )
     try:
         find_file(find_published(IMAGENET_MODEL), (config.cache or default_cache_root()) / "weights")
     except MissingExtraError as error:

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pictaxa.device import cpu_has_bfloat16
+from pictaxa.models import fusing
+from pictaxa.models.convolution import Conv2d
+from pictaxa.models.folding import fold_norms
+from pictaxa.models.fusing import FusedConv2d, can_fuse, fuse
+from pictaxa.models.layers import Classifier, SameConv2d, pad_same
+from pictaxa.models.zoo import create_model
+from pictaxa.training.features import without_head
+from pictaxa.weights.loading import load_weights
+from pictaxa.weights.published import find_file, find_published
+
+needs_bfloat16 = pytest.mark.skipif(
+    not can_fuse(torch.device("cpu"), torch.bfloat16), reason="this CPU has no native bfloat16"
+)
+CPU = torch.device("cpu")
+
+
+def shaken(model: Classifier, *, side: int) -> Classifier:
+    """The model in evaluation mode, its batch norms with random scales, shifts and statistics of its own maps."""
+    generator = torch.Generator().manual_seed(0)
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.uniform_(part.weight, 0.5, 1.5, generator=generator)
+            nn.init.uniform_(part.bias, -0.5, 0.5, generator=generator)
+            part.momentum = None  # the mean over batches
+    with torch.no_grad():
+        for _ in range(2):
+            model.train()(torch.rand(4, model.in_channels, side, side, generator=generator))
+    return model.eval()
+
+
+def distance(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    """How far vectors (N, width) are apart, as a part of how far those wanted are from their mean."""
+    return float((found - wanted).norm() / (wanted - wanted.mean(dim=0)).norm())
+
+
+def compare(model: Classifier, *, side: int) -> tuple[float, float]:
+    """How far the fused body's vectors, and autocast's, are from those of the folded one in float32."""
+    body = without_head(model, size=side).to(memory_format=torch.channels_last)
+    torch.manual_seed(1)
+    blurred = F.interpolate(torch.rand(6, model.in_channels, 7, 7), size=side, mode="bicubic")
+    images = blurred.clamp(0, 1).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        exact = body(images)
+        with torch.autocast("cpu", torch.bfloat16):
+            usual, found = body(images).float(), fuse(body, size=side)(images).float()
+    return distance(found, exact), distance(usual, exact)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("side", [224, 225, 150, 151, 32, 33])
+def test_lite0_stays(side: int, tmp_path: Path):
+    """With ImageNet's weights, at even and odd sides, padded evenly or not: as near to float32 as autocast is."""
+    model = create_model("efficientnet_lite0").eval()
+    published = find_published("efficientnet_lite0")
+    load_weights(model, find_file(published, tmp_path), source=published.source, feeding=published.feeding)
+    fused, usual = compare(model, side=side)
+    assert fused <= max(0.01, 1.1 * usual)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize(
+    ("name", "channels", "options"),
+    [
+        ("efficientnet_lite0", 3, {}),
+        ("efficientnet_lite0", 1, {}),
+        ("mobilenet_v2", 3, {}),
+        ("mobilenet_v3_small", 3, {}),
+        ("mobilenet_v3_large", 3, {}),
+        ("resnet18", 3, {}),
+        ("resnet18", 3, {"padding": "same"}),
+        ("resnet50v2", 3, {}),  # norms that stay
+        ("mobilenet_v1", 3, {}),  # depthwise, padded like TensorFlow
+        ("resnet50_course_leaky", 3, {"size": 64}),  # an activation that oneDNN is not asked for
+        ("inception_v3", 3, {}),  # kernels that are not square
+        ("lenet5", 1, {}),
+        ("vit_b_32", 3, {"size": 64}),
+        ("vit_r50_b_16", 3, {"size": 64}),  # standardised weights
+    ],
+)
+def test_a_network_stays(name: str, channels: int, options: dict[str, object]):
+    """Fused or not in any part, its vectors are as near to float32's as autocast's are."""
+    torch.manual_seed(0)
+    side = {"lenet5": 28, "inception_v3": 96}.get(name, 64)
+    fused, usual = compare(shaken(create_model(name, 5, in_channels=channels, **options), side=side), side=side)
+    assert fused <= max(0.01, 1.1 * usual)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 9), (9, 8), (7, 12), (5, 5)])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_uneven_padding_is_exact(kernel: int, stride: int, size: tuple[int, int], groups: int):
+    """Of small whole numbers, which bfloat16 holds, a TF-same convolution is pad_same and conv2d to the last bit."""
+    generator = torch.Generator().manual_seed(kernel * 10 + stride)
+    conv = SameConv2d(4, 8, kernel, stride=stride, groups=groups)
+    with torch.no_grad():
+        conv.weight.copy_(torch.randint(-1, 2, conv.weight.shape, generator=generator))
+        assert conv.bias is not None
+        conv.bias.copy_(torch.randint(-1, 2, conv.bias.shape, generator=generator))
+    images = torch.randint(-1, 2, (2, 4, *size), generator=generator).float()
+    wanted = F.conv2d(pad_same(images, kernel=kernel, stride=stride), conv.weight, conv.bias, stride, groups=groups)
+    assert wanted.abs().max() < 256  # up to where bfloat16 has every whole number
+    for laid_out in (images, images.contiguous(memory_format=torch.channels_last)):
+        found = FusedConv2d(conv)(laid_out)
+        assert found.dtype is torch.bfloat16 and torch.equal(found.float(), wanted)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("activation", [None, nn.ReLU(inplace=True), nn.ReLU6(inplace=True), nn.Hardswish()])
+def test_an_activation_comes_along(activation: nn.Module | None):
+    """It is applied to what the convolution and the bias give, rounded to bfloat16 once at the end or before it."""
+    torch.manual_seed(0)
+    conv = Conv2d(16, 8, 3, padding=1)
+    conv.weight.data.mul_(20)
+    images = torch.randn(2, 16, 9, 9).bfloat16()
+    exact = F.conv2d(
+        images.double(), conv.weight.detach().bfloat16().double(), conv.bias.bfloat16().double(), padding=1
+    )
+    wanted = exact if activation is None else activation(exact.clone())
+    found = FusedConv2d(conv, activation=activation)(images).double()
+    assert (found - wanted).abs().max() <= 2**-7 * exact.abs().max()
+    if isinstance(activation, (nn.ReLU, nn.ReLU6)):
+        assert found.min() == 0 and (isinstance(activation, nn.ReLU) or found.max() == 6)
+
+
+@needs_bfloat16
+def test_which_activations_are_fused():
+    """All of EfficientNet-Lite0's: each convolution is fused, with the activation that follows it or with none."""
+    model = create_model("efficientnet_lite0", 5).eval()
+    fused = fuse(model, size=64)
+    convs = [part for part in model.modules() if isinstance(part, nn.Conv2d)]
+    ours = [part for part in fused.modules() if isinstance(part, FusedConv2d)]
+    assert len(ours) == len(convs) and not any(isinstance(part, nn.Conv2d) for part in fused.modules())
+    activations = sum(isinstance(part, nn.ReLU6) for part in model.modules())
+    assert sum(part.activation == "hardtanh" for part in ours) == activations > 20
+    assert not any(isinstance(part, nn.ReLU6) for part in fused.modules())
+
+
+@needs_bfloat16
+def test_the_model_itself_stays():
+    """Fusing works on a copy: weights, mode, convolutions and activations are as before, and it can be trained."""
+    model = create_model("mobilenet_v3_small", 3).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    kinds = [type(part) for part in model.modules()]
+    fused = fuse(model, size=64)
+    assert model.training and not fused.training and [type(part) for part in model.modules()] == kinds
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not any(isinstance(part, FusedConv2d) for part in fold_norms(model, size=64).modules())
+
+
+class Padding(nn.Conv2d):
+    """A convolution that does more than its base class, as timm's Conv2dSame: it pads by itself."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(pad_same(input, kernel=3, stride=2))
+
+
+class Apart(Classifier):
+    """Activations that are no convolution's alone, as something comes between, and convolutions of other kinds."""
+
+    def __init__(self) -> None:
+        super().__init__(num_classes=6, in_channels=3)
+        self.pooled = nn.Sequential(Conv2d(3, 6, 3, padding=1), nn.MaxPool2d(2), nn.ReLU())
+        self.normed = nn.Sequential(Conv2d(6, 6, 1), nn.GroupNorm(2, 6), nn.ReLU())
+        self.bare = nn.Sequential(nn.ReLU(), Conv2d(6, 6, 3, padding="same"), nn.ReLU())
+        self.reflected = nn.Sequential(nn.Conv2d(6, 6, 3, padding=1, padding_mode="reflect"), nn.ReLU())
+        self.padding = nn.Sequential(Padding(6, 6, 3, stride=2), nn.ReLU())
+
+    def body(self, images: torch.Tensor) -> torch.Tensor:
+        return self.padding(self.reflected(self.bare(self.normed(self.pooled(images)))))
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        return features.mean(dim=(2, 3))
+
+
+@needs_bfloat16
+def test_what_does_more_is_left_alone():
+    """Activations after something else, and convolutions that pad otherwise or by themselves, stay as they were."""
+    torch.manual_seed(0)
+    model = Apart().eval()
+    fused = fuse(model, size=16)
+    assert [part.activation for part in fused.modules() if isinstance(part, FusedConv2d)] == ["none", "none"]
+    images = torch.rand(4, 3, 16, 16)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found, usual = fused(images).float(), model(images).float()
+    with torch.inference_mode():
+        exact = model(images)
+    assert (found - exact).abs().max() <= max(0.01 * exact.abs().max(), 1.5 * (usual - exact).abs().max())
+
+
+def test_only_where_it_can_be(monkeypatch: pytest.MonkeyPatch):
+    """On CPUs, in bfloat16, which they compute natively; nowhere else."""
+    monkeypatch.setattr(fusing, "cpu_has_bfloat16", lambda: False)
+    assert not can_fuse(CPU, torch.bfloat16)
+    monkeypatch.setattr(fusing, "cpu_has_bfloat16", lambda: True)
+    assert can_fuse(CPU, torch.bfloat16) == torch.backends.mkldnn.is_available()
+    assert not can_fuse(CPU, torch.float32) and not can_fuse(torch.device("cuda"), torch.bfloat16)
+    assert not can_fuse(torch.device("mps"), torch.bfloat16)
+
+
+def test_this_machine_says_what_it_can():
+    """Where the CPU has bfloat16 and torch its kernels, networks are fused."""
+    assert can_fuse(CPU, torch.bfloat16) == (cpu_has_bfloat16() and torch.backends.mkldnn.is_available())
