@@ -19,7 +19,7 @@ from pictaxa.run import open_run
 from pictaxa.settings import config_fields, from_json, to_json, with_words
 from pictaxa.training.optimizer import make_optimizer
 from pictaxa.training.prepare import begin
-from pictaxa.training.transfer import rate_shares
+from pictaxa.training.transfer import rate_shares, settle_model
 from pictaxa.weights.files import load_tensors, save_tensors
 from pictaxa.weights.loading import FEEDINGS
 
@@ -63,7 +63,7 @@ def test_a_recipe_says_what_must_stand_beside_it(name: str, capsys: pytest.Captu
     assert f"--recipe {name} --weights" in capsys.readouterr().out
     if RECIPES[name].settings.get("tune", "all") != "all":
         with pytest.raises(ConfigError, match="--weights"):
-            with_words(TrainConfig(data=Path("photos")), {"recipe": name})
+            settle_model(with_words(TrainConfig(data=Path("photos")), {"recipe": name}))
 
 
 def test_what_stands_beside_a_recipe_wins(tmp_path: Path, make_photos: Make):

@@ -31,7 +31,7 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
     longer_side, all_grey = survey(index)
     if longer_side <= TINY and all_grey and config.transfer.tune == "all":
         say(
-            f"start     from nothing, as the pictures are tiny and grey ({longer_side} px; --weights imagenet: from those)"
+            f"start     from nothing: the pictures are tiny and grey ({longer_side} px; --weights imagenet: from these)"
         )
         augmentation = config.augmentation
         return replace(
