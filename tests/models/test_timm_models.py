@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from pictaxa.cli import main
 from pictaxa.config import TransferConfig
 from pictaxa.errors import ModelError
+from pictaxa.models.folding import share_norms
+from pictaxa.models.fusing import can_fuse, fuse
 from pictaxa.models.zoo import create_model
 from pictaxa.run import open_run
 from pictaxa.training.transfer import freeze, rate_shares
@@ -60,15 +62,24 @@ def test_blocks_at_the_end_are_left_to_learn(name: str):
 def test_two_classifiers():
     """A model with two of them can be trained as a whole; what needs the one head says so."""
     model = create_model("timm/deit_tiny_distilled_patch16_224", 3)
-    shares = rate_shares(model, TransferConfig(weights=Path("a")))
+    shares = rate_shares(model, TransferConfig(weights=Path("a"), body_share=0.5))
     assert len(shares) == len(list(model.parameters())) - 4 and set(shares.values()) == {0.5}
     with pytest.raises(ModelError, match="one dense layer"):
         freeze(model, "head")
 
 
-@pytest.mark.parametrize("more", [("--feature-views", "1"), ("--feature-views", "0"), ("--head", "8,dropout:0.5")])
-def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_photos: Make, more: tuple[str, str]):
-    """--tune head, on cached features or not, with hidden layers or not, changes nothing before the classifier."""
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("--head", "8,dropout:0.5"),
+        ("--solve-head", "no", "--feature-views", "1"),
+        ("--solve-head", "no", "--feature-views", "0"),
+        ("--solve-head", "no", "--head", "8,dropout:0.5"),
+    ],
+)
+def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_photos: Make, more: tuple[str, ...]):
+    """--tune head, solved or not, on cached features or not, with hidden layers or not: only the classifier changes."""
     data = make_photos(tmp_path / "photos", {"x": 12, "y": 12, "z": 12})
     words = ["train", str(data), "--weights", str(body), "--tune", "head", "--out", str(tmp_path / "run"), *TINY]
     assert main([*words, *more]) == 0
@@ -86,7 +97,7 @@ def test_the_end_of_a_body_can_learn(body: Path, tmp_path: Path, make_photos: Ma
     """last:2 leaves the first convolution as it was, head,all changes it."""
     data = make_photos(tmp_path / "photos", {"x": 12, "y": 12, "z": 12})
     words = ["train", str(data), "--weights", str(body), "--tune", tune, "--out", str(tmp_path / "run"), *TINY]
-    assert main(words) == 0
+    assert main([*words, "--keep", "last"]) == 0
     before, after = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     same = {name for name in before if after[name].shape == before[name].shape and after[name].equal(before[name])}
     assert ("network.conv1.0.weight" in same) == (tune == "last:2")
@@ -99,3 +110,22 @@ def test_our_logits_are_timms():
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(model(images), model.network(model.normalise(images)))
+
+
+@pytest.mark.parametrize("name", ["timm/tf_efficientnet_lite0", SMALL, "timm/mobilenetv3_small_050"])
+@pytest.mark.parametrize("side", [64, 65])
+def test_merged_and_fused_networks_say_the_same(name: str, side: int):
+    """With norms merged for training, and fused for features, also where timm's convolutions pad by themselves."""
+    torch.manual_seed(0)
+    model = create_model(name, 4).train()
+    images = torch.nn.functional.interpolate(torch.rand(8, 3, 7, 7), size=side, mode="bicubic").clamp(0, 1)
+    with torch.no_grad():
+        for _ in range(20):  # so that statistics are those of such pictures
+            model(images)
+        wanted = model.eval()(images)
+        assert torch.allclose(share_norms(model, size=side).eval()(images), wanted, atol=1e-4 * wanted.abs().max())
+        if not can_fuse(torch.device("cpu"), torch.bfloat16):
+            pytest.skip("this CPU has no native bfloat16")
+        with torch.autocast("cpu", torch.bfloat16):
+            found, usual = fuse(model, size=side)(images).float(), model(images).float()
+    assert (found - wanted).norm() <= max(0.02 * wanted.norm(), 1.5 * (usual - wanted).norm())

@@ -65,15 +65,15 @@ def test_head_all_is_all(data: Path, body: Path, tmp_path: Path):
     assert all(two[name].equal(value) for name, value in one.items())
 
 
-@pytest.mark.parametrize("tune", ["all", "last:1"])
+@pytest.mark.parametrize(("tune", "rate"), [("all", "0.1"), ("last:1", "30")])
 def test_a_solved_head_is_kept_until_an_epoch_is_better(
-    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tune: str
+    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tune: str, rate: str
 ):
     """At a rate that spoils everything the run ends with the solved head and its figures, on the body as it was."""
     words = ["--weights", str(body), "--tune", tune, "--epochs", "1", "--policy", "light", *TINY]
-    assert main(["train", str(data), *words, "--rate", "0.1", "--out", str(tmp_path / "run")]) == 0
+    assert main(["train", str(data), *words, "--rate", rate, "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
-    assert "the fitted head, before epoch 1" in said
+    assert "the solved head, before epoch 1" in said
     run = open_run(tmp_path / "run")
     assert run.metrics["accuracy"] == pytest.approx(said_accuracy(said), abs=0.001)
     (row,) = run.log_rows()
@@ -89,7 +89,7 @@ def test_minutes_that_end_with_the_solved_head(
     words = ["--weights", str(body), "--minutes", "0.001", "--out", str(tmp_path / "run"), *TINY]
     assert main(["train", str(data), *words, "--policy", "none"]) == 0
     said = capsys.readouterr().out
-    assert "no time was left to train the rest" in said and "the fitted head, before epoch 1" in said
+    assert "no time was left to train the rest" in said and "the solved head, before epoch 1" in said
     assert open_run(tmp_path / "run").metrics["accuracy"] > 0.8
     assert main(["report", str(tmp_path / "run")]) == 0
 
@@ -155,6 +155,33 @@ def test_a_backbone_that_gives_no_numbers_is_told(
     assert main(["train", str(data), *words]) == 2
     said = capsys.readouterr().err
     assert "NaN or infinity for 2 of 64 pictures" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [("--tune", "head"), ("--steps", "2")], ids=["head", "all"])
+@pytest.mark.parametrize("counts", [{"a": 2, "b": 2}, {"a": 2, "b": 40}], ids=["two", "two and forty"])
+def test_as_few_pictures_as_there_can_be(
+    tmp_path: Path,
+    make_photos: Make,
+    counts: dict[str, int],
+    words: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+):
+    """A class of one picture to learn from: ImageNet's network is trained all the same, and says what it is worth."""
+    data = make_photos(tmp_path / "photos", counts)
+    same = ["train", str(data), "--size", "64", "--batch-size", "8", "--small-first", "0", *words]
+    assert main([*same, "--out", str(tmp_path / "run")]) == 0
+    assert "head      solved on" in capsys.readouterr().out
+    assert open_run(tmp_path / "run").metrics["accuracy"] > 0.9
+
+
+def test_pictures_of_one_colour(tmp_path: Path, make_photos: Make):
+    """Black, white and grey ones give numbers like any, and are told apart from others."""
+    data = make_photos(tmp_path / "photos", {"a": 12})
+    (data / "plain").mkdir()
+    for number in range(12):
+        Image.new("RGB", (40, 30), (number * 23,) * 3).save(data / "plain" / f"{number}.png")
+    assert main(["train", str(data), "--tune", "head", "--size", "64", "--out", str(tmp_path / "run")]) == 0
+    assert open_run(tmp_path / "run").metrics["accuracy"] == 1
 
 
 def near_copies(root: Path, draw: Callable[..., Image.Image]) -> Path:

@@ -306,6 +306,14 @@ def test_many_classes_of_two_pictures():
     assert head.held_out_right(problem.labels)[0] > 0.9 * 200 and head.train_accuracy == 1
 
 
+def test_a_thousand_classes():
+    """Two pictures of each: one part is held out, and what can be told apart is."""
+    problem = clouds((2,) * 1000, width=16, spread=0.05)
+    head = solve_head(problem)
+    right, judged = head.held_out_right(problem.labels)
+    assert 300 < judged < 500 and right > 0.9 * judged and head.train_accuracy > 0.99
+
+
 def test_more_numbers_than_pictures():
     """Four pictures of 1,280 numbers, as a backbone has: LAPACK in float32 finds no directions, and all goes well."""
     random = np.random.default_rng(0)

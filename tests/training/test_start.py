@@ -69,6 +69,11 @@ def test_the_pictures_decide(
     assert wanted in said and said.count("\n") == 1 and said.startswith("start ")
 
 
+def test_a_policy_that_was_said_stays(pictures: Callable[..., Path]):
+    """Also where the pictures would have another."""
+    assert chosen(pictures(28, 3, grey=True), policy="strong").augmentation.policy == "strong"
+
+
 @pytest.mark.parametrize("tune", ["head", "last:2"])
 def test_what_is_frozen_has_weights(pictures: Callable[..., Path], tune: str):
     """Of digits too: a part that isn't trained has to know something."""

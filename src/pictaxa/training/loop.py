@@ -177,7 +177,7 @@ def _run(job: Job, session: Session) -> Run:
         f"done      {counters.epoch} epochs, {counters.step} steps in "
         f"{clock(session.seconds + counters.fitting_seconds)}; "
         f"{KEPT[job.config.schedule.keep]} {counters.best_accuracy:.1%} "
-        f"({f'epoch {counters.best_epoch}' if counters.best_epoch else 'the fitted head, before epoch 1'})"
+        f"({f'epoch {counters.best_epoch}' if counters.best_epoch else 'the solved head, before epoch 1'})"
     )
     return job.run
 
