@@ -29,6 +29,8 @@ _ACTIVATIONS: dict[type[nn.Module], tuple[str, list[float]]] = {
     nn.Hardswish: ("hardswish", []),
 }
 
+MAX_PACKED = 4  # shapes of pictures that a convolution keeps its weights for
+
 
 def can_fuse(device: torch.device, precision: torch.dtype) -> bool:
     """Whether a network on this device and in this precision can be fused here."""
@@ -82,21 +84,25 @@ class FusedConv2d(nn.Module):
         self.kernel, self.stride = conv.kernel_size[0], list(conv.stride)
         self.padding, self.dilation, self.groups = list(conv.padding), list(conv.dilation), conv.groups
         self.activation, self.bounds = _ACTIVATIONS[type(activation)] if activation is not None else ("none", [])
-        weight = conv.weight.detach().bfloat16()  # (O, I / groups, k, k)
+        self.weight = conv.weight.detach().bfloat16()  # (O, I / groups, k, k)
+        self.uneven = F.pad(self.weight, (1, 0, 1, 0)) if isinstance(conv, SameConv2d) else None
         self.bias = None if conv.bias is None else conv.bias.detach().bfloat16()
-        self.packed = self._pack(weight)
-        self.uneven = self._pack(F.pad(weight, (1, 0, 1, 0))) if isinstance(conv, SameConv2d) else None
+        self.packed: dict[tuple[int, ...], torch.Tensor] = {}  # by the pictures' shape, on which the best order depends
 
-    def _pack(self, weight: torch.Tensor) -> torch.Tensor:
-        """(O, I / groups, k, k) in oneDNN's own order."""
-        packed: torch.Tensor = torch.ops.mkldnn._reorder_convolution_weight(
-            weight, self.padding, self.stride, self.dilation, self.groups
-        )
-        return packed
+    def _pack(self, weight: torch.Tensor, padding: list[int], shape: torch.Size) -> torch.Tensor:
+        """(O, I / groups, k, k) in oneDNN's own order for pictures of a shape (N, I, H, W)."""
+        key = (*shape, weight.shape[-1])
+        if key not in self.packed:
+            if len(self.packed) == MAX_PACKED:
+                self.packed.clear()
+            self.packed[key] = torch.ops.mkldnn._reorder_convolution_weight(
+                weight, padding, self.stride, self.dilation, self.groups, shape
+            )
+        return self.packed[key]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, I, H, W) -> (N, O, h, w) bfloat16."""
-        weight, padding = self.packed, self.padding
+        weight, padding = self.weight, self.padding
         if self.uneven is not None:  # TF-same
             rows, columns = same_pixels(images, kernel=self.kernel, stride=self.stride[0])
             padding = [-(-rows // 2), -(-columns // 2)]
@@ -105,7 +111,7 @@ class FusedConv2d(nn.Module):
             elif rows % 2 or columns % 2:
                 images, padding = pad_same(images, kernel=self.kernel, stride=self.stride[0]), [0, 0]
         out: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
-            images.bfloat16(), weight, self.bias, padding, self.stride, self.dilation, self.groups,
-            self.activation, self.bounds, "",
+            images.bfloat16(), self._pack(weight, padding, images.shape), self.bias, padding, self.stride,
+            self.dilation, self.groups, self.activation, self.bounds, "",
         )  # fmt: skip
         return out
