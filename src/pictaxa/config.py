@@ -40,18 +40,20 @@ class Usual:
     small_sizes: tuple[float, float]  # parts of the full size, in their order
     rates: tuple[tuple[str, float], ...]  # by optimizer, at `batch_size`
     body_share: float
+    label_smoothing: float
+    test_part: float  # of --size that --test-size is, for pictures that are large enough
 
 
 # Found by trying (docs/measured.md): a network that knows nothing needs large steps, strong variation and time; one
 # that has seen ImageNet is spoilt by them.
 FROM_NOTHING = Usual(
     minutes=10.0, view="squash", policy="strong", optimizer="sgd", weight_decay=5e-4, batch_size=64, warm_up=0.1,
-    small_first=0.65, small_sizes=(1 / 2, 3 / 4), body_share=1.0,
+    small_first=0.65, small_sizes=(1 / 2, 3 / 4), body_share=1.0, label_smoothing=0.1, test_part=1.0,
     rates=(("sgd", 0.15), ("adam", 0.002), ("adamw", 0.002)),
 )  # fmt: skip
 FROM_KNOWN = Usual(
     minutes=5.0, view="centre", policy="standard", optimizer="adamw", weight_decay=0.02, batch_size=32, warm_up=0.05,
-    small_first=0.65, small_sizes=(5 / 7, 6 / 7), body_share=1.0,
+    small_first=0.65, small_sizes=(5 / 7, 6 / 7), body_share=1.0, label_smoothing=0.1, test_part=9 / 7,
     rates=(("sgd", 0.01), ("adam", 3e-4), ("adamw", 3e-4)),
 )  # fmt: skip
 
@@ -100,7 +102,8 @@ class PicturesConfig:
     size: int | None = None
     """Side of the model's input in training, pixels. Default: the model's own, less for smaller pictures."""
     test_size: int | None = None
-    """Side in validation and prediction, pixels. Default: --size."""
+    """Side in validation and prediction, pixels. Default: --size from nothing; from known weights nine sevenths of it,
+    where pictures are that large: crops make things look larger in training (Touvron et al. 2019)."""
     square: int | None = None
     """Side of the squares in the cache. Default: a quarter more than --size, less for smaller pictures."""
     decode: Literal["once", "always"] = "once"
@@ -150,8 +153,8 @@ class TransferConfig:
     standardise: Literal["yes", "no"] = "yes"
     """With --tune head and hidden layers, bring the backbone's numbers to mean zero and one length before."""
     feature_views: int = 1
-    """Views of each picture that the frozen backbone sees, once, for a head. 1: prediction's own, with its mirror
-    image where prediction averages the two; more: as training varies them; 0, with --tune head and
+    """Views of each picture that the frozen backbone sees, once, for a head. 1: prediction's; more: as training varies
+    them; 0, with --tune head and
     --solve-head no: another one in every epoch."""
 
     def __post_init__(self) -> None:
@@ -275,8 +278,9 @@ class OptimizerConfig:
     """On weights, not on biases and batch norm. Default: 0.02 from known weights, 0.0005 from nothing."""
     clip_norm: float | None = 5.0
     """Gradients longer than this are shortened to it; none: never."""
-    label_smoothing: float = 0.1
-    """Part of the target that is spread over all classes (Szegedy et al. 2015)."""
+    label_smoothing: float | None = None
+    """Part of the target that is spread over all classes (Szegedy et al. 2015). Default: 0.1; none of it for a head
+    alone, whose probabilities it would only make less sure."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: a picture of a rare class counts as much more as the class is rarer."""
     average: float = 0.99
@@ -293,7 +297,7 @@ class OptimizerConfig:
         )
         clip = self.clip_norm is None or self.clip_norm > 0
         _require(clip, "--clip-norm above 0", found=self.clip_norm, fix="Raise it.")
-        smooth = 0 <= self.label_smoothing < 1
+        smooth = self.label_smoothing is None or 0 <= self.label_smoothing < 1
         _require(smooth, "--label-smoothing from 0 to below 1", found=self.label_smoothing, fix="Change it.")
         _require(0 <= self.average < 1, "--average from 0 to below 1", found=self.average, fix="Change it.")
 
@@ -385,7 +389,12 @@ class TrainConfig:
                 schedule, batch_size=usual.batch_size, warm_up=usual.warm_up, small_first=usual.small_first
             ),
             augmentation=_filled(augmentation, policy=usual.policy),
-            optimization=_filled(optimization, optimizer=usual.optimizer, weight_decay=usual.weight_decay),
+            optimization=_filled(
+                optimization,
+                optimizer=usual.optimizer,
+                weight_decay=usual.weight_decay,
+                label_smoothing=0.0 if self.transfer.on_features else usual.label_smoothing,
+            ),
         )
 
 

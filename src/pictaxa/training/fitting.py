@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..config import OptimizerConfig
+from ..config import OptimizerConfig, settled
 from ..data.split import NO_PAIRS, find_units
 from ..device import seed_draws
 from ..models.heads import HiddenHead, MergedLayer, first_layer
@@ -78,7 +78,7 @@ def head_problem(job: Job, rows: np.ndarray, views: list[np.ndarray]) -> HeadPro
         classes=len(job.index.classes),
         groups=find_units(job.index, rows, alike=NO_PAIRS if job.alike is None else job.alike).of,
         class_weights=None if weights is None else weights.cpu().numpy(),
-        label_smoothing=job.config.optimization.label_smoothing,
+        label_smoothing=settled(job.config.optimization.label_smoothing),
         seed=job.config.seed,
         device=job.plan.device,
     )

@@ -230,10 +230,13 @@ def learn_head(job: Job, model: Classifier) -> HeadAlone:
 
 
 def train_looks(job: Job, rows: np.ndarray) -> list[Look]:
-    """The views of training pictures (n,) that a head learns from: prediction's own, or as many as are asked for."""
+    """The views of training pictures (n,) that a head learns from: prediction's, or as many as are asked for.
+
+    Mirror images, which prediction averages over, would bring a head nothing for twice the time (docs/measured.md).
+    """
     views = job.config.transfer.feature_views
     if views <= 1:
-        return prediction_looks(job, rows)
+        return [Look(rows, exact=False)]
     if job.policy.mixup or job.policy.cutmix:
         say("note      mixup and cutmix have no part in it: a head learns from the features of single pictures")
     augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)

@@ -38,6 +38,7 @@ from .transfer import Start, freeze, settle_model, start_from_weights
 _JUDGED = 6  # keeps these draws apart from others of the same seed
 # Small pictures are enlarged for a network with known weights: so many times, and at least to this part of its size.
 ENLARGED, LEAST_KNOWN = 2, 5 / 7
+MARGIN = 5 / 4  # of the cached squares over what is seen of them: a view shows a part, a crop less
 MOST_LOOKED = 10_000  # pictures that are looked at for near copies before a training
 
 
@@ -253,12 +254,16 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
         size = min(size, max(entry.least_size, round(least / 32) * 32, round(longer_side * times / 32) * 32))
     check_size(config.model, size)
     test_size = asked.test_size or size
+    if asked.size is None and asked.test_size is None and entry.any_size:
+        larger = round(size * usual_for(config).test_part / 32) * 32
+        test_size = max(size, min(larger, round(longer_side / 32) * 32))
     if test_size != size and not entry.any_size:
         raise ConfigError(
             f"one size for {config.model}", found=f"--size {size} and --test-size {test_size}", fix="Leave one out."
         )
     check_size(config.model, test_size)
-    square = asked.square or min(longer_side, round(max(size * 5 / 4, test_size) / 8) * 8)
+    margin = MARGIN if asked.test_size is None else 1.0
+    square = asked.square or min(longer_side, round(max(size * MARGIN, test_size * margin) / 8) * 8)
     channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[asked.channels]
     flips = {"yes": True, "no": False, "auto": policy.horizontal_flip > 0}[asked.flip_average]
     return size, Geometry(

@@ -3,7 +3,7 @@
 Multinomial logistic regression with an L2 penalty is convex: from any start L-BFGS (Liu & Nocedal 1989) comes to the
 same weights. What is left to choose is the penalty, and cross-validation on the training pictures does: pictures that
 are alike lie in one fold, the path goes from strong penalties to weak ones, each beginning where the one before ended,
-and ends where the held-out loss has risen twice.
+and ends where the held-out loss rises.
 
 Vectors are brought to mean zero and variance one, and the weights are looked for along the directions in which the
 vectors vary, each at the length that its curvature asks for: L-BFGS then needs some ten steps instead of a hundred.
@@ -28,7 +28,7 @@ from ..progress import CountProgress
 FOLDS = 5
 PENALTIES = tuple(10.0**power for power in np.arange(1.0, -4.1, -0.5))  # of a mean loss, for weights of unit vectors
 USUAL_PENALTY = 0.1  # where there is nothing to choose it by: about right for a dozen pictures a class
-RISES = 2  # of the held-out loss, after which weaker penalties are not tried
+RISES = 1  # of the held-out loss, after which weaker penalties are not tried
 BLOCK = 8192  # vectors at a time
 MAX_CHOSEN_ON = 20_000  # pictures that the penalty is chosen on
 MAX_FOLDED = 300_000  # pictures times classes up to which there are all the folds, beyond it one part is held out

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from ..config import settled
 from ..errors import TrainingError
 from .checkpoint import has_state
 from .learner import Heads, Targets
@@ -23,7 +24,7 @@ def take_step(
     `number` counts steps from 1 on.
     """
     optimization = job.config.optimization
-    loss = total_loss(heads, targets, weights=class_weights, smoothing=optimization.label_smoothing)
+    loss = total_loss(heads, targets, weights=class_weights, smoothing=settled(optimization.label_smoothing))
     loss_value = loss.item()
     if not math.isfinite(loss_value):
         raise diverged(job, optimizer, what=f"loss {loss_value} at step {number}")
