@@ -5,11 +5,11 @@
     python benchmarks/transfer.py body CIFAR10 SIGNS     # a folder of parquet files, and one with a folder per class
     python benchmarks/transfer.py loading
 
-head: the time of `--tune head --epochs 20` on a body whose features are not cached yet, beside that of one forward
-pass over the training pictures, and with --every-epoch beside the same job with the body run in every epoch. The
-pictures are decoded before, or with --undecoded by each side anew, as with photographs that are seen for the first
-time; the body's weights are fresh, which costs the same.
-commands: `pictaxa train --tune head --epochs 20` beside `pictaxa predict` of the training pictures, as a person waits
+head: the time of `--tune head --solve-head no --epochs 20`, a head trained by gradient, on a body whose features are
+not cached yet, beside that of one forward pass over the training pictures, and with --every-epoch beside the same job
+with the body run in every epoch. The pictures are decoded before, or with --undecoded by each side anew, as with
+photographs that are seen for the first time; the body's weights are fresh, which costs the same.
+commands: the same as `pictaxa train --tune head` beside `pictaxa predict` of the training pictures, as a person waits
 for them: Python's start and all else included, decoding in prediction alone.
 body: a body is trained on CIFAR-10; then hand signs with 20 training pictures a class, the rest to validate, each way
 for the same time: from scratch, and from that body. Several seeds; the interval is Student's, of their mean.
@@ -89,7 +89,14 @@ def measure_heads(data: Path, *, rounds: int, bodies: list[str], undecoded: bool
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder) / "body.safetensors"
             save_tensors(create_model(name, 5).state_dict(), weights)
-            same = {"model": name, "weights": weights, "size": int(size), "tune": "head", "feature_views": 1}
+            same = {
+                "model": name,
+                "weights": weights,
+                "size": int(size),
+                "tune": "head",
+                "solve_head": "no",
+                "feature_views": 1,
+            }
             one_pass(train, same, exact=True)  # decodes
             timed_training(data, **same, epochs=1)
             passes: list[float] = []
@@ -132,7 +139,20 @@ def measure_commands(data: Path, *, rounds: int, bodies: list[str]) -> None:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             weights = folder / "body.safetensors"
-            words = ["train", data, "--model", name, "--weights", weights, "--size", size, "--tune", "head"]
+            words = [
+                "train",
+                data,
+                "--model",
+                name,
+                "--weights",
+                weights,
+                "--size",
+                size,
+                "--tune",
+                "head",
+                "--solve-head",
+                "no",
+            ]
             predictions: list[float] = []
             heads: list[float] = []
             for number in range(rounds + 1):
