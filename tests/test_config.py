@@ -39,7 +39,7 @@ def test_what_is_left_open_is_as_usual(words: dict[str, object], usual: Usual):
     config = with_words(BASE, words).resolved()
     schedule = config.schedule
     assert (config.transfer.body_share, config.augmentation.policy) == (usual.body_share, usual.policy)
-    assert config.pictures.view == usual.view
+    assert (config.pictures.view, config.optimization.label_smoothing) == (usual.view, usual.label_smoothing)
     assert (config.optimization.optimizer, config.optimization.weight_decay) == (usual.optimizer, usual.weight_decay)
     assert (schedule.minutes, schedule.epochs, schedule.steps) == (usual.minutes, None, None)
     found = (schedule.batch_size, schedule.warm_up, schedule.small_first)
@@ -52,7 +52,7 @@ def test_what_is_asked_for_stays(weights: dict[str, object]):
     """Whatever is usual where the training starts, zeros too."""
     asked = {
         "batch_size": 7, "warm_up": 0.0, "small_first": 0.0, "epochs": 3, "optimizer": "adam", "weight_decay": 0.0,
-        "policy": "light", "body_share": 0.5, "view": "fit",
+        "policy": "light", "body_share": 0.5, "view": "fit", "label_smoothing": 0.0,
     }  # fmt: skip
     config = with_words(BASE, asked | weights)
     assert config.resolved() == config
@@ -90,6 +90,7 @@ def test_a_head_alone_sees_pictures_as_prediction_does(words: dict[str, object],
     config = with_words(BASE, {"tune": "head", "small_first": 0.5} | KNOWN | words).resolved()
     assert config.augmentation.policy == policy
     assert (config.schedule.epochs, config.schedule.minutes, config.schedule.small_first) == (20, None, 0.0)
+    assert config.optimization.label_smoothing == 0
 
 
 def test_one_view_is_not_varied():
