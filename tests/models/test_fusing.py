@@ -117,6 +117,21 @@ def test_uneven_padding_is_exact(kernel: int, stride: int, size: tuple[int, int]
 
 
 @needs_bfloat16
+def test_pictures_of_many_shapes():
+    """One convolution, pictures of more shapes than it keeps weights for, twice each: exact for every one."""
+    generator = torch.Generator().manual_seed(0)
+    conv = SameConv2d(4, 8, 3, stride=2, bias=False)
+    with torch.no_grad():
+        conv.weight.copy_(torch.randint(-1, 2, conv.weight.shape, generator=generator))
+    fused = FusedConv2d(conv)
+    for side in [*range(5, 7 + fusing.MAX_PACKED)] * 2:
+        images = torch.randint(-1, 2, (2, 4, side, side + 1), generator=generator).float()
+        with torch.no_grad():
+            assert torch.equal(fused(images).float(), conv(images))
+    assert 0 < len(fused.packed) <= fusing.MAX_PACKED
+
+
+@needs_bfloat16
 @pytest.mark.parametrize("activation", [None, nn.ReLU(inplace=True), nn.ReLU6(inplace=True), nn.Hardswish()])
 def test_an_activation_comes_along(activation: nn.Module | None):
     """It is applied to what the convolution and the bias give, rounded to bfloat16 once at the end or before it."""
