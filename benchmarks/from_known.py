@@ -44,7 +44,7 @@ from pictaxa.data.reading import read_data
 from pictaxa.device import Plan, choose_plan, keep_freed_memory
 from pictaxa.models.convolution import Conv2d
 from pictaxa.models.folding import fold_norms, share_norms
-from pictaxa.models.fusing import can_fuse, fuse
+from pictaxa.models.fusing import fast_copy
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.pictures import decode
@@ -158,8 +158,7 @@ def measure_speed(*, rounds: int) -> None:
         "plain torch, bfloat16, channels last": plain_twin(model).eval(),
         "batch norms folded": fold_norms(model, size=224),
     }
-    if can_fuse(plan.device, plan.precision):
-        networks["pictaxa's features"] = fuse(model, size=224)
+    networks["pictaxa's features"] = fast_copy(model, size=224, precision=plan.precision)
 
     def features(network: Classifier) -> Callable[[], object]:
         def look() -> torch.Tensor:

@@ -18,9 +18,10 @@ from .inspection.labels import doubt_labels, doubt_pictures
 from .probing import vectors_of
 from .progress import say
 from .run import open_run
+from .training.logistic import Scaling
 from .training.loop import train_run
 from .training.prepare import begin, decode
-from .training.solve import Scaling, cross_validate
+from .training.solve import cross_validate
 
 
 def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:

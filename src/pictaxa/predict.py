@@ -19,7 +19,7 @@ from .config import MachineConfig
 from .device import Plan, choose_plan, place
 from .errors import DataError, PictureError
 from .metrics import softmax
-from .models.folding import fold_in_place
+from .models.fusing import fast_copy
 from .models.layers import Classifier
 from .models.zoo import create_model, parse_options
 from .pictures import Picture, Square, is_picture, read_file, square_of
@@ -83,7 +83,7 @@ class Predictor:
         options = parse_options(chosen["model"], tuple(chosen["model_options"]))
         model = create_model(chosen["model"], len(self.classes), in_channels=self.geometry.channels, **options)
         load_model_weights(model, run.existing(run.model_path.name))
-        self.model = fold_in_place(place(model, plan), size=self.geometry.size)
+        self.model = fast_copy(place(model, plan), size=self.geometry.size)
 
     def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
         """A prediction for each file, and for each picture below each folder, in order."""

@@ -23,8 +23,9 @@ from .metrics import wilson_interval
 from .progress import say
 from .training.features import Gallery, Look, take_looks
 from .training.learning_curve import Curve, expected_errors, learning_curve
+from .training.logistic import HeadProblem, Scaling, check_finite
 from .training.prepare import Beginning, begin, cache_root, decode
-from .training.solve import FOLDS, HeadProblem, HeldOut, Scaling, check_finite, cross_validate
+from .training.solve import FOLDS, HeldOut, cross_validate
 from .training.transfer import IMAGENET
 
 NEIGHBOURS = 10
@@ -40,7 +41,7 @@ class Judgement:
     judge: str
     right: int
     pictures: int
-    recalls: tuple[float, ...]  # by class
+    recalls: tuple[float | None, ...]  # by class; None where no picture of it was judged
 
     @property
     def accuracy(self) -> float:
@@ -162,13 +163,16 @@ def probe_lines(probe: Probe) -> Iterator[str]:
     """As a person reads it."""
     yield f"probed    {probe.pictures} pictures, {len(probe.classes)} classes, {probe.folds} folds"
     yield f"backbone  {probe.model}, {probe.weights}: {probe.width} numbers for each picture"
-    for judged in probe.judgements:
-        low, high = judged.interval
-        yield f"{judged.judge:21} {judged.accuracy:6.1%} (95% interval {low:.1%} to {high:.1%})"
+    for judge in probe.judgements:
+        low, high = judge.interval
+        yield f"{judge.judge:21} {judge.accuracy:6.1%} (95% interval {low:.1%} to {high:.1%})"
     yield f"{'the largest class':21} {probe.chance:6.1%}"
-    recalls = probe.judgements[-1].recalls
-    weakest = np.argsort(recalls, kind="stable")[:3]
-    yield "weakest   " + ", ".join(f"{probe.classes[label]} {recalls[label]:.0%}" for label in weakest)
+    recalls = zip(probe.judgements[-1].recalls, probe.classes, strict=True)
+    judged = [(recall, name) for recall, name in recalls if recall is not None]
+    weakest = sorted(judged, key=lambda pair: pair[0])[:3]
+    yield "weakest   " + ", ".join(f"{name} {recall:.0%}" for recall, name in weakest)
+    if len(judged) < len(probe.classes):
+        yield f"note      {len(probe.classes) - len(judged)} classes were not judged: all their pictures are alike"
     for hard in probe.hardest:
         yield f"hard      {hard.path}: {hard.label}, taken for {hard.said} ({hard.label} {hard.probability:.1%})"
     if probe.curve:
@@ -233,7 +237,7 @@ def _judgement(judge: str, problem: HeadProblem, held_out: HeldOut) -> Judgement
     labels = problem.labels[judged]
     right = held_out.probabilities[judged].argmax(axis=1) == labels
     recalls = tuple(
-        float(right[labels == label].mean()) if (labels == label).any() else 0.0 for label in range(problem.classes)
+        float(right[labels == label].mean()) if (labels == label).any() else None for label in range(problem.classes)
     )
     return Judgement(judge, int(right.sum()), len(labels), recalls)
 

@@ -13,7 +13,7 @@ from pictaxa.cli import main
 from pictaxa.config import TransferConfig
 from pictaxa.errors import ModelError
 from pictaxa.models.folding import share_norms
-from pictaxa.models.fusing import can_fuse, fuse
+from pictaxa.models.fusing import can_fuse, fast_copy
 from pictaxa.models.zoo import create_model
 from pictaxa.run import open_run
 from pictaxa.training.transfer import freeze, rate_shares
@@ -124,8 +124,11 @@ def test_merged_and_fused_networks_say_the_same(name: str, side: int):
             model(images)
         wanted = model.eval()(images)
         assert torch.allclose(share_norms(model, size=side).eval()(images), wanted, atol=1e-4 * wanted.abs().max())
+        fused = fast_copy(model, size=side)(images)
+        assert torch.allclose(fused, wanted, atol=1e-4 * wanted.abs().max())
         if not can_fuse(torch.device("cpu"), torch.bfloat16):
             pytest.skip("this CPU has no native bfloat16")
         with torch.autocast("cpu", torch.bfloat16):
-            found, usual = fuse(model, size=side)(images).float(), model(images).float()
+            fused = fast_copy(model, size=side, precision=torch.bfloat16)
+            found, usual = fused(images).float(), model(images).float()
     assert (found - wanted).norm() <= max(0.02 * wanted.norm(), 1.5 * (usual - wanted).norm())

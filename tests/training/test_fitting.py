@@ -21,9 +21,10 @@ from pictaxa.settings import with_words
 from pictaxa.training import features, fitting
 from pictaxa.training.fitting import can_solve, head_problem
 from pictaxa.training.learner import train_looks
+from pictaxa.training.logistic import HeadProblem, standardise
 from pictaxa.training.optimizer import make_optimizer
 from pictaxa.training.prepare import Job, prepare
-from pictaxa.training.solve import HeadProblem, SolvedHead, solve_head, standardise
+from pictaxa.training.solve import SolvedHead, solve_head
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32")

@@ -1,138 +1,27 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
 from scipy.special import log_softmax
-from sklearn.linear_model import LogisticRegression
 
 from pictaxa.errors import WeightsError
-from pictaxa.training import solve
-from pictaxa.training.solve import (
-    FOLDS,
-    PENALTIES,
-    USUAL_PENALTY,
-    HeadProblem,
-    Scaling,
-    cross_validate,
-    deal_folds,
-    solve_at,
-    solve_head,
-    standardise,
-)
+from pictaxa.training import logistic, solve
+from pictaxa.training.logistic import FINAL_STEPS, HeadProblem, Scaling, Solver, solve_at
+from pictaxa.training.solve import FOLDS, PENALTIES, USUAL_PENALTY, cross_validate, deal_folds, solve_head
+
+Clouds = Callable[..., HeadProblem]
 
 
-def clouds(
-    counts: Sequence[int], *, width: int = 10, spread: float = 1.0, seed: int = 0, views: int = 1
-) -> HeadProblem:
-    """Vectors of some classes, a cloud each as wide as `spread`, at scales that differ from number to number."""
-    random = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(len(counts)), counts)
-    centres = random.normal(size=(len(counts), width))
-    scale, shift = np.linspace(0.7, 2, width), random.normal(size=width)
-    vectors = [
-        ((centres[labels] + spread * random.normal(size=(len(labels), width))) * scale + shift).astype(np.float32)
-        for _ in range(views)
-    ]
-    return HeadProblem(vectors, labels, len(counts), np.arange(len(labels)))
-
-
-def loss_of(problem: HeadProblem, weight: np.ndarray, penalty: float) -> float:
-    """What (classes, width + 1) weights for scaled vectors cost, in float64, as the definition has it.
-
-    Each picture's cross-entropy with its smoothed label counts by the weight of its class.
-    """
-    mean, scale = standardise(problem.views)
-    weights = np.ones(problem.classes) if problem.class_weights is None else problem.class_weights.astype(np.float64)
-    targets = np.eye(problem.classes)[problem.labels] * (1 - problem.label_smoothing)
-    targets += problem.label_smoothing / problem.classes
-    own = weights[problem.labels]
-    total = 0.0
-    for view in problem.views:
-        logits = (view.astype(np.float64) - mean) * scale @ weight[:, :-1].T + weight[:, -1]
-        total -= (own * (targets * log_softmax(logits, axis=1)).sum(axis=1)).sum()
-    return total / own.sum() / len(problem.views) + penalty / 2 * (weight[:, :-1] ** 2).sum()
-
-
-def least_by_force(problem: HeadProblem, penalty: float) -> np.ndarray:
-    """The weights of the least cost, found in float64 by differences of the cost alone."""
-    shape = (problem.classes, problem.width + 1)
-    found = minimize(
-        lambda flat: loss_of(problem, flat.reshape(shape), penalty), np.zeros(shape).ravel(), method="BFGS",
-        options={"gtol": 1e-7, "maxiter": 2000},
-    )  # fmt: skip
-    return found.x.reshape(shape)
-
-
-def centred(weight: np.ndarray) -> np.ndarray:
-    """With biases of mean zero: a bias that all classes share changes nothing."""
-    weight = weight.copy()
-    weight[:, -1] -= weight[:, -1].mean()
-    return weight
-
-
-def solved_at(problem: HeadProblem, penalty: float) -> np.ndarray:
-    return solve_at(problem, Scaling.of(problem), penalty, steps=solve.FINAL_STEPS)
-
-
-@pytest.mark.parametrize("penalty", [1.0, 0.03, 1e-3])
-@pytest.mark.parametrize("counts", [(30, 30), (40, 25, 10, 5)])
-def test_it_is_multinomial_logistic_regression(counts: tuple[int, ...], penalty: float):
-    """At one penalty: the weights of scikit-learn with C = 1 / (penalty * pictures), on standardised vectors."""
-    problem = clouds(counts)
-    mean, scale = standardise(problem.views)
-    scaled = (problem.views[0].astype(np.float64) - mean) * scale
-    theirs = LogisticRegression(C=1 / (penalty * len(scaled)), tol=1e-9, max_iter=10_000).fit(scaled, problem.labels)
-    weight, bias = theirs.coef_, theirs.intercept_
-    if len(counts) == 2:
-        # Of two classes scikit-learn has one row, whose penalty is twice that of two opposite halves of it.
-        theirs = LogisticRegression(C=2 / (penalty * len(scaled)), tol=1e-9, max_iter=10_000)
-        theirs.fit(scaled, problem.labels)
-        weight = np.concatenate([-theirs.coef_, theirs.coef_]) / 2
-        bias = np.concatenate([-theirs.intercept_, theirs.intercept_]) / 2
-    ours = centred(solved_at(problem, penalty))
-    assert np.allclose(ours[:, :-1], weight, atol=2e-3 * np.abs(weight).max())
-    assert np.allclose(ours[:, -1], bias - bias.mean(), atol=2e-3 * np.abs(weight).max())
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        pytest.param({"label_smoothing": 0.2}, id="smoothed"),
-        pytest.param({"class_weights": np.array([0.2, 1.0, 5.0], np.float32)}, id="weighed"),
-        pytest.param(
-            {"label_smoothing": 0.1, "class_weights": np.array([3.0, 0.5, 1.0], np.float32)}, id="smoothed-and-weighed"
-        ),
-    ],
-)
-@pytest.mark.parametrize("views", [1, 3])
-def test_it_is_the_least_cost(more: dict[str, object], views: int):
-    """Label smoothing, class weights and several views: no weights cost less than 1e-6 below, and these are they."""
-    problem = replace(clouds((20, 12, 6), width=4, views=views), **more)
-    found, least = solved_at(problem, 0.02), least_by_force(problem, 0.02)
-    assert loss_of(problem, found, 0.02) - loss_of(problem, least, 0.02) < 1e-6
-    assert np.allclose(centred(found), centred(least), atol=2e-3 * np.abs(least).max())
-
-
-def test_several_views_are_so_many_pictures():
-    """Three views of each picture are solved as three pictures."""
-    problem = clouds((20, 12, 6), views=3)
-    stacked = HeadProblem(
-        [np.concatenate(problem.views)], np.tile(problem.labels, 3), 3, np.tile(problem.groups, 3)
-    )  # fmt: skip
-    assert np.allclose(solved_at(problem, 0.02), solved_at(stacked, 0.02), atol=1e-3)
-
-
-def test_the_head_takes_vectors_as_they_come():
+def test_the_head_takes_vectors_as_they_come(clouds: Clouds):
     """weight and bias give the scaled weights' logits, for vectors that are not scaled; train_accuracy counts them."""
     problem = clouds((20, 12, 6), spread=2.0, views=2)
     head = solve_head(problem)
     scaling = Scaling.of(problem)
-    weight = solve_at(problem, scaling, head.penalty, steps=solve.FINAL_STEPS)
+    weight = solve_at(problem, scaling, head.penalty, steps=FINAL_STEPS)
     right = []
     for view in problem.views:
         wanted = (view - scaling.mean) * scaling.scale @ weight[:, :-1].T + weight[:, -1]
@@ -141,43 +30,20 @@ def test_the_head_takes_vectors_as_they_come():
     assert head.train_accuracy == np.mean(right) and head.weight.dtype == head.bias.dtype == np.float32
 
 
-@pytest.mark.parametrize("views", [1, 2])
-def test_blocks_are_no_other_problem(monkeypatch: pytest.MonkeyPatch, views: int):
-    """Read block by block, from more vectors than the memory is given, the weights are those found in memory."""
-    problem = replace(
-        clouds((30, 20, 11), views=views), label_smoothing=0.1, class_weights=np.array([0.5, 1, 3], np.float32)
-    )
-    whole = solved_at(problem, 0.01)
-    monkeypatch.setattr(solve, "BLOCK", 7)
-    monkeypatch.setattr(solve, "MAX_CHOSEN_ON", 10)  # numbers kept in memory: 10 * 10 of 61 * 10
-    monkeypatch.setattr(solve, "MAX_ROTATED", 10)
-    scaling = Scaling.of(problem)  # of the directions of ten pictures
-    solver = solve._Solver(problem, scaling, slice(None))
-    assert solver.kept is None and scaling.directions is not None
-    assert np.allclose(solve_at(problem, scaling, 0.01, steps=500), whole, atol=2e-3 * np.abs(whole).max())
-
-
-def test_wide_vectors_are_not_turned(monkeypatch: pytest.MonkeyPatch):
-    """Beyond MAX_ROTATED no directions are looked for, and the weights are the same."""
-    problem = clouds((30, 20, 11))
-    whole = solved_at(problem, 0.01)
-    monkeypatch.setattr(solve, "MAX_ROTATED", 9)
-    assert Scaling.of(problem).directions is None
-    assert np.allclose(solved_at(problem, 0.01), whole, atol=2e-3 * np.abs(whole).max())
-
-
-def test_many_pictures_choose_the_penalty_by_a_part(monkeypatch: pytest.MonkeyPatch):
+def test_many_pictures_choose_the_penalty_by_a_part(clouds: Clouds, monkeypatch: pytest.MonkeyPatch):
     """The penalty's whole weight is the part's, the head is that of all pictures, and held out are only the part's."""
     problem = clouds((300, 200), spread=2.0)
-    monkeypatch.setattr(solve, "MAX_CHOSEN_ON", 100)
+    monkeypatch.setattr(logistic, "MAX_CHOSEN_ON", 100)
     head = solve_head(problem)
     judged = np.isfinite(head.held_out[:, 0])
     assert judged.sum() == 100 and head.held_out_right(problem.labels)[1] == 100
     assert min(abs(np.log(head.penalty * 5 / penalty)) for penalty in PENALTIES) < 1e-6
-    assert np.allclose(head.weight, solved_at(problem, head.penalty)[:, :-1] * standardise(problem.views)[1], atol=1e-3)
+    scaling = Scaling.of(problem)
+    weight = solve_at(problem, scaling, head.penalty, steps=FINAL_STEPS)
+    assert np.allclose(head.weight, weight[:, :-1] * scaling.scale, atol=1e-3)
 
 
-def test_a_great_many_are_judged_by_one_fold(monkeypatch: pytest.MonkeyPatch):
+def test_a_great_many_are_judged_by_one_fold(clouds: Clouds, monkeypatch: pytest.MonkeyPatch):
     """Beyond MAX_FOLDED a fifth is held out once, unless all folds are asked for."""
     problem = clouds((60, 40), spread=2.0)
     scaling = Scaling.of(problem)
@@ -188,7 +54,7 @@ def test_a_great_many_are_judged_by_one_fold(monkeypatch: pytest.MonkeyPatch):
     assert set(every.fold_of) == set(range(FOLDS)) and np.isfinite(every.probabilities).all()
 
 
-def test_what_is_held_out_has_not_been_seen():
+def test_what_is_held_out_has_not_been_seen(clouds: Clouds):
     """Probabilities of a fold's pictures are those of a head that is solved on the other folds, at the penalty."""
     problem = clouds((40, 30, 20), spread=2.0)
     scaling = Scaling.of(problem)
@@ -202,7 +68,7 @@ def test_what_is_held_out_has_not_been_seen():
     assert np.allclose(held_out.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def test_noise_asks_for_a_stronger_penalty():
+def test_noise_asks_for_a_stronger_penalty(clouds: Clouds):
     """Of clear clouds the weakest penalties are best, of noisy ones stronger, of labels by chance the strongest."""
     clear, noisy = (solve_head(clouds((60, 60, 60), width=30, spread=spread)).penalty for spread in (0.5, 4.0))
     chance = clouds((60, 60, 60), width=30)
@@ -210,17 +76,17 @@ def test_noise_asks_for_a_stronger_penalty():
     assert clear < noisy < solve_head(shuffled).penalty == max(PENALTIES)
 
 
-def test_a_path_ends_where_the_loss_has_risen(monkeypatch: pytest.MonkeyPatch):
+def test_a_path_ends_where_the_loss_has_risen(clouds: Clouds, monkeypatch: pytest.MonkeyPatch):
     """Weaker penalties than those are not tried, in no fold."""
     problem = clouds((60, 60, 60), width=30, spread=4.0)
     tried: list[float] = []
-    original = solve._Solver.solve
+    original = Solver.solve
 
-    def noted(self: solve._Solver, penalty: float, **how: object) -> np.ndarray:
+    def noted(self: Solver, penalty: float, **how: object) -> np.ndarray:
         tried.append(penalty)
         return original(self, penalty, **how)
 
-    monkeypatch.setattr(solve._Solver, "solve", noted)
+    monkeypatch.setattr(Solver, "solve", noted)
     held_out = cross_validate(problem, Scaling.of(problem))
     paths = [PENALTIES.index(penalty) for penalty in tried]
     lengths = [place + 1 for place, after in zip(paths, [*paths[1:], 0], strict=True) if after == 0]
@@ -228,7 +94,7 @@ def test_a_path_ends_where_the_loss_has_risen(monkeypatch: pytest.MonkeyPatch):
     assert PENALTIES.index(held_out.penalty) + 1 <= lengths[-1] and lengths[0] < len(PENALTIES)
 
 
-def test_the_same_again():
+def test_the_same_again(clouds: Clouds):
     """Twice from one problem: equal to the last bit; another seed deals other folds."""
     problem = clouds((40, 30, 20), spread=2.0)
     one, two = solve_head(problem), solve_head(problem)
@@ -237,7 +103,7 @@ def test_the_same_again():
     assert not np.array_equal(solve_head(replace(problem, seed=1)).held_out, one.held_out)
 
 
-def test_threads_are_given_back():
+def test_threads_are_given_back(clouds: Clouds):
     """A small problem runs on one thread, and afterwards there are as many as before, whatever happens."""
     torch.set_num_threads(2)
     solve_head(clouds((10, 10)))
@@ -265,7 +131,7 @@ def test_what_is_alike_lies_in_one_fold():
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
-def test_fewer_pictures_than_folds(count: int):
+def test_fewer_pictures_than_folds(clouds: Clouds, count: int):
     """Each is judged once, by the others; no two of a class lie in one fold."""
     labels = np.repeat(np.arange(2), count)
     fold_of = deal_folds(labels, np.arange(2 * count), folds=FOLDS, seed=0)
@@ -275,13 +141,13 @@ def test_fewer_pictures_than_folds(count: int):
     assert np.isfinite(head.held_out).all() and head.train_accuracy == 1
 
 
-def test_two_classes_of_two_pictures_each():
+def test_two_classes_of_two_pictures_each(clouds: Clouds):
     """Clear ones are told apart, those held out too."""
     head = solve_head(clouds((2, 2), spread=0.05))
     assert head.train_accuracy == 1 and head.held_out_right(np.array([0, 0, 1, 1])) == (4, 4)
 
 
-def test_one_picture_of_each_class():
+def test_one_picture_of_each_class(clouds: Clouds):
     """Nothing can be held out: the usual penalty, and a head that tells them apart."""
     problem = clouds((1, 1, 1))
     head = solve_head(problem)
@@ -289,7 +155,7 @@ def test_one_picture_of_each_class():
     assert head.held_out_right(problem.labels) == (0, 0) and head.train_accuracy == 1
 
 
-def test_a_rare_class():
+def test_a_rare_class(clouds: Clouds):
     """Of 500 pictures against 5 all of the rare ones are right with balanced weights; both classes are judged."""
     problem = clouds((500, 5), spread=1.0)
     weights = np.array([505 / 1000, 505 / 10], np.float32)
@@ -299,14 +165,14 @@ def test_a_rare_class():
     assert np.isfinite(head.held_out).all() and np.isfinite(solve_head(problem).weight).all()
 
 
-def test_many_classes_of_two_pictures():
+def test_many_classes_of_two_pictures(clouds: Clouds):
     """100 classes, two pictures each, fewer than numbers in a vector: each is told from one picture of its class."""
     problem = clouds((2,) * 100, width=210, spread=0.3)
     head = solve_head(problem)
     assert head.held_out_right(problem.labels)[0] > 0.9 * 200 and head.train_accuracy == 1
 
 
-def test_a_thousand_classes():
+def test_a_thousand_classes(clouds: Clouds):
     """Two pictures of each: one part is held out, and what can be told apart is."""
     problem = clouds((2,) * 1000, width=16, spread=0.05)
     head = solve_head(problem)
@@ -325,7 +191,7 @@ def test_more_numbers_than_pictures(count: int):
         assert np.isfinite(head.weight).all() and head.train_accuracy == 1
 
 
-def test_a_number_that_never_varies():
+def test_a_number_that_never_varies(clouds: Clouds):
     """It has no say: its weight is nothing, and the others are those without it."""
     problem = clouds((20, 20, 20), spread=1.5)
     constant = np.full((60, 1), 3.0, np.float32)
@@ -345,7 +211,7 @@ def test_vectors_that_are_all_equal():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_none_are_told(value: float):
+def test_numbers_that_are_none_are_told(clouds: Clouds, value: float):
     """One line with how many pictures have them."""
     problem = clouds((10, 10), views=2)
     problem.views[1][[3, 7], 2] = value
@@ -354,20 +220,7 @@ def test_numbers_that_are_none_are_told(value: float):
     assert "\n" not in str(caught.value)
 
 
-def test_vectors_are_brought_to_one_scale(monkeypatch: pytest.MonkeyPatch):
-    """Mean zero and variance one over all views, in blocks or at once; what hardly varies stays small."""
-    monkeypatch.setattr(solve, "BLOCK", 9)
-    problem = clouds((20, 12, 6), views=2)
-    for view in problem.views:
-        view[:, 3] = 2 + 1e-6 * view[:, 3]
-    mean, scale = standardise(problem.views)
-    moved = (np.concatenate(problem.views) - mean) * scale
-    others = np.delete(moved, 3, axis=1)
-    assert np.abs(others.mean(axis=0)).max() < 1e-5 and np.allclose(others.std(axis=0), 1, atol=1e-5)
-    assert np.abs(moved[:, 3]).max() < 1e-3
-
-
-def test_memory_mapped_vectors_are_read(tmp_path: object):
+def test_memory_mapped_vectors_are_read(clouds: Clouds, tmp_path: object):
     """Vectors in a file give the head that they give in memory."""
     problem = clouds((20, 20), spread=1.5)
     file = np.memmap(f"{tmp_path}/a.f32", dtype=np.float32, mode="w+", shape=problem.views[0].shape)

@@ -19,6 +19,20 @@ MOST_ALIKE = 50  # pictures that stay together because they are alike
 NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
+def places_in_class(labels: np.ndarray) -> np.ndarray:
+    """(n,) labels in some order -> (n,) int64: how many of its own class come before each."""
+    order = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    places = np.empty(len(labels), dtype=np.int64)
+    places[order] = np.arange(len(labels)) - np.repeat(counts.cumsum() - counts, counts)
+    return places
+
+
+def parts_of_class(labels: np.ndarray) -> np.ndarray:
+    """The same as parts of the class, from 0 for its first to below 1 for its last: (n,) float64."""
+    return places_in_class(labels) / np.bincount(labels)[labels]
+
+
 @dataclass(frozen=True)
 class Units:
     """Pictures that stay together: identical ones, those of a group, and those that are alike."""

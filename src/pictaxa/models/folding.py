@@ -29,12 +29,7 @@ def fold_norms(model: Classifier, *, size: int) -> Classifier:
 
     `size` is a side, in pixels, that the model takes; the pass that finds the pairs has one picture of it.
     """
-    return fold_in_place(copy.deepcopy(model), size=size)
-
-
-def fold_in_place(model: Classifier, *, size: int) -> Classifier:
-    """As `fold_norms`, for a model that nobody needs as it was."""
-    model.eval()
+    model = copy.deepcopy(model).eval()
     for conv_path, norm_path in foldable(model, size=size):
         conv, norm = model.get_submodule(conv_path), model.get_submodule(norm_path)
         assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)

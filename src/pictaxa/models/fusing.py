@@ -1,8 +1,8 @@
-"""A network for prediction alone, on CPUs that compute bfloat16: convolution, bias and activation in one kernel.
+"""A network for prediction alone, on CPUs: convolution, bias and activation in one kernel.
 
 oneDNN adds the bias and applies the activation while a convolution's results are still in registers, and wants a
 kernel's weights in an order of its own; torch asks it for both only when it compiles. Asked for directly, here, a pass
-of EfficientNet-Lite0 takes half as long as with the same weights under autocast (docs/measured.md).
+of EfficientNet-Lite0 in bfloat16 takes half as long as with the same weights under autocast (docs/measured.md).
 
 TF-same padding with a stride is uneven (a pixel more on the right and at the bottom), which would take a padded copy of
 the map. A kernel with a row and a column of zeros before it and one pixel more on both sides sees the same:
@@ -34,32 +34,38 @@ MAX_PACKED = 4  # shapes of pictures that a convolution keeps its weights for
 
 def can_fuse(device: torch.device, precision: torch.dtype) -> bool:
     """Whether a network on this device and in this precision can be fused here."""
-    if device.type != "cpu" or precision is not torch.bfloat16 or not cpu_has_bfloat16():
+    native = precision is torch.float32 or (precision is torch.bfloat16 and cpu_has_bfloat16())
+    if device.type != "cpu" or not native:
         return False
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
-def fuse(model: Classifier, *, size: int) -> Classifier:
-    """A copy in evaluation mode with norms folded and convolutions fused, which computes in bfloat16 under autocast.
+def fast_copy(model: Classifier, *, size: int, precision: torch.dtype = torch.float32) -> Classifier:
+    """A copy in evaluation mode that computes the same as fast as its device can: norms folded, convolutions fused.
 
-    Its convolutions have no parameters any more: it can't be trained, copied or saved. `size` is a side, in pixels,
-    that the model takes.
+    In bfloat16 it wants autocast for all else. It can't be trained, copied or saved, as fused convolutions have no
+    parameters. `size` is a side, in pixels, that the model takes.
     """
-    fused = fold_norms(model, size=size)
+    folded = fold_norms(model, size=size)
+    return fuse_in_place(folded, precision=precision) if can_fuse(folded.mean.device, precision) else folded
+
+
+def fuse_in_place(fused: Classifier, *, precision: torch.dtype) -> Classifier:
+    """A model with its norms folded, and now its convolutions fused, which compute in `precision`."""
     for sequence in [part for part in fused.modules() if isinstance(part, nn.Sequential)]:
-        _fuse_activations(sequence)
+        _fuse_activations(sequence, precision=precision)
     for path, part in list(fused.named_modules()):
         if _can_be(part):
-            fused.set_submodule(path, FusedConv2d(part))
+            fused.set_submodule(path, FusedConv2d(part, precision=precision))
     return fused
 
 
-def _fuse_activations(sequence: nn.Sequential) -> None:
+def _fuse_activations(sequence: nn.Sequential, *, precision: torch.dtype) -> None:
     """Each convolution with the activation that follows it, where only folded norms stand between them."""
     before: tuple[str, nn.Conv2d] | None = None
     for name, part in list(sequence.named_children()):
         if type(part) in _ACTIVATIONS and before is not None:
-            sequence.set_submodule(before[0], FusedConv2d(before[1], activation=part))
+            sequence.set_submodule(before[0], FusedConv2d(before[1], activation=part, precision=precision))
             sequence.set_submodule(name, nn.Identity())
         if not isinstance(part, nn.Identity):
             before = (name, part) if _can_be(part) else None
@@ -76,17 +82,17 @@ def _can_be(part: nn.Module) -> TypeGuard[nn.Conv2d]:
 
 
 class FusedConv2d(nn.Module):
-    """A convolution in bfloat16, with its bias and an activation."""
+    """A convolution in one precision, with its bias and an activation."""
 
-    def __init__(self, conv: nn.Conv2d, *, activation: nn.Module | None = None) -> None:
+    def __init__(self, conv: nn.Conv2d, *, precision: torch.dtype, activation: nn.Module | None = None) -> None:
         super().__init__()
         assert not isinstance(conv.padding, str)
         self.kernel, self.stride = conv.kernel_size[0], list(conv.stride)
         self.padding, self.dilation, self.groups = list(conv.padding), list(conv.dilation), conv.groups
         self.activation, self.bounds = _ACTIVATIONS[type(activation)] if activation is not None else ("none", [])
-        self.weight = conv.weight.detach().bfloat16()  # (O, I / groups, k, k)
+        self.weight = conv.weight.detach().to(precision)  # (O, I / groups, k, k)
         self.uneven = F.pad(self.weight, (1, 0, 1, 0)) if isinstance(conv, SameConv2d) else None
-        self.bias = None if conv.bias is None else conv.bias.detach().bfloat16()
+        self.bias = None if conv.bias is None else conv.bias.detach().to(precision)
         self.packed: dict[tuple[int, ...], torch.Tensor] = {}  # by the pictures' shape, on which the best order depends
 
     def _pack(self, weight: torch.Tensor, padding: list[int], shape: torch.Size) -> torch.Tensor:
@@ -101,7 +107,7 @@ class FusedConv2d(nn.Module):
         return self.packed[key]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, I, H, W) -> (N, O, h, w) bfloat16."""
+        """(N, I, H, W) -> (N, O, h, w) in the precision of the weights."""
         weight, padding = self.weight, self.padding
         if self.uneven is not None:  # TF-same
             rows, columns = same_pixels(images, kernel=self.kernel, stride=self.stride[0])
@@ -111,7 +117,7 @@ class FusedConv2d(nn.Module):
             elif rows % 2 or columns % 2:
                 images, padding = pad_same(images, kernel=self.kernel, stride=self.stride[0]), [0, 0]
         out: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
-            images.bfloat16(), self._pack(weight, padding, images.shape), self.bias, padding, self.stride,
+            images.to(weight.dtype), self._pack(weight, padding, images.shape), self.bias, padding, self.stride,
             self.dilation, self.groups, self.activation, self.bounds, "",
         )  # fmt: skip
         return out

@@ -30,7 +30,7 @@ from ..data.index import Index
 from ..data.squares import Squares
 from ..device import Plan
 from ..models.folding import fold_norms
-from ..models.fusing import can_fuse, fuse
+from ..models.fusing import fast_copy
 from ..models.layers import Classifier
 from ..predict import BATCH
 from ..progress import CountProgress
@@ -83,10 +83,13 @@ def take_looks(gallery: Gallery, model: Classifier, looks: list[Look]) -> list[n
         folder.mkdir(parents=True, exist_ok=True)
         if missing:
             with Turn(folder), CountProgress("features", total=total) as progress:
-                fast = _fast(gallery, body)
+                computed: dict[torch.dtype, Classifier] = {}
                 for look, path in missing:
                     if not _is_whole(look, path, width=width):  # another process may have been quicker
-                        used = body if look.exact else fast
+                        precision = torch.float32 if look.exact else gallery.plan.precision
+                        if precision not in computed:
+                            computed[precision] = fast_copy(body, size=gallery.geometry.size, precision=precision)
+                        used = computed[precision]
                         _compute(gallery, used, look, path=path, width=width, count=progress.count)
                 progress.finished()
     except OSError as error:
@@ -99,13 +102,6 @@ def without_head(model: Classifier, *, size: int) -> Classifier:
     folded = fold_norms(model, size=size)
     folded.set_submodule(folded.main_head(), nn.Identity())
     return folded
-
-
-def _fast(gallery: Gallery, body: Classifier) -> Classifier:
-    """A backbone as it is computed in training's precision."""
-    if not can_fuse(gallery.plan.device, gallery.plan.precision):
-        return body
-    return fuse(body, size=gallery.geometry.size)
 
 
 def _is_whole(look: Look, path: Path, *, width: int) -> bool:
@@ -165,9 +161,13 @@ def _vectors(gallery: Gallery, body: Classifier, look: Look, batch: Batch) -> to
         images = look.augment(
             batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=look.epoch, size=look.size
         )
+    count = len(images)
+    if count < BATCH:  # the kernels that are chosen for fewer round otherwise
+        images = torch.cat([images, images[-1:].expand(BATCH - count, -1, -1, -1)])
+        images = images.contiguous(memory_format=gallery.plan.memory_format)
     with nullcontext() if look.exact else gallery.plan.autocast():
         vectors: torch.Tensor = body(images.flip(-1) if look.mirrored else images).float()
-    return vectors
+    return vectors[:count]
 
 
 def _digest_of(body: Classifier) -> str:

@@ -16,17 +16,18 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..config import OptimizerConfig, settled
-from ..data.split import NO_PAIRS, find_units
+from ..data.split import NO_PAIRS, find_units, parts_of_class
 from ..device import seed_draws
 from ..models.heads import HiddenHead, MergedLayer, first_layer
 from ..models.layers import Classifier, ClassifierLayer
 from ..progress import CountProgress, clock, say
 from .features import Look, take_looks
 from .learner import train_looks
+from .logistic import BLOCK, HeadProblem, standardise
 from .loss import weigh_classes
 from .optimizer import Optimizer, make_optimizer, set_rate
 from .prepare import Job
-from .solve import BLOCK, FOLDS, HeadProblem, SolvedHead, deal_folds, solve_head, standardise
+from .solve import FOLDS, SolvedHead, deal_folds, solve_head
 
 TRIED = 512  # pictures by which the backbone's speed is taken, where there are many
 LEAST_PICTURES = 2_000  # that a head learns from, however slow the backbone
@@ -96,13 +97,9 @@ def _affordable_rows(job: Job, model: Classifier) -> np.ndarray:
     most = max(LEAST_PICTURES, int(rate * minutes * 60 * TIME_SHARE / max(1, job.config.transfer.feature_views)))
     if most >= len(rows):
         return rows
-    labels = job.index.labels[shuffled]
-    place = np.empty(len(shuffled))  # of each picture in its class, in parts of the class
-    for label in np.unique(labels):
-        own = np.flatnonzero(labels == label)
-        place[own] = np.arange(len(own)) / len(own)  # the first of each class comes first
     say(f"note      the head is solved on {most} of the {len(rows)} pictures, as time allows")
-    return np.sort(shuffled[np.argsort(place, kind="stable")[:most]])
+    evenly = np.argsort(parts_of_class(job.index.labels[shuffled]), kind="stable")  # the first of each class first
+    return np.sort(shuffled[evenly[:most]])
 
 
 def _train_hidden(head: HiddenHead, problem: HeadProblem, solved: SolvedHead) -> HiddenHead:

@@ -12,7 +12,8 @@ from torch import nn
 from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
 from ..data.batches import Batch, read_batches
-from ..models.folding import fold_norms, share_norms
+from ..models.folding import share_norms
+from ..models.fusing import fast_copy
 from ..models.heads import dropout_before, first_layer
 from ..models.layers import Classifier
 from ..progress import say
@@ -80,7 +81,7 @@ class WholeModel:
         return self._judge(self.job.judged_rows)
 
     def _judge(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return rows, split_logits(self.job, fold_norms(self.average, size=self.job.geometry.size), rows)
+        return rows, split_logits(self.job, fast_copy(self.average, size=self.job.geometry.size), rows)
 
     def keep_best(self) -> None:
         """Write the average's weights into the run folder."""
@@ -217,7 +218,7 @@ def write_result(job: Job, model: Classifier) -> dict[str, float]:
     """Write a model and what it says of all validation pictures, as prediction computes it; the scores."""
     save_tensors(model.state_dict(), job.run.model_path)
     rows = job.val_rows
-    logits = split_logits(job, fold_norms(model, size=job.geometry.size), rows)
+    logits = split_logits(job, fast_copy(model, size=job.geometry.size), rows)
     keep_judgement(job, rows, logits)
     return judge(job, rows, logits)
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..data.split import parts_of_class
 from ..progress import CountProgress
-from .solve import FOLDS, HeadProblem, HeldOut, Scaling, solve_at
+from .logistic import HeadProblem, Scaling, solve_at
+from .solve import FOLDS, HeldOut
 
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of the pictures that a head may learn from
 STEPS, PRECISION = 40, 1e-6  # of each head
@@ -36,7 +38,8 @@ def learning_curve(problem: HeadProblem, scaling: Scaling, held_out: HeldOut) ->
             for fold in folds:
                 held = np.flatnonzero(held_out.fold_of == fold)
                 teach = np.flatnonzero(held_out.fold_of != fold)
-                learn = teach[_part_of_class(problem.labels[teach], np.argsort(drawn[teach])) < share]
+                shuffled = teach[np.argsort(drawn[teach])]
+                learn = np.sort(shuffled[parts_of_class(problem.labels[shuffled]) < share])
                 counts.append(len(learn))
                 penalty = held_out.penalty * len(teach) / len(learn)
                 weight = solve_at(problem.part(learn), scaling, penalty, steps=STEPS, precision=PRECISION)
@@ -59,11 +62,14 @@ def expected_errors(curve: Curve, pictures: Sequence[int], *, seed: int) -> np.n
     right = np.stack([right for _, right in curve])  # (points, judged)
     judged = right.shape[1]
     draws = np.random.default_rng([seed, 8]).integers(judged, size=(DRAWS, judged))
-    shares = np.concatenate(
-        [right.mean(axis=1, keepdims=True), np.stack([point[draws].mean(axis=1) for point in right])], axis=1
+    wrong = np.concatenate(
+        [(~right).sum(axis=1, keepdims=True), np.stack([(~point)[draws].sum(axis=1) for point in right])], axis=1
     )
-    # Half an error more, as none would be the end of the law.
-    logs = np.log(((1 - shares) * judged + 0.5) / (judged + 1))  # (points, 1 + DRAWS)
+    # Half an error more, as none would be the end of the law; in each draw another half, so that where there are hardly
+    # any errors the draws don't agree that there are none.
+    more = np.full(wrong.shape, 0.5)
+    more[:, 1:] = np.random.default_rng([seed, 11]).gamma(0.5, size=(len(wrong), DRAWS))
+    logs = np.log((wrong + more) / (judged + 1))  # (points, 1 + DRAWS)
     centred = counts - counts.mean()
     slopes = centred @ logs / (centred @ centred)
     # The few points of a curve say little of its slope: it is drawn to the usual one, the more the less they say.
@@ -74,12 +80,3 @@ def expected_errors(curve: Curve, pictures: Sequence[int], *, seed: int) -> np.n
     level = logs.mean(axis=0) - slopes * counts.mean()
     errors: np.ndarray = np.exp(level[None] + slopes[None] * np.log(np.asarray(pictures, dtype=float))[:, None])
     return errors.clip(0, 1)
-
-
-def _part_of_class(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """(n,) each picture's place among those of its class in an order, from 0 for the first to below 1 for the last."""
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        own = order[labels[order] == label]
-        place[own] = np.arange(len(own)) / len(own)
-    return place

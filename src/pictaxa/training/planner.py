@@ -20,20 +20,22 @@ import torch
 from ..config import TrainConfig, settled, usual_for
 from ..data.cache import build_cache
 from ..data.index import Index
-from ..data.split import find_units
+from ..data.split import find_units, places_in_class
 from ..data.squares import CacheSpec
 from ..device import apply_plan
 from ..metrics import wilson_interval
-from ..models.folding import fold_norms, share_norms
+from ..models.folding import share_norms
+from ..models.fusing import fast_copy
 from ..models.layers import Classifier
 from ..predict import BATCH, square_logits
 from ..progress import clock
 from .features import Gallery, Look, take_looks
 from .learning_curve import expected_errors, learning_curve
+from .logistic import HeadProblem, Scaling, check_finite
 from .optimizer import make_optimizer, set_rate
 from .prepare import Beginning, begin
 from .schedule import size_at
-from .solve import HeadProblem, Scaling, check_finite, cross_validate
+from .solve import cross_validate
 from .start import alternatives
 from .transfer import set_training
 
@@ -155,12 +157,8 @@ def _drawn(start: Beginning) -> tuple[Index, int]:
     own = usable[np.isin(splits, ["", "train"])]
     share = 1.0 if (splits == "val").any() else 0.8
     shuffled = np.random.default_rng([config.seed, 9]).permutation(own)
-    labels = index.labels[shuffled]
-    place = np.empty(len(shuffled))
-    for label in np.unique(labels):
-        of_class = np.flatnonzero(labels == label)
-        place[of_class] = np.arange(len(of_class))
-    some = np.sort(shuffled[np.argsort(place, kind="stable")[:PROBED]])
+    evenly = np.argsort(places_in_class(index.labels[shuffled]), kind="stable")
+    some = np.sort(shuffled[evenly[:PROBED]])
     return index.take(some), round(len(own) * share)
 
 
@@ -216,11 +214,11 @@ def _prediction_speed(start: Beginning, model: Classifier) -> float:
     """Pictures per second as prediction computes them."""
     side, channels = start.geometry.square, start.geometry.channels
     squares = torch.zeros(BATCH, side, side, channels, dtype=torch.uint8, device=start.plan.device)
-    folded = fold_norms(model, size=start.geometry.size)
+    fast = fast_copy(model, size=start.geometry.size)
     seconds = []
     for _ in range(2):
         before = time.monotonic()
-        square_logits(folded, squares, aspects=np.ones(BATCH, dtype=np.float32), geometry=start.geometry).sum().item()
+        square_logits(fast, squares, aspects=np.ones(BATCH, dtype=np.float32), geometry=start.geometry).sum().item()
         seconds.append(time.monotonic() - before)
     return BATCH / min(seconds)
 

@@ -31,7 +31,8 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
     longer_side, all_grey = survey(index)
     if longer_side <= TINY and all_grey and config.transfer.tune == "all":
         say(
-            f"start     from nothing: the pictures are tiny and grey ({longer_side} px; --weights imagenet: from these)"
+            f"start     from nothing: the pictures are tiny and grey ({longer_side} px; --weights imagenet: from "
+            "ImageNet's weights)"
         )
         augmentation = config.augmentation
         return replace(
@@ -39,24 +40,35 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
             transfer=replace(config.transfer, weights=NO_WEIGHTS),
             augmentation=replace(augmentation, policy=augmentation.policy or "light"),
         )
-    try:
-        find_file(find_published(IMAGENET_MODEL), (config.cache or default_cache_root()) / "weights")
-    except MissingExtraError as error:
-        say(f"note      {error}")
+    missing = _missing(config)
+    if missing is not None:
+        say(f"note      {missing}")
         return replace(config, transfer=replace(config.transfer, weights=NO_WEIGHTS))
     say(f"start     from {IMAGENET_MODEL} with ImageNet's weights (--weights none: from nothing)")
     return replace(config, transfer=replace(config.transfer, weights=IMAGENET))
 
 
+def _missing(config: TrainConfig) -> MissingExtraError | None:
+    """What to install for ImageNet's weights; None where they are there."""
+    try:
+        find_file(find_published(IMAGENET_MODEL), (config.cache or default_cache_root()) / "weights")
+    except MissingExtraError as error:
+        return error
+    return None
+
+
 def alternatives(config: TrainConfig) -> list[TrainConfig]:
     """The ways to train that are compared, what is asked for or fits the pictures first: all of a network from known
-    weights, its head alone, and a network of our own from nothing.
+    weights, its head alone, and a network of our own from nothing. Where ImageNet's weights are not installed only what
+    needs none.
     """
     if chooses_start(config):
         index = read_data(settle_place(config.data), config.reading, cache=config.cache or default_cache_root())
         config = choose_start(config, index)
     transfer = config.transfer
     ways = [config]
+    if not transfer.knows and _missing(config) is not None:
+        return ways
     if not transfer.knows:
         transfer = replace(transfer, weights=IMAGENET)
         ways.append(replace(config, model="auto", transfer=transfer))

@@ -40,6 +40,8 @@ def diverged(job: Job, optimizer: Optimizer, *, what: str) -> TrainingError:
     """The error for a training whose numbers are no longer finite."""
     rate = optimizer.groups[0].get("lr", job.peak_rate)  # none is set before the first step
     kept = f"; the last good state is kept in {job.run.state_path}" if has_state(job.run.state_path) else ""
+    if job.run.model_path.exists():
+        kept += f"; the best weights until then are in {job.run.model_path}"
     return TrainingError(
         "a finite loss",
         found=f"{what} with learning rate {rate:.3g}",

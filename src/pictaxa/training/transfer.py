@@ -187,7 +187,7 @@ def _fit_classes(model: Classifier, weights: Translated, *, known: Sequence[str]
                     if theirs.ndim == 1:  # k rows together are as likely as one with log k more
                         mixed[here] += math.log(len(there))
                 weights.tensors[name] = mixed
-                weights.fitted[path] = f"{len(rows)} of {len(classes)} classes were known and keep their rows"
+                weights.fitted[path] = f"{len(rows)} of {len(classes)} classes are known to these weights"
 
 
 def _rows_of(name: str, known: Sequence[str]) -> list[int]:
