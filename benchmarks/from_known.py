@@ -83,6 +83,8 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "no average of weights": {"average": 0.0},
     "a longer average": {"average": 0.998},
     "no label smoothing": {"label_smoothing": 0.0},
+    "half of the label smoothing": {"label_smoothing": 0.05},
+    "a longer warm-up": {"warm_up": 0.2},
     "centre view": {"view": "centre"},
     "batch 64": {"batch_size": 64, "rate": 3e-4},
 }
