@@ -131,6 +131,25 @@ def test_near_copies_alone_are_told(tmp_path: Path, draw: Callable[..., Image.Im
     assert "\n" not in str(caught.value)
 
 
+def test_a_class_that_can_not_be_judged_is_not_called_weak(
+    tmp_path: Path, make_photos: Make, draw: Callable[..., Image.Image], capsys: pytest.CaptureFixture[str]
+):
+    """Near copies alone: its recall is not known, it does not stand among the weakest, and a note says so."""
+    data = make_photos(tmp_path / "photos", {"a": 8, "b": 8, "c": 0})
+    (data / "c").mkdir(exist_ok=True)
+    image = draw(2, 0)
+    for number in range(3):
+        image.putpixel((number, 0), (0, 0, 0))
+        image.save(data / "c" / f"{number}.png")
+    probe = pictaxa.probe(data, model="resnet_lite", size=32)
+    assert [recall is None for recall in probe.judgements[1].recalls] == [False, False, True]
+    capsys.readouterr()
+    assert main(["probe", str(data), "--model", "resnet_lite", "--size", "32"]) == 0
+    said = capsys.readouterr().out
+    (weakest,) = [line for line in said.splitlines() if line.startswith("weakest")]
+    assert "c " not in weakest.removeprefix("weakest") and "1 class was not judged" in said
+
+
 def test_two_pictures_a_class(tmp_path: Path, make_photos: Make):
     """The least that can be judged is, each picture by the others."""
     data = make_photos(tmp_path / "photos", {"a": 2, "b": 2})

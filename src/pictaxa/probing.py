@@ -171,8 +171,10 @@ def probe_lines(probe: Probe) -> Iterator[str]:
     judged = [(recall, name) for recall, name in recalls if recall is not None]
     weakest = sorted(judged, key=lambda pair: pair[0])[:3]
     yield "weakest   " + ", ".join(f"{name} {recall:.0%}" for recall, name in weakest)
-    if len(judged) < len(probe.classes):
-        yield f"note      {len(probe.classes) - len(judged)} classes were not judged: all their pictures are alike"
+    unjudged = len(probe.classes) - len(judged)
+    if unjudged:
+        told = "1 class was" if unjudged == 1 else f"{unjudged} classes were"
+        yield f"note      {told} not judged: all pictures in it are alike"
     for hard in probe.hardest:
         yield f"hard      {hard.path}: {hard.label}, taken for {hard.said} ({hard.label} {hard.probability:.1%})"
     if probe.curve:

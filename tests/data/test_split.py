@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pictaxa.data.index import Index, index_from_columns
-from pictaxa.data.split import split_index
+from pictaxa.data.split import parts_of_class, places_in_class, split_index
 from pictaxa.errors import DataError
 
 
@@ -22,6 +22,14 @@ def an_index(contents: list[tuple[str, int]], *, split: str = "") -> Index:
     }
     classes = tuple(f"class {label}" for label in range(1 + max(label for _, label in contents)))
     return index_from_columns(columns, root=Path(), classes=classes)
+
+
+def test_places_in_a_class():
+    """How many of the same class come before each, and that as a part of the class; of no pictures none."""
+    labels = np.array([2, 0, 2, 2, 0, 5])
+    assert places_in_class(labels).tolist() == [0, 0, 1, 2, 1, 0]
+    assert parts_of_class(labels) == pytest.approx([0, 0, 1 / 3, 2 / 3, 1 / 2, 0])
+    assert places_in_class(np.array([], dtype=np.int64)).tolist() == []
 
 
 def validation_contents(index: Index) -> set[str]:

@@ -205,6 +205,18 @@ def test_a_loss_that_is_not_finite_stops_with_advice(
     assert model and all(value.isfinite().all() for value in model.values())
 
 
+def test_a_solved_head_outlives_a_training_that_ran_away(
+    tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
+):
+    """From ImageNet's weights with an exploding rate: the error says where the head's weights are; they are finite."""
+    data, run = make_photos(tmp_path / "photos", {"a": 12, "b": 12}), tmp_path / "run"
+    flags = ("--size", "32", "--epochs", "9", "--rate", "1e30", "--clip-norm", "None", "--weights", "imagenet")
+    assert main(["train", str(data), *flags, "--out", str(run)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.count("\n") == 0 and str(run / "model.safetensors") in said
+    assert all(value.isfinite().all() for value in load_file(run / "model.safetensors").values())
+
+
 @contextmanager
 def no_file_longer_than(size_bytes: int) -> Iterator[None]:
     """As on a disk that is full, or a FAT one: writing past the limit fails in the middle of a file."""

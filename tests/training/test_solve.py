@@ -76,6 +76,19 @@ def test_noise_asks_for_a_stronger_penalty(clouds: Clouds):
     assert clear < noisy < solve_head(shuffled).penalty == max(PENALTIES)
 
 
+def test_few_pictures_with_a_wrong_label_are_still_told_apart(clouds: Clouds):
+    """Clear clouds, two of 30 labels wrong: the penalty stays below the strongest, and probabilities are no guess."""
+    for seed in range(6):
+        problem = clouds((15, 15), width=30, spread=0.5, seed=seed)
+        labels = problem.labels.copy()
+        labels[[3, 20]] = 1 - labels[[3, 20]]
+        head = solve_head(replace(problem, labels=labels, seed=seed))
+        rest = np.delete(np.arange(30), [3, 20])
+        own = head.held_out[rest, labels[rest]]
+        assert head.penalty < max(PENALTIES) and np.median(own) > 0.8
+        assert (head.held_out[[3, 20], labels[[3, 20]]] < 0.3).all()
+
+
 def test_a_path_ends_where_the_loss_has_risen(clouds: Clouds, monkeypatch: pytest.MonkeyPatch):
     """Weaker penalties than those are not tried, in no fold."""
     problem = clouds((60, 60, 60), width=30, spread=4.0)

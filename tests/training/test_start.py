@@ -172,6 +172,20 @@ def test_the_way_from_nothing_has_no_others_options(pictures: Callable[..., Path
     assert nothing.model_options == () and (nothing.transfer.source, nothing.transfer.input) == ("pictaxa", None)
 
 
+def test_without_the_package_the_way_from_nothing_is_left(
+    pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """What needs the weights is not compared, and `pictaxa plan` says what to install and shows its one row."""
+    row = replace(published.PUBLISHED["efficientnet_lite0"], package="nobodys-weights==0.1.0")
+    monkeypatch.setitem(published.PUBLISHED, "efficientnet_lite0", row)
+    data = pictures(60, 8)
+    assert ways(data) == ways(data, weights="none") == [("auto", "none", "all")]
+    capsys.readouterr()
+    assert main(["plan", str(data)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("nobodys-weights") == 1 and "1  resnet_lite" in said and "2  " not in said
+
+
 def test_only_a_missing_package_is_passed_over(pictures: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
     """Where the file can't be had the choice is from nothing; the error is told as a note."""
 
