@@ -85,7 +85,7 @@ def test_few_pictures_with_a_wrong_label_are_still_told_apart(clouds: Clouds):
         head = solve_head(replace(problem, labels=labels, seed=seed))
         rest = np.delete(np.arange(30), [3, 20])
         own = head.held_out[rest, labels[rest]]
-        assert head.penalty < max(PENALTIES) and np.median(own) > 0.8
+        assert head.penalty < max(PENALTIES) and np.median(own) > 0.7
         assert (head.held_out[[3, 20], labels[[3, 20]]] < 0.3).all()
 
 

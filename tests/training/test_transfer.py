@@ -99,7 +99,7 @@ def test_classes_known_by_name_keep_their_rows(
         path.rename(data / "0new" / path.name) if int(path.stem) % 2 else None
     words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
     assert main([*words, "--rate", "1e-9", "--average", "0", "--solve-head", "no"]) == 0
-    assert "2 of 3 classes were known" in capsys.readouterr().out
+    assert "2 of 3 classes are known" in capsys.readouterr().out
     old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     (name,) = (name for name, value in old.items() if value.ndim == 2)
     assert open_run(tmp_path / "run").classes == ("0new", "a", "b")
