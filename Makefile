@@ -8,8 +8,10 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/pictaxa demo
 
+# A process for each core; with more cores than memory for them: make test WORKERS=4.
+WORKERS ?= auto
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS)
 
 # What takes too long for every run of the tests.
 slow: .venv/installed

@@ -214,7 +214,7 @@ def drawn(data: Path, folder: Path, *, teaching: int, judged: int) -> Path:
     return folder / "drawn"
 
 
-def measure_both(sets: list[str], *, minutes: float, seeds: int, judged: int) -> None:
+def measure_both(sets: list[str], *, minutes: float, seeds: int, judged: int, only: list[str]) -> None:
     """Every way to start, at equal time."""
     for word in sets:
         name, _, teaching = word.partition("=")
@@ -223,6 +223,8 @@ def measure_both(sets: list[str], *, minutes: float, seeds: int, judged: int) ->
             if teaching:
                 data = drawn(data, Path(folder), teaching=int(teaching), judged=judged)
             for way, settings in WAYS.items():
+                if only and way not in only:
+                    continue
                 own = settings if settings.get("tune") == "head" else {**settings, "minutes": minutes}
                 found = []
                 for seed in range(seeds):
@@ -270,14 +272,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--judged", type=int, default=1000, help="validation pictures of a set that is drawn")
     parser.add_argument("--steps", type=int, default=288)
-    parser.add_argument("--only", nargs="*", default=[], help="of the ablation")
+    parser.add_argument("--only", nargs="*", default=[], help="of the ablation's rows, or of the ways to start")
     arguments = parser.parse_args()
     if arguments.what == "speed":
         measure_speed(rounds=arguments.rounds)
     elif arguments.what == "cold":
         measure_cold(Path(arguments.data[0]), seeds=arguments.seeds)
     elif arguments.what == "both":
-        measure_both(arguments.data, minutes=arguments.minutes, seeds=arguments.seeds, judged=arguments.judged)
+        measure_both(
+            arguments.data, minutes=arguments.minutes, seeds=arguments.seeds, judged=arguments.judged,
+            only=arguments.only,
+        )  # fmt: skip
     else:
         measure_ablation(Path(arguments.data[0]), steps=arguments.steps, seeds=arguments.seeds, only=arguments.only)
 

@@ -3,8 +3,9 @@
     python benchmarks/inference.py               # a few minutes
     python benchmarks/inference.py --only folding
 
-folding: whole networks as they train and with batch norms folded into the convolutions before them. joined: a
-convolution and a ReLU after it, against oneDNN's kernel that does both. pictures: what comes before the first
+folding: whole networks as they train, with batch norms folded into the convolutions before them, and with bias and
+activation in the convolution's kernel too, as prediction has them. joined: a convolution and a ReLU after it, against
+oneDNN's kernel that does both. pictures: what comes before the first
 convolution of a network with TF-same padding. pools: max pooling by torch, in two passes, by oneDNN.
 The sides take turns, after one call of each that does not count; medians of the rounds, and the range of the ratios.
 """
@@ -21,13 +22,17 @@ import torch.nn.functional as F
 from pictaxa.config import MachineConfig
 from pictaxa.device import apply_plan, choose_plan
 from pictaxa.models.folding import fold_norms
+from pictaxa.models.fusing import fast_copy
 from pictaxa.models.layers import pad_same
 from pictaxa.models.zoo import ZOO, create_model
 from turns import seconds_in_turn
 
 ROUNDS = 9
 # (entry, pictures in a batch)
-FOLDED = (("inception_v3", 8), ("resnet50", 16), ("resnet50_course", 16), ("resnet50v2", 16), ("mobilenet_v2", 64))
+FOLDED = (
+    ("efficientnet_lite0", 32), ("mobilenet_v2", 32), ("mobilenet_v3_large", 32), ("inception_v3", 8), ("resnet50", 16),
+    ("resnet50_course", 16), ("resnet50v2", 16), ("vgg16", 4),
+)  # fmt: skip
 # (channels, channels out, kernel, side in pixels); batches of 16
 JOINED = ((64, 64, 1, 56), (256, 64, 1, 56), (64, 64, 3, 56), (128, 128, 3, 28), (256, 256, 3, 14), (3, 64, 7, 224))
 # (channels, side in pixels); 3x3/2, batches of 32
@@ -54,12 +59,13 @@ def channels_last(*shape: int) -> torch.Tensor:
 
 
 def folding() -> None:
-    """Whole networks with and without their batch norms."""
+    """Whole networks as they train, without their batch norms, and as they predict."""
     for name, count in FOLDED:
         size = ZOO[name].size
-        model = create_model(name, 10).eval()
-        folded, images = fold_norms(model, size=size), torch.rand(count, 3, size, size)
-        compare(name, {"plain": lambda m=model, x=images: m(x), "folded": lambda m=folded, x=images: m(x)})
+        model = create_model(name, 10).eval().to(memory_format=torch.channels_last)
+        sides = {"plain": model, "folded": fold_norms(model, size=size), "fused": fast_copy(model, size=size)}
+        images = channels_last(count, 3, size, size)
+        compare(name, {side: lambda m=computed, x=images: m(x) for side, computed in sides.items()})
 
 
 def joined() -> None:

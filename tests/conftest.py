@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+
+def pytest_configure() -> None:
+    """A core for each of several workers: their threads, and those of processes that tests start, would wait in turn.
+
+    Set before any test, so that a command finds one usable core and takes one thread.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
 
 COLOURS = ((200, 40, 40), (40, 160, 60), (50, 70, 200), (210, 190, 60))
 

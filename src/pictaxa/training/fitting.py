@@ -31,7 +31,9 @@ from .solve import FOLDS, SolvedHead, deal_folds, solve_head
 
 TRIED = 512  # pictures by which the backbone's speed is taken, where there are many
 LEAST_PICTURES = 2_000  # that a head learns from, however slow the backbone
-TIME_SHARE = 0.25  # of --minutes that the backbone may take for the head before the rest is trained
+# Of --minutes that the backbone may take for the head before the rest is trained. Where it takes more, a third of an
+# epoch would be left: a head that has seen fewer pictures loses more than that brings (docs/measured.md).
+TIME_SHARE = 0.5
 
 # Of a head with hidden layers. Adam's usual rate; weight decay and the end are what keep it from learning by heart.
 RATE, WEIGHT_DECAY, BATCH, MAX_EPOCHS, PATIENCE = 1e-3, 1e-2, 128, 60, 5
