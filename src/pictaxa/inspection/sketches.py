@@ -25,10 +25,10 @@ CROPS = torch.tensor(
 
 def thumbnails(squares: torch.Tensor) -> torch.Tensor:
     """(N, S, S, C) uint8 -> (N, 64, 64) uint8 grey."""
-    planes = squares.permute(0, 3, 1, 2).float()
-    if planes.shape[1] == 3:
-        planes = (planes * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)  # BT.601
+    planes = squares.permute(0, 3, 1, 2).contiguous().float()
     small = F.interpolate(planes, (THUMB, THUMB), mode="bilinear", antialias=True, align_corners=False)
+    if small.shape[1] == 3:
+        small = (small * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)  # BT.601
     return small[:, 0].round().clamp(0, 255).to(torch.uint8)
 
 
