@@ -215,11 +215,13 @@ def test_a_number_that_never_varies(clouds: Clouds):
     assert head.penalty == without.penalty
 
 
-def test_vectors_that_are_all_equal():
-    """There is nothing to tell by: finite weights that say how frequent the classes are."""
+@pytest.mark.parametrize("width", [6, 1280])
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_vectors_that_are_all_equal(width: int, value: float):
+    """More or fewer pictures than numbers, nothing to tell by: finite weights that say how frequent the classes are."""
     labels = np.repeat([0, 1], [30, 10])
-    head = solve_head(HeadProblem([np.full((40, 6), 0.3, np.float32)], labels, 2, np.arange(40)))
-    logits = head.logits(np.full((1, 6), 0.3, np.float32))
+    head = solve_head(HeadProblem([np.full((40, width), value, np.float32)], labels, 2, np.arange(40)))
+    logits = head.logits(np.full((1, width), value, np.float32))
     assert np.allclose(np.exp(log_softmax(logits, axis=1)), [[0.75, 0.25]], atol=1e-3)
 
 

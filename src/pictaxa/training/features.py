@@ -36,7 +36,7 @@ from ..predict import BATCH
 from ..progress import CountProgress
 from ..run import Geometry, write_atomically
 
-VERSION = 2  # of the vectors: raise it when the same body gives others for the same picture
+VERSION = 3  # of the vectors: raise it when the same body gives others for the same picture
 BYTES = 4  # of a number
 KEEP_SECONDS = 5.0  # between two times that a pass is made safe
 

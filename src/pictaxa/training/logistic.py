@@ -39,7 +39,7 @@ class HeadProblem:
     class_weights: np.ndarray | None = None  # (classes,) float32
     label_smoothing: float = 0.0
     seed: int = 0
-    device: torch.device = torch.device("cpu")  # noqa: RUF009  # immutable
+    device: torch.device = torch.device("cpu")  # noqa: RUF009  # a torch.device can't be changed, so one for all is safe
 
     @property
     def width(self) -> int:
@@ -242,7 +242,7 @@ class Solver:
         classes = self.problem.classes
         curvature = (1 - 1 / classes) / classes  # of the loss, per unit of variance, where nothing is learnt yet
         lengths = torch.sqrt(curvature * self.scaling.variances + penalty)
-        lengths = torch.cat([lengths, torch.full_like(lengths[:1], curvature**0.5)])
+        lengths = torch.cat([lengths, lengths.new_full((1,), curvature**0.5)])  # the bias's; there may be no directions
 
         def evaluate(flat: np.ndarray) -> tuple[float, np.ndarray]:
             point = torch.from_numpy(flat.astype(np.float32)).view_as(self.point).to(self.point.device)
