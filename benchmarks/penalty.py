@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ import torch
 import torch.nn.functional as F
 
 from pictaxa.config import TrainConfig, TransferConfig
-from pictaxa.training.features import Gallery, Look, take_looks
+from pictaxa.probing import vectors_of
 from pictaxa.training.logistic import FINAL_STEPS, HeadProblem, Scaling, Solver, solve_at
 from pictaxa.training.prepare import begin, decode
 from pictaxa.training.solve import FOLDS, PENALTIES, PRECISION, STEPS, deal_folds
@@ -38,17 +37,15 @@ JUDGING = 1500
 TRIED = PENALTIES[:8]  # down to 10**-2.5
 
 
-def vectors_of(data: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_vectors(data: Path) -> tuple[np.ndarray, np.ndarray]:
     """What ImageNet's backbone makes of a set's pictures, (n, width) float32, and their labels (n,)."""
     with tempfile.TemporaryDirectory() as folder:
         config = TrainConfig(data=data, cache=Path(folder), transfer=TransferConfig(weights=IMAGENET))
         start = begin(config)
         rows = np.random.default_rng(0).permutation(np.flatnonzero(start.index.labels >= 0))[:MOST]
         cache, index = decode(start.config, start.index.take(np.sort(rows)), start.geometry, plan=start.plan)
-        rows = np.flatnonzero(index.usable)
-        gallery = Gallery(index, cache, replace(start.geometry, flip_average=False), start.plan, Path(folder))
-        (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
-        return np.array(vectors), index.labels[rows]
+        vectors, problem = vectors_of(start, cache, index, np.flatnonzero(index.usable))
+        return np.array(vectors), problem.labels
 
 
 def held_out(problem: HeadProblem, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +113,7 @@ def main() -> None:
     arguments = parser.parse_args()
     every: dict[str, list[tuple[float, float]]] = {}
     for data in arguments.data:
-        vectors, labels = vectors_of(data)
+        vectors, labels = read_vectors(data)
         classes = int(labels.max()) + 1
         for each in arguments.each:
             for wrong in arguments.wrong:

@@ -26,7 +26,6 @@ from pictaxa.settings import with_words
 from pictaxa.training import features, loop
 from pictaxa.training.features import Gallery, Look, take_looks, without_head
 from pictaxa.training.learner import (
-    BLOCK,
     VECTOR_LENGTH,
     VectorHead,
     as_they_are,
@@ -35,6 +34,7 @@ from pictaxa.training.learner import (
     standardise,
     train_looks,
 )
+from pictaxa.training.logistic import BLOCK
 from pictaxa.training.prepare import begin, decode, prepare
 
 Make = Callable[..., Path]

@@ -18,6 +18,7 @@ from ..models.heads import dropout_before, first_layer
 from ..models.layers import Classifier
 from ..progress import say
 from ..weights.files import load_model_weights, save_tensors
+from . import logistic
 from .averaging import start_average
 from .features import Look, take_looks
 from .optimizer import Optimizer, make_optimizer
@@ -31,7 +32,6 @@ Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the sh
 # Of the standardised vectors, root mean square. At the usual peak rate the training loss rises during warm-up and comes
 # back; a quarter of that rate, which is what half the length does, learns smoothly (docs/measured.md).
 VECTOR_LENGTH = 16.0
-BLOCK = 4096  # vectors at a time, where all of them are gone through
 
 
 class WholeModel:
@@ -255,14 +255,10 @@ def prediction_looks(job: Job, rows: np.ndarray) -> list[Look]:
 def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, width) -> float32 mean and scale, each (width,): (vectors - mean) * scale has one root mean square length.
 
-    Numbers that hardly vary are not enlarged to the others' size: they are mostly noise.
+    As the solver scales them (logistic.py), but for the length.
     """
-    blocks = [vectors[first : first + BLOCK] for first in range(0, len(vectors), BLOCK)]  # they may fill the memory
-    mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / len(vectors)
-    deviation = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in blocks) / len(vectors))
-    typical = np.sqrt((deviation**2).mean()) + 1e-12
-    scale = VECTOR_LENGTH / np.sqrt(len(mean)) / np.maximum(deviation, typical / 4)
-    return mean.astype(np.float32), scale.astype(np.float32)
+    mean, scale = logistic.standardise([vectors])
+    return mean, (scale * (VECTOR_LENGTH / np.sqrt(len(mean)))).astype(np.float32)
 
 
 def as_they_are(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
