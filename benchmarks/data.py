@@ -37,24 +37,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from pictaxa.api import train
 from pictaxa.augment.augmenter import Augmenter
 from pictaxa.augment.policy import Policy
-from pictaxa.config import MachineConfig
+from pictaxa.config.machine import MachineConfig
 from pictaxa.data.batches import epoch_order, read_batches
 from pictaxa.data.cache import build_cache
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
-from pictaxa.device import apply_plan, choose_plan, usable_cores
+from pictaxa.images.decode import decode, is_picture, square_of
 from pictaxa.inspection.alike import find_alike
 from pictaxa.inspection.labels import suspect_order
 from pictaxa.inspection.sketches import thumbnails
-from pictaxa.pictures import decode, is_picture, square_of
+from pictaxa.runs.records import read_predictions
+from pictaxa.system.device import apply_plan, choose_plan, usable_cores
 
 SIDE = 160  # of squares, as `pictaxa inspect` has them
 
@@ -304,9 +304,8 @@ def measure_labels(folder: Path, *, minutes: float, folds: int) -> None:
                     manifest, fold=f"{fold}/{folds}", minutes=minutes, size=64, policy="standard",
                     augment=("horizontal_flip=0",), out=Path(name) / str(fold),
                 ).run  # fmt: skip
-            table = pq.read_table(run.predictions_path("val"))
-            columns = [table.column(f"p:{name}").to_numpy() for name in index.classes]
-            probabilities[table.column("row").to_numpy()] = np.stack(columns, axis=1)
+            said = read_predictions(run, classes=index.classes)
+            probabilities[said.rows] = said.probabilities
             print(f"    fold {fold}: {run.metrics['accuracy']:.1%} agree with their label", flush=True)
     order, suspected = suspect_order(probabilities, labels)
     tenth = order[: len(labels) // 10]

@@ -38,17 +38,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pictaxa.config import FROM_KNOWN, MachineConfig, OptimizerConfig, TrainConfig
+from pictaxa.config.by_name import with_words
+from pictaxa.config.learning import OptimizerConfig
+from pictaxa.config.machine import MachineConfig
+from pictaxa.config.training import TrainConfig
+from pictaxa.config.usual import FROM_KNOWN
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
-from pictaxa.device import Plan, choose_plan, keep_freed_memory
+from pictaxa.images.decode import decode
 from pictaxa.models.convolution import Conv2d
 from pictaxa.models.folding import fold_norms, share_norms
 from pictaxa.models.fusing import fast_copy
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
-from pictaxa.pictures import decode
-from pictaxa.settings import with_words
+from pictaxa.system.device import Plan, choose_plan, keep_freed_memory
 from pictaxa.training.loop import train_run
 from pictaxa.training.optimizer import make_optimizer, set_rate
 from pictaxa.training.transfer import set_training
@@ -95,7 +98,7 @@ def plain_twin(model: Classifier) -> Classifier:
     twin = copy.deepcopy(model)
     for part in twin.modules():
         if type(part) is Conv2d:
-            part.__class__ = nn.Conv2d
+            part.__class__ = nn.Conv2d  # type: ignore[assignment]  # its methods, on the same weights
     return twin
 
 

@@ -15,16 +15,17 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 
-from pictaxa.config import MachineConfig
-from pictaxa.device import apply_plan, choose_plan
+from pictaxa.config.machine import MachineConfig
 from pictaxa.models.folding import fold_norms
 from pictaxa.models.fusing import fast_copy
 from pictaxa.models.layers import pad_same
 from pictaxa.models.zoo import ZOO, create_model
+from pictaxa.system.device import apply_plan, choose_plan, lay_out
 from turns import seconds_in_turn
 
 ROUNDS = 9
@@ -62,10 +63,10 @@ def folding() -> None:
     """Whole networks as they train, without their batch norms, and as they predict."""
     for name, count in FOLDED:
         size = ZOO[name].size
-        model = create_model(name, 10).eval().to(memory_format=torch.channels_last)
+        model = lay_out(create_model(name, 10).eval(), torch.channels_last)
         sides = {"plain": model, "folded": fold_norms(model, size=size), "fused": fast_copy(model, size=size)}
         images = channels_last(count, 3, size, size)
-        compare(name, {side: lambda m=computed, x=images: m(x) for side, computed in sides.items()})
+        compare(name, {side: partial(computed, images) for side, computed in sides.items()})
 
 
 def joined() -> None:
@@ -104,16 +105,24 @@ def pools() -> None:
     """3x3/2 max pooling."""
     for channels, side in POOLED:
         images = channels_last(32, channels, side, side)
-        compare(
-            f"{channels} channels at {side} px",
-            {
-                "torch's": lambda x=images: F.max_pool2d(x, 3, stride=2),
-                "two passes": lambda x=images: F.max_pool2d(
-                    F.max_pool2d(x, (1, 3), stride=(1, 2)), (3, 1), stride=(2, 1)
-                ),
-                "oneDNN's": lambda x=images: torch.ops.aten.mkldnn_max_pool2d(x.to_mkldnn(), [3, 3], [2, 2]).to_dense(),
-            },
-        )
+        ways = {"torch's": at_once, "two passes": in_two_passes, "oneDNN's": by_onednn}
+        compare(f"{channels} channels at {side} px", {name: partial(way, images) for name, way in ways.items()})
+
+
+def at_once(x: torch.Tensor) -> torch.Tensor:
+    """As torch has it."""
+    return F.max_pool2d(x, 3, stride=2)
+
+
+def in_two_passes(x: torch.Tensor) -> torch.Tensor:
+    """Rows, then columns."""
+    return F.max_pool2d(F.max_pool2d(x, (1, 3), stride=(1, 2)), (3, 1), stride=(2, 1))
+
+
+def by_onednn(x: torch.Tensor) -> torch.Tensor:
+    """In its own format, there and back."""
+    pooled: torch.Tensor = torch.ops.aten.mkldnn_max_pool2d(x.to_mkldnn(), [3, 3], [2, 2]).to_dense()
+    return pooled
 
 
 PARTS = {"folding": folding, "joined": joined, "pictures": pictures, "pools": pools}

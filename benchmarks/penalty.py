@@ -25,10 +25,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pictaxa.config import TrainConfig, TransferConfig
-from pictaxa.probing import vectors_of
+from pictaxa.config.learning import TransferConfig
+from pictaxa.config.training import TrainConfig
+from pictaxa.judge.probe import vectors_of
 from pictaxa.training.logistic import FINAL_STEPS, HeadProblem, Scaling, Solver, solve_at
-from pictaxa.training.prepare import begin, decode
+from pictaxa.training.setup import begin, decode
 from pictaxa.training.solve import FOLDS, PENALTIES, PRECISION, STEPS, deal_folds
 from pictaxa.training.transfer import IMAGENET
 

@@ -32,7 +32,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pictaxa.pictures import is_picture
+from pictaxa.images.decode import is_picture
 
 
 def pictaxa(*words: str, cache: Path, folder: Path | None = None, output: Path | None = None) -> float:
@@ -76,7 +76,7 @@ def measure_cache(folder: Path, work: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from pictaxa.data.cache import build_cache\n"
         "from pictaxa.data.squares import CacheSpec\n"
-        "from pictaxa.data.reading import read_data; from pictaxa.device import usable_cores\n"
+        "from pictaxa.data.reading import read_data; from pictaxa.system.device import usable_cores\n"
         "index = read_data(sys.argv[1]); before = time.monotonic()\n"
         "build_cache(index, CacheSpec(side=160, channels=3), root=Path(sys.argv[2]), threads=usable_cores())\n"
         "print(len(index) / (time.monotonic() - before))"

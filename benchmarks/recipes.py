@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from pictaxa.progress import clock
-from pictaxa.run import Run, open_run
+from pictaxa.runs.folder import Run, open_run
+from pictaxa.system.progress import clock
 
 POINTS = 8  # of a curve in words
 

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from photographs import stolen_ticks
-from pictaxa.run import open_run
+from pictaxa.runs.folder import open_run
 
 PEERS = Path(__file__).parent / "peers"
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "1"}

@@ -4,7 +4,7 @@
 
 Both sides do the whole step of pictaxa's loop on the same random pictures: forward, loss, backward, clip, update.
 They take turns within one run; what counts is the ratio, round by round. `+memory` is the plan with freed memory kept
-(device.keep_freed_memory), which is what `pictaxa train` does; it can't be undone, so its rounds come last.
+(system/device.py, keep_freed_memory), which is what `pictaxa train` does; it can't be undone, so its rounds come last.
 """
 
 from __future__ import annotations
@@ -18,26 +18,29 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pictaxa.config import MachineConfig, OptimizerConfig
-from pictaxa.device import Plan, choose_plan, keep_freed_memory
+from pictaxa.config.learning import OptimizerConfig
+from pictaxa.config.machine import MachineConfig
 from pictaxa.models.zoo import create_model
+from pictaxa.system.device import Plan, choose_plan, keep_freed_memory, place
 from pictaxa.training.optimizer import Optimizer, make_optimizer, set_rate
 
 
-def make_step(name: str, plan: Plan, *, size: int, batch: int, fused: bool) -> Callable[[], None]:
-    """A closure that does one training step."""
+def make_step(name: str, plan: Plan, *, size: int, batch: int, ours: bool) -> Callable[[], None]:
+    """A closure that does one training step, with pictaxa's optimizer or torch's."""
     torch.manual_seed(0)
-    model = create_model(name, 10).to(plan.device, memory_format=plan.memory_format).train()
+    model = place(create_model(name, 10), plan).train()
     images = torch.rand(batch, 3, size, size, device=plan.device).contiguous(memory_format=plan.memory_format)
     labels = torch.randint(0, 10, (batch,), device=plan.device)
     parameters = list(model.parameters())
-    if fused:
-        optimizer = make_optimizer(model, OptimizerConfig())
+    config = OptimizerConfig(optimizer="sgd", weight_decay=5e-4)
+    optimizer: Optimizer | torch.optim.SGD
+    if ours:
+        optimizer = make_optimizer(model, config)
+        set_rate(optimizer, 0.01)
     else:
-        optimizer = Optimizer(parameters, torch.optim.SGD(parameters, lr=0.01, momentum=0.9, nesterov=True))
+        optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=config.momentum, nesterov=True, weight_decay=5e-4)
 
     def step() -> None:
-        set_rate(optimizer, 0.01)
         with plan.autocast():
             logits = model(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=0.1)
@@ -81,10 +84,10 @@ def main() -> None:
     plain = choose_plan(MachineConfig(precision="float32", memory_format="contiguous"))
     torch.set_num_threads(plan.threads)
     print(f"{arguments.model} at {arguments.size} px, batch {arguments.batch}; plan: {plan.reason}")
-    make = {"size": arguments.size, "batch": arguments.batch}
+    name, size, batch = arguments.model, arguments.size, arguments.batch
     sides = {
-        "plain float32 contiguous": make_step(arguments.model, plain, **make, fused=False),
-        "the machine's plan": make_step(arguments.model, plan, **make, fused=True),
+        "plain float32 contiguous": make_step(name, plain, size=size, batch=batch, ours=False),
+        "the machine's plan": make_step(name, plan, size=size, batch=batch, ours=True),
     }
     for label in ("", " +memory"):
         if label:

@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -34,13 +35,13 @@ import torch
 from scipy import stats
 
 from pictaxa.api import train
-from pictaxa.config import TrainConfig
+from pictaxa.config.by_name import with_words
+from pictaxa.config.training import TrainConfig
+from pictaxa.inference.features import Gallery, Look, take_looks
 from pictaxa.models.zoo import create_model
-from pictaxa.run import open_run
-from pictaxa.settings import with_words
-from pictaxa.training.features import Gallery, Look, take_looks
+from pictaxa.runs.folder import open_run
 from pictaxa.training.loop import train_run
-from pictaxa.training.prepare import begin, decode
+from pictaxa.training.setup import begin, decode
 from pictaxa.weights.files import save_tensors
 from pictaxa.weights.loading import load_weights
 
@@ -213,7 +214,7 @@ def measure_body(
     """The same time for each way; the body has learnt at 32 px, and the signs come at `size`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        same = {"cache": folder / "cache", "model": "resnet_lite"}
+        same: dict[str, Any] = {"cache": folder / "cache", "model": "resnet_lite"}
         pictures = write_cifar(cifar, folder / "cifar")
         print(f"a body from {body_minutes:g} minutes of CIFAR-10", flush=True)
         with contextlib.redirect_stdout(io.StringIO()):
@@ -224,7 +225,9 @@ def measure_body(
             accuracies = []
             for seed in range(seeds):
                 run = folder / f"{way}-{seed}"
-                given = {"weights": folder / "body", "policy": "light"} | WAYS[way] | same | {"size": size}
+                given: dict[str, Any] = (
+                    {"weights": folder / "body", "policy": "light"} | WAYS[way] | same | {"size": size}
+                )
                 with contextlib.redirect_stdout(io.StringIO()):
                     train(data, out=run, minutes=minutes, seed=seed, **given)
                 metrics = open_run(run).metrics

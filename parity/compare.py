@@ -32,12 +32,13 @@ import torch
 import torch.nn.functional as F
 from cases import Case, Reference, pictures_for, torch_forward, torch_step
 
-from pictaxa.config import MachineConfig, OptimizerConfig
-from pictaxa.device import apply_plan, choose_plan, place
+from pictaxa.config.learning import OptimizerConfig
+from pictaxa.config.machine import MachineConfig
 from pictaxa.models.folding import fold_norms
 from pictaxa.models.layers import Classifier
 from pictaxa.models.summary import summarise_model
 from pictaxa.models.zoo import create_model
+from pictaxa.system.device import apply_plan, choose_plan, place
 from pictaxa.training.optimizer import make_optimizer, set_rate
 
 STEP_MULTIPLY_ADDS = 24e9  # as many pictures in a timed batch as make so many, from 4 to 64

@@ -80,9 +80,30 @@ def tiny() -> tuple[str, ...]:
 @pytest.fixture
 def trained(tmp_path: Path, make_photos: Callable[..., Path]) -> tuple[Path, Path]:
     """A small data set and a run trained on it: (data, run)."""
-    from pictaxa.cli import main
+    from pictaxa.cli.main import main
 
     data = make_photos(tmp_path / "photos", {"red": 12, "green": 12, "blue": 12})
     run = tmp_path / "run"
     assert main(["train", str(data), *TINY, "--epochs", "3", "--rate", "0.02", "--out", str(run)]) == 0
     return data, run
+
+
+SMALL = ("--size", "32", "--batch-size", "8", "--precision", "float32")
+
+
+@pytest.fixture(scope="session")
+def body(tmp_path_factory: pytest.TempPathFactory, make_photos: Callable[..., Path]) -> Path:
+    """A run of resnet_lite on two classes, a and b; no test changes it."""
+    folder = tmp_path_factory.mktemp("body")
+    data = make_photos(folder / "photos", {"a": 24, "b": 24})
+    words = ["train", str(data), "--out", str(folder / "run"), "--cache", str(folder / "cache"), *SMALL]
+    from pictaxa.cli.main import main
+
+    assert main([*words, "--model", "resnet_lite", "--policy", "light", "--epochs", "2"]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def data(tmp_path: Path, make_photos: Callable[..., Path]) -> Path:
+    """Four colours, 20 pictures each."""
+    return make_photos(tmp_path / "photos", {"w": 20, "x": 20, "y": 20, "z": 20})

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from torch import nn
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
+from pictaxa.config.recipes import RECIPES
 from pictaxa.models.zoo import create_model
-from pictaxa.recipes import RECIPES
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = ("from-keras.md", "from-torchvision.md")

@@ -22,7 +22,7 @@ from pictaxa.data.listing import natural_order
 from pictaxa.data.reading import PLAIN, read_data
 from pictaxa.data.split import split_index
 from pictaxa.errors import DataError
-from pictaxa.pictures import GREY, RGB, decode, square_of
+from pictaxa.images.decode import GREY, RGB, decode, square_of
 
 repeatable = settings(
     derandomize=True, deadline=None, database=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pictaxa import config
-from pictaxa.cli import main
+from pictaxa.cli.main import main
+from pictaxa.config import training as config
 
 ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.zh-CN.md")

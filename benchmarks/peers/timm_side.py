@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import timm
 import torch
@@ -23,8 +24,21 @@ PEAK, WARM_UP = 3e-4, 20  # of the learning rate; steps
 BATCH, WORKERS = 32, 2
 
 
-def loaders(folder: Path) -> tuple[DataLoader, DataLoader]:
-    """Batches of train/ and of val/."""
+Batches = DataLoader[tuple[torch.Tensor, torch.Tensor]]
+
+
+class Pictures(NamedTuple):
+    """Batches of train/ and of val/, and what they hold."""
+
+    train: Batches
+    val: Batches
+    train_count: int
+    val_count: int
+    classes: int
+
+
+def read_pictures(folder: Path) -> Pictures:
+    """As torchvision reads and varies them."""
     to_tensor = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([MEAN] * 3, [DEVIATION] * 3)]
     crop = v2.RandomResizedCrop(SIDE, scale=(0.35, 1.0), interpolation=v2.InterpolationMode.BICUBIC)
     varied = v2.Compose([crop, v2.RandomHorizontalFlip(), *to_tensor])
@@ -32,8 +46,14 @@ def loaders(folder: Path) -> tuple[DataLoader, DataLoader]:
     train = ImageFolder(folder / "train", varied)
     val = ImageFolder(folder / "val", v2.Compose([*centre, *to_tensor]))
     assert train.classes == val.classes, "train/ and val/ have different classes"
-    ways = {"batch_size": BATCH, "num_workers": WORKERS, "persistent_workers": True}
-    return DataLoader(train, shuffle=True, drop_last=len(train) >= BATCH, **ways), DataLoader(val, **ways)
+    whole = len(train) >= BATCH
+    return Pictures(
+        DataLoader(train, BATCH, shuffle=True, drop_last=whole, num_workers=WORKERS, persistent_workers=True),
+        DataLoader(val, BATCH, num_workers=WORKERS, persistent_workers=True),
+        len(train),
+        len(val),
+        len(train.classes),
+    )
 
 
 def logits_of(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -44,21 +64,24 @@ def logits_of(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def accuracy_of(model: torch.nn.Module, batches: DataLoader) -> float:
+def accuracy_of(model: torch.nn.Module, batches: Batches) -> float:
     """On all pictures of val/."""
     model.eval()
-    right = sum(int((logits_of(model, images).argmax(1) == labels).sum()) for images, labels in batches)
-    return right / len(batches.dataset)
+    right = count = 0
+    for images, labels in batches:
+        right += int((logits_of(model, images).argmax(1) == labels).sum())
+        count += len(labels)
+    return right / count
 
 
 def main() -> None:
     """Train, judge, answer."""
     asked = arguments(__doc__).parse_args()
     torch.manual_seed(asked.seed)
-    train, val = loaders(asked.folder)
+    pictures = read_pictures(asked.folder)
     with tempfile.TemporaryDirectory() as place:
         ready = {"pretrained": True, "pretrained_cfg_overlay": imagenet_for_timm(Path(place))}
-        model = timm.create_model(MODEL, num_classes=len(train.dataset.classes), **ready)
+        model = timm.create_model(MODEL, num_classes=pictures.classes, **ready)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK, weight_decay=0.02)
     clock, budget = Clock(), asked.minutes * 60
@@ -66,7 +89,7 @@ def main() -> None:
     accuracies: list[float] = []
     while clock.seconds < budget:
         model.train()
-        for images, labels in train:
+        for images, labels in pictures.train:
             progress = clock.seconds / budget
             if progress >= 1:
                 break
@@ -80,12 +103,12 @@ def main() -> None:
             optimizer.step()
             seen += len(images)
         trained = clock.seconds
-        accuracies.append(accuracy_of(model, val))
+        accuracies.append(accuracy_of(model, pictures.val))
     answer(
         accuracy=accuracies[-1],
         best=max(accuracies),
-        pictures=len(val.dataset),
-        epochs=seen / len(train.dataset),
+        pictures=pictures.val_count,
+        epochs=seen / pictures.train_count,
         rate=seen / trained,
         packages=("torch", "torchvision", "timm"),
         note="bfloat16" if has_bfloat16() else "float32",

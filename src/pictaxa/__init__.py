@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import evaluate as evaluate
+    from .api import load_weights as load_weights
     from .api import probe as probe
     from .api import report as report
     from .api import train as train
+    from .inference.predictor import load as load
     from .models.zoo import create_model as create_model
-    from .predict import load as load
-    from .weights.loading import load_weights as load_weights
 
 __version__ = "0.1.0"
 
@@ -22,9 +22,9 @@ _PUBLIC = {
     "evaluate": "pictaxa.api",
     "probe": "pictaxa.api",
     "report": "pictaxa.api",
-    "load": "pictaxa.predict",
+    "load": "pictaxa.inference.predictor",
     "create_model": "pictaxa.models.zoo",
-    "load_weights": "pictaxa.weights.loading",
+    "load_weights": "pictaxa.api",
     "PictaxaError": "pictaxa.errors",
 }
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .config import ReadingConfig, TrainConfig
+from .config.by_name import with_words
+from .config.data import ReadingConfig
+from .config.training import TrainConfig
 from .data.reading import PLAIN
-from .evaluation import Evaluation, evaluate_run
-from .predict import Predictor, load
-from .probing import Probe, probe_data
+from .inference.predictor import Predictor, load
+from .judge.evaluate import Evaluation, evaluate_run
+from .judge.probe import Probe, probe_data
+from .models.layers import Classifier
 from .reporting.page import write_report
-from .settings import with_words
+from .runs.folder import weights_file
 from .training.loop import resume_run, train_run
+from .weights import loading
+from .weights.loading import Feeding, Source
+from .weights.translated import Translated
 
 
 def train(data: str | Path | None = None, config: TrainConfig | None = None, **settings: Any) -> Predictor:
@@ -46,6 +52,16 @@ def probe(data: str | Path, *, weights: str | Path | None = None, **settings: An
     `settings` are the command's flags with underscores: `probe("photos", weights="runs/birds-resnet50-1")`.
     """
     return probe_data(with_words(TrainConfig(data=Path(data)), {"weights": weights, **settings}))
+
+
+def load_weights(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
+    """Fill an entry of the zoo from a checkpoint; WeightsError, and nothing loaded, when it does not fit.
+
+    `source` says whose names and axes the file has. `feeding` says how its pictures were fed, and becomes the model's
+    normalisation; a Keras file needs it, the others' is known. A head for other classes is left out: the model keeps
+    its own, new one. A file of an earlier run may be its folder.
+    """
+    return loading.load_weights(model, weights_file(Path(file)), source=source, feeding=feeding)
 
 
 def report(run: str | Path) -> Path:

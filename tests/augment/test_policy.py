@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pictaxa.augment.policy import POLICIES, Policy, find_policy, read_policies
-from pictaxa.config import AugmentConfig
+from pictaxa.config.data import AugmentConfig
 from pictaxa.errors import ConfigError
 
 

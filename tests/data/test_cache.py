@@ -21,7 +21,7 @@ from pictaxa.data.index import Index
 from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec, PixelCache
 from pictaxa.errors import CacheError, DataError
-from pictaxa.pictures import Square, load_square
+from pictaxa.images.decode import Square, load_square
 
 Make = Callable[..., Path]
 SPEC = CacheSpec(side=16, channels=3)
@@ -50,7 +50,7 @@ def check(cache: PixelCache, index: Index) -> None:
 
 
 def test_a_cache_holds_the_squares_and_is_not_built_twice(tmp_path: Path, make_photos: Make):
-    """Rows read from the cache are what pictures.py makes of the files; opening again decodes nothing."""
+    """Rows read from the cache are what decode.py makes of the files; opening again decodes nothing."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     cache, index, decoded = build(data, tmp_path / "cache")
     assert decoded == 9

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.data.converting import convert_data
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import PLAIN, read_data
 from pictaxa.errors import DataError
-from pictaxa.pictures import decode
+from pictaxa.images.decode import decode
 
 Make = Callable[..., Path]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.data.keeping import list_caches
 
 Make = Callable[..., Path]

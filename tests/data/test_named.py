@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pictaxa import download
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.data import named
 from pictaxa.data.named import NAMED, NamedData
 from pictaxa.data.naming import called, read_names
 from pictaxa.data.reading import read_data
 from pictaxa.errors import DataError, FetchError
+from pictaxa.system import download
 
 Make = Callable[..., Path]
 

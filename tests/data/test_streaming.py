@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.data.batches import epoch_order
 from pictaxa.data.cache import build_cache
 from pictaxa.data.fetching import MOST_OPEN
@@ -14,7 +14,7 @@ from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
 from pictaxa.data.streaming import StreamedSquares
 from pictaxa.errors import DataError
-from pictaxa.run import open_run
+from pictaxa.runs.folder import open_run
 
 Make = Callable[..., Path]
 SPEC = CacheSpec(side=16, channels=3)

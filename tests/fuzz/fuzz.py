@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from damage import Seed, case_of
+
 from judge import work
 
 SILENT_SECONDS = 30.0  # of a worker, which others may keep from working

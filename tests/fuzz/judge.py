@@ -18,10 +18,10 @@ from checkpoints import WEIGHTS, load
 from damage import Case, Seed, case_of
 from PIL import Image, ImageFile
 
-from pictaxa import pictures
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.errors import PictaxaError
+from pictaxa.images import decode as pictures
 
 MOST_SECONDS, MOST_BYTES = 1.0, 256 * 2**20
 GUARD_BYTES = 6 * 2**30  # of address space: what runs away stops here, and not the machine
@@ -64,7 +64,7 @@ def ask(call: Callable[[], object]) -> object:
 
 
 def picture_answer(data: bytes) -> Answer:
-    """Everything that pictures.py says of encoded bytes, checked against each other."""
+    """Everything that decode.py says of encoded bytes, checked against each other."""
     asked = {
         "square": ask(lambda: pictures.square_of(data, name="x", side=SIDE, channels=3)),
         "grey": ask(lambda: pictures.square_of(data, name="x", side=SIDE, channels=1)),

@@ -23,7 +23,7 @@ def test_some_hundred_damaged_files(tmp_path: Path):
 def test_a_decoder_that_kills_its_process_is_a_failed_case(tmp_path: Path):
     """The case is named and its file kept, the next one goes on, and the same case can be tried again alone."""
     # Four whole GIFs come first; whatever follows them ends the worker.
-    code = "import os, pictaxa.pictures as p\nseen = []\n"
+    code = "import os, pictaxa.images.decode as p\nseen = []\n"
     code += "p.examine = lambda data: seen.append(1) or seen[4:] and os.abort()"
     (tmp_path / "sitecustomize.py").write_text(code)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])

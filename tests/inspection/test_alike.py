@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from pictaxa.images.decode import square_of
 from pictaxa.inspection import alike
 from pictaxa.inspection.alike import Pair, find_alike
 from pictaxa.inspection.sketches import thumbnails
-from pictaxa.pictures import square_of
 
 COUNT = 120
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from pictaxa.data.index import Index, index_from_columns
+from pictaxa.images.decode import Header
 from pictaxa.inspection.alike import Pair
 from pictaxa.inspection.checks import Facts, check, connected
 from pictaxa.inspection.findings import KINDS, Finding, dropped_rows
 from pictaxa.inspection.quality import Quality, measure_quality
-from pictaxa.pictures import Header
 
 
 def an_index(rows: int = 40, **columns: object) -> Index:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.data.reading import read_data
+from pictaxa.errors import ConfigError
+from pictaxa.inspection.inspect import check_manifest_place, strict_failures
 from pictaxa.reporting.inspection_page import SHOWN
-from pictaxa.run import open_run
+from pictaxa.runs.folder import open_run
 
 Make = Callable[..., Path]
 
@@ -204,3 +206,25 @@ def test_a_page_with_many_pictures(tmp_path: Path, make_photos: Make, capsys: py
     assert part[: part.index("and 5 more")].count("<figure>") == SHOWN
     assert main(["inspect", str(tmp_path / "photos"), "--html", str(tmp_path / "none" / "a.html")]) == 2
     assert "--html" in capsys.readouterr().err
+
+
+def test_a_manifest_never_replaces_what_is_no_manifest(tmp_path: Path):
+    """Another suffix, the data themselves, and a table of somebody's are refused; one of ours is written anew."""
+    data = tmp_path / "data.csv"
+    data.write_text("path,label,split,group\na.jpg,a,,\n")
+    other = tmp_path / "other.csv"
+    other.write_text("name,value\n")
+    for place in (tmp_path / "fixed.txt", data, other):
+        with pytest.raises(ConfigError, match="--fix"):
+            check_manifest_place(place, data)
+    ours = tmp_path / "ours.csv"
+    ours.write_text(data.read_text())
+    for place in (None, ours, tmp_path / "new.csv"):
+        check_manifest_place(place, data)
+
+
+def test_strict_knows_its_words():
+    """A kind that there is none of is told with the nearest, before anything is looked at."""
+    assert strict_failures([], ("leak", "all")) == []
+    with pytest.raises(ConfigError, match="leak"):
+        strict_failures([], ("leek",))

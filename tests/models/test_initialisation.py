@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pictaxa.models.initialisation import CUT, fan_out_initialise, lecun_initialise, weighted_layers
 from pictaxa.models.vit import SIZES, Options, VisionTransformer
 from pictaxa.models.zoo import create_model
 
@@ -87,3 +88,23 @@ def test_a_transformer_starts_as_the_published_code(resnet: tuple[int, ...]):
         unit = model.patch_embed.backbone.stages[0].blocks[0]
         images = torch.rand(1, 64, 8, 8)
         assert torch.equal(unit(images), torch.relu(unit.downsample(images)))
+
+
+def test_biases_begin_at_zero_and_nothing_is_drawn_without_numbers():
+    """Each layer with weights comes once; on the meta device, where a model has no numbers, none does."""
+    part = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Linear(4, 2))
+    assert [type(layer).__name__ for layer in weighted_layers(part)] == ["Conv2d", "Linear"]
+    assert part[0].bias.abs().max() == 0 and part[2].bias.abs().max() == 0
+    with torch.device("meta"):
+        assert list(weighted_layers(torch.nn.Linear(4, 2))) == []
+
+
+def test_a_cut_normal_keeps_the_deviation_that_is_meant():
+    """CUT makes up for what is lost beyond two deviations: what is drawn has the paper's deviation."""
+    torch.manual_seed(0)
+    dense, conv = torch.nn.Linear(400, 500), torch.nn.Conv2d(32, 64, 5)
+    lecun_initialise(dense)
+    assert dense.weight.std().item() == pytest.approx(400**-0.5, rel=0.02)
+    assert dense.weight.abs().max() <= 2 * 400**-0.5 / CUT
+    fan_out_initialise(conv)
+    assert conv.weight.std().item() == pytest.approx(math.sqrt(2 / (64 * 25)), rel=0.02)

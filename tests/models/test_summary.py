@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from pictaxa.catalogue import FIGURES
+from pictaxa.models.catalogue import FIGURES
 from pictaxa.models.diagram import units
 from pictaxa.models.formulas import Layer, receptive_field
 from pictaxa.models.summary import summarise_model

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pictaxa.cli import main
-from pictaxa.config import TransferConfig
+from pictaxa.cli.main import main
+from pictaxa.config.learning import TransferConfig
 from pictaxa.errors import ModelError
 from pictaxa.models.folding import share_norms
 from pictaxa.models.fusing import can_fuse, fast_copy
 from pictaxa.models.zoo import create_model
-from pictaxa.run import open_run
+from pictaxa.runs.folder import open_run
 from pictaxa.training.transfer import freeze, rate_shares
 
 pytest.importorskip("timm", reason="timm is not installed; `make parity` runs these")

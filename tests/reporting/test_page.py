@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
+from pictaxa.data.index import index_from_columns
 from pictaxa.reporting import figures
+from pictaxa.reporting.page import split_counts
 
 Make = Callable[..., Path]
 
@@ -87,3 +89,13 @@ def test_the_confusion_matrix_is_drawn_for_many_classes():
     figure = figures.confusion(np.eye(40, dtype=int) * 5, names)
     assert len(figure.axes[0].texts) == 0
     assert len(figures.confusion(np.eye(4, dtype=int), names[:4]).axes[0].texts) == 4
+
+
+def test_the_table_of_splits_by_hand():
+    """Usable pictures alone, a column for each split that there is."""
+    columns = {
+        "path": list("uvwxyz"), "label": [0, 0, 1, 1, 1, 0], "split": ["train", "train", "train", "val", "val", "val"],
+        "bytes": [1] * 6, "mtime_ns": [1] * 6, "problem": ["", "damaged", "", "", "", ""],
+    }  # fmt: skip
+    index = index_from_columns(columns, root=Path("/photos"), classes=("a", "b"))
+    assert split_counts(index) == [{"name": "a", "train": 1, "val": 1}, {"name": "b", "train": 1, "val": 2}]

@@ -11,19 +11,22 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import pictaxa
-from pictaxa.cli import main
-from pictaxa.config import OptimizerConfig, TrainConfig
+from pictaxa.cli.main import main
+from pictaxa.config.by_name import with_words
+from pictaxa.config.learning import OptimizerConfig
+from pictaxa.config.training import TrainConfig
+from pictaxa.inference import features
 from pictaxa.models.heads import HiddenHead
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
-from pictaxa.run import open_run
-from pictaxa.settings import with_words
-from pictaxa.training import features, fitting
+from pictaxa.runs.folder import open_run
+from pictaxa.training import fitting
 from pictaxa.training.fitting import can_solve, head_problem
+from pictaxa.training.job import Job
 from pictaxa.training.learner import train_looks
 from pictaxa.training.logistic import HeadProblem, standardise
 from pictaxa.training.optimizer import make_optimizer
-from pictaxa.training.prepare import Job, prepare
+from pictaxa.training.setup import prepare
 from pictaxa.training.solve import SolvedHead, solve_head
 
 Make = Callable[..., Path]

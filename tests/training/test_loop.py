@@ -17,8 +17,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pictaxa.cli import main
-from pictaxa.run import open_run
+from pictaxa.cli.main import main
+from pictaxa.runs.folder import open_run
 from pictaxa.training import loop, session
 from pictaxa.training.checkpoint import Counters, save_state
 from pictaxa.training.interrupts import interrupt_flag

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from pictaxa.config import FROM_KNOWN, FROM_NOTHING, OptimizerConfig, ScheduleConfig, TransferConfig, Usual
+from pictaxa.config.learning import OptimizerConfig, ScheduleConfig, TransferConfig
+from pictaxa.config.usual import FROM_KNOWN, FROM_NOTHING, Usual
 from pictaxa.errors import ConfigError, RunError
 from pictaxa.models.zoo import create_model
 from pictaxa.training.averaging import Follower, start_average
@@ -207,7 +208,7 @@ def test_an_optimizer_does_not_load_torchs_compiler():
     """Neither making one nor its steps: the compiler takes seconds to load, at each training's start."""
     code = """
 import sys, torch
-from pictaxa.config import OptimizerConfig
+from pictaxa.config.learning import OptimizerConfig
 from pictaxa.training.optimizer import make_optimizer, set_rate
 for name in ("sgd", "adam", "adamw"):
     layer = torch.nn.Linear(2, 2)

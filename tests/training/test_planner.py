@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pictaxa.cli import main
-from pictaxa.config import FROM_KNOWN, FROM_NOTHING, TrainConfig
+from pictaxa.cli.main import main
+from pictaxa.config.by_name import with_words
+from pictaxa.config.training import TrainConfig
+from pictaxa.config.usual import FROM_KNOWN, FROM_NOTHING
 from pictaxa.data.index import index_from_columns
-from pictaxa.progress import clock
-from pictaxa.run import open_run
-from pictaxa.settings import with_words
+from pictaxa.runs.folder import open_run
+from pictaxa.system.progress import clock
 from pictaxa.training import planner
 from pictaxa.training.planner import PlanRow, TrainingPlan, plan_lines, plan_training, time_to
 

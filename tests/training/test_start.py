@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pictaxa.cli import main
-from pictaxa.config import NO_WEIGHTS, TrainConfig
+from pictaxa.cli.main import main
+from pictaxa.config.by_name import with_words
+from pictaxa.config.learning import NO_WEIGHTS
+from pictaxa.config.training import TrainConfig
 from pictaxa.data.reading import read_data
 from pictaxa.errors import MissingExtraError
-from pictaxa.run import open_run
-from pictaxa.settings import with_words
+from pictaxa.runs.folder import open_run
 from pictaxa.training import start
 from pictaxa.training.start import alternatives, choose_start, chooses_start
 from pictaxa.training.transfer import IMAGENET

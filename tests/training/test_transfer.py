@@ -10,16 +10,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from pictaxa.cli import main
-from pictaxa.config import NO_WEIGHTS, TransferConfig
+from pictaxa.cli.main import main
+from pictaxa.config.learning import NO_WEIGHTS, TransferConfig
 from pictaxa.errors import ConfigError
 from pictaxa.models.layers import Classifier, ClassifierLayer
 from pictaxa.models.zoo import ZOO, create_model, find_entry
-from pictaxa.run import open_run
+from pictaxa.runs.folder import open_run
 from pictaxa.training import transfer
 from pictaxa.training.learner import WholeModel
 from pictaxa.training.transfer import freeze, rate_shares, set_training
-from pictaxa.weights.loading import Translated
+from pictaxa.weights.translated import Translated
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32", "--policy", "light", "--epochs", "2")

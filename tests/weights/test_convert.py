@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.errors import PictaxaError
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.convert import read_class_names

@@ -10,6 +10,7 @@ from pictaxa.errors import WeightsError
 from pictaxa.models import efficientnet_lite
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
+from pictaxa.weights.efficientnet_pytorch import RULES
 from pictaxa.weights.loading import load_weights, rename_state
 
 # Blocks of each size and, by name, the first two: only a block that widens has `_expand_conv`, and `_bn0` is its norm.
@@ -86,3 +87,10 @@ def test_their_names_are_not_timms(tmp_path: Path):
     torch.save(their_state(model), tmp_path / "theirs.pth")
     with pytest.raises(WeightsError, match="--source efficientnet_pytorch"):
         load_weights(model, tmp_path / "theirs.pth", source="timm")
+
+
+def test_every_size_has_rules():
+    """One for each layer of each size, none left over."""
+    assert set(RULES) == set(BLOCKS)
+    for name, rules in RULES.items():
+        assert len(rules) > 4 * BLOCKS[name], name

@@ -7,7 +7,8 @@ import torch
 from pictaxa.models.zoo import create_model
 from pictaxa.weights import keras
 from pictaxa.weights.keras_files import StoredLayer
-from pictaxa.weights.loading import Translated, feed, give, rename_state
+from pictaxa.weights.loading import feed, give, rename_state
+from pictaxa.weights.translated import Translated
 
 
 def layers_of(arrays: dict[str, np.ndarray]) -> list[StoredLayer]:

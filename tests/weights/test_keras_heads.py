@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError, WeightsError
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model

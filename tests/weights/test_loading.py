@@ -12,11 +12,12 @@ import pytest
 import torch
 
 import pictaxa
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError, PictaxaError, WeightsError
 from pictaxa.models.layers import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from pictaxa.models.vit import SIZES, Options, VisionTransformer
 from pictaxa.models.zoo import create_model
+from pictaxa.runs.folder import weights_file
 from pictaxa.weights.files import load_tensors, read_notes, save_tensors
 from pictaxa.weights.foreign import read_npz
 from pictaxa.weights.loading import load_weights
@@ -237,7 +238,7 @@ def test_a_run_is_a_checkpoint(tmp_path: Path):
     model, other = create_model("lenet5", 3), create_model("lenet5", 3)
     model.set_normalisation((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     save_tensors(model.state_dict(), tmp_path / "model.safetensors")
-    load_weights(other, tmp_path, source="pictaxa")
+    load_weights(other, weights_file(tmp_path), source="pictaxa")
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())
 
 

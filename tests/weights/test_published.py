@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pictaxa.cli import main
+from pictaxa.cli.main import main
 from pictaxa.errors import MissingExtraError, WeightsError
 from pictaxa.models.zoo import create_model
-from pictaxa.run import open_run
+from pictaxa.runs.folder import open_run
 from pictaxa.training.transfer import IMAGENET_MODEL
 from pictaxa.weights import published
 from pictaxa.weights.loading import load_weights

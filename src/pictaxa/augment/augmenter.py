@@ -9,7 +9,7 @@ import torch
 
 from . import colour, geometry, pixels
 from .draws import uniforms
-from .geometry import ViewName
+from .geometry import ViewName, padding_of
 from .operations import Choice, choose_operations
 from .policy import MOST_OPERATIONS, Policy
 from .warping import planes_of, warp
@@ -205,8 +205,3 @@ def draw_rectangles(policy: Policy, draws: Draws) -> np.ndarray:
     height, width = (np.minimum(np.sqrt(area * ratio), 1.0) * takes for ratio in (1 / stretch, stretch))
     top, left = draws.unit("erasing_down") * (1 - height), draws.unit("erasing_across") * (1 - width)
     return np.stack([top, top + height, left, left + width], axis=1)
-
-
-def padding_of(view: ViewName) -> geometry.Padding:
-    """What lies beyond a picture's edge: black where the view fits it in, else its mirror image."""
-    return "zeros" if view == "fit" else "reflection"

@@ -88,6 +88,11 @@ def to_view(matrices: np.ndarray) -> np.ndarray:
     return matrices[:, :2].astype(np.float32)
 
 
+def padding_of(view: ViewName) -> Padding:
+    """What lies beyond a picture's edge: black where the view fits it in, else its mirror image."""
+    return "zeros" if view == "fit" else "reflection"
+
+
 def resample(images: torch.Tensor, matrices: np.ndarray, *, size: int, padding: Padding) -> torch.Tensor:
     """Look at squares through their views: (N, S, S, C) uint8, (N, 2, 3) -> (N, C, size, size) float32 in [0, 1].
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from ..config import AugmentConfig
+from ..config.by_name import read_mapping
+from ..config.data import AugmentConfig
 from ..errors import ConfigError, close_matches
-from ..settings import read_mapping
 
 FILE_SUFFIXES = (".yaml", ".yml", ".json")
 

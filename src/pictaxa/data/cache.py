@@ -21,9 +21,7 @@ import os
 import shutil
 import threading
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
@@ -33,8 +31,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError, PictureError
-from ..pictures import Picture, square_of
-from ..run import write_atomically
+from ..images.decode import Picture, square_of
+from ..system.files import write_atomically
+from ..system.pool import results_ahead
 from .cache_folder import ABOUT, Turn, disk_error
 from .fetching import Fetcher
 from .index import Index
@@ -42,7 +41,7 @@ from .journal import OF_THE_FILE, SCHEMA, append, newest, places_of, read_journa
 from .squares import CacheSpec, Mender, PixelCache, Squares
 from .streaming import StreamedSquares
 
-VERSION = 2  # of the pixels: raise it when pictures.py gives other pixels for the same file
+VERSION = 2  # of the pixels: raise it when images/decode.py gives other pixels for the same file
 JOURNAL, PIXELS = "journal", "pixels.u8"
 CHUNK = 256  # pictures between two journal records: at most so many are decoded again after a kill
 
@@ -176,25 +175,20 @@ class _Builder:
 
     def _decoded(self, index: Index, todo: list[int]) -> Iterator[tuple[dict[str, Any], np.ndarray | None]]:
         """Results in the order of `todo`, with a bounded number of pictures in memory."""
-        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
-        fetcher = Fetcher(index)
-        waiting: deque[Future[list[tuple[dict[str, Any], np.ndarray | None]]]] = deque()
         ended = threading.Event()
 
         def decode_some(rows: list[int]) -> list[tuple[dict[str, Any], np.ndarray | None]]:
             return [self._decode_one(index, fetcher, row) for row in rows if not ended.is_set()]
 
-        try:
-            for start in range(0, len(todo), TOGETHER):
-                waiting.append(pool.submit(decode_some, todo[start : start + TOGETHER]))
-                if len(waiting) >= 2 * self.threads:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        finally:
-            ended.set()
-            pool.shutdown(cancel_futures=True)
-            fetcher.close()
+        together = (todo[start : start + TOGETHER] for start in range(0, len(todo), TOGETHER))
+        with Fetcher(index) as fetcher:
+            results = results_ahead(decode_some, together, threads=self.threads, ahead=2 * self.threads)
+            try:
+                for some in results:
+                    yield from some
+            finally:
+                ended.set()
+                results.close()  # before the files are
 
     def _decode_one(self, index: Index, fetcher: Fetcher, row: int) -> tuple[dict[str, Any], np.ndarray | None]:
         """What the journal will say of a row's picture beside OF_THE_FILE, and its (S, S, C) square."""

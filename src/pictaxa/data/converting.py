@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..config import ReadingConfig
+from ..config.data import ReadingConfig
 from ..errors import DataError, PictureError
-from ..pictures import Picture, decode, examine
-from ..progress import CountProgress
+from ..images.decode import Picture, decode, examine
+from ..system.progress import CountProgress
 from .fetching import Fetcher
 from .index import Index
 from .layouts.folders import SYSTEM_NAMES

@@ -4,43 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from ..errors import PictaxaError, PictureError
-from ..pictures import Picture, read_file
+from ..images.decode import Picture, read_file
 from .index import Index
+from .layout import PictureFile
+from .layouts.registry import open_pictures
 
 MOST_OPEN = 8  # files at a time
-
-
-class PictureFile(Protocol):
-    """A file with pictures in it; several threads may ask at once."""
-
-    def fetch(self, inside: str) -> Picture:
-        """Encoded bytes or pixels; PictureError with the reason."""
-
-    def close(self) -> None:
-        """Let the file go."""
-
-
-def open_pictures(file: Path) -> PictureFile:
-    """The reader of a file with pictures in it; each layout is loaded when it is first met."""
-    suffix = file.suffix.lower()
-    opener: Callable[[Path], PictureFile]
-    if suffix == ".parquet":
-        from .layouts.parquet import ParquetFile as opener
-    elif suffix == ".tar":
-        from .layouts.shards import TarShard as opener
-    elif suffix in (".npz", ".h5", ".hdf5", ".hdf"):
-        from .layouts.arrays import ArrayFile as opener
-    elif "ubyte" in file.name.lower():
-        from .layouts.idx import IdxFile as opener
-    else:
-        from .layouts.cifar import CifarFile as opener
-    return opener(file)
 
 
 class Fetcher:

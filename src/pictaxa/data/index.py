@@ -9,9 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-
-from ..run import Run
 
 SPLITS = ("train", "val", "test")
 
@@ -122,10 +119,3 @@ def index_from_columns(columns: dict[str, Any], *, root: Path, classes: tuple[st
 
 def _as(values: object, kind: pa.DataType) -> object:
     return values.cast(kind) if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values, type=kind)
-
-
-def open_index(run: Run) -> Index:
-    """The pictures that a run was trained and judged with; columns that an older run lacks are blank."""
-    table = pq.read_table(run.existing(run.index_path.name))
-    columns = {name: table.column(name) for name in table.column_names}
-    return index_from_columns(columns, root=run.data_root, classes=run.classes)

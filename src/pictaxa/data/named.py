@@ -13,10 +13,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ..download import fetch
 from ..errors import DataError, FetchError
-from ..extras import need
-from ..progress import say
+from ..system.download import fetch
+from ..system.extras import need
+from ..system.progress import say
 
 HUGGING_FACE = "hf:"  # names that begin so are of the Hugging Face hub
 

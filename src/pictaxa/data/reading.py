@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..config import ReadingConfig
+from ..config.data import ReadingConfig
 from ..errors import DataError, PictureError, close_matches
-from ..pictures import is_picture, measure
+from ..images.decode import measure
 from .cache_folder import default_cache_root
 from .fetching import Fetcher
 from .index import Index
-from .layouts import arrays, cifar, folders, idx, manifests, parquet, shards
+from .layout import Layout
+from .layouts.registry import FILE_KINDS, find_layout, recognise
 from .listing import Column, Listing, index_of, some
 from .named import NAMED, fetch_named, is_named
 from .naming import called, find_names_file, read_names
@@ -49,11 +50,13 @@ def read_data(
         if named and named.classes and reading.class_names is None:
             reading = replace(reading, class_names=place / "names.txt")
     files = find_files(place)
-    layout = reading.layout if reading.layout != "auto" else guess_layout(files)
-    listing = list_layout(layout, files, reading, for_training=classes is None)
+    layout = guess_layout(files[0]) if reading.layout == "auto" else find_layout(reading.layout)
+    if not files[0].exists():
+        raise DataError(f"the layout {layout.name}", found=f"nothing at {str(files[0])!r}", fix="Check the path.")
+    listing = layout.lists(files, reading, for_training=classes is None)
     listing = choose(rename(listing, reading), reading.only)
-    if reading.layout == "auto" and layout != "folders":
-        listing = replace(listing, notes=(f"read as {layout} (--layout {layout})", *listing.notes))
+    if reading.layout == "auto" and layout.name != "folders":
+        listing = replace(listing, notes=(f"read as {layout.name} (--layout {layout.name})", *listing.notes))
     return index_of(listing, classes)
 
 
@@ -134,9 +137,8 @@ def expand_braces(text: str) -> Iterator[str]:
         yield from expand_braces(text[: match.start()] + word + text[match.end() :])
 
 
-def guess_layout(files: list[Path]) -> str:
-    """The layout that files or a folder have, by their names and, where these don't tell, by what is in them."""
-    place = files[0]
+def guess_layout(place: Path) -> Layout:
+    """The layout that a file or folder has; DataError where there is nothing, or a file of another kind."""
     if not place.exists():
         near = difflib.get_close_matches(place.name, NAMED, n=1)
         raise DataError(
@@ -144,80 +146,13 @@ def guess_layout(files: list[Path]) -> str:
             found=f"nothing at {str(place)!r}",
             fix=f"Did you mean the data set {near[0]}?" if near else "Check the path.",
         )
-    if place.is_dir():
-        return _folder_layout(place)
-    suffix = place.suffix.lower()
-    if suffix == ".parquet":
-        return "parquet" if parquet.holds_pictures(place) else "manifest"
-    if suffix in manifests.SUFFIXES:
-        return "manifest"
-    if suffix in (*arrays.NPZ_SUFFIXES, *arrays.HDF5_SUFFIXES):
-        return "arrays"
-    if suffix == ".tar":
-        return "shards"
-    if idx.image_files(place):
-        return "idx"
-    raise DataError(
-        "a folder of pictures, or a file of " + some([*manifests.SUFFIXES, ".npz", ".h5", ".tar", "IDX"], at_most=9),
-        found=f"a file at {str(place)!r}", fix="Give the folder that holds the class folders.",
-    )  # fmt: skip
-
-
-def _folder_layout(place: Path) -> str:
-    """Files of a layout that lie in the folder itself decide, unless it has folders of pictures beside."""
-    if cifar.finds(place):
-        return "cifar"
-    if idx.image_files(place):
-        return "idx"
-    inside = [path for path in place.iterdir() if not path.name.startswith(".")]
-    beside = [path for path in inside if path.is_file()]
-    for folder in (path for path in inside if path.is_dir()):
-        # Hugging Face keeps its files in data/; with pictures anywhere near, these are what it is about.
-        names = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        if any(path.is_dir() or is_picture(path.name) for path in names):
-            return "folders"
-        beside += names
-    for suffix, layout in ((".parquet", "parquet"), (".tar", "shards")):
-        if any(path.suffix.lower() == suffix for path in beside):
-            return layout
-    return "folders"
-
-
-def list_layout(layout: str, files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
-    """The pictures of a layout by its name."""
-    place = files[0]
-    if not place.exists():
-        raise DataError(f"the layout {layout}", found=f"nothing at {str(place)!r}", fix="Check the path.")
-    if layout == "folders":
-        return folders.list_folder(place, reading, for_training=for_training)
-    if layout == "manifest":
-        return manifests.list_manifest(place, reading)
-    if layout == "parquet":
-        return parquet.list_parquet(_within(files, ".parquet"), reading)
-    if layout == "idx":
-        found = [file for given in files for file in idx.image_files(given)]
-        if not found:
-            raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {place}", fix="Check it.")
-        return idx.list_idx(found)
-    if layout == "cifar":
-        if not cifar.finds(place):
-            raise DataError("CIFAR's files with data_batch_1 and batches.meta, or train and meta", found="others",
-                            fix="Give the folder that they lie in.")  # fmt: skip
-        return cifar.list_cifar(place)
-    if layout == "arrays":
-        return arrays.list_arrays(place, reading)
-    assert layout == "shards", layout
-    return shards.list_shards(_within(files, ".tar"))
-
-
-def _within(files: list[Path], suffix: str) -> list[Path]:
-    """A folder as its files of this kind; files as they are."""
-    if not files[0].is_dir():
-        return files
-    found = sorted(files[0].glob(f"*{suffix}")) or sorted(files[0].glob(f"*/*{suffix}"))
-    if not found:
-        raise DataError(f"{suffix} files", found=f"none in {str(files[0])!r}", fix="Check the path.")
-    return found
+    layout = recognise(place)
+    if layout is None:
+        raise DataError(
+            "a folder of pictures, or a file of " + some(FILE_KINDS, at_most=9), found=f"a file at {str(place)!r}",
+            fix="Give the folder that holds the class folders.",
+        )  # fmt: skip
+    return layout
 
 
 def survey(index: Index, *, at_most: int = 64) -> tuple[int, bool]:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import CacheError, PictureError
-from ..pictures import square_of
+from ..images.decode import square_of
 from .fetching import Fetcher
 from .index import Index
 

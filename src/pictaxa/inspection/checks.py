@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..data.index import Index
-from ..pictures import Header, format_of_suffix
+from ..images.decode import Header, format_of_suffix
 from .alike import Pair
 from .findings import Finding
 from .quality import LEAST_SIDE, Quality

@@ -6,9 +6,7 @@ import csv
 import hashlib
 import os
 import zipfile
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..config import ReadingConfig
+from ..config.data import ReadingConfig
 from ..data.cache import build_cache
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import read_data, survey
 from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, PictureError, close_matches
-from ..pictures import Header, examine
-from ..progress import CountProgress, DecodeProgress, StageProgress
+from ..images.decode import Header, examine
+from ..system.pool import results_ahead
+from ..system.progress import CountProgress, DecodeProgress, StageProgress
 from .alike import Pair, find_alike
 from .checks import Facts, check
 from .findings import KINDS, Finding, dropped_rows
@@ -34,6 +33,7 @@ from .sketches import thumbnails
 SIDE = 160  # of the squares that are looked at, pixels
 BLOCK = 32  # pictures measured at a time: few enough for a processor's cache
 VERSION = 2  # of what is remembered: raise it when the same squares give other pairs or numbers
+READ_AHEAD = 256  # headers that are read before they are asked for
 QUALITIES = ("brightness", "contrast", "sharpness", "colour")
 
 
@@ -126,29 +126,18 @@ def read_headers(index: Index, *, threads: int) -> dict[int, Header]:
     headers: dict[int, Header] = {}
     rows = np.flatnonzero(~np.char.startswith(index.column("problem").astype(str), "unreadable")).tolist()
 
-    with (
-        Fetcher(index) as fetcher,
-        CountProgress("headers", total=len(rows)) as progress,
-        ThreadPoolExecutor(threads, thread_name_prefix="headers") as pool,
-    ):
+    with Fetcher(index) as fetcher, CountProgress("headers", total=len(rows)) as progress:
 
-        def read(row: int) -> Header | None:
+        def read(row: int) -> tuple[int, Header | None]:
             try:
-                return examine(fetcher.fetch(row))
+                return row, examine(fetcher.fetch(row))
             except PictureError:
-                return None
+                return row, None
 
-        waiting = deque((row, pool.submit(read, row)) for row in rows[:256])
-        following = iter(rows[256:])
-        while waiting:
-            row, future = waiting.popleft()
-            header = future.result()
+        for row, header in results_ahead(read, rows, threads=threads, ahead=READ_AHEAD, name="headers"):
             if header is not None:
                 headers[row] = header
             progress.count()
-            for more in following:
-                waiting.append((more, pool.submit(read, more)))
-                break
     return headers
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..data.index import Index
-from ..progress import say
+from ..system.progress import say
 from .findings import Finding
 
 NEIGHBOURS = 10

@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..device import cpu_has_amx
+from ..system.device import cpu_has_amx
 
 # Use the product while N * h * w <= this times k * k * C.
 PIXELS_PER_WEIGHT = 4

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..device import cpu_has_bfloat16
+from ..system.device import cpu_has_bfloat16
 from .folding import fold_norms
 from .layers import Classifier, SameConv2d, is_plain, pad_same, same_pixels
 

@@ -14,13 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .initialisation import truncated_normal_initialise
-from .layers import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Classifier,
-    ConvUnit,
-    classifier_layer,
-)
+from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, ConvUnit, classifier_layer
 
 
 class Widths(NamedTuple):

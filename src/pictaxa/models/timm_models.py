@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError, close_matches
-from ..extras import need
+from ..system.extras import need
 from .heads import HiddenHead
 from .layers import Classifier, ClassifierLayer
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
-from ..device import lay_out
 from ..errors import ModelError, close_matches
+from ..system.device import lay_out
 from . import (
     alexnet,
     efficientnet_lite,

@@ -9,15 +9,15 @@ from typing import Any
 
 import jinja2
 import numpy as np
-import pyarrow.parquet as pq
 
 from ..data.fetching import Fetcher
-from ..data.index import Index, open_index
+from ..data.index import Index
 from ..errors import PictureError
+from ..images.decode import decode
 from ..metrics import Predictions
-from ..pictures import decode
-from ..progress import clock
-from ..run import Run, open_run
+from ..runs.folder import open_run
+from ..runs.records import read_index, read_predictions
+from ..system.progress import clock
 from . import figures
 
 SAMPLES = 12  # pictures of each kind
@@ -44,8 +44,8 @@ def write_report(path: str | Path) -> Path:
     run = open_run(path)
     folder = run.report_path
     classes, metrics, log = run.classes, run.metrics, run.log_rows()
-    index = open_index(run)
-    predictions = _predictions(run)
+    index = read_index(run)
+    predictions = read_predictions(run)
     folder.mkdir(exist_ok=True)
     curves = figures.curves(log) if log else None  # no epoch: a solved head is all there is
     if curves is not None:
@@ -86,16 +86,6 @@ def template(name: str) -> jinja2.Template:
     )  # fmt: skip
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}%"
     return environment.get_template(name)
-
-
-def _predictions(run: Run) -> Predictions:
-    table = pq.read_table(run.existing(run.predictions_path("val").name))
-    names = [name for name in table.column_names if name.startswith("p:")]
-    return Predictions(
-        rows=table.column("row").to_numpy(),
-        labels=table.column("label").to_numpy().astype(np.int64),
-        probabilities=np.stack([table.column(name).to_numpy() for name in names], axis=1),
-    )
 
 
 def _ordered(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:

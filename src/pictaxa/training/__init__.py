@@ -1,1 +1,1 @@
-"""Training: prepare.py decides, loop.py does."""
+"""Training: setup.py decides, loop.py does."""

@@ -15,18 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..config import OptimizerConfig, settled
+from ..config.learning import OptimizerConfig
+from ..config.usual import settled
 from ..data.split import NO_PAIRS, find_units, parts_of_class
-from ..device import seed_draws
+from ..inference.features import Look, take_looks
 from ..models.heads import HiddenHead, MergedLayer, first_layer
 from ..models.layers import Classifier, ClassifierLayer
-from ..progress import CountProgress, clock, say
-from .features import Look, take_looks
+from ..system.device import seed_draws
+from ..system.progress import CountProgress, clock, say
+from .job import Job
 from .learner import train_looks
 from .logistic import BLOCK, HeadProblem, standardise
 from .loss import weigh_classes
 from .optimizer import Optimizer, make_optimizer, set_rate
-from .prepare import Job
 from .solve import FOLDS, SolvedHead, deal_folds, solve_head
 
 TRIED = 512  # pictures by which the backbone's speed is taken, where there are many

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..run import Run
+from ..runs.folder import Run
 
 
 class Interrupted(Exception):

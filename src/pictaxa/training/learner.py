@@ -12,17 +12,17 @@ from torch import nn
 from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
 from ..data.batches import Batch, read_batches
+from ..inference.features import Look, take_looks
 from ..models.folding import share_norms
 from ..models.fusing import fast_copy
 from ..models.heads import dropout_before, first_layer
 from ..models.layers import Classifier
-from ..progress import say
+from ..system.progress import say
 from ..weights.files import load_model_weights, save_tensors
 from . import logistic
 from .averaging import start_average
-from .features import Look, take_looks
+from .job import Job
 from .optimizer import Optimizer, make_optimizer
-from .prepare import Job
 from .transfer import rate_shares, set_training
 from .validation import judge, keep_judgement, split_logits
 

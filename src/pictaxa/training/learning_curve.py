@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data.split import parts_of_class
-from ..progress import CountProgress
+from ..system.progress import CountProgress
 from .logistic import HeadProblem, Scaling, solve_at
 from .solve import FOLDS, HeldOut
 

@@ -10,23 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..config import TrainConfig, settled
-from ..device import seed_draws
+from ..config.training import TrainConfig
+from ..config.usual import settled
 from ..errors import TrainingError, machine_error
 from ..models.layers import Classifier
-from ..progress import TrainProgress, clock, say
-from ..run import Run
+from ..runs.folder import Run
+from ..system.device import seed_draws
+from ..system.progress import TrainProgress, clock, say
 from ..weights.files import load_model_weights
 from .averaging import Follower
 from .checkpoint import Counters, has_state, keep_body, load_state
 from .fitting import can_solve, fit_head
 from .interrupts import Interrupted, interrupt_flag
+from .job import Job
 from .learner import WholeModel, learn_head, write_result
 from .loss import weigh_classes
 from .optimizer import set_rate
-from .prepare import Job, prepare, prepare_again
 from .schedule import Length
 from .session import Session, count_step, progress_of, rate_of, row_of, save_session
+from .setup import prepare, prepare_again
 from .step import take_step
 from .validation import judge, keep_judgement
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .prepare import Job
+from .job import Job
 
 
 def total_loss(

@@ -11,7 +11,8 @@ from torch import nn
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from ..config import OptimizerConfig, settled
+from ..config.learning import OptimizerConfig
+from ..config.usual import settled
 
 
 def parameter_groups(

@@ -17,24 +17,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..config import TrainConfig, settled, usual_for
+from ..config.training import TrainConfig, usual_for
+from ..config.usual import settled
 from ..data.cache import build_cache
 from ..data.index import Index
 from ..data.split import find_units, places_in_class
 from ..data.squares import CacheSpec
-from ..device import apply_plan
+from ..inference.features import Gallery, Look, take_looks
+from ..inference.logits import BATCH, square_logits
 from ..metrics import wilson_interval
 from ..models.folding import share_norms
 from ..models.fusing import fast_copy
 from ..models.layers import Classifier
-from ..predict import BATCH, square_logits
-from ..progress import clock
-from .features import Gallery, Look, take_looks
+from ..system.device import apply_plan
+from ..system.progress import clock
 from .learning_curve import expected_errors, learning_curve
 from .logistic import HeadProblem, Scaling, check_finite
 from .optimizer import make_optimizer, set_rate
-from .prepare import Beginning, begin
 from .schedule import size_at
+from .setup import Beginning, begin
 from .solve import cross_validate
 from .start import alternatives
 from .transfer import set_training

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..config import ScheduleConfig, Usual, settled
+from ..config.learning import ScheduleConfig
+from ..config.usual import Usual, settled
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from .checkpoint import Counters, save_state
+from .job import Job
 from .learner import Learner
 from .optimizer import Optimizer
-from .prepare import Job
 from .schedule import Length, rate_at
 from .step import diverged
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..progress import CountProgress
+from ..system.progress import CountProgress
 from .logistic import FINAL_STEPS, HeadProblem, Scaling, Solver, check_finite, solve_at
 
 FOLDS = 5

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..config import NO_WEIGHTS, TrainConfig
+from ..config.learning import NO_WEIGHTS
+from ..config.training import TrainConfig
 from ..data.cache_folder import default_cache_root
 from ..data.index import Index
 from ..data.reading import read_data, settle_place, survey
 from ..errors import MissingExtraError
-from ..progress import say
+from ..system.progress import say
 from ..weights.published import find_file, find_published
 from .transfer import IMAGENET, IMAGENET_MODEL
 

@@ -7,13 +7,13 @@ import math
 import torch
 from torch import nn
 
-from ..config import settled
+from ..config.usual import settled
 from ..errors import TrainingError
 from .checkpoint import has_state
+from .job import Job
 from .learner import Heads, Targets
 from .loss import total_loss
 from .optimizer import Optimizer
-from .prepare import Job
 
 
 def take_step(

@@ -10,16 +10,19 @@ from pathlib import Path
 
 from torch import nn
 
-from ..config import NO_WEIGHTS, TrainConfig, TransferConfig, settled
+from ..config.learning import NO_WEIGHTS, TransferConfig
+from ..config.training import TrainConfig
+from ..config.usual import settled
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, WeightsError
 from ..models.heads import parse_groups
 from ..models.layers import Classifier
 from ..models.zoo import find_entry
-from ..run import open_run, run_of
+from ..runs.folder import open_run, run_of, weights_file
 from ..weights.files import read_notes
-from ..weights.loading import FEEDINGS, Translated, give, translate
+from ..weights.loading import FEEDINGS, give, translate
 from ..weights.published import find_file, find_published
+from ..weights.translated import Translated
 
 IMAGENET = Path("imagenet")  # as --weights: the entry's published weights
 DEFAULT_MODEL = "resnet_lite"
@@ -56,8 +59,8 @@ def read_origin(weights: Path) -> Origin:
     """What the weights are of; RunError and WeightsError for what is damaged."""
     if weights.is_dir():
         run = open_run(weights)
-        chosen = run.config["chosen"]
-        return Origin.of(chosen["model"], chosen["model_options"], run.classes)
+        chosen = run.chosen
+        return Origin.of(chosen.model, chosen.model_options, run.classes)
     if weights.suffix.lower() != ".safetensors":
         return Origin()
     notes = read_notes(weights)
@@ -134,7 +137,7 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
     assert config.weights is not None
     origin = read_origin(config.weights)
     try:
-        weights = translate(model, config.weights, source=config.source, feeding=config.input)
+        weights = translate(model, weights_file(config.weights), source=config.source, feeding=config.input)
         if origin.classes and origin.classes != tuple(classes):
             _fit_classes(model, weights, known=origin.classes, classes=classes)
         give(model, weights)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from ..data.batches import in_order, read_batches
+from ..inference.logits import BATCH, square_logits
 from ..metrics import Predictions, log_loss, softmax, summarise
 from ..models.layers import Classifier
-from ..predict import BATCH, square_logits
-from ..run import Run
-from .prepare import Job
+from ..runs.records import write_predictions
+from .job import Job
 
 PROBES = 4  # squares kept with their logits
 
@@ -36,26 +34,10 @@ def judge(job: Job, rows: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
 def keep_judgement(job: Job, rows: np.ndarray, logits: np.ndarray) -> None:
     """Write what the best weights say of validation pictures into the run folder."""
     predictions = _predictions(job, rows, logits)
-    write_predictions(
-        job.run, predictions, classes=job.index.classes, split="val", index_paths=job.index.column("path")
-    )
+    write_predictions(job.run, predictions, index=job.index)
     job.run.write_metrics(summarise(predictions, job.index.classes))
     some = rows[:PROBES]
     job.run.write_probe(job.cache.read(some), job.cache.aspects[some], logits=logits[:PROBES])
-
-
-def write_predictions(
-    run: Run, predictions: Predictions, *, classes: tuple[str, ...], split: str, index_paths: np.ndarray
-) -> None:
-    """A row per picture: row, path, label, and a column p:CLASS for each class."""
-    columns: dict[str, Any] = {
-        "row": predictions.rows,
-        "path": index_paths[predictions.rows],
-        "label": predictions.labels,
-    }
-    for label, name in enumerate(classes):
-        columns[f"p:{name}"] = predictions.probabilities[:, label]
-    pq.write_table(pa.table(columns), run.predictions_path(split))
 
 
 def _predictions(job: Job, rows: np.ndarray, logits: np.ndarray) -> Predictions:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
-from ..extras import need
+from ..system.extras import need
 from .foreign import check_zip, reading, refusal
 from .keras_bytes import check_heaps, check_texts, refuse_lambda
 

@@ -6,7 +6,6 @@ read the file -> our names and axes -> fit to this model (classes, size, channel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,14 +15,14 @@ from ..errors import ConfigError, WeightsError, close_matches
 from ..models.heads import hidden_paths, kept_outputs
 from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, Classifier
 from ..models.zoo import create_model, find_entry
-from ..run import Run
 from . import efficientnet_pytorch, jax, keras, timm, torchvision
-from .fitting import first_convolution, fit
+from .adapt import adapt, first_convolution
 from .foreign import read_npz, read_torch
 from .keras_files import read_file
 from .keras_rules import KERAS_FEEDING, KERAS_OPTIONS
 from .rules import Rule, fill, rename
 from .timm import TIMM_OPTIONS
+from .translated import Translated
 
 Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]
 STATE_DICTS: tuple[Source, ...] = ("torchvision", "timm", "pictaxa", "efficientnet_pytorch")
@@ -44,34 +43,12 @@ COPIES = 4
 SPARE_VALUES = 1_000_000
 
 
-@dataclass
-class Translated:
-    """A file's weights by our names, and what became of them; fitted to a model step by step."""
-
-    tensors: dict[str, torch.Tensor]
-    dropped: dict[str, str] = field(default_factory=dict)  # names in the file -> why they are not used
-    fresh: dict[str, str] = field(default_factory=dict)  # layers that keep their first weights -> why
-    fitted: dict[str, str] = field(default_factory=dict)  # weights that were changed for this model -> how
-    notes: list[str] = field(default_factory=list)  # what else to know
-    unread: dict[str, str] = field(default_factory=dict)  # what of the file is no layer's -> whose it is
-
-    def lines(self) -> list[str]:
-        """What became of the weights, a line for each reason."""
-        lines = [f"weights   {len(self.tensors)} tensors"]
-        became = (("new", self.fresh), ("dropped", {**self.dropped, **self.unread}), ("fitted", self.fitted))
-        for word, names in became:
-            for reason in dict.fromkeys(names.values()):
-                which = ", ".join(name for name in names if names[name] == reason)
-                lines.append(f"{word:9s} {which}: {reason}")
-        return [*lines, *(f"note      {note}" for note in self.notes)]
-
-
 def load_weights(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
     """Fill an entry of the zoo from a checkpoint; WeightsError, and nothing loaded, when it does not fit.
 
     `source` says whose names and axes the file has. `feeding` says how its pictures were fed, and becomes the model's
     normalisation; a Keras file needs it, the others' is known. A head for other classes is left out: the model keeps
-    its own, new one. A file of an earlier run may be its folder.
+    its own, new one.
     """
     weights = translate(model, file, source=source, feeding=feeding)
     give(model, weights)
@@ -80,7 +57,7 @@ def load_weights(model: Classifier, file: str | Path, *, source: Source, feeding
 
 def give(model: Classifier, weights: Translated) -> None:
     """Fit weights to a model and fill it with them, whole or not at all."""
-    fit(model, weights)
+    adapt(model, weights)
     state = model.state_dict()
     kept = {name: value for name, value in state.items() if name.rpartition(".")[0] in weights.fresh}
     fill(model, {**kept, **weights.tensors})
@@ -98,9 +75,6 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     path = Path(file)
     if not path.exists():
         raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
-    if source == "pictaxa" and path.is_dir():
-        run = Run(path)
-        path = run.existing(run.model_path.name)
     _check_suffix(path, source)
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":

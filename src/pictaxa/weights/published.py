@@ -20,8 +20,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..download import fetch
 from ..errors import MissingExtraError, WeightsError, close_matches
+from ..system.download import fetch
 
 if TYPE_CHECKING:  # it loads torch, and the list needs none
     from .loading import Feeding, Source

@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pictaxa.config import ReadingConfig
+from pictaxa.config.data import ReadingConfig
 from pictaxa.data.fetching import MOST_OPEN, Fetcher
 from pictaxa.data.listing import natural_order
 from pictaxa.data.reading import read_data
 from pictaxa.errors import DataError
-from pictaxa.pictures import decode
+from pictaxa.images.decode import decode
 
 LAYOUTS = runpy.run_path(str(Path(__file__).parent / "test_layouts.py"))
 WRITERS = {name: write for name, (_, write) in LAYOUTS["WRITERS"].items()}

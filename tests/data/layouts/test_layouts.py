@@ -19,15 +19,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pictaxa.cli import main
-from pictaxa.config import ReadingConfig
+from pictaxa.cli.main import main
+from pictaxa.config.data import ReadingConfig
 from pictaxa.data.cache import build_cache
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.layouts.manifests import as_words
 from pictaxa.data.reading import read_data, survey
 from pictaxa.data.squares import CacheSpec
 from pictaxa.errors import DataError
-from pictaxa.pictures import decode, square_of
+from pictaxa.images.decode import decode, square_of
 
 NAMES = ("cat", "dog", "emu")
 COUNTS = {"train": 24, "test": 6}

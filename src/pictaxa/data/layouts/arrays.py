@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ...config import ReadingConfig
+from ...config.data import ReadingConfig
 from ...errors import DataError, MissingExtraError, PictaxaError, PictureError
-from ...extras import need
-from ...pictures import Picture
+from ...images.decode import Picture
+from ...system.extras import need
+from ..layout import Layout
 from ..listing import SPLIT_NAMES, Listing, of_file, some
 
 NPZ_SUFFIXES, HDF5_SUFFIXES = (".npz",), (".h5", ".hdf5", ".hdf")
@@ -38,8 +39,9 @@ BOMB_BYTES, BOMB_PART = 2**28, 200
 CHUNK = 1024  # pictures looked at together when their range is sought
 
 
-def list_arrays(file: Path, reading: ReadingConfig) -> Listing:
+def list_arrays(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of a file of arrays; DataError where arrays are absent, or don't fit each other."""
+    file = files[0]
     with open_arrays(file) as arrays:
         keys = _keys(arrays, reading, file=file)
         names = _class_names(arrays, reading)
@@ -254,3 +256,14 @@ def _scale(array: Any, *, name: str) -> float:
     if not (low >= 0 and high <= 255):
         raise PictureError(name, f"numbers from {low:g} to {high:g} where pictures have 0 to 1 or 0 to 255")
     return 255.0 if high <= 1 else 1.0
+
+
+def is_arrays(file: Path) -> bool:
+    """Whether a file is one of arrays by its name."""
+    return file.suffix.lower() in (*NPZ_SUFFIXES, *HDF5_SUFFIXES)
+
+
+LAYOUT = Layout(
+    "arrays", recognises=lambda place: place.is_file() and is_arrays(place), lists=list_arrays, holds=is_arrays,
+    opens=ArrayFile,
+)  # fmt: skip

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ...config.data import ReadingConfig
 from ...errors import DataError
-from ...pictures import Picture
+from ...images.decode import Picture
+from ..layout import Layout
 from ..listing import Listing, file_status
 
 SIDE = 32
@@ -57,8 +59,14 @@ def _all_there(place: Path, names: tuple[str, ...]) -> bool:
     return all((place / name).is_file() for name in names)
 
 
-def list_cifar(place: Path) -> Listing:
+def list_cifar(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of a folder with one of the forms; DataError for damaged files."""
+    place = files[0]
+    if not finds(place):
+        raise DataError(
+            "CIFAR's files with data_batch_1 and batches.meta, or train and meta", found="others",
+            fix="Give the folder that they lie in.",
+        )  # fmt: skip
     if form := _binary_form(place):
         train, test, label_bytes, names_file = BINARY[form]
         names = _names(place / names_file)
@@ -216,3 +224,14 @@ def load_plain_pickle(file: Path) -> dict[str, Any]:
         )
         for key, value in document.items()
     }
+
+
+def is_batch(file: Path) -> bool:
+    """Whether a file's name is one of those that hold pictures."""
+    forms = [(train, test) for train, test, *_ in BINARY.values()] + [
+        (train, test) for train, test, *_ in PICKLED.values()
+    ]
+    return any(file.name in (*train, *test) for train, test in forms)
+
+
+LAYOUT = Layout("cifar", recognises=finds, lists=list_cifar, holds=is_batch, opens=CifarFile)

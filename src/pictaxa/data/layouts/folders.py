@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...config import ReadingConfig
+from ...config.data import ReadingConfig
 from ...errors import DataError
-from ...pictures import SUFFIXES, is_picture
+from ...images.decode import SUFFIXES, is_picture
+from ..layout import Layout
 from ..listing import SPLIT_NAMES, Listing, file_status, some, utf8_name
 
 SYSTEM_NAMES = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"})
@@ -46,11 +47,12 @@ class Passed:
         return tuple(lines)
 
 
-def list_folder(root: Path, reading: ReadingConfig, *, for_training: bool = True) -> Listing:
+def list_folder(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """List a data set in either folder layout; no picture is opened. To be judged, it may lack training pictures.
 
     DataError: no such folder, a file, no pictures, two folders for a split, or a loop of links.
     """
+    root = files[0]
     _check_is_folder(root)
     passed = Passed()
     folders = _subfolders(root, passed)
@@ -168,3 +170,17 @@ def _add(columns: dict[str, list[object]], entry: os.DirEntry[str], *, root: str
     columns["bytes"].append(size_bytes)
     columns["mtime_ns"].append(mtime_ns)
     columns["problem"].append(bad_name or problem)
+
+
+def has_picture_folders(place: Path) -> bool:
+    """Whether a folder has folders that hold pictures, or further folders: then these are what it is about."""
+    return place.is_dir() and any(
+        inside.is_dir() or is_picture(inside.name)
+        for folder in place.iterdir()
+        if folder.is_dir() and not folder.name.startswith(".")
+        for inside in folder.iterdir()
+        if not inside.name.startswith(".")
+    )
+
+
+LAYOUT = Layout("folders", recognises=has_picture_folders, lists=list_folder)

@@ -17,8 +17,10 @@ from typing import IO, cast
 import numpy as np
 import pyarrow as pa
 
+from ...config.data import ReadingConfig
 from ...errors import DataError
-from ...pictures import Picture
+from ...images.decode import Picture
+from ..layout import Layout
 from ..listing import Listing, of_file, some
 
 NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)(?P<rest>[-_.]images?[-_.]idx3[-_.]ubyte(\.gz)?)", re.I)
@@ -35,8 +37,11 @@ def image_files(place: Path) -> list[Path]:
     return sorted(files, key=lambda file: "train" not in file.name.lower())
 
 
-def list_idx(files: list[Path]) -> Listing:
+def list_idx(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of IDX files whose labels lie beside; DataError where these are absent or don't fit."""
+    place, files = files[0], [file for given in files for file in image_files(given)]
+    if not files:
+        raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {place}", fix="Check it.")
     sets = sorted({match["set"] for file in files if (match := NAME.fullmatch(file.name))})
     if len(sets) > 1:
         raise DataError(
@@ -164,3 +169,9 @@ class IdxFile:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+LAYOUT = Layout(
+    "idx", recognises=lambda place: bool(image_files(place)), lists=list_idx,
+    holds=lambda file: NAME.fullmatch(file.name) is not None, opens=IdxFile,
+)  # fmt: skip

@@ -18,9 +18,10 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from ...config import ReadingConfig
+from ...config.data import ReadingConfig
 from ...errors import DataError
-from ...pictures import is_picture
+from ...images.decode import is_picture
+from ..layout import Layout
 from ..listing import SPLIT_NAMES, Listing, file_status, some, utf8_name
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -50,10 +51,11 @@ class Columns:
         return "columns: " + ", ".join(f"{name!r} is the {word}" for word, name in told.items() if name)
 
 
-def list_manifest(file: Path, reading: ReadingConfig) -> Listing:
+def list_manifest(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of a manifest; DataError on a table that can't be read, absent columns, unknown splits, and when
     most of its files are not there.
     """
+    file = files[0]
     table = read_table(file)
     columns = choose_columns(table.column_names, reading, file=file)
     paths = [path or "" for path in as_words(table.column(columns.path)).to_pylist()]
@@ -189,3 +191,8 @@ def splits_of(table: pa.Table, columns: Columns, *, file: Path) -> np.ndarray | 
     known = np.array([SPLIT_NAMES.get(value.strip().casefold(), "") for value in values], dtype=object)
     splits: np.ndarray = known[words.indices.to_numpy()]
     return splits
+
+
+LAYOUT = Layout(
+    "manifest", recognises=lambda place: place.is_file() and place.suffix.lower() in SUFFIXES, lists=list_manifest
+)

@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ...config import ReadingConfig
+from ...config.data import ReadingConfig
 from ...errors import DataError, PictureError
-from ...pictures import Picture
+from ...images.decode import Picture
+from ..layout import Layout, files_within, holds_files
 from ..listing import Listing, of_file, some, split_of_name
 from .manifests import as_words, check_text, choose_columns, splits_of
 
+SUFFIX = ".parquet"
 KEPT_GROUPS = 4  # row groups in memory, for threads that ask for neighbours
 
 
@@ -42,8 +44,9 @@ def holds_pictures(file: Path) -> bool:
         return False
 
 
-def list_parquet(files: list[Path], reading: ReadingConfig) -> Listing:
+def list_parquet(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of one or several files of the same layout; DataError for other columns, or files that differ."""
+    files = files_within(files, SUFFIX)
     parts = [_list_file(file, reading) for file in files]
     declared, columns = parts[0].declared, parts[0].notes
     for file, part in zip(files, parts, strict=True):
@@ -156,3 +159,13 @@ class ParquetFile:
     def close(self) -> None:
         """Let the file go."""
         self.file.close()
+
+
+def recognises(place: Path) -> bool:
+    """A parquet file with pictures in it, or a folder with parquet files."""
+    return holds_files(place, SUFFIX) or (place.suffix.lower() == SUFFIX and place.is_file() and holds_pictures(place))
+
+
+LAYOUT = Layout(
+    "parquet", recognises, list_parquet, holds=lambda file: file.suffix.lower() == SUFFIX, opens=ParquetFile
+)

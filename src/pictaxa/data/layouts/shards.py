@@ -12,17 +12,21 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from ...config.data import ReadingConfig
 from ...errors import DataError, PictureError
-from ...pictures import Picture, is_picture
+from ...images.decode import Picture, is_picture
+from ..layout import Layout, files_within, holds_files
 from ..listing import Listing, file_status, some, split_of_name
 
+SUFFIX = ".tar"
 LABEL_SUFFIXES = ("cls", "label", "txt", "json")  # the first that is there
 LABEL_KEYS = ("class_name", "label", "class", "cls", "category")
 MOST_LABEL_BYTES = 2**20
 
 
-def list_shards(files: list[Path]) -> Listing:
+def list_shards(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of tar files; DataError for damaged ones, and for pictures without a label."""
+    files = files_within(files, SUFFIX)
     columns: dict[str, list[Any]] = {name: [] for name in ("path", "class", "split", "inside", "bytes", "mtime_ns")}
     for file in files:
         size_bytes, mtime_ns, _ = file_status(file)
@@ -108,3 +112,14 @@ class TarShard:
     def close(self) -> None:
         """Let the file go."""
         self.stream.close()
+
+
+def is_shard(file: Path) -> bool:
+    """Whether a file is a tar file by its name."""
+    return file.suffix.lower() == SUFFIX
+
+
+LAYOUT = Layout(
+    "shards", recognises=lambda place: holds_files(place, SUFFIX) or (place.is_file() and is_shard(place)),
+    lists=list_shards, holds=is_shard, opens=TarShard,
+)  # fmt: skip

@@ -1,0 +1,29 @@
+"""The one way from a square to the model's input, in validation, evaluation, prediction and for a frozen backbone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # a server of an exported model has no torch
+    import numpy as np
+    import torch
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a file becomes the model's input; everything that prediction must do as training did."""
+
+    square: int  # side of the cached square, pixels
+    channels: int  # 1 or 3
+    view: Literal["centre", "fit", "squash"]
+    size: int  # side of the model's input in validation and prediction, pixels
+    flip_average: bool  # whether the logits of a picture and its mirror image are averaged
+
+
+def model_input(squares: torch.Tensor, aspects: np.ndarray, *, geometry: Geometry) -> torch.Tensor:
+    """(N, S, S, C) uint8, (N,) width/height -> (N, C, H, W) float32 in [0, 1]."""
+    from .geometry import padding_of, plain_view, resample
+
+    views = plain_view(aspects, view=geometry.view)
+    return resample(squares, views, size=geometry.size, padding=padding_of(geometry.view))

@@ -1,0 +1,144 @@
+"""Commands about a data set, before anything is trained: inspect, preview, data convert, cache."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ...errors import ConfigError
+from ..exit_codes import EXIT_FOUND, check_place, write_json
+from ..parse import parse
+
+if TYPE_CHECKING:  # loaded when they are needed
+    from ...inspection.findings import Finding
+    from ...inspection.inspect import Inspection
+    from ..arguments import InspectArguments
+
+
+def inspect(words: list[str], started: float) -> int:
+    """Say what is wrong with a data set."""
+    from ..arguments import InspectArguments
+
+    arguments = parse(InspectArguments, words, "inspect")
+    from ...data.cache_folder import default_cache_root
+    from ...inspection import inspect as looking
+    from ...system.device import usable_cores
+
+    # Wrong words and places are told before the work.
+    if arguments.strict == ():
+        raise ConfigError("kinds of findings after --strict", found="none", fix="Write all, or leak unreadable, say.")
+    looking.strict_failures([], arguments.strict or ())
+    for flag, path in (("--html", arguments.html), ("--json", arguments.json), ("--fix", arguments.fix)):
+        check_place(path, flag)
+    looking.check_manifest_place(arguments.fix, arguments.data)
+    if arguments.folds is not None and arguments.folds < 2:
+        raise ConfigError("--folds from 2 on", found=str(arguments.folds), fix="Write --folds 5, say.")
+    inspection = looking.inspect_data(
+        arguments.data,
+        arguments.reading,
+        root=arguments.cache or default_cache_root(),
+        threads=arguments.threads or usable_cores(),
+        size=arguments.size,
+    )
+    if arguments.run is not None or arguments.folds is not None:
+        inspection.findings.extend(_doubts(inspection, arguments))
+    for line in looking.inspection_lines(inspection):
+        print(line)
+    write_json(arguments.json, looking.as_json(inspection))
+    if arguments.html is not None:
+        from ...reporting.inspection_page import write_inspection
+
+        print(f"page      {write_inspection(inspection, arguments.html)}")
+    if arguments.fix is not None:
+        kept, dropped = looking.write_manifest(inspection, arguments.fix)
+        print(f"manifest  {arguments.fix}: {kept} rows, {dropped} left out; train on it instead of the folder")
+    failures = looking.strict_failures(inspection.findings, arguments.strict or ())
+    if failures:
+        print(f"pictaxa: found what --strict forbids: {', '.join(failures)}", file=sys.stderr)
+        return EXIT_FOUND
+    return 0
+
+
+def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding]:
+    from ...config.data import PicturesConfig
+    from ...config.learning import ScheduleConfig
+    from ...config.machine import MachineConfig
+    from ...config.training import TrainConfig
+    from ...judge.label_errors import doubt_by_folds, doubt_by_run
+
+    config = TrainConfig(
+        data=arguments.data,
+        reading=arguments.reading,
+        cache=arguments.cache,
+        pictures=PicturesConfig(size=arguments.size),
+        schedule=ScheduleConfig(
+            epochs=arguments.fold_epochs, minutes=arguments.fold_minutes if arguments.fold_epochs is None else None
+        ),
+        machine=MachineConfig(threads=arguments.threads),
+    )
+    found = [] if arguments.run is None else list(doubt_by_run(inspection, config, arguments.run))
+    return found + ([] if arguments.folds is None else list(doubt_by_folds(inspection, config, arguments.folds)))
+
+
+def preview(words: list[str], started: float) -> int:
+    """Draw pictures and what training will see of them."""
+    from ..arguments import PreviewArguments
+
+    arguments = parse(PreviewArguments, words, "preview")
+    from ...reporting.preview import draw_preview
+
+    check_place(arguments.out, "--out", makes_folder=True)
+    path, operations = draw_preview(
+        arguments.data,
+        arguments.out,
+        augmentation=arguments.augmentation,
+        pictures=arguments.pictures,
+        reading=arguments.reading,
+        seed=arguments.seed,
+    )
+    print(f"preview   {path}: first column what prediction sees, the others what training sees")
+    if operations:
+        print(f"          {operations}: each operation of the policy by itself, from mild to full")
+    return 0
+
+
+def data(words: list[str], started: float) -> int:
+    """Convert a data set to another layout."""
+    if words[:1] in (["-h"], ["--help"]):
+        print("pictaxa data convert SRC DST --to folders|parquet|shards   as follows\n")
+        words = ["convert", "--help"]
+    if words[:1] != ["convert"]:
+        raise ConfigError(
+            "pictaxa data convert ...",
+            found=words[0] if words else "nothing after data",
+            fix="See pictaxa data --help.",
+        )
+    from ..arguments import ConvertDataArguments
+
+    arguments = parse(ConvertDataArguments, words[1:], "data convert")
+    if arguments.per_file < 1:
+        raise ConfigError("--per-file from 1 on", found=str(arguments.per_file), fix="Raise it.")
+    from ...data.converting import convert_data
+
+    converted = convert_data(
+        arguments.data, arguments.out, to=arguments.to, reading=arguments.reading, per_file=arguments.per_file
+    )
+    for path, problem in converted.problems[:5]:
+        print(f"left out  {path!r}: {problem}")
+    if len(converted.problems) > 5:
+        print(f"left out  {len(converted.problems) - 5} more")
+    print(f"written   {converted.written} pictures as {arguments.to}: {arguments.out}")
+    return 0
+
+
+def cache(words: list[str], started: float) -> int:
+    """List what lies in the cache, and clean it."""
+    from ..arguments import CacheArguments
+
+    arguments = parse(CacheArguments, words, "cache")
+    from ...data.cache_folder import default_cache_root
+    from ...data.keeping import cache_lines
+
+    for line in cache_lines(arguments.cache or default_cache_root(), clean=arguments.clean):
+        print(line)
+    return 0

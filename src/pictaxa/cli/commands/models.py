@@ -1,0 +1,161 @@
+"""Commands about models, their weights and how they are trained: models, recipes, weights, plan, probe."""
+
+from __future__ import annotations
+
+from ...errors import ConfigError
+from ..exit_codes import check_place, write_json
+from ..parse import parse
+
+
+def models(words: list[str], started: float) -> int:
+    """List the zoo, one of its networks layer by layer, or several side by side."""
+    from ..arguments import ModelsArguments
+
+    arguments = parse(ModelsArguments, words, "models")
+    from ...models import catalogue
+
+    if arguments.compare:
+        names = (arguments.name, *arguments.compare) if arguments.name else arguments.compare
+        lines = catalogue.compare_lines(
+            names, size=arguments.size, channels=arguments.channels, classes=arguments.classes
+        )
+    elif arguments.name is None:
+        lines = catalogue.list_lines()
+    else:
+        summary, options = catalogue.read_entry(
+            arguments.name,
+            size=arguments.size,
+            channels=arguments.channels,
+            classes=arguments.classes,
+            options=arguments.model_options,
+        )
+        lines = catalogue.layer_lines(summary)
+    for line in lines:
+        print(line, flush=True)
+    if arguments.diagram is not None:
+        if arguments.name is None or arguments.compare:
+            raise ConfigError("one model to draw", found="none named", fix="Write pictaxa models NAME --diagram FILE.")
+        print(f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}")
+    return 0
+
+
+def recipes(words: list[str], started: float) -> int:
+    """List the well-known set-ups, or one with its settings."""
+    from ..arguments import RecipesArguments
+
+    arguments = parse(RecipesArguments, words, "recipes")
+    from ...config.recipes import RECIPES, find_recipe, recipe_lines
+
+    if arguments.name is not None:
+        lines = recipe_lines(arguments.name, find_recipe(arguments.name))
+    else:
+        width = max(map(len, RECIPES))
+        lines = [f"{name:{width}}  {recipe.data:12.12}  {recipe.what}" for name, recipe in RECIPES.items()]
+    for line in lines:
+        print(line)
+    return 0
+
+
+def weights(words: list[str], started: float) -> int:
+    """List published weights, or convert another library's."""
+    if words and words[0] in ("-h", "--help"):
+        print("pictaxa weights list      published weights, for --weights imagenet")
+        print("pictaxa weights convert   as follows\n")
+        words = ["convert", "--help"]
+    if words == ["list"]:
+        from ...weights.published import list_lines
+
+        for line in list_lines():
+            print(line)
+        return 0
+    if not words or words[0] != "convert":
+        raise ConfigError(
+            "pictaxa weights convert ... or list", found=words[0] if words else "nothing after weights",
+            fix="See pictaxa weights --help.",
+        )  # fmt: skip
+    from ..arguments import ConvertArguments
+
+    arguments = parse(ConvertArguments, words[1:], "weights convert")
+    from ...runs.folder import weights_file
+    from ...weights.convert import convert
+
+    lines = convert(
+        weights_file(arguments.file),
+        arguments.out,
+        model=arguments.model,
+        source=arguments.source,
+        feeding=arguments.input,
+        channels=arguments.channels,
+        model_options=arguments.model_options,
+        classes=arguments.classes,
+    )
+    for line in lines:
+        print(line)
+    return 0
+
+
+def plan(words: list[str], started: float) -> int:
+    """Compare the ways to train on a set of pictures."""
+    from ..arguments import PlanArguments
+
+    arguments = parse(PlanArguments, words, "plan")
+    from dataclasses import asdict
+
+    from ...config.learning import ScheduleConfig, TransferConfig
+    from ...config.training import TrainConfig
+    from ...training.planner import plan_lines, plan_training
+
+    check_place(arguments.json, "--json")
+    if arguments.time_to is not None and not 0 < arguments.time_to < 1:
+        raise ConfigError(
+            "--time-to above 0 and below 1", found=f"{arguments.time_to:g}", fix="Write 0.95 for 95% right answers."
+        )
+    plan = plan_training(
+        TrainConfig(
+            data=arguments.data,
+            model=arguments.model,
+            cache=arguments.cache,
+            seed=arguments.seed,
+            transfer=TransferConfig(weights=arguments.weights),
+            schedule=ScheduleConfig(minutes=arguments.minutes),
+            reading=arguments.reading,
+            pictures=arguments.pictures,
+            machine=arguments.machine,
+        )
+    )
+    for line in plan_lines(plan, target=arguments.time_to):
+        print(line)
+    write_json(arguments.json, asdict(plan))
+    return 0
+
+
+def probe(words: list[str], started: float) -> int:
+    """Say what a backbone is worth for a set of pictures."""
+    from ..arguments import ProbeArguments
+
+    arguments = parse(ProbeArguments, words, "probe")
+    from dataclasses import asdict
+
+    from ...config.learning import TransferConfig
+    from ...config.training import TrainConfig
+    from ...judge.probe import probe_data, probe_lines
+
+    check_place(arguments.json, "--json")
+
+    probe = probe_data(
+        TrainConfig(
+            data=arguments.data,
+            model=arguments.model,
+            model_options=arguments.model_options,
+            cache=arguments.cache,
+            seed=arguments.seed,
+            transfer=TransferConfig(weights=arguments.weights, source=arguments.source, input=arguments.input),
+            reading=arguments.reading,
+            pictures=arguments.pictures,
+            machine=arguments.machine,
+        )
+    )
+    for line in probe_lines(probe):
+        print(line)
+    write_json(arguments.json, asdict(probe))
+    return 0

@@ -1,0 +1,125 @@
+"""Commands that make a run and ask it: train, evaluate, predict, report, classes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ...errors import ConfigError
+from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
+from ..parse import gives_length, parse, take_flag, with_recipe
+
+
+def train(words: list[str], started: float) -> int:
+    """Train, or go on with a run that was cut off."""
+    resume, words = take_flag(words, "--resume")
+    config_file, words = take_flag(words, "--config")
+    recipe, words = take_flag(words, "--recipe")
+    words = words if recipe is None else with_recipe(words, recipe)
+    if resume is not None and words:
+        raise ConfigError(
+            "--resume RUN alone", found=" ".join(words), fix="A run goes on with its own settings: leave the rest out."
+        )
+    if "--help" in words or "-h" in words:
+        print("Also: --resume RUN goes on with a run that was cut off;")
+        print("      --config FILE starts from a saved config.json or a YAML file (flags given beside it win).\n")
+    from ...config.by_name import read_config_file, with_words
+    from ...config.learning import LENGTHS
+    from ...config.training import TrainConfig
+
+    default = None if config_file is None else read_config_file(Path(config_file))
+    if default is not None and gives_length(words):
+        default = with_words(default, dict.fromkeys(LENGTHS))  # the length given beside the file wins
+    config = None if resume is not None else parse(TrainConfig, words, "train", default=default)
+    from ...training.interrupts import Interrupted
+    from ...training.loop import resume_run, train_run
+
+    try:
+        if config is None:
+            assert resume is not None
+            run = resume_run(Path(resume))
+        else:
+            run = train_run(config, started=started)
+    except Interrupted as stop:
+        print(f"\nstopped; everything is kept. Go on with:  pictaxa train --resume {stop.run.path}", flush=True)
+        return EXIT_INTERRUPTED
+    print(f"next      pictaxa report {run.path}")
+    print(f"          pictaxa predict {run.path} FILES-OR-FOLDERS")
+    return 0
+
+
+def evaluate(words: list[str], started: float) -> int:
+    """Judge a run by its own validation pictures or by others."""
+    from ..arguments import EvaluateArguments
+
+    arguments = parse(EvaluateArguments, words, "evaluate")
+    from ...judge.evaluate import evaluate_run, evaluation_lines
+
+    check_place(arguments.json, "--json")
+    evaluation = evaluate_run(arguments.run, arguments.data, reading=arguments.reading, device=arguments.device)
+    for path, problem in evaluation.set_aside:
+        print(f"set aside {path!r}: {problem}")
+    for line in evaluation_lines(evaluation):
+        print(line)
+    write_json(arguments.json, evaluation.metrics)
+    return 0
+
+
+def predict(words: list[str], started: float) -> int:
+    """Say what a run sees in files and folders."""
+    from ..arguments import PredictArguments
+
+    arguments = parse(PredictArguments, words, "predict")
+    if arguments.top is not None and arguments.top < 1:
+        raise ConfigError("--top from 1 on", found=str(arguments.top), fix="Raise it.")
+    from ...inference.predictor import load
+    from ...inference.writers import TableWriter, open_writer, write_all
+
+    check_place(arguments.out, "--out")
+    missing = [str(path) for path in arguments.files if not path.exists()]
+    if missing:
+        raise ConfigError("files and folders that are there", found=f"nothing at {missing[0]!r}", fix="Check the path.")
+    predictor = load(arguments.run, device=arguments.device)
+    stream = predictor.stream(arguments.files)
+    if arguments.out is None:
+        table = TableWriter(sys.stdout, predictor.classes, top=arguments.top)
+        read, bad = write_all(stream, [table])
+    else:
+        with open_writer(arguments.out, predictor.classes, top=arguments.top) as writer:
+            read, bad = write_all(stream, [writer])
+        print(f"{read + bad} rows in {arguments.out}")
+    if bad:
+        print(f"{bad} of {read + bad} files could not be read; each has its reason in its row", file=sys.stderr)
+    if read + bad == 0:
+        raise ConfigError("pictures to predict", found="none in the given folders", fix="Give files or folders.")
+    return 0 if read else EXIT_MISTAKE
+
+
+def report(words: list[str], started: float) -> int:
+    """Write a run's page."""
+    from ..arguments import ReportArguments
+
+    arguments = parse(ReportArguments, words, "report")
+    from ...reporting.page import write_report
+
+    print(f"report    {write_report(arguments.run)}")
+    return 0
+
+
+def classes(words: list[str], started: float) -> int:
+    """List a run's classes, or give them other names."""
+    from ..arguments import ClassesArguments
+
+    arguments = parse(ClassesArguments, words, "classes")
+    if not arguments.rename and not arguments.merge:
+        from ...runs.folder import open_run
+
+        for label, name in enumerate(open_run(arguments.run).classes):
+            print(f"{label:5}  {name}")
+        return 0
+    from ...runs.relabel import relabel_run, relabelling_lines
+
+    run, plan = relabel_run(arguments.run, arguments.out, rename=arguments.rename, merge=arguments.merge)
+    for line in relabelling_lines(run, plan):
+        print(line)
+    return 0

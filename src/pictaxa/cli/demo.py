@@ -1,0 +1,54 @@
+"""The whole path on pictures that need no download: scikit-learn's embedded handwritten digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..runs.folder import next_run_path
+
+DIGITS = 10
+EPOCHS = "8"  # not minutes: so the demo learns the same on a slow machine
+
+
+def write_digits(folder: Path) -> int:
+    """Write the 1,797 digits (8 x 8 pixels, 17 greys) as PNG files into a folder per digit; how many there are.
+
+    The pictures are the test set of Alpaydin & Kaynak 1998 (UCI, optical recognition of handwritten digits).
+    """
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for digit in range(DIGITS):
+        (folder / str(digit)).mkdir(parents=True, exist_ok=True)
+    for number, (values, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
+        pixels = np.rint(values * (255 / 16)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / str(digit) / f"{number:04d}.png")
+    return len(digits.images)
+
+
+def run_demo(folder: Path, pictaxa: Callable[[list[str]], int]) -> int:
+    """Write the digits below a folder, then train, evaluate, predict and report by the commands a user would type.
+
+    `pictaxa` runs a command from its words. The status of the first command that fails, else 0.
+    """
+    digits = folder / "digits"
+    print(f"writing   {write_digits(digits)} handwritten digits to {digits}")
+    run = next_run_path(digits, "resnet_lite", parent=folder)
+    commands = [
+        # From nothing, to show all of the learning; light, because a digit must not be mirrored.
+        ["train", str(digits), "--weights", "none", "--policy", "light", "--epochs", EPOCHS, "--out", str(run)],
+        ["evaluate", str(run)],
+        ["predict", str(run), *(str(next((digits / name).iterdir())) for name in ("3", "7")), "--top", "3"],
+        ["report", str(run)],
+    ]
+    for words in commands:
+        print(f"\n$ pictaxa {' '.join(words)}", flush=True)
+        status = pictaxa(words)
+        if status:
+            return status
+    print("\nNow your own: put photographs into a folder for each class and run  pictaxa train THAT-FOLDER")
+    return 0

@@ -1,0 +1,90 @@
+"""The command line: which command, its exit status, and what is said of mistakes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from .. import __version__
+from ..errors import ConfigError, PictaxaError, close_matches, machine_error
+from .commands import COMMANDS
+from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE
+from .parse import parse
+
+HELP = f"""\
+pictaxa {__version__}: a folder of pictures in, a classifier out that its owner can trust, explain and ship.
+
+usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a command
+
+  train DATA        train a classifier on a folder with a sub-folder of pictures for each class
+  evaluate RUN      accuracy with its interval, per-class figures, confusion matrix
+  predict RUN FILE  what a trained run says of files and folders
+  report RUN        one self-contained HTML page about a run
+  preview DATA      draw pictures and what training will see of them
+  inspect DATA      what is wrong with a data set, before anything is trained
+  probe DATA        what to expect of the pictures, which are hard, whether more would help: in half a minute
+  plan DATA         the ways to train on them here: speed, epochs, memory, accuracy to expect
+  data convert      from any layout to folders, parquet or shards
+  cache             what lies in the cache, and how to clean it
+  classes RUN       rename and merge a run's classes
+  models            the architectures
+  recipes           well-known set-ups: pictaxa train DATA --recipe NAME
+  weights list      published weights; weights convert: checkpoints of torchvision, timm, Keras, Google's ViT as ours
+  demo              all of the above on handwritten digits, in under a minute
+
+a first tour on your own photographs, one folder for each class:
+
+  pictaxa inspect photos --html found.html
+  pictaxa probe photos
+  pictaxa train photos
+  pictaxa report runs/photos-efficientnet_lite0-1
+  pictaxa predict runs/photos-efficientnet_lite0-1 holiday.jpg more-photos/
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0, 2 for a user's mistake, 130 after Ctrl-C."""
+    started = time.monotonic()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words, started)
+    except KeyboardInterrupt:
+        print("\npictaxa: interrupted; what was decoded is kept, and nothing is half written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (such as `head`) has what it wanted.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        mistake = error if isinstance(error, PictaxaError) else machine_error(error)
+        if mistake is None:
+            raise
+        print(f"pictaxa: {mistake}", file=sys.stderr)
+        return EXIT_MISTAKE
+
+
+def _dispatch(words: list[str], started: float) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    if words[0] == "--version":
+        print(f"pictaxa {__version__}")
+        return 0
+    command, rest = words[0], words[1:]
+    if command == "demo":
+        return _demo(rest)
+    if command not in COMMANDS:
+        fix = close_matches(command, [*COMMANDS, "demo"])
+        raise ConfigError("a command of pictaxa", found=repr(command), fix=fix)
+    return COMMANDS[command](rest, started)
+
+
+def _demo(words: list[str]) -> int:
+    from .arguments import DemoArguments
+
+    arguments = parse(DemoArguments, words, "demo")
+    from .demo import run_demo
+
+    return run_demo(arguments.folder, main)

@@ -1,0 +1,1 @@
+"""Settings of a training, once, and the well-known sets of them."""

@@ -1,0 +1,131 @@
+"""Settings by their names: words of Python and of config files to a TrainConfig and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ..errors import ConfigError, close_matches
+from .learning import LENGTHS
+from .recipes import find_recipe
+from .training import TrainConfig
+
+
+def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
+    """Every setting by its flat name, the groups' fields included."""
+    flat: dict[str, Field[Any]] = {}
+    for entry in fields(config):
+        factory = entry.default_factory
+        if factory is not MISSING and is_dataclass(factory):
+            flat |= config_fields(factory)
+        else:
+            flat[entry.name] = entry
+    return flat
+
+
+def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
+    """The config with settings changed by their flat names; ConfigError with close matches on unknown ones."""
+    known = config_fields(type(config))
+    for word in words:
+        if word not in known:
+            raise ConfigError("the name of a setting", found=repr(word), fix=close_matches(word, known))
+    words = dict(words)
+    if any(words.get(name) is not None for name in LENGTHS):
+        words = dict.fromkeys(LENGTHS) | words
+    if words.get("recipe"):
+        words = {**find_recipe(words["recipe"]).settings, **words}
+    changed: TrainConfig = _change(config, words)
+    return changed
+
+
+def _change(config: Any, words: dict[str, Any]) -> Any:
+    changes = {}
+    kinds = get_type_hints(type(config))
+    for entry in fields(config):
+        value = getattr(config, entry.name)
+        if is_dataclass(value):
+            changes[entry.name] = _change(value, words)
+        elif entry.name in words:
+            changes[entry.name] = _as_kind(words[entry.name], kinds[entry.name], name=entry.name)
+    return replace(config, **changes)
+
+
+def _as_kind(value: Any, kind: Any, *, name: str) -> Any:
+    """The value as the field's type has it; ConfigError when it can't be."""
+    choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    for choice in choices:
+        if choice is NoneType and value is None:
+            return None
+        if get_origin(choice) is Literal and value in get_args(choice):
+            return value
+        if choice is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        if choice is int and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if choice is str and isinstance(value, str):
+            return value
+        if choice is Path and isinstance(value, (str, Path)):
+            return Path(value)
+        if get_origin(choice) is tuple and isinstance(value, (list, tuple)):
+            return tuple(str(item) for item in value)
+    expected = " or ".join(
+        ", ".join(map(str, get_args(choice))) if get_origin(choice) is Literal else _kind_name(choice)
+        for choice in choices
+    )
+    raise ConfigError(f"{name} to be {expected}", found=repr(value), fix=f"Change {name}.")
+
+
+def _kind_name(kind: Any) -> str:
+    names = {NoneType: "nothing", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+    return names.get(kind, "a list of words")
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """As it stands in config.json."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return plain
+
+
+def from_json(document: dict[str, Any]) -> TrainConfig:
+    """From config.json or a YAML file, grouped or flat; what is absent keeps its default."""
+    groups = {name for name, kind in get_type_hints(TrainConfig).items() if is_dataclass(kind)}
+    words: dict[str, Any] = {}
+    for name, value in document.items():
+        if name in groups and isinstance(value, dict):
+            words |= value
+        else:
+            words[name] = value
+    if "data" not in words:
+        raise ConfigError("`data` in the config file", found="none", fix="Add the folder of pictures as `data`.")
+    return with_words(TrainConfig(data=_as_kind(words["data"], Path, name="data")), words)
+
+
+def read_config_file(path: Path) -> TrainConfig:
+    """A saved config: a run's config.json (its `asked` part), or JSON or YAML with the same names."""
+    document = read_mapping(path, what="a config")
+    return from_json(document.get("asked", document))
+
+
+def read_mapping(path: Path, *, what: str) -> dict[str, Any]:
+    """`name: value` lines of a JSON or YAML file; ConfigError for any other."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{what} file", found=f"{str(path)!r}: {error.strerror}", fix="Give a JSON or YAML file."
+        ) from None
+    try:
+        if path.suffix.lower() in (".yaml", ".yml"):
+            import yaml  # loaded only for this
+
+            document = yaml.safe_load(text)
+        else:
+            document = json.loads(text)
+    except Exception as error:
+        raise ConfigError("JSON or YAML", found=f"{str(path)!r}: {error}", fix="Mend the file.") from None
+    if not isinstance(document, dict):
+        raise ConfigError("settings by name", found=f"{str(path)!r} without any", fix="Write `name: value` lines.")
+    return document

@@ -1,0 +1,70 @@
+"""Settings of what is learnt from: how the data lies, what is seen of a picture, how it is varied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .checking import require
+
+
+@dataclass(frozen=True)
+class ReadingConfig:
+    """how the data lies"""
+
+    layout: Literal["auto", "folders", "manifest", "parquet", "idx", "cifar", "arrays", "shards"] = "auto"
+    """Which layout of docs/data.md the data has. auto: what its names and files tell; it is said."""
+    path_column: str = ""
+    """Of a manifest: the column of file names; of parquet: of pictures. Default: by its name."""
+    label_column: str = ""
+    """The column of classes. Default: by its name."""
+    split_column: str = ""
+    """The column with train, val or test. Default: by its name, if there is one."""
+    group_column: str = ""
+    """The column of groups, which stay on one side of a split. Default: by its name, if there is one."""
+    keys: tuple[str, ...] = ()
+    """Of arrays (.npz, HDF5): which is what, such as train_images=A train_labels=B test_images=C classes=D."""
+    only: tuple[str, ...] = ()
+    """Classes to take, by their names; the others are left out. Default: all."""
+    class_names: Path | None = None
+    """What folders or numbers are called: lines like `n01440764 tench`, or JSON. Default: a file of synsets beside."""
+
+
+@dataclass(frozen=True)
+class PicturesConfig:
+    """pictures"""
+
+    size: int | None = None
+    """Side of the model's input in training, pixels. Default: the model's own, less for smaller pictures."""
+    test_size: int | None = None
+    """Side in validation and prediction, pixels. Default: --size from nothing; from known weights nine sevenths of it,
+    where pictures are that large: crops make things look larger in training (Touvron et al. 2019)."""
+    square: int | None = None
+    """Side of the squares in the cache. Default: a quarter more than --size, less for smaller pictures."""
+    decode: Literal["once", "always"] = "once"
+    """Pictures are decoded once, into the cache; or always, in every epoch, for sets that no disk would hold."""
+    channels: Literal["auto", "1", "3"] = "auto"
+    """1 for grey, 3 for colour; auto: grey when all pictures are."""
+    view: Literal["centre", "fit", "squash"] | None = None
+    """What prediction sees: the largest centred square, the whole picture on black, or the whole picture squashed.
+    Default: centre from known weights, whose own pictures were not distorted, squash from nothing."""
+    flip_average: Literal["auto", "yes", "no"] = "auto"
+    """Average the logits of a picture and its mirror image; auto: when training mirrors pictures."""
+
+    def __post_init__(self) -> None:
+        for name in ("size", "test_size", "square"):
+            value = getattr(self, name)
+            require(value is None or 1 <= value <= 4096, f"--{name} from 1 to 4096", found=value, fix="Change it.")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """augmentation"""
+
+    policy: str | None = None
+    """How training pictures are varied: none, mirror, light (digits, signs, scans), standard, strong (photographs),
+    trivial (TrivialAugment), rand (RandAugment). pictaxa preview draws it; docs/data.md has every range. Default:
+    standard from known weights, strong from nothing."""
+    augment: tuple[str, ...] = ()
+    """Changes to the policy, such as rotation=30 horizontal_flip=0, or a YAML file with lines like rotation: 30."""

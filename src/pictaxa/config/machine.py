@@ -1,0 +1,28 @@
+"""Settings of the machine that computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .checking import require
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """machine"""
+
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps; auto: the fastest there is."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the arithmetic in training; auto: bfloat16 where the device computes it natively."""
+    memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
+    """How pictures lie in memory."""
+    threads: int | None = None
+    """CPU threads. Default: all cores that this process may use."""
+    save_seconds: float = 30.0
+    """Seconds between two saved states, from which a killed run goes on."""
+
+    def __post_init__(self) -> None:
+        require(self.threads is None or self.threads >= 1, "--threads from 1 on", found=self.threads, fix="Raise it.")
+        require(self.save_seconds >= 0, "--save-seconds from 0 on", found=self.save_seconds, fix="Raise it.")

@@ -1,0 +1,108 @@
+"""Every setting of a training, once: flags, config files, Python arguments and help all come from here.
+
+The groups are frozen dataclasses that check themselves. On the command line and in Python their fields stand side by
+side (`--epochs 20`, `train(data, epochs=20)`); in config.json they stand in their groups.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tyro.conf import Positional
+
+from .checking import require
+from .data import AugmentConfig, PicturesConfig, ReadingConfig
+from .learning import DEFAULT_HEAD_EPOCHS, LENGTHS, OptimizerConfig, ScheduleConfig, TransferConfig
+from .machine import MachineConfig
+from .usual import FROM_KNOWN, FROM_NOTHING, Usual
+
+Group = TypeVar("Group", TransferConfig, PicturesConfig, ScheduleConfig, AugmentConfig, OptimizerConfig)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that a training is told."""
+
+    data: Positional[Path]
+    """Pictures: a folder with a sub-folder for each class (in train/ and val/, or split by us), a manifest (.csv,
+    .jsonl), parquet, IDX, .npz, HDF5 or tar files; or a name: mnist, fashion_mnist, cifar10, cifar100, flowers,
+    hf:NAME. See docs/data.md."""
+    recipe: str = ""
+    """A well-known set-up by its name (pictaxa recipes lists them); any flag beside it wins."""
+    model: str = "auto"
+    """Architecture, a name of the zoo. auto: what the --weights are of, or what fits the pictures (efficientnet_lite0
+    for photographs, resnet_lite from nothing)."""
+    model_options: tuple[str, ...] = ()
+    """The architecture's own options, such as dropout=0.3."""
+    out: Path | None = None
+    """Run folder. Default: a new one with a readable name in runs/."""
+    cache: Path | None = None
+    """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
+    seed: int = 0
+    """Decides the split, the first weights and every random draw."""
+    fold: str = ""
+    """I/K: validate on the I-th of K parts and train on the others, such as 2/5. Default: a fifth, or the owner's."""
+    transfer: TransferConfig = field(default_factory=TransferConfig)
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
+    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    optimization: OptimizerConfig = field(default_factory=OptimizerConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+
+    def __post_init__(self) -> None:
+        require(0 <= self.seed < 2**31, "--seed from 0 to 2147483647", found=self.seed, fix="Change it.")
+        part = self.fold_of
+        fits = not self.fold or (part is not None and 1 <= part[0] <= part[1] and part[1] >= 2)
+        require(fits, "--fold I/K with I from 1 to K", found=self.fold, fix="Write 2/5, say.")
+
+    @property
+    def fold_of(self) -> tuple[int, int] | None:
+        """(I, K) of --fold."""
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", self.fold)
+        return (int(match[1]), int(match[2])) if match else None
+
+    def resolved(self) -> TrainConfig:
+        """With what was left open as it usually is, and without what a head alone has no use for."""
+        usual = usual_for(self)
+        schedule, augmentation, optimization = self.schedule, self.augmentation, self.optimization
+        if self.transfer.on_features:
+            schedule = replace(schedule, small_first=0.0)
+            if self.transfer.feature_views == 1:
+                found = " ".join(augmentation.augment)
+                require(not found, "--feature-views from 2 on with --augment", found=found, fix="Say how many views.")
+                still = augmentation.policy in ("none", "light")  # those that mirror nothing
+                augmentation = AugmentConfig(policy="none" if still else "mirror")
+        if all(getattr(schedule, name) is None for name in LENGTHS):
+            if self.transfer.on_features:
+                schedule = replace(schedule, epochs=DEFAULT_HEAD_EPOCHS)
+            else:
+                schedule = replace(schedule, minutes=usual.minutes)
+        return replace(
+            self,
+            transfer=_filled(self.transfer, body_share=usual.body_share),
+            pictures=_filled(self.pictures, view=usual.view),
+            schedule=_filled(
+                schedule, batch_size=usual.batch_size, warm_up=usual.warm_up, small_first=usual.small_first
+            ),
+            augmentation=_filled(augmentation, policy=usual.policy),
+            optimization=_filled(
+                optimization,
+                optimizer=usual.optimizer,
+                weight_decay=usual.weight_decay,
+                label_smoothing=0.0 if self.transfer.on_features else usual.label_smoothing,
+            ),
+        )
+
+
+def usual_for(config: TrainConfig) -> Usual:
+    """What is usual for a training that starts as this one does."""
+    return FROM_KNOWN if config.transfer.knows else FROM_NOTHING
+
+
+def _filled(group: Group, **usual: Any) -> Group:
+    """A group of settings with what is None as it usually is."""
+    return replace(group, **{name: value for name, value in usual.items() if getattr(group, name) is None})

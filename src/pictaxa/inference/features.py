@@ -1,0 +1,195 @@
+"""What a frozen body makes of pictures, computed once: the vectors before the part that gives the logits.
+
+A look is one pass over some pictures: each as prediction sees it, or mirrored, or augmented as some epoch would have
+it. Its vectors are a file in the cache, (pictures, width) float32, whose name is a digest of all that they depend on:
+the body's weights, the pictures' bytes, geometry, augmentation, precision. So it can't be stale, and what has another
+digest is another file. A pass that is cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..augment.augmenter import Augmenter
+from ..augment.preprocess import Geometry, model_input
+from ..data.batches import Batch, in_order, read_batches
+from ..data.cache import VERSION as PIXELS_VERSION
+from ..data.cache_folder import Turn, disk_error
+from ..data.index import Index
+from ..data.squares import Squares
+from ..models.folding import fold_norms
+from ..models.fusing import fast_copy
+from ..models.layers import Classifier
+from ..system.device import Plan
+from ..system.files import write_atomically
+from ..system.progress import CountProgress
+from .logits import BATCH
+
+VERSION = 3  # of the vectors: raise it when the same body gives others for the same picture
+BYTES = 4  # of a number
+KEEP_SECONDS = 5.0  # between two times that a pass is made safe
+
+
+@dataclass(frozen=True)
+class Look:
+    """One pass over some pictures."""
+
+    rows: np.ndarray  # (n,) int64 rows of the index
+    mirrored: bool = False
+    augment: Augmenter | None = None  # None: the view that prediction has
+    epoch: int = 0  # whose draws the augmentation has
+    size: int = 0  # of augmented pictures, pixels; others have the geometry's
+    exact: bool = True  # in float32, as prediction computes; else in training's precision
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures that looks are taken at, and how."""
+
+    index: Index
+    cache: Squares
+    geometry: Geometry
+    plan: Plan
+    root: Path  # folder of the caches
+
+
+def take_looks(gallery: Gallery, model: Classifier, looks: list[Look]) -> list[np.ndarray]:
+    """Each look's vectors, (n, width) float32, memory-mapped; what is not in the cache is computed, with a bar.
+
+    CacheError when the disk is full or the cache can't be written.
+    """
+    folder = gallery.root / "features"
+    body = without_head(model, size=gallery.geometry.size)
+    digest = _digest_of(body)
+    names = [_name(gallery, look, body=digest) for look in looks]
+    with torch.inference_mode():
+        empty = torch.zeros(1, model.in_channels, *[gallery.geometry.size] * 2, device=gallery.plan.device)
+        width = body(empty).shape[1]
+    paths = [folder / name for name in names]
+    missing = [pair for pair in zip(looks, paths, strict=True) if not _is_whole(*pair, width=width)]
+    total = sum(len(look.rows) for look, _ in missing)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if missing:
+            with Turn(folder), CountProgress("features", total=total) as progress:
+                computed: dict[torch.dtype, Classifier] = {}
+                for look, path in missing:
+                    if not _is_whole(look, path, width=width):  # another process may have been quicker
+                        precision = torch.float32 if look.exact else gallery.plan.precision
+                        if precision not in computed:
+                            computed[precision] = fast_copy(body, size=gallery.geometry.size, precision=precision)
+                        used = computed[precision]
+                        _compute(gallery, used, look, path=path, width=width, count=progress.count)
+                progress.finished()
+    except OSError as error:
+        raise disk_error(error, what="features", folder=folder, wanted_bytes=total * width * BYTES) from None
+    return [np.memmap(path, dtype=np.float32, mode="r").reshape(-1, width) for path in paths]
+
+
+def without_head(model: Classifier, *, size: int) -> Classifier:
+    """A copy in evaluation mode, batch norms folded, that gives the vectors (N, width) which its head would take."""
+    folded = fold_norms(model, size=size)
+    folded.set_submodule(folded.main_head(), nn.Identity())
+    return folded
+
+
+def _is_whole(look: Look, path: Path, *, width: int) -> bool:
+    return path.exists() and path.stat().st_size == len(look.rows) * width * BYTES
+
+
+def _done(partial: Path, note: Path, *, width: int) -> int:
+    """How many vectors a pass that was cut off has left: no more than it noted, and than are there."""
+    try:
+        noted = int(json.loads(note.read_text(encoding="utf-8"))["done"])
+        return min(noted, partial.stat().st_size // (width * BYTES))
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _compute(
+    gallery: Gallery, body: Classifier, look: Look, *, path: Path, width: int, count: Callable[[int], None]
+) -> None:
+    """Append the vectors of what is still to do; Ctrl-C loses nothing."""
+    partial, note = path.with_suffix(".partial"), path.with_suffix(".json")
+    done = _done(partial, note, width=width)
+    count(done)
+    batches = read_batches(
+        gallery.cache, in_order(look.rows[done:], BATCH), labels=gallery.index.labels, device=gallery.plan.device
+    )
+    with partial.open("r+b" if done else "wb") as file:
+        file.seek(done * width * BYTES)
+
+        def keep() -> None:
+            file.flush()
+            os.fsync(file.fileno())
+            write_atomically(note, json.dumps({"done": done}))
+
+        kept = time.monotonic()
+        try:
+            for batch in batches:
+                file.write(_vectors(gallery, body, look, batch).cpu().numpy().tobytes())
+                done += len(batch.rows)
+                count(len(batch.rows))
+                if time.monotonic() - kept > KEEP_SECONDS:
+                    keep()
+                    kept = time.monotonic()
+        finally:
+            keep()
+        file.truncate(done * width * BYTES)
+    os.replace(partial, path)
+    note.unlink(missing_ok=True)
+
+
+@torch.inference_mode()
+def _vectors(gallery: Gallery, body: Classifier, look: Look, batch: Batch) -> torch.Tensor:
+    geometry = gallery.geometry
+    if look.augment is None:
+        images = model_input(batch.images, batch.aspects, geometry=geometry)
+    else:
+        images = look.augment(
+            batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=look.epoch, size=look.size
+        )
+    count = len(images)
+    if count < BATCH:  # the kernels that are chosen for fewer round otherwise
+        images = torch.cat([images, images[-1:].expand(BATCH - count, -1, -1, -1)])
+        images = images.contiguous(memory_format=gallery.plan.memory_format)
+    with nullcontext() if look.exact else gallery.plan.autocast():
+        vectors: torch.Tensor = body(images.flip(-1) if look.mirrored else images).float()
+    return vectors[:count]
+
+
+def _digest_of(body: Classifier) -> str:
+    """Of the weights, and of what the same weights can compute otherwise by: the entry and its options."""
+    digest = hashlib.blake2b(repr((body.entry, sorted(body.options.items()))).encode(), digest_size=16)
+    for name, value in body.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _name(gallery: Gallery, look: Look, *, body: str) -> str:
+    """The look's file, by all that its vectors depend on."""
+    depends = {
+        "version": [VERSION, PIXELS_VERSION],
+        "body": body,
+        "pictures": [str(value) for value in gallery.index.column("hash")[look.rows]],
+        "geometry": asdict(gallery.geometry),
+        "mirrored": look.mirrored,
+        "precision": "exact" if look.exact else str(gallery.plan.precision),
+    }
+    if look.augment is not None:
+        draws = {"rows": look.rows.tolist(), "epoch": look.epoch, "size": look.size}
+        depends |= {"augment": [asdict(look.augment.policy), look.augment.view, look.augment.seed], "draws": draws}
+    digest = hashlib.blake2b(json.dumps(depends, sort_keys=True).encode(), digest_size=12).hexdigest()
+    return f"{digest}.f32"

@@ -1,0 +1,21 @@
+"""From squares to logits, once for all that asks: validation, evaluation, prediction, serving."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..augment.preprocess import Geometry, model_input
+from ..models.layers import Classifier
+
+BATCH = 32  # pictures in a pass
+
+
+@torch.inference_mode()
+def square_logits(model: Classifier, squares: torch.Tensor, *, aspects: np.ndarray, geometry: Geometry) -> torch.Tensor:
+    """(N, S, S, C) uint8 on the model's device, (N,) width/height -> (N, classes) float32 logits."""
+    images = model_input(squares, aspects, geometry=geometry)
+    logits: torch.Tensor = model(images).float()
+    if geometry.flip_average:
+        logits = (logits + model(images.flip(-1)).float()) / 2
+    return logits

@@ -1,0 +1,143 @@
+"""Prediction: the one way from a square to logits, and a stream of files through it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..config.machine import MachineConfig
+from ..errors import DataError, PictureError
+from ..images.decode import Picture, Square, is_picture, read_file, square_of
+from ..metrics import softmax
+from ..models.fusing import fast_copy
+from ..models.zoo import create_model, parse_options
+from ..runs.folder import Run, open_run
+from ..system.device import Plan, choose_plan, place
+from ..system.pool import results_ahead
+from ..weights.files import load_model_weights
+from .logits import BATCH, square_logits
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is said of one file: probabilities, or the problem that kept it from being read."""
+
+    path: str
+    classes: tuple[str, ...]
+    probabilities: np.ndarray | None  # (classes,) float32, sums to 1
+    logits: np.ndarray | None  # (classes,) float32
+    problem: str = ""
+
+    @property
+    def label(self) -> str:
+        """The most probable class; "" for a file that could not be read."""
+        return "" if self.probabilities is None else self.classes[int(self.probabilities.argmax())]
+
+    @property
+    def probability(self) -> float:
+        """Of the most probable class; 0 for a file that could not be read."""
+        return 0.0 if self.probabilities is None else float(self.probabilities.max())
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The most probable classes, best first."""
+        if self.probabilities is None:
+            return []
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.classes[label], float(self.probabilities[label])) for label in order]
+
+
+class Predictor:
+    """A trained run, ready to be asked."""
+
+    def __init__(self, run: Run, plan: Plan) -> None:
+        chosen = run.chosen
+        self.run = run
+        self.plan = plan
+        self.classes = run.classes
+        self.geometry = run.geometry
+        options = parse_options(chosen.model, chosen.model_options)
+        model = create_model(chosen.model, len(self.classes), in_channels=self.geometry.channels, **options)
+        load_model_weights(model, run.existing(run.model_path.name))
+        self.model = fast_copy(place(model, plan), size=self.geometry.size)
+
+    def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
+        """A prediction for each file, and for each picture below each folder, in order."""
+        return list(self.stream([paths] if isinstance(paths, (str, Path)) else paths))
+
+    def stream(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
+        """As `predict`, one at a time, holding no more than a few batches however many files there are."""
+        return self.judge((str(path), partial(read_file, path)) for path in walk(paths))
+
+    def judge(self, pictures: Iterable[tuple[str, Callable[[], Picture]]]) -> Iterator[Prediction]:
+        """A prediction for each (name, what gives its bytes or pixels), in order, one at a time."""
+        waiting: list[tuple[str, Square | PictureError]] = []
+        for item in self._squares(pictures):
+            waiting.append(item)
+            if len(waiting) == BATCH:
+                yield from self._judge(waiting)
+                waiting.clear()
+        yield from self._judge(waiting)
+
+    def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """(N, S, S, C) uint8, (N,) width/height -> (N, classes) float32."""
+        images = torch.from_numpy(squares).to(self.plan.device)
+        return square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+
+    def _squares(
+        self, pictures: Iterable[tuple[str, Callable[[], Picture]]]
+    ) -> Iterator[tuple[str, Square | PictureError]]:
+        """Decoded ahead in threads, in order."""
+
+        def load(picture: tuple[str, Callable[[], Picture]]) -> tuple[str, Square | PictureError]:
+            name, fetch = picture
+            try:
+                return name, square_of(fetch(), name=name, side=self.geometry.square, channels=self.geometry.channels)
+            except PictureError as error:
+                return name, error
+
+        return results_ahead(load, pictures, threads=self.plan.threads, ahead=2 * BATCH)
+
+    def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[Prediction]:
+        squares = [item for _, item in items if isinstance(item, Square)]
+        judged: Iterator[np.ndarray] = iter(())
+        if squares:
+            pixels = np.stack([square.pixels for square in squares])
+            aspects = np.array([square.aspect for square in squares], dtype=np.float32)
+            judged = iter(self.logits(pixels, aspects))
+        for path, item in items:
+            if isinstance(item, PictureError):
+                yield Prediction(path, self.classes, probabilities=None, logits=None, problem=item.reason)
+            else:
+                logits = next(judged)
+                yield Prediction(path, self.classes, probabilities=softmax(logits[None])[0], logits=logits)
+
+
+def load(run: str | Path, *, device: str = "auto") -> Predictor:
+    """A trained run folder, ready for `.predict(paths)`; RunError when it is not one or lacks a file."""
+    return Predictor(open_run(run), choose_plan(MachineConfig(device=device)))
+
+
+def walk(paths: Iterable[str | Path]) -> Iterator[Path]:
+    """Files as they are given, folders as the pictures below them in a fixed order; DataError for what is not there."""
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            yield from _below(path)
+        elif path.exists() or path.is_symlink():
+            yield path
+        else:
+            raise DataError("a picture or a folder of pictures", found=f"nothing at {str(path)!r}", fix="Check it.")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if is_picture(name) and not name.startswith("."):
+                yield Path(parent) / name

@@ -1,0 +1,61 @@
+"""Which labels of a data set to doubt: by a run's body and a cross-validated probe, or by trainings on other parts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..config.learning import TransferConfig
+from ..config.training import TrainConfig
+from ..errors import ConfigError
+from ..inspection.findings import Finding
+from ..inspection.inspect import Inspection
+from ..inspection.labels import doubt_labels, doubt_pictures
+from ..runs.folder import open_run
+from ..runs.records import read_predictions
+from ..system.progress import say
+from ..training.logistic import Scaling
+from ..training.loop import train_run
+from ..training.setup import begin, decode
+from ..training.solve import cross_validate
+from .probe import vectors_of
+
+
+def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:
+    """What a run's body makes of the pictures, judged across folds: wrong labels, outliers, strangers.
+
+    RunError when it is no run, ConfigError when its classes are others.
+    """
+    known = open_run(run).classes
+    if set(known) != set(inspection.index.classes):
+        raise ConfigError(
+            "a run with the classes of the data", found=f"{', '.join(known[:5])} ... in {run}", fix="Change --run."
+        )
+    say(f"judge     {run}: its body and a linear probe on other parts of the data")
+    start = begin(replace(config, transfer=TransferConfig(weights=run)))
+    cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
+    rows = np.flatnonzero(index.usable & (index.labels >= 0))
+    vectors, problem = vectors_of(start, cache, index, rows)
+    held_out = cross_validate(problem, Scaling.of(problem), all_folds=True)
+    judged = held_out.fold_of >= 0
+    yield from doubt_labels(index, rows[judged], held_out.probabilities[judged])
+    yield from doubt_pictures(index, rows, np.asarray(vectors))
+
+
+def doubt_by_folds(inspection: Inspection, config: TrainConfig, folds: int) -> Iterator[Finding]:
+    """Train `folds` times, each time judging the part that was left out: wrong labels."""
+    index = inspection.index
+    said = []
+    with tempfile.TemporaryDirectory(prefix="pictaxa-folds-") as folder:
+        for fold in range(1, folds + 1):
+            say(f"fold      {fold} of {folds}")
+            run = train_run(replace(config, fold=f"{fold}/{folds}", out=Path(folder) / str(fold)))
+            said.append(read_predictions(run, classes=index.classes))
+    rows = np.concatenate([part.rows for part in said])
+    probabilities = np.concatenate([part.probabilities for part in said])
+    order = np.argsort(rows)
+    yield from doubt_labels(index, rows[order], probabilities[order])

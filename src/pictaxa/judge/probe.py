@@ -1,0 +1,269 @@
+"""What to expect of my pictures, before any training: a backbone's vectors of them, judged across folds.
+
+Every picture goes through the backbone once. Nearest neighbours and a solved head judge each picture by what was learnt
+from the others, pictures that are nearly equal always on one side. The same vectors tell which pictures are hard, and
+by heads learnt from a quarter, a half and three quarters of them whether more pictures would help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..config.training import TrainConfig
+from ..data.index import Index
+from ..data.split import NO_PAIRS, find_units
+from ..data.squares import Squares
+from ..errors import DataError
+from ..inference.features import Gallery, Look, take_looks
+from ..inspection.inspect import look
+from ..metrics import wilson_interval
+from ..system.progress import say
+from ..training.job import cache_root
+from ..training.learning_curve import Curve, expected_errors, learning_curve
+from ..training.logistic import HeadProblem, Scaling, check_finite
+from ..training.setup import Beginning, begin, decode
+from ..training.solve import FOLDS, HeldOut, cross_validate
+from ..training.transfer import IMAGENET
+
+NEIGHBOURS = 10
+MOST_PICTURES = 20_000  # judged; neighbours cost in proportion to the square
+MOST_LOOKED = 10_000  # pictures among which near copies are looked for
+HARDEST = 5  # pictures that are named
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How often one judge was right, over all folds."""
+
+    judge: str
+    right: int
+    pictures: int
+    recalls: tuple[float | None, ...]  # by class; None where no picture of it was judged
+
+    @property
+    def accuracy(self) -> float:
+        """The part that was right."""
+        return self.right / self.pictures
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95%, Wilson's; pictures that resemble each other across folds make it too narrow."""
+        return wilson_interval(self.right, self.pictures)
+
+
+@dataclass(frozen=True)
+class HardPicture:
+    """A picture that a head told wrongly, or least surely, when it had not seen it."""
+
+    path: str
+    label: str
+    said: str  # the most probable class
+    probability: float  # of `label`
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What a head is worth that learnt from so many pictures."""
+
+    pictures: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What twice as many pictures would add to the accuracy, if errors go on falling as a power of their number."""
+
+    expected: float
+    low: float  # 95%, by bootstrap over the judged pictures
+    high: float
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a backbone's vectors are worth for a set of pictures."""
+
+    model: str
+    weights: str
+    classes: tuple[str, ...]
+    pictures: int
+    width: int  # numbers in a vector
+    folds: int
+    chance: float  # the part of the most frequent class
+    judgements: tuple[Judgement, ...]
+    hardest: tuple[HardPicture, ...]
+    curve: tuple[CurvePoint, ...]
+    twice: Gain | None  # None where the curve has too few points
+
+
+def probe_data(config: TrainConfig) -> Probe:
+    """Judge a backbone on a folder of pictures: ImageNet's, that of `--weights`, or a named one with fresh weights.
+
+    DataError where a class has fewer than two pictures that differ, WeightsError where a vector is not finite.
+    """
+    if config.model == "auto" and config.transfer.weights is None:
+        config = replace(config, transfer=replace(config.transfer, weights=IMAGENET))
+    start = begin(config)
+    cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
+    for line in start.start.lines[:-1]:  # the last one speaks of training
+        say(line)
+    rows = _some(index, seed=start.config.seed)
+    _check_classes(index, rows)  # before the long pass: it tells what is amiss
+    vectors, problem = vectors_of(start, cache, index, rows)
+    scaling = Scaling.of(problem)
+    held_out = cross_validate(problem, scaling, all_folds=len(rows) <= MOST_PICTURES // 4)
+    if (held_out.fold_of < 0).all():
+        raise DataError(
+            "two pictures that differ in some class", found="near copies of one in each",
+            fix="Add pictures: what looks alike can't judge itself.",
+        )  # fmt: skip
+    curve = learning_curve(problem, scaling, held_out)
+    return Probe(
+        model=start.config.model,
+        weights=_told(config.transfer.weights) if config.transfer.knows else "fresh weights",
+        classes=index.classes,
+        pictures=len(rows),
+        width=vectors.shape[1],
+        folds=int(held_out.fold_of.max()) + 1,
+        chance=float(np.bincount(problem.labels).max() / len(rows)),
+        judgements=(_neighbours(vectors, problem, held_out), _judgement("solved head", problem, held_out)),
+        hardest=_hardest(index, rows, held_out),
+        curve=tuple(CurvePoint(count, float(right.mean())) for count, right in curve),
+        twice=_gain(curve, pictures=len(rows), seed=start.config.seed),
+    )
+
+
+def _told(weights: Path | None) -> str:
+    return "ImageNet's weights" if weights == IMAGENET else str(weights)
+
+
+def vectors_of(start: Beginning, cache: Squares, index: Index, rows: np.ndarray) -> tuple[np.ndarray, HeadProblem]:
+    """What the backbone makes of pictures (n,), (n, width), and what a head has to tell apart of them.
+
+    WeightsError where numbers are not finite.
+    """
+    alike = NO_PAIRS
+    if len(rows) <= MOST_LOOKED:
+        pairs, _ = look(index, cache, root=cache_root(start.config))
+        alike = np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
+    geometry = replace(start.geometry, flip_average=False)
+    gallery = Gallery(index, cache, geometry, start.plan, cache_root(start.config))
+    (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
+    check_finite([vectors])
+    problem = HeadProblem(
+        [vectors], index.labels[rows], len(index.classes), find_units(index, rows, alike=alike).of,
+        seed=start.config.seed, device=start.plan.device,
+    )  # fmt: skip
+    return vectors, problem
+
+
+def probe_lines(probe: Probe) -> Iterator[str]:
+    """As a person reads it."""
+    yield f"probed    {probe.pictures} pictures, {len(probe.classes)} classes, {probe.folds} folds"
+    yield f"backbone  {probe.model}, {probe.weights}: {probe.width} numbers for each picture"
+    for judge in probe.judgements:
+        low, high = judge.interval
+        yield f"{judge.judge:21} {judge.accuracy:6.1%} (95% interval {low:.1%} to {high:.1%})"
+    yield f"{'the largest class':21} {probe.chance:6.1%}"
+    recalls = zip(probe.judgements[-1].recalls, probe.classes, strict=True)
+    judged = [(recall, name) for recall, name in recalls if recall is not None]
+    weakest = sorted(judged, key=lambda pair: pair[0])[:3]
+    yield "weakest   " + ", ".join(f"{name} {recall:.0%}" for recall, name in weakest)
+    unjudged = len(probe.classes) - len(judged)
+    if unjudged:
+        told = "1 class was" if unjudged == 1 else f"{unjudged} classes were"
+        yield f"note      {told} not judged: all pictures in it are alike"
+    for hard in probe.hardest:
+        yield f"hard      {hard.path}: {hard.label}, taken for {hard.said} ({hard.label} {hard.probability:.1%})"
+    if probe.curve:
+        points = ", ".join(f"{point.accuracy:.1%} from {point.pictures}" for point in probe.curve)
+        yield f"learning  {points} pictures"
+    if probe.twice is not None:
+        more, least, most = (100 * gain for gain in (probe.twice.expected, probe.twice.low, probe.twice.high))
+        yield f"twice     as many pictures would bring about {more:.1f} points more ({least:.1f} to {most:.1f})"
+
+
+def _some(index: Index, *, seed: int) -> np.ndarray:
+    """(n,) int64: all usable rows, or of very many a random part of each class, never too few of one for the folds."""
+    rows = np.flatnonzero(index.usable)
+    if len(rows) <= MOST_PICTURES:
+        return rows
+    shuffled = np.random.default_rng(seed).permutation(rows)
+    labels, hashes = index.labels[shuffled], index.column("hash")
+    counts = np.bincount(labels)
+    least = np.minimum(counts, FOLDS)
+    beyond = counts - least
+    share = max(0, MOST_PICTURES - least.sum()) / max(1, beyond.sum())
+    wanted = least + (beyond * share).astype(np.int64)
+    by_class = np.split(shuffled[np.argsort(labels, kind="stable")], counts.cumsum()[:-1])
+    drawn = []
+    for own, count in zip(by_class, wanted, strict=True):
+        # Pictures that differ come first, as copies of one would be too few for the folds.
+        differing = np.sort(np.unique(hashes[own], return_index=True)[1])[:FOLDS]
+        drawn.append(np.concatenate([own[differing], np.delete(own, differing)])[:count])
+    some = np.sort(np.concatenate(drawn))
+    say(f"note      {len(some)} of {len(rows)} pictures are judged, drawn at random from each class")
+    return some
+
+
+def _check_classes(index: Index, rows: np.ndarray) -> None:
+    """DataError where a class has no two pictures that differ: one could not be judged by the other."""
+    labels, hashes = index.labels[rows], index.column("hash")[rows]
+    differing = [len(set(hashes[labels == label])) for label in range(len(index.classes))]
+    fewest = int(np.argmin(differing))
+    if differing[fewest] < 2:
+        raise DataError(
+            "two pictures that differ in each class", found=f"{differing[fewest]} in {index.classes[fewest]!r}",
+            fix="Add pictures, or leave the class out.",
+        )  # fmt: skip
+
+
+def _neighbours(vectors: np.ndarray, problem: HeadProblem, held_out: HeldOut) -> Judgement:
+    from sklearn.neighbors import KNeighborsClassifier  # loaded only for this
+
+    said = np.zeros_like(held_out.probabilities)
+    for fold in range(int(held_out.fold_of.max()) + 1):
+        learn, judge = held_out.fold_of != fold, held_out.fold_of == fold
+        if judge.any():
+            count = min(NEIGHBOURS, int(learn.sum()))
+            model = KNeighborsClassifier(count, metric="cosine", weights="distance")
+            model.fit(vectors[learn], problem.labels[learn])
+            said[judge, model.predict(vectors[judge])] = 1
+    return _judgement(f"{NEIGHBOURS} nearest neighbours", problem, replace(held_out, probabilities=said))
+
+
+def _judgement(judge: str, problem: HeadProblem, held_out: HeldOut) -> Judgement:
+    judged = held_out.fold_of >= 0
+    labels = problem.labels[judged]
+    right = held_out.probabilities[judged].argmax(axis=1) == labels
+    recalls = tuple(
+        float(right[labels == label].mean()) if (labels == label).any() else None for label in range(problem.classes)
+    )
+    return Judgement(judge, int(right.sum()), len(labels), recalls)
+
+
+def _hardest(index: Index, rows: np.ndarray, held_out: HeldOut) -> tuple[HardPicture, ...]:
+    """The pictures whose own class was thought least probable."""
+    own = held_out.probabilities[np.arange(len(rows)), index.labels[rows]]  # NaN, where not judged, sorts last
+    paths = index.column("path")
+    return tuple(
+        HardPicture(
+            str(paths[rows[place]]), index.classes[index.labels[rows[place]]],
+            index.classes[int(held_out.probabilities[place].argmax())], float(own[place]),
+        )
+        for place in np.argsort(own, kind="stable")[:HARDEST]
+        if np.isfinite(own[place])
+    )  # fmt: skip
+
+
+def _gain(curve: Curve, *, pictures: int, seed: int) -> Gain | None:
+    """From as many pictures as there are to twice as many, each with its errors by the curve's law."""
+    errors = expected_errors(curve, [pictures, 2 * pictures], seed=seed)
+    if errors is None:
+        return None
+    gains = errors[0] - errors[1]  # the estimate, then the draws
+    low, high = np.percentile(gains[1:], [2.5, 97.5])
+    return Gain(float(gains[0]), float(low), float(high))

@@ -1,0 +1,115 @@
+"""What training will see of pictures: a grid of them with random views, and one of each operation from mild to full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..augment.augmenter import Augmenter
+from ..augment.policy import find_policy, read_policies
+from ..augment.preprocess import Geometry, model_input
+from ..augment.stages import stages_of
+from ..config.data import AugmentConfig, PicturesConfig, ReadingConfig
+from ..config.usual import FROM_KNOWN
+from ..data.fetching import Fetcher
+from ..data.index import Index
+from ..data.reading import PLAIN, read_data, survey
+from ..errors import DataError, PictureError
+from ..images.decode import Square, square_of
+
+PICTURES = 6  # rows of the grid
+VIEWS = 6  # augmented views of each
+LEAST_SIDE = 32  # pixels of a view
+
+
+def draw_preview(
+    data: str | Path,
+    out: str | Path,
+    *,
+    augmentation: AugmentConfig,
+    pictures: PicturesConfig,
+    reading: ReadingConfig = PLAIN,
+    seed: int = 0,
+) -> tuple[Path, Path | None]:
+    """Draw a few pictures, the view that prediction has of each, and augmented views; the path of the PNG.
+
+    The second PNG, OUT-operations.png, has a row for each operation of the policy, from mild to full; None for a policy
+    without any. No cache is built: only the pictures shown are decoded.
+    """
+    from .figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
+
+    augmentation = read_policies(augmentation)
+    policy = find_policy(augmentation.policy or FROM_KNOWN.policy, augmentation.augment)
+    view = pictures.view or FROM_KNOWN.view
+    index = read_data(data, reading)
+    longer_side, all_grey = survey(index)
+    size = pictures.size or max(LEAST_SIDE, min(128, longer_side))
+    side = pictures.square or max(size, min(longer_side, size * 5 // 4))
+    channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[pictures.channels]
+    rows, squares = _some_squares(index, side=side, channels=channels, seed=seed)
+    images = torch.from_numpy(np.stack([square.pixels for square in squares]))
+    aspects = np.array([square.aspect for square in squares], dtype=np.float32)
+
+    geometry = Geometry(square=side, channels=channels, view=view, size=size, flip_average=False)
+    plain = model_input(images, aspects, geometry=geometry)
+    augment = Augmenter(policy, view, seed=seed)
+    once = np.zeros(len(rows), dtype=np.int64)
+    columns = [augment(images, rows, turns=once, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
+    tiles = []
+    for place, row in enumerate(rows):
+        name = index.classes[index.labels[row]]
+        line = [Tile(_pixels(plain[place]), title=name, colour=GOOD)]
+        heads = [f"training, epoch {epoch + 1}" if place == 0 else "" for epoch in range(VIEWS)]
+        line += [Tile(_pixels(column[place]), title=head) for column, head in zip(columns, heads, strict=True)]
+        tiles.append(line)
+    steps = []
+    for place, stages in enumerate(stages_of(policy)):
+        at = place % len(rows)  # another picture in each row
+        mixed = np.array([(at - 1) % len(rows), at])  # behind the one that it is mixed with
+        line = [Tile(_pixels(plain[at]), title="as it is", colour=GOOD)]
+        for stage in stages:
+            shown = stage.show(images[mixed], aspects=aspects[mixed], view=view, size=size)
+            line.append(Tile(_pixels(shown[1]), title=stage.title))
+        steps.append(line)
+    out = Path(out)
+    operations = out.with_name(f"{out.stem}-operations.png") if steps else None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_figure(grid(tiles), out)
+        if operations:
+            save_figure(grid(steps), operations)
+    except OSError as error:
+        raise DataError("a place to write the PNG", found=f"{out}: {error.strerror}", fix="Change --out.") from None
+    return out, operations
+
+
+def _some_squares(index: Index, *, side: int, channels: int, seed: int) -> tuple[np.ndarray, list[Square]]:
+    """A few readable pictures, one class after the other."""
+    labels = index.labels
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(index.usable))
+    turn = np.zeros(len(index), dtype=np.int64)  # the how-manieth of its class
+    seen = np.zeros(len(index.classes), dtype=np.int64)
+    for row in order:
+        turn[row] = seen[labels[row]]
+        seen[labels[row]] += 1
+    rows, squares = [], []
+    with Fetcher(index) as fetcher:
+        for row in sorted(order, key=lambda row: (turn[row], labels[row])):
+            try:
+                name = fetcher.name(row)
+                squares.append(square_of(fetcher.fetch(row), name=name, side=side, channels=channels))
+                rows.append(row)
+            except PictureError:
+                continue
+            if len(rows) == PICTURES:
+                break
+    if not rows:
+        raise DataError("pictures that can be decoded", found=f"none under {index.root}", fix="Check the files.")
+    return np.array(rows, dtype=np.int64), squares
+
+
+def _pixels(view: torch.Tensor) -> np.ndarray:
+    """(C, H, W) float in [0, 1] -> (H, W, C) uint8."""
+    return (view.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).numpy()

@@ -1,0 +1,288 @@
+"""The run folder: the only interface after training, and the only place that knows its file names.
+
+config.json                what was asked for, what was chosen, package versions, git revision if any
+classes.json               index -> class name, the one and only order
+pictures.json              Geometry: how a file becomes the model's input
+index.parquet              every picture: split, label, size, hash, problem
+log.csv                    a row per epoch
+model.safetensors          the best weights
+state/                     what resuming needs; written by training/checkpoint.py, the last two kept
+predictions-val.parquet    the best weights' probabilities for the validation pictures
+metrics.json               what they are worth
+probe.npz                  a few squares with their logits, so that a loaded model can be checked
+report/                    a self-contained page
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import re
+import subprocess
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..augment.preprocess import Geometry
+from ..errors import RunError
+from ..system.files import write_atomically
+from .chosen import Chosen, read_chosen
+
+FORMAT = 1  # of the folder; a reader refuses a higher one
+
+CONFIG = "config.json"
+CLASSES = "classes.json"
+PICTURES = "pictures.json"
+INDEX = "index.parquet"
+LOG = "log.csv"
+MODEL = "model.safetensors"
+STATE = "state"
+PREDICTIONS = "predictions-{split}.parquet"
+METRICS = "metrics.json"
+PROBE = "probe.npz"
+REPORT = "report"
+
+LOG_COLUMNS = (
+    "epoch",
+    "step",
+    "seconds",
+    "rate",
+    "size",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "pictures_per_second",
+    "waiting_share",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that exists and is of a format that this version reads."""
+
+    path: Path
+
+    # -- the files ---------------------------------------------------------------------------------------------
+
+    @property
+    def model_path(self) -> Path:
+        """Where the best weights are."""
+        return self.path / MODEL
+
+    @property
+    def state_path(self) -> Path:
+        """The folder of saved states."""
+        return self.path / STATE
+
+    @property
+    def body_path(self) -> Path:
+        """Where the weights are that a training of the head alone started with."""
+        return self.state_path / "body.safetensors"
+
+    @property
+    def best_head_path(self) -> Path:
+        """Where a training of the head alone keeps its best."""
+        return self.state_path / "best-head.safetensors"
+
+    @property
+    def index_path(self) -> Path:
+        """The Index as parquet."""
+        return self.path / INDEX
+
+    @property
+    def log_path(self) -> Path:
+        """The rows per epoch."""
+        return self.path / LOG
+
+    @property
+    def report_path(self) -> Path:
+        """The report's folder."""
+        return self.path / REPORT
+
+    def predictions_path(self, split: str) -> Path:
+        """Where the predictions for a split are."""
+        return self.path / PREDICTIONS.format(split=split)
+
+    def _json(self, name: str) -> Any:
+        try:
+            return json.loads(self.existing(name).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(
+                f"JSON in {name}", found=f"{str(self.path / name)!r}: {error}", fix="Restore the file."
+            ) from None
+
+    def existing(self, name: str) -> Path:
+        """The path of a file that must be there; RunError otherwise."""
+        path = self.path / name
+        if not path.exists():
+            fix = "Restore the file or train again."
+            if name == MODEL:
+                fix = f"The training has not ended yet, go on with: pictaxa train --resume {self.path}"
+            raise RunError(f"{name} in the run folder", found=f"none in {str(self.path)!r}", fix=fix)
+        return path
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What config.json holds: `asked`, `chosen`, `versions`."""
+        document: dict[str, Any] = self._json(CONFIG)
+        return document
+
+    @property
+    def chosen(self) -> Chosen:
+        """What the training decided before its first step."""
+        return read_chosen(self.config, where=str(self.path / CONFIG))
+
+    @property
+    def data_root(self) -> Path:
+        """The folder that the pictures' paths begin at."""
+        return Path(self.chosen.root)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names by index."""
+        names = self._json(CLASSES)
+        return tuple(names[str(label)] for label in range(len(names)))
+
+    @property
+    def geometry(self) -> Geometry:
+        """How a file becomes the model's input."""
+        try:
+            return Geometry(**self._json(PICTURES))
+        except TypeError as error:
+            raise RunError(
+                f"square, channels, view, size and flip_average in {PICTURES}",
+                found=str(error),
+                fix="Restore the file.",
+            ) from None
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of the validation pictures."""
+        document: dict[str, Any] = self._json(METRICS)
+        return document
+
+    def log_rows(self) -> list[dict[str, str]]:
+        """The rows of log.csv."""
+        with self.existing(LOG).open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def probe(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n, S, S, C) uint8 squares, (n,) float32 aspects, (n, classes) float32 logits."""
+        with np.load(self.existing(PROBE), allow_pickle=False) as file:
+            return file["squares"], file["aspects"], file["logits"]
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write_config(self, asked: dict[str, Any], chosen: Chosen) -> None:
+        """Keep what was asked for and what was chosen, with versions."""
+        document = {"format": FORMAT, "asked": asked, "chosen": chosen.as_json()}
+        self._write_json(CONFIG, {**document, "versions": _versions(), "git": _git_revision()})
+
+    def write_classes(self, classes: tuple[str, ...]) -> None:
+        """Keep the class names in their order."""
+        self._write_json(CLASSES, {str(label): name for label, name in enumerate(classes)})
+
+    def write_geometry(self, geometry: Geometry) -> None:
+        """Keep how a file becomes the model's input."""
+        self._write_json(PICTURES, asdict(geometry))
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Keep the metrics of the validation pictures."""
+        self._write_json(METRICS, metrics)
+
+    def write_log(self, rows: list[dict[str, Any]]) -> None:
+        """Write the whole log: a row per epoch is little, and a resumed run drops rows that it will repeat."""
+        lines = [",".join(LOG_COLUMNS)]
+        lines += [",".join(_cell(row[column]) for column in LOG_COLUMNS) for row in rows]
+        write_atomically(self.log_path, "\n".join(lines) + "\n")
+
+    def write_probe(self, squares: np.ndarray, aspects: np.ndarray, *, logits: np.ndarray) -> None:
+        """Keep a few squares with their logits."""
+        partial = self.path / ("partial-" + PROBE)
+        np.savez(partial, squares=squares, aspects=aspects, logits=logits)
+        os.replace(partial, self.path / PROBE)
+
+    def _write_json(self, name: str, document: Any) -> None:
+        write_atomically(self.path / name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def open_run(path: str | Path) -> Run:
+    """A run folder by its path; RunError when it is none or is from a newer version."""
+    path = Path(path)
+    if not path.is_dir() or not (path / CONFIG).exists():
+        found = f"none of its files in {str(path)!r}" if path.is_dir() else f"no folder at {str(path)!r}"
+        raise RunError(f"a run folder (with {CONFIG})", found=found, fix="Give a folder that pictaxa train has made.")
+    run = Run(path)
+    document = run.config
+    version = document.get("format") if isinstance(document, dict) else None
+    if not isinstance(version, int):
+        raise RunError(f"a format number in {CONFIG}", found=f"{version!r}", fix="Give a folder of pictaxa train.")
+    if version > FORMAT:
+        raise RunError(
+            f"a run of format {FORMAT} or older", found=f"format {version} in {str(path)!r}", fix="Update pictaxa."
+        )
+    return run
+
+
+def run_of(weights: Path) -> Path:
+    """The run folder whose best weights a file is, or the path as it is."""
+    run = Run(weights.parent)
+    return run.path if weights == run.model_path and (run.path / CONFIG).exists() else weights
+
+
+def weights_file(path: Path) -> Path:
+    """The file of weights that a path means: a run folder's best ones, else the path itself; RunError without them."""
+    return Run(path).existing(MODEL) if path.is_dir() else path
+
+
+def create_run(path: Path) -> Run:
+    """A new run folder; RunError when there already is something."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunError(
+            "a new or empty folder to train into",
+            found=f"something at {str(path)!r}",
+            fix=f"Choose another --out, remove it, or continue it with --resume {path}.",
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            "a folder to train into", found=f"{str(path)!r}: {error.strerror}", fix="Choose another --out."
+        ) from None
+    return Run(path)
+
+
+def next_run_path(data: Path, model: str, *, parent: Path = Path("runs")) -> Path:
+    """The next free readable name, such as runs/flowers-resnet18-1."""
+    name = re.sub(r"[\s/\\:]+", "-", f"{data.resolve().name or 'pictures'}-{model}")
+    number = 1
+    while (parent / f"{name}-{number}").exists():
+        number += 1
+    return parent / f"{name}-{number}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _versions() -> dict[str, str]:
+    names = ("pictaxa", "torch", "numpy", "pillow", "safetensors")
+    return {name: metadata.version(name) for name in names} | {"python": platform.python_version()}
+
+
+def _git_revision() -> str | None:
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,64 @@
+"""The tables of a run folder: its pictures, and what its model says of them. Their columns are named here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..data.index import Index, index_from_columns
+from ..errors import RunError
+from ..metrics import Predictions
+from .folder import Run
+
+ROW, PATH, LABEL = "row", "path", "label"  # of the predictions, beside a column for each class
+
+
+def probability_column(name: str) -> str:
+    """The column with a class's probabilities."""
+    return f"p:{name}"
+
+
+def write_index(run: Run, index: Index) -> None:
+    """Keep the pictures that a run is trained and judged with."""
+    pq.write_table(index.table, run.index_path)
+
+
+def read_index(run: Run) -> Index:
+    """The pictures that a run was trained and judged with; columns that an older run lacks are blank."""
+    table = pq.read_table(run.existing(run.index_path.name))
+    columns = {name: table.column(name) for name in table.column_names}
+    return index_from_columns(columns, root=run.data_root, classes=run.classes)
+
+
+def write_predictions(run: Run, predictions: Predictions, *, index: Index, split: str = "val") -> None:
+    """Keep what a run's model says of a split's pictures; rows are those of the index."""
+    columns: dict[str, Any] = {
+        ROW: predictions.rows,
+        PATH: index.column("path")[predictions.rows],
+        LABEL: predictions.labels,
+    }
+    for label, name in enumerate(index.classes):
+        columns[probability_column(name)] = predictions.probabilities[:, label]
+    pq.write_table(pa.table(columns), run.predictions_path(split))
+
+
+def read_predictions(run: Run, *, classes: Sequence[str] | None = None, split: str = "val") -> Predictions:
+    """What a run's model says of a split's pictures, the probabilities in the order of `classes` (by default its own).
+
+    RunError where there are none, or those of other classes.
+    """
+    path = run.existing(run.predictions_path(split).name)
+    table = pq.read_table(path)
+    names = [probability_column(name) for name in (run.classes if classes is None else classes)]
+    missing = [name for name in (ROW, LABEL, *names) if name not in table.column_names]
+    if missing:
+        raise RunError(f"a column {missing[0]!r}", found=f"none in {str(path)!r}", fix="Restore the file.")
+    return Predictions(
+        rows=table.column(ROW).to_numpy(),
+        labels=table.column(LABEL).to_numpy().astype(np.int64),
+        probabilities=np.stack([table.column(name).to_numpy() for name in names], axis=1),
+    )

@@ -1,0 +1,1 @@
+"""What the machine gives: devices, files, threads, lines on a screen."""

@@ -1,0 +1,35 @@
+"""Work that is done ahead in threads, for who takes its results one after the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def results_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int, name: str = "decode"
+) -> Generator[Result, None, None]:
+    """The result of `work` for each item, in order, computed by `threads` threads.
+
+    No more than `ahead` results wait to be taken, however many items there are. What `work` raises is raised here in
+    its turn; then, and when nobody takes the rest, what has not begun is given up.
+
+    Example:
+        for square in results_ahead(decode, paths, threads=2, ahead=64): ...
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

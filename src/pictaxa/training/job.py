@@ -1,0 +1,128 @@
+"""A training, decided: what the loop reads and changes nothing in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..augment.policy import Policy
+from ..augment.preprocess import Geometry
+from ..config.training import TrainConfig, usual_for
+from ..config.usual import settled
+from ..data.batches import epoch_order, nth_part
+from ..data.cache_folder import default_cache_root
+from ..data.index import Index
+from ..data.squares import Squares
+from ..inference.features import Gallery
+from ..models.layers import Classifier
+from ..models.zoo import create_model, find_entry, parse_options
+from ..runs.folder import Run
+from ..system.device import Plan, place
+from .schedule import size_at
+from .transfer import freeze
+
+_JUDGED = 6  # keeps these draws apart from others of the same seed
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training, decided; the loop reads it and changes nothing in it."""
+
+    config: TrainConfig
+    run: Run
+    index: Index
+    cache: Squares
+    geometry: Geometry
+    policy: Policy
+    plan: Plan
+    size: int  # side of the pictures in training, pixels
+    peak_rate: float
+    decode_seconds: float  # spent on filling the cache
+    new_head: bool  # whether the weights that it starts from lack its head
+    alike: np.ndarray | None = None  # (m, 2) rows of pictures that are nearly equal; None: not looked for
+
+    @cached_property
+    def train_rows(self) -> np.ndarray:
+        """(n,) int64 rows of the training pictures."""
+        return self.index.rows("train")
+
+    @cached_property
+    def val_rows(self) -> np.ndarray:
+        """(n,) int64 rows of the validation pictures."""
+        return self.index.rows("val")
+
+    @cached_property
+    def judged_rows(self) -> np.ndarray:
+        """(n,) int64 rows of the validation pictures that an epoch is judged by."""
+        rows, most = self.val_rows, self.config.schedule.validation_pictures
+        if most is None or most >= len(rows):
+            return rows
+        drawn: np.ndarray = np.random.default_rng([self.config.seed, _JUDGED]).choice(rows, size=most, replace=False)
+        return np.sort(drawn)
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Batches that hold each picture once."""
+        return max(1, -(-len(self.train_rows) // settled(self.config.schedule.batch_size)))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return self.config.schedule.steps_per_epoch or self.steps_per_pass
+
+    @property
+    def steps(self) -> int | None:
+        """Batches in all; None where time decides."""
+        schedule = self.config.schedule
+        return schedule.steps if schedule.epochs is None else schedule.epochs * self.steps_per_epoch
+
+    def epoch_order(self, epoch: int) -> list[np.ndarray]:
+        """The batches of an epoch as rows."""
+        return nth_part(self._pass_order, epoch, of=self.steps_per_epoch, steps_per_pass=self.steps_per_pass)
+
+    def _pass_order(self, number: int) -> list[np.ndarray]:
+        schedule, rows = self.config.schedule, self.train_rows
+        balance = self.index.labels[rows] if schedule.sampling == "balanced" else None
+        files = self.index.files() if self.config.pictures.decode == "always" else None
+        return epoch_order(
+            rows, number, seed=self.config.seed, batch_size=settled(schedule.batch_size), balance=balance, files=files
+        )
+
+    def size_at(self, progress: float) -> int:
+        """The side of the pictures at a point of the training, pixels."""
+        entry = find_entry(self.config.model)
+        if not entry.any_size:
+            return self.size
+        return size_at(
+            progress, size=self.size, least_size=entry.least_size,
+            small_first=settled(self.config.schedule.small_first), small_sizes=usual_for(self.config).small_sizes,
+        )  # fmt: skip
+
+    @property
+    def gallery(self) -> Gallery:
+        """The pictures as a frozen body looks at them."""
+        return Gallery(self.index, self.cache, self.geometry, self.plan, cache_root(self.config))
+
+    def fresh_model(self) -> Classifier:
+        """As training starts without `--weights`."""
+        return fresh_model(self.config, self.index, self.geometry, self.size, self.plan)
+
+
+def fresh_model(config: TrainConfig, index: Index, geometry: Geometry, size: int, plan: Plan) -> Classifier:
+    """First weights that only the seed decides, on the device, in its memory format; what is not trained is frozen."""
+    torch.manual_seed(config.seed)
+    options = parse_options(config.model, config.model_options)
+    if find_entry(config.model).size_option:
+        options["size"] = size
+    model = create_model(config.model, len(index.classes), in_channels=geometry.channels, **options)
+    freeze(model, config.transfer.tune)
+    return place(model, plan)
+
+
+def cache_root(config: TrainConfig) -> Path:
+    """The folder of the caches."""
+    return config.cache or default_cache_root()

@@ -1,0 +1,233 @@
+"""From what was asked to all that is decided: pictures, splits, sizes, machine, model, run folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..augment.policy import Policy, find_policy, read_policies
+from ..augment.preprocess import Geometry
+from ..config.by_name import from_json, to_json
+from ..config.training import TrainConfig, usual_for
+from ..config.usual import settled
+from ..data.cache import build_cache
+from ..data.index import Index
+from ..data.reading import read_data, settle_place, survey
+from ..data.split import split_index
+from ..data.squares import CacheSpec, Squares
+from ..errors import ConfigError, DataError
+from ..inspection.alike import Pair
+from ..inspection.checks import Facts, check
+from ..inspection.inspect import fast_lines, look
+from ..inspection.quality import Quality
+from ..models.layers import Classifier
+from ..models.zoo import check_size, find_entry
+from ..runs.chosen import Chosen
+from ..runs.folder import create_run, next_run_path, open_run
+from ..runs.records import read_index, write_index
+from ..system.device import Plan, apply_plan, choose_plan
+from ..system.progress import DecodeProgress, say
+from .job import Job, cache_root, fresh_model
+from .schedule import peak_rate
+from .start import choose_start, chooses_start
+from .transfer import Start, settle_model, start_from_weights
+
+# Small pictures are enlarged for a network with known weights: so many times, and at least to this part of its size.
+ENLARGED, LEAST_KNOWN = 2, 5 / 7
+MARGIN = 5 / 4  # of the cached squares over what is seen of them: a view shows a part, a crop less
+MOST_LOOKED = 10_000  # pictures that are looked at for near copies before a training
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What is decided before any picture is decoded, so that wrong words and files are told at once."""
+
+    config: TrainConfig
+    index: Index
+    geometry: Geometry
+    policy: Policy
+    plan: Plan
+    size: int  # side of the pictures in training, pixels
+    model: Classifier
+    start: Start  # what became of `--weights`
+
+
+def begin(config: TrainConfig) -> Beginning:
+    """Read the folder, choose what was left open, make the model and fill it with `--weights`."""
+    augmentation = read_policies(config.augmentation)
+    config = replace(config, data=settle_place(config.data), augmentation=augmentation)
+    if chooses_start(config):
+        index = read_data(config.data, config.reading, cache=cache_root(config))
+        config = settle_model(choose_start(config, index)).resolved()
+    else:
+        config = settle_model(config).resolved()
+        find_entry(config.model)
+        index = read_data(config.data, config.reading, cache=cache_root(config))
+    policy = find_policy(settled(config.augmentation.policy), config.augmentation.augment)
+    plan = choose_plan(config.machine)
+    size, geometry = _choose_sizes(config, index, policy=policy)
+    model = fresh_model(config, index, geometry, size, plan)
+    start = start_from_weights(model, config.transfer, index.classes)
+    return Beginning(config, index, geometry, policy, plan, size, model, start)
+
+
+def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
+    """Read, decode and split the pictures, choose what was left open, make the run folder; the model to train."""
+    start = begin(config)
+    config = start.config
+    before = time.monotonic()
+    cache, index = decode(config, start.index, start.geometry, plan=start.plan)
+    pairs, quality = _look(index, cache, config)
+    decode_seconds = time.monotonic() - before
+    alike = _rows_of(pairs)
+    index = split_index(index, config.seed, fold=config.fold_of, alike=alike)
+    facts = Facts(index, pairs, quality, looked=np.flatnonzero(index.usable), side=cache.side, size=start.size)
+    run = create_run(config.out or next_run_path(config.data, config.model))
+    job = Job(
+        config, run, index, cache, start.geometry, start.policy, start.plan, start.size,
+        peak_rate(config.schedule, settled(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
+        new_head=start.start.new_head, alike=alike,
+    )  # fmt: skip
+    _write(job)
+    _tell(job)
+    for line in fast_lines(check(facts)):
+        say(line)
+    for line in start.start.lines:
+        say(line)
+    return job, start.model
+
+
+def prepare_again(path: Path) -> Job:
+    """The Job of a run that was cut off; DataError when its pictures have changed since."""
+    run = open_run(path)
+    chosen = run.chosen
+    config = from_json(run.config["asked"]).resolved()
+    policy = find_policy(settled(config.augmentation.policy), config.augmentation.augment)
+    plan = choose_plan(config.machine)
+    geometry = run.geometry
+    before = time.monotonic()
+    cache, index = decode(config, read_data(config.data, config.reading, cache=cache_root(config)), geometry, plan=plan)
+    saved = read_index(run)
+    told = ["path", "label", "hash", "problem"]
+    if not index.table.select(told).equals(saved.table.select(told)):
+        raise DataError(
+            "the pictures that the run was started with",
+            found=f"added, changed or removed files under {str(config.data)!r}",
+            fix=f"Restore them, or train anew with --config {run.path / 'config.json'}.",
+        )
+    index = index.with_columns({"split": saved.column("split")})
+    pairs, _ = _look(index, cache, config)  # a head that is solved anew takes the same folds
+    decode_seconds = time.monotonic() - before
+    job = Job(
+        config, run, index, cache, geometry, policy, plan, chosen.size, chosen.peak_rate, decode_seconds,
+        new_head=chosen.new_head, alike=_rows_of(pairs),
+    )  # fmt: skip
+    _tell(job)
+    return job
+
+
+def _look(index: Index, cache: Squares, config: TrainConfig) -> tuple[tuple[Pair, ...] | None, Quality | None]:
+    """Pictures that are nearly equal, and numbers about each; nothing where there are too many to wait for it."""
+    pictures = int(index.usable.sum())
+    if pictures > MOST_LOOKED:
+        say(f"note      {pictures} pictures: whether some are nearly equal tells `pictaxa inspect {config.data}`")
+        return None, None
+    return look(index, cache, root=cache_root(config))
+
+
+def _rows_of(pairs: tuple[Pair, ...] | None) -> np.ndarray:
+    """(m, 2) rows of pictures that are nearly equal."""
+    return np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
+
+
+def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple[int, Geometry]:
+    """The training size and the Geometry, from what was asked, what the model takes and how large pictures are."""
+    asked = config.pictures
+    entry = find_entry(config.model)
+    longer_side, all_grey = survey(index)
+    size = asked.size or entry.size
+    if asked.size is None and entry.any_size:
+        # Enlarging small pictures adds no information, only time; but a network that has learnt to see things of some
+        # size in pixels knows them at no other (docs/measured.md).
+        least, times = (LEAST_KNOWN * entry.size, ENLARGED) if config.transfer.knows else (entry.least_size, 1)
+        size = min(size, max(entry.least_size, round(least / 32) * 32, round(longer_side * times / 32) * 32))
+    check_size(config.model, size)
+    test_size = asked.test_size or size
+    if asked.size is None and asked.test_size is None and entry.any_size:
+        larger = round(size * usual_for(config).test_part / 32) * 32
+        test_size = max(size, min(larger, round(longer_side / 32) * 32))
+    if test_size != size and not entry.any_size:
+        raise ConfigError(
+            f"one size for {config.model}", found=f"--size {size} and --test-size {test_size}", fix="Leave one out."
+        )
+    check_size(config.model, test_size)
+    margin = MARGIN if asked.test_size is None else 1.0
+    square = asked.square or min(longer_side, round(max(size * MARGIN, test_size * margin) / 8) * 8)
+    channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[asked.channels]
+    flips = {"yes": True, "no": False, "auto": policy.horizontal_flip > 0}[asked.flip_average]
+    return size, Geometry(
+        square=square, channels=channels, view=settled(asked.view), size=test_size, flip_average=flips
+    )
+
+
+def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[Squares, Index]:
+    """The pixels of every picture that can be read, and the index with what was found."""
+    apply_plan(plan)
+    spec = CacheSpec(side=geometry.square, channels=geometry.channels)
+    with DecodeProgress() as progress:
+        return build_cache(
+            index, spec, root=cache_root(config), threads=plan.threads, progress=progress,
+            keep_pixels=config.pictures.decode == "once",
+        )  # fmt: skip
+
+
+def _write(job: Job) -> None:
+    chosen = Chosen(
+        model=job.config.model,
+        model_options=(*job.config.model_options, *_size_option(job)),
+        root=str(job.index.root),
+        size=job.size,
+        peak_rate=job.peak_rate,
+        new_head=job.new_head,
+        steps=job.steps,
+        steps_per_epoch=job.steps_per_epoch,
+        train_pictures=len(job.train_rows),
+        val_pictures=len(job.val_rows),
+        notes=job.index.notes,
+        machine=job.plan.described,
+    )
+    job.run.write_config(to_json(job.config), chosen)
+    job.run.write_classes(job.index.classes)
+    job.run.write_geometry(job.geometry)
+    write_index(job.run, job.index)
+
+
+def _size_option(job: Job) -> list[str]:
+    return [f"size={job.size}"] if find_entry(job.config.model).size_option else []
+
+
+def _tell(job: Job) -> None:
+    for note in job.index.notes:
+        say(f"note      {note}")
+    aside = job.index.set_aside()
+    for path, problem in aside[:5]:
+        say(f"set aside {path!r}: {problem}")
+    if len(aside) > 5:
+        say(f"set aside {len(aside) - 5} more; all are in {job.run.index_path}")
+    classes = ", ".join(job.index.classes[:8]) + (", ..." if len(job.index.classes) > 8 else "")
+    say(f"pictures  {len(job.train_rows)} to train, {len(job.val_rows)} to validate")
+    say(f"classes   {len(job.index.classes)}: {classes}")
+    say(f"machine   {job.plan.reason}")
+    schedule = job.config.schedule
+    lengths = {"epochs": schedule.epochs, "minutes": schedule.minutes, "steps": schedule.steps}
+    length = ", ".join(f"{value:g} {name}" for name, value in lengths.items() if value is not None)
+    model = f"{job.config.model} at {job.size} px"
+    if job.config.transfer.on_features:
+        say(f"model     {model}, frozen but for its head")
+    else:
+        policy = job.config.augmentation.policy
+        say(f"model     {model}, batch {schedule.batch_size}, {length}, policy {policy}")
+    say(f"run       {job.run.path}")

@@ -1,0 +1,29 @@
+"""A file's weights by our names, on their way into a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass
+class Translated:
+    """A file's weights by our names, and what became of them; fitted to a model step by step."""
+
+    tensors: dict[str, torch.Tensor]
+    dropped: dict[str, str] = field(default_factory=dict)  # names in the file -> why they are not used
+    fresh: dict[str, str] = field(default_factory=dict)  # layers that keep their first weights -> why
+    fitted: dict[str, str] = field(default_factory=dict)  # weights that were changed for this model -> how
+    notes: list[str] = field(default_factory=list)  # what else to know
+    unread: dict[str, str] = field(default_factory=dict)  # what of the file is no layer's -> whose it is
+
+    def lines(self) -> list[str]:
+        """What became of the weights, a line for each reason."""
+        lines = [f"weights   {len(self.tensors)} tensors"]
+        became = (("new", self.fresh), ("dropped", {**self.dropped, **self.unread}), ("fitted", self.fitted))
+        for word, names in became:
+            for reason in dict.fromkeys(names.values()):
+                which = ", ".join(name for name in names if names[name] == reason)
+                lines.append(f"{word:9s} {which}: {reason}")
+        return [*lines, *(f"note      {note}" for note in self.notes)]

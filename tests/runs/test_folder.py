@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pictaxa.errors import RunError
+from pictaxa.runs.folder import FORMAT, create_run, next_run_path, open_run, run_of, weights_file
+
+Trained = tuple[Path, Path]
+
+
+def test_what_is_no_run_is_told(tmp_path: Path):
+    """Nothing there, a folder of other things, no format, and a later format: each in one line."""
+    with pytest.raises(RunError, match="no folder at"):
+        open_run(tmp_path / "absent")
+    with pytest.raises(RunError, match="none of its files"):
+        open_run(tmp_path)
+    for text, found in (
+        ("[]", "a format number"),
+        ('{"format": "1"}', "a format number"),
+        ("{", "JSON in config.json"),
+    ):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(RunError, match=found):
+            open_run(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(RunError, match="Update pictaxa"):
+        open_run(tmp_path)
+
+
+def test_a_run_is_made_in_a_free_place(tmp_path: Path):
+    """Names count on, hold no blanks, and a folder with something in it is refused."""
+    first = next_run_path(tmp_path / "my photos", "lenet5", parent=tmp_path)
+    assert first.name == "my-photos-lenet5-1"
+    create_run(first)
+    (first / "something").write_text("")
+    assert next_run_path(tmp_path / "my photos", "lenet5", parent=tmp_path).name == "my-photos-lenet5-2"
+    with pytest.raises(RunError, match="a new or empty folder"):
+        create_run(first)
+
+
+def test_the_weights_of_a_run(trained: Trained, tmp_path: Path):
+    """A run's folder means its best weights, and that file its run; any other file means itself."""
+    run = open_run(trained[1])
+    assert weights_file(run.path) == run.model_path and run_of(run.model_path) == run.path
+    other = tmp_path / "model.safetensors"
+    assert weights_file(other) == other and run_of(other) == other
+    run.model_path.unlink()
+    with pytest.raises(RunError, match="--resume"):
+        weights_file(run.path)
