@@ -53,7 +53,7 @@ from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.system.device import Plan, choose_plan, keep_freed_memory
 from pictaxa.training.loop import train_run
-from pictaxa.training.optimizer import make_optimizer, set_rate
+from pictaxa.training.optimizer import make_optimizer, set_lr
 from pictaxa.training.transfer import set_training
 from turns import seconds_in_turn
 
@@ -69,12 +69,12 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "the head trained with all else": {"solve_head": "no"},
     "norms' statistics updated": {"norm_statistics": "update"},
     "sgd": {"optimizer": "sgd"},
-    "a third of the rate": {"rate": 1e-4},
-    "three times the rate": {"rate": 1e-3},
-    "the backbone at a third of the rate": {"body_share": 1 / 3},
+    "a third of the rate": {"lr": 1e-4},
+    "three times the rate": {"lr": 1e-3},
+    "the backbone at a third of the rate": {"backbone_lr_scale": 1 / 3},
     "weight decay 0.0005": {"weight_decay": 5e-4},
     "weight decay 0.1": {"weight_decay": 0.1},
-    "full size throughout": {"small_first": 0.0},
+    "full size throughout": {"progressive_resizing": 0.0},
     "policy light": {"policy": "light"},
     "policy standard": {"policy": "standard"},
     "policy strong": {"policy": "strong"},
@@ -83,13 +83,13 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "crops from 60%": {"augment": ("crop_area=0.6",)},
     "mixup in half the batches": {"augment": ("mixup=0.5", "mixup_alpha=0.4")},
     "cutmix in half the batches": {"augment": ("cutmix=0.5",)},
-    "no average of weights": {"average": 0.0},
-    "a longer average": {"average": 0.998},
+    "no average of weights": {"ema_decay": 0.0},
+    "a longer average": {"ema_decay": 0.998},
     "no label smoothing": {"label_smoothing": 0.0},
     "half of the label smoothing": {"label_smoothing": 0.05},
-    "a longer warm-up": {"warm_up": 0.2},
+    "a longer warm-up": {"warmup": 0.2},
     "centre view": {"view": "centre"},
-    "batch 64": {"batch_size": 64, "rate": 3e-4},
+    "batch 64": {"batch_size": 64, "lr": 3e-4},
 }
 
 
@@ -148,7 +148,7 @@ def measure_speed(*, rounds: int) -> None:
     theirs = plain_twin(model)
     adamw = torch.optim.AdamW(theirs.parameters(), lr=3e-4, weight_decay=0.02)
     ours = make_optimizer(model, OptimizerConfig(optimizer="adamw", weight_decay=0.02))
-    set_rate(ours, 3e-4)
+    set_lr(ours, 3e-4)
     shared = set_training(share_norms(model, size=224), keep_statistics=True)
     sides = {
         "plain torch, bfloat16, channels last": step_of(
@@ -249,7 +249,7 @@ def measure_ablation(data: Path, *, steps: int, seeds: int, only: list[str]) -> 
                     side = "train" if split == "train" and number % 5 < 3 else "val"
                     (half / side / place.name).mkdir(parents=True, exist_ok=True)
                     (half / side / place.name / f"{split}-{file.name}").symlink_to(file.resolve())
-        same = {"weights": "imagenet", "epochs": 1, "steps_per_epoch": steps, "keep": "last"}
+        same = {"weights": "imagenet", "epochs": 1, "steps_per_epoch": steps, "best_by": "last"}
         for way, settings in ABLATIONS.items():
             if only and way not in only:
                 continue

@@ -97,7 +97,7 @@ def measure_waiting(folder: Path, work: Path) -> None:
     """The log's own column, of the epochs after the first."""
     for size in (128, 224):
         run = work / f"waiting-{size}"
-        flags = ("--model", "resnet18", "--size", str(size), "--epochs", "3", "--small-first", "0")
+        flags = ("--model", "resnet18", "--size", str(size), "--epochs", "3", "--progressive-resizing", "0")
         pictaxa("train", str(folder), *flags, "--out", str(run), cache=work / "cache")
         with (run / "log.csv").open(newline="") as file:
             shares = [100 * float(row["waiting_share"]) for row in csv.DictReader(file)]

@@ -22,7 +22,7 @@ from pictaxa.config.learning import OptimizerConfig
 from pictaxa.config.machine import MachineConfig
 from pictaxa.models.zoo import create_model
 from pictaxa.system.device import Plan, choose_plan, keep_freed_memory, place
-from pictaxa.training.optimizer import Optimizer, make_optimizer, set_rate
+from pictaxa.training.optimizer import Optimizer, make_optimizer, set_lr
 
 
 def make_step(name: str, plan: Plan, *, size: int, batch: int, ours: bool) -> Callable[[], None]:
@@ -36,7 +36,7 @@ def make_step(name: str, plan: Plan, *, size: int, batch: int, ours: bool) -> Ca
     optimizer: Optimizer | torch.optim.SGD
     if ours:
         optimizer = make_optimizer(model, config)
-        set_rate(optimizer, 0.01)
+        set_lr(optimizer, 0.01)
     else:
         optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=config.momentum, nesterov=True, weight_decay=5e-4)
 

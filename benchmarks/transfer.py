@@ -121,7 +121,7 @@ def measure_heads(data: Path, *, rounds: int, bodies: list[str], undecoded: bool
                 flush=True,
             )
             if every_epoch:
-                plain = {"policy": "none", "small_first": 0.0, "epochs": 20}
+                plain = {"policy": "none", "progressive_resizing": 0.0, "epochs": 20}
                 every = timed_training(data, **(same | {"feature_views": 0} | plain))
                 print(f"    with the body in every epoch {every:.1f} s, {every / statistics.median(heads):.1f} times")
 

@@ -39,7 +39,7 @@ from pictaxa.models.layers import Classifier
 from pictaxa.models.summary import summarise_model
 from pictaxa.models.zoo import create_model
 from pictaxa.system.device import apply_plan, choose_plan, place
-from pictaxa.training.optimizer import make_optimizer, set_rate
+from pictaxa.training.optimizer import make_optimizer, set_lr
 
 STEP_MULTIPLY_ADDS = 24e9  # as many pictures in a timed batch as make so many, from 4 to 64
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow says much at its start
@@ -149,12 +149,12 @@ def _time(result: Result, reference: Reference, model: Classifier) -> None:
     planned = create_model(case.entry, case.classes, in_channels=case.channels, **case.options)
     planned.load_state_dict(model.state_dict())
     planned = place(planned, plan)
-    optimizer = make_optimizer(planned, OptimizerConfig(clip_norm=None))
+    optimizer = make_optimizer(planned, OptimizerConfig(clip_grad_norm=None))
     pictures, targets = torch.from_numpy(images), torch.from_numpy(labels)
 
     def plan_step() -> None:
         planned.train()
-        set_rate(optimizer, 1e-5)
+        set_lr(optimizer, 1e-5)
         optimizer.zero_grad()
         with plan.autocast():
             heads = planned.training_logits(pictures)

@@ -84,7 +84,7 @@ def trained(tmp_path: Path, make_photos: Callable[..., Path]) -> tuple[Path, Pat
 
     data = make_photos(tmp_path / "photos", {"red": 12, "green": 12, "blue": 12})
     run = tmp_path / "run"
-    assert main(["train", str(data), *TINY, "--epochs", "3", "--rate", "0.02", "--out", str(run)]) == 0
+    assert main(["train", str(data), *TINY, "--epochs", "3", "--lr", "0.02", "--out", str(run)]) == 0
     return data, run
 
 

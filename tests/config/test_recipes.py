@@ -20,7 +20,7 @@ from pictaxa.models.zoo import create_model, find_entry, parse_options
 from pictaxa.runs.folder import open_run
 from pictaxa.training.optimizer import make_optimizer
 from pictaxa.training.setup import begin
-from pictaxa.training.transfer import rate_shares, settle_model
+from pictaxa.training.transfer import lr_scales, settle_model
 from pictaxa.weights.files import load_tensors, save_tensors
 from pictaxa.weights.loading import FEEDINGS
 
@@ -69,9 +69,9 @@ def test_a_recipe_says_what_must_stand_beside_it(name: str, capsys: pytest.Captu
 
 def test_what_stands_beside_a_recipe_wins(tmp_path: Path, make_photos: Make):
     """Flags, words and lines of a file; another length replaces the recipe's, of whatever kind."""
-    words = ["photos", "--epochs", "2", "--rate=0.5", "--policy", "strong"]
+    words = ["photos", "--epochs", "2", "--lr=0.5", "--policy", "strong"]
     config = parse(TrainConfig, with_recipe(words, "cifar-resnet20"), "train")
-    assert (config.schedule.epochs, config.schedule.steps, config.schedule.rate) == (2, None, 0.5)
+    assert (config.schedule.epochs, config.schedule.steps, config.schedule.lr) == (2, None, 0.5)
     assert config.augmentation.policy == "strong" and config.optimization.nesterov == "no"
     again = with_words(TrainConfig(data=Path("photos")), {"recipe": "cifar-resnet20", "minutes": 1.0, "size": 48})
     assert (again.schedule.minutes, again.schedule.steps, again.pictures.size) == (1.0, None, 48)
@@ -156,9 +156,9 @@ def test_what_is_decided_before_the_first_step(name: str, digits: Path, tmp_path
     if name == "hotdog-frozen-resnet50":
         starts = ("fc.head.",)
     assert learning == {path for path, _ in model.named_parameters() if path.startswith(starts)} and learning
-    optimizer = make_optimizer(model, start.config.optimization, shares=rate_shares(model, start.config.transfer))
+    optimizer = make_optimizer(model, start.config.optimization, shares=lr_scales(model, start.config.transfer))
     decay = settings["weight_decay"]
-    assert {(group["rate_share"], group["weight_decay"]) for group in optimizer.groups} <= {(1.0, decay), (1.0, 0.0)}
+    assert {(group["lr_scale"], group["weight_decay"]) for group in optimizer.groups} <= {(1.0, decay), (1.0, 0.0)}
     assert sum(view.numel() for view in optimizer.stored) == sum(model.get_parameter(path).numel() for path in learning)
     if not recipe.needs:
         model_name = str(settings["model"])
@@ -187,14 +187,14 @@ def test_every_setting_reaches_the_run(name: str, digits: Path, tmp_path: Path):
     assert len(trained.classes) == len(settings.get("only", range(7)))
     rows = trained.log_rows()
     assert [int(row["step"]) for row in rows] == [2, 4]
-    if settings.get("curve") in ("constant", "every:4=0.92"):
-        assert [float(row["rate"]) for row in rows] == pytest.approx([settings["rate"]] * 2)
-    if str(settings.get("curve")).startswith("steps:0=0.1"):
-        assert [float(row["rate"]) for row in rows] == pytest.approx([0.01] * 2)
-    if settings.get("keep") == "last" and "validation_pictures" not in settings:
+    if settings.get("lr_schedule") in ("constant", "every:4=0.92"):
+        assert [float(row["lr"]) for row in rows] == pytest.approx([settings["lr"]] * 2)
+    if str(settings.get("lr_schedule")).startswith("steps:0=0.1"):
+        assert [float(row["lr"]) for row in rows] == pytest.approx([0.01] * 2)
+    if settings.get("best_by") == "last" and "validation_pictures" not in settings:
         assert trained.metrics["accuracy"] == pytest.approx(float(rows[-1]["val_accuracy"]), abs=1e-5)
-    if "input" in settings and not recipe.needs:
-        mean, std = FEEDINGS[str(settings["input"])]
+    if "normalization" in settings and not recipe.needs:
+        mean, std = FEEDINGS[str(settings["normalization"])]
         tensors = load_tensors(trained.model_path)
         for told, wanted in (("mean", mean), ("std", std)):
             assert tensors[told].mean().item() == pytest.approx(sum(wanted) / 3, rel=1e-5)

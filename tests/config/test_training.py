@@ -16,7 +16,9 @@ BASE = TrainConfig(data=Path("photos"))
 
 def test_a_config_comes_back_from_json():
     """What is saved and read again is the same config, groups, paths and lists included."""
-    config = with_words(BASE, {"epochs": 3, "augment": ["rotation=5"], "out": "x", "threads": 2, "clip_norm": None})
+    config = with_words(
+        BASE, {"epochs": 3, "augment": ["rotation=5"], "out": "x", "threads": 2, "clip_grad_norm": None}
+    )
     assert from_json(json.loads(json.dumps(to_json(config)))) == config
     assert config.out == Path("x") and config.augmentation.augment == ("rotation=5",)
 
@@ -39,12 +41,12 @@ def test_what_is_left_open_is_as_usual(words: dict[str, object], usual: Usual):
     """By whether a training starts from known weights; --weights none is from nothing."""
     config = with_words(BASE, words).resolved()
     schedule = config.schedule
-    assert (config.transfer.body_share, config.augmentation.policy) == (usual.body_share, usual.policy)
+    assert (config.transfer.backbone_lr_scale, config.augmentation.policy) == (usual.backbone_lr_scale, usual.policy)
     assert (config.pictures.view, config.optimization.label_smoothing) == (usual.view, usual.label_smoothing)
     assert (config.optimization.optimizer, config.optimization.weight_decay) == (usual.optimizer, usual.weight_decay)
     assert (schedule.minutes, schedule.epochs, schedule.steps) == (usual.minutes, None, None)
-    found = (schedule.batch_size, schedule.warm_up, schedule.small_first)
-    assert found == (usual.batch_size, usual.warm_up, usual.small_first)
+    found = (schedule.batch_size, schedule.warmup, schedule.progressive_resizing)
+    assert found == (usual.batch_size, usual.warmup, usual.progressive_resizing)
     assert usual_for(config) is usual and config.resolved() == config
 
 
@@ -52,8 +54,8 @@ def test_what_is_left_open_is_as_usual(words: dict[str, object], usual: Usual):
 def test_what_is_asked_for_stays(weights: dict[str, object]):
     """Whatever is usual where the training starts, zeros too."""
     asked = {
-        "batch_size": 7, "warm_up": 0.0, "small_first": 0.0, "epochs": 3, "optimizer": "adam", "weight_decay": 0.0,
-        "policy": "light", "body_share": 0.5, "view": "fit", "label_smoothing": 0.0,
+        "batch_size": 7, "warmup": 0.0, "progressive_resizing": 0.0, "epochs": 3, "optimizer": "adam", "weight_decay": 0.0,
+        "policy": "light", "backbone_lr_scale": 0.5, "view": "fit", "label_smoothing": 0.0,
     }  # fmt: skip
     config = with_words(BASE, asked | weights)
     assert config.resolved() == config
@@ -88,9 +90,9 @@ def test_a_setting_that_is_open_is_not_settled():
 )
 def test_a_head_alone_sees_pictures_as_prediction_does(words: dict[str, object], policy: str):
     """One view: as they are and, unless the policy mirrors nothing, mirrored; several: varied as asked. One size."""
-    config = with_words(BASE, {"tune": "head", "small_first": 0.5} | KNOWN | words).resolved()
+    config = with_words(BASE, {"tune": "head", "progressive_resizing": 0.5} | KNOWN | words).resolved()
     assert config.augmentation.policy == policy
-    assert (config.schedule.epochs, config.schedule.minutes, config.schedule.small_first) == (20, None, 0.0)
+    assert (config.schedule.epochs, config.schedule.minutes, config.schedule.progressive_resizing) == (20, None, 0.0)
     assert config.optimization.label_smoothing == 0
 
 
@@ -138,8 +140,8 @@ def test_settings_have_one_name():
         ({"label_smoothing": 1.0}, "below 1"),
         ({"size": 0}, "--size"),
         ({"batch_size": 1}, "from 2 on"),
-        ({"warm_up": 1.0}, "below 1"),
-        ({"small_first": 1.5}, "from 0 to 1"),
+        ({"warmup": 1.0}, "below 1"),
+        ({"progressive_resizing": 1.5}, "from 0 to 1"),
         ({"weight_decay": -0.1}, "--weight-decay"),
         ({"solve_head": "maybe"}, "auto"),
         ({"norm_statistics": "freeze"}, "keep"),
@@ -158,7 +160,7 @@ def test_python_takes_the_same_words(tmp_path: Path, make_photos: object):
     """pictaxa.train takes the command's flags as arguments and gives the run ready to predict."""
     data = make_photos(tmp_path / "photos", {"red": 8, "green": 8})
     settings = {"model": "lenet5", "size": 28, "batch_size": 8, "precision": "float32", "policy": "light"}
-    predictor = pictaxa.train(data, **settings, epochs=4, rate=0.03, out=tmp_path / "run")
+    predictor = pictaxa.train(data, **settings, epochs=4, lr=0.03, out=tmp_path / "run")
     assert predictor.predict(data / "red" / "1.png")[0].label == "red"
     assert pictaxa.report(tmp_path / "run").exists()
     with pytest.raises(ConfigError, match="epochs"):

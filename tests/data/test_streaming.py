@@ -89,7 +89,7 @@ def test_a_training_without_a_cache(tmp_path: Path, make_photos: Make):
     """--decode always learns from shards, resumes, and leaves no pixels behind."""
     place, run = shards(tmp_path, make_photos), tmp_path / "run"
     words = ["--model", "lenet5", "--size", "28", "--batch-size", "8", "--policy", "light", "--epochs", "6"]
-    words += ["--rate", "0.03", "--decode", "always", "--cache", str(tmp_path / "cache"), "--out", str(run)]
+    words += ["--lr", "0.03", "--decode", "always", "--cache", str(tmp_path / "cache"), "--out", str(run)]
     assert main(["train", str(place), *words]) == 0
     assert open_run(run).metrics["accuracy"] > 0.8
     assert main(["train", "--resume", str(run)]) == 0

@@ -74,7 +74,7 @@ def test_twenty_epochs_cost_one_pass(
     assert sum(passes) == 64 + 16 * views
     rows = run.log_rows()
     assert len(rows) == 20 and float(rows[-1]["val_accuracy"]) >= 0.9
-    train(data, body, tmp_path / "again", *BY_GRADIENT, "--policy", policy, "--rate", "0.01")
+    train(data, body, tmp_path / "again", *BY_GRADIENT, "--policy", policy, "--lr", "0.01")
     assert sum(passes) == 64 + 16 * views
 
 
@@ -84,7 +84,7 @@ def test_a_solved_head_costs_one_pass(
 ):
     """Each training picture goes through the body once, whatever prediction averages; another head needs no pass."""
     run = train(data, body, tmp_path / "run", "--policy", policy)
-    assert sum(passes) == run.config["chosen"]["train_pictures"] == 64 and run.geometry.flip_average == mirrors
+    assert sum(passes) == run.config["chosen"]["train_pictures"] == 64 and run.geometry.tta == mirrors
     train(data, body, tmp_path / "again", "--policy", policy, "--label-smoothing", "0.1")
     assert sum(passes) == 64
 
@@ -94,7 +94,7 @@ def test_views_are_passes(data: Path, body: Path, tmp_path: Path, passes: list[i
     words = ("--feature-views", "3", "--epochs", "2")
     run = train(data, body, tmp_path / "solved", *words)
     val = run.config["chosen"]["val_pictures"]
-    assert run.geometry.flip_average and sum(passes) == 3 * (80 - val)
+    assert run.geometry.tta and sum(passes) == 3 * (80 - val)
     train(data, body, tmp_path / "run", *words, *BY_GRADIENT)
     assert sum(passes) == 3 * (80 - val) + 2 * val
 
@@ -191,7 +191,7 @@ def test_hidden_layers(data: Path, body: Path, tmp_path: Path):
     assert "head=24,dropout:0.5" in run.config["chosen"]["model_options"]
     assert load_file(run.model_path)["fc.0.weight"].shape[0] == 24
     assert pictaxa.load(run.path).predict(data / "w" / "0.png")[0].probabilities is not None
-    again = train(data, run.path, tmp_path / "again", *BY_GRADIENT, "--epochs", "1", "--rate", "1e-9", "--average", "0")
+    again = train(data, run.path, tmp_path / "again", *BY_GRADIENT, "--epochs", "1", "--lr", "1e-9", "--ema-decay", "0")
     before, after = (load_file(path) for path in (run.model_path, again.model_path))
     assert all(torch.allclose(after[name], value, atol=1e-4) for name, value in before.items())
 
@@ -211,7 +211,7 @@ def test_the_outputs_of_the_weights_may_stay(data: Path, body: Path, tmp_path: P
     with torch.no_grad():
         wanted = torch.softmax(two(images), dim=1) @ after["fc.head.weight"].T + after["fc.head.bias"]
         assert torch.allclose(four(images), wanted, atol=1e-5)
-    again = train(data, run.path, tmp_path / "again", *BY_GRADIENT, "--epochs", "1", "--rate", "1e-9", "--average", "0")
+    again = train(data, run.path, tmp_path / "again", *BY_GRADIENT, "--epochs", "1", "--lr", "1e-9", "--ema-decay", "0")
     assert torch.allclose(load_file(again.model_path)["fc.head.weight"], after["fc.head.weight"], atol=1e-4)
     deeper = train(data, body, tmp_path / "deeper", "--head", "outputs:2,8", "--epochs", "1")
     assert load_file(deeper.model_path)["fc.head.0.weight"].shape == (8, 2)
@@ -219,7 +219,7 @@ def test_the_outputs_of_the_weights_may_stay(data: Path, body: Path, tmp_path: P
 
 def test_vectors_may_stay_as_they_are(data: Path, body: Path, tmp_path: Path):
     """--standardise no: other vectors are learnt from, and a head given them and taken back is the same to the bit."""
-    words = [*BY_GRADIENT, "--epochs", "2", "--average", "0"]
+    words = [*BY_GRADIENT, "--epochs", "2", "--ema-decay", "0"]
     as_are, usual = (train(data, body, tmp_path / s, *words, "--standardise", s) for s in ("no", "yes"))
     assert not load_file(as_are.model_path)["fc.weight"].equal(load_file(usual.model_path)["fc.weight"])
     mean, scale = as_they_are(np.ones((3, 5), np.float32))
@@ -311,7 +311,7 @@ def test_vectors_are_the_same_in_every_split(tmp_path: Path, make_photos: Make, 
             )
     asked = {"weights": "imagenet", "tune": "head", "size": 64, "precision": precision, "out": str(tmp_path / "run")}
     job, model = prepare(with_words(TrainConfig(data=tmp_path / "photos"), asked))
-    assert (len(job.train_rows), len(job.val_rows)) == (BATCH + 17, BATCH + 1) and job.geometry.flip_average
+    assert (len(job.train_rows), len(job.val_rows)) == (BATCH + 17, BATCH + 1) and job.geometry.tta
     looks = [*train_looks(job, job.train_rows), *prediction_looks(job, job.val_rows)]
     plain, val_plain, val_mirrored = take_looks(job.gallery, model, looks)
     hashes = job.index.column("hash")

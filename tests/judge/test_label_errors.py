@@ -33,7 +33,7 @@ def suspects(file: Path) -> list[str]:
 def test_by_a_run(mislabelled: Path, tmp_path: Path, tiny: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
     """A run's body, probed across folds, points at the wrong ones; a run of other classes is refused."""
     run = tmp_path / "run"
-    assert main(["train", str(mislabelled), *tiny, "--epochs", "6", "--rate", "0.02", "--out", str(run)]) == 0
+    assert main(["train", str(mislabelled), *tiny, "--epochs", "6", "--lr", "0.02", "--out", str(run)]) == 0
     assert main(["inspect", str(mislabelled), "--run", str(run), "--json", str(tmp_path / "a.json")]) == 0
     assert set(suspects(tmp_path / "a.json")[:2]) == {"green/wrong-3.png", "green/wrong-8.png"}
     assert main(["classes", str(run), "--rename", "red=blue", "--out", str(tmp_path / "other")]) == 0

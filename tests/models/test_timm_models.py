@@ -16,7 +16,7 @@ from pictaxa.models.folding import share_norms
 from pictaxa.models.fusing import can_fuse, fast_copy
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import open_run
-from pictaxa.training.transfer import freeze, rate_shares
+from pictaxa.training.transfer import freeze, lr_scales
 
 pytest.importorskip("timm", reason="timm is not installed; `make parity` runs these")
 
@@ -62,7 +62,7 @@ def test_blocks_at_the_end_are_left_to_learn(name: str):
 def test_two_classifiers():
     """A model with two of them can be trained as a whole; what needs the one head says so."""
     model = create_model("timm/deit_tiny_distilled_patch16_224", 3)
-    shares = rate_shares(model, TransferConfig(weights=Path("a"), body_share=0.5))
+    shares = lr_scales(model, TransferConfig(weights=Path("a"), backbone_lr_scale=0.5))
     assert len(shares) == len(list(model.parameters())) - 4 and set(shares.values()) == {0.5}
     with pytest.raises(ModelError, match="one dense layer"):
         freeze(model, "head")
@@ -97,7 +97,7 @@ def test_the_end_of_a_body_can_learn(body: Path, tmp_path: Path, make_photos: Ma
     """last:2 leaves the first convolution as it was, head,all changes it."""
     data = make_photos(tmp_path / "photos", {"x": 12, "y": 12, "z": 12})
     words = ["train", str(data), "--weights", str(body), "--tune", tune, "--out", str(tmp_path / "run"), *TINY]
-    assert main([*words, "--keep", "last"]) == 0
+    assert main([*words, "--best-by", "last"]) == 0
     before, after = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     same = {name for name in before if after[name].shape == before[name].shape and after[name].equal(before[name])}
     assert ("network.conv1.0.weight" in same) == (tune == "last:2")

@@ -9,7 +9,7 @@ from pictaxa.errors import RunError
 from pictaxa.runs.chosen import Chosen, read_chosen
 
 CHOSEN = Chosen(
-    model="lenet5", model_options=("dropout=0.3",), root="/photos", size=28, peak_rate=0.1, new_head=False, steps=12,
+    model="lenet5", model_options=("dropout=0.3",), root="/photos", size=28, peak_lr=0.1, new_head=False, steps=12,
     notes=("read as idx",), machine={"device": "cpu"},
 )  # fmt: skip
 

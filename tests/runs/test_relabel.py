@@ -77,7 +77,7 @@ def test_a_training_goes_on_from_merged_classes(run: Path, tmp_path: Path, make_
     assert classes(run, "--merge", "b,d=bd", "--out", str(tmp_path / "new")) == 0
     data = make_photos(tmp_path / "photos", {"a": 15, "bd": 15, "new": 15})
     words = ["train", str(data), "--weights", str(tmp_path / "new"), "--out", str(tmp_path / "further"), *TINY]
-    assert main([*words, "--epochs", "1", "--rate", "1e-9", "--average", "0", "--solve-head", "no"]) == 0
+    assert main([*words, "--epochs", "1", "--lr", "1e-9", "--ema-decay", "0", "--solve-head", "no"]) == 0
     old, new = load_file(run / "model.safetensors"), load_file(tmp_path / "further" / "model.safetensors")
     kept = torch.stack([old["fc.weight"][0], old["fc.weight"][[1, 3]].mean(dim=0)])
     assert torch.allclose(new["fc.weight"][:2], kept, atol=1e-5)

@@ -48,8 +48,8 @@ def test_more_than_the_head_begins_with_a_solved_one(
     data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tune: str
 ):
     """The head is solved for the training pictures, said, and then everything moves that is to be trained."""
-    words = ["--weights", str(body), "--tune", tune, "--epochs", "1", "--policy", "none", "--rate", "0.001", *TINY]
-    assert main(["train", str(data), *words, "--keep", "last", "--out", str(tmp_path / "run")]) == 0
+    words = ["--weights", str(body), "--tune", tune, "--epochs", "1", "--policy", "none", "--lr", "0.001", *TINY]
+    assert main(["train", str(data), *words, "--best-by", "last", "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
     assert "solved on 64 pictures" in said and said_accuracy(said) > 0.8
     before, after = weights_of(body), weights_of(tmp_path / "run")
@@ -75,7 +75,7 @@ def test_a_solved_head_is_kept_until_an_epoch_is_better(
 ):
     """At a rate that spoils everything the run ends with the solved head and its figures, on the body as it was."""
     words = ["--weights", str(body), "--tune", tune, "--epochs", "1", "--policy", "light", *TINY]
-    assert main(["train", str(data), *words, "--rate", rate, "--out", str(tmp_path / "run")]) == 0
+    assert main(["train", str(data), *words, "--lr", rate, "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
     assert "the solved head, before epoch 1" in said
     run = open_run(tmp_path / "run")
@@ -112,8 +112,8 @@ def test_the_head_alone_is_solved(
     squares, aspects, logits = run.probe()
     assert np.allclose(pictaxa.load(run.path).logits(squares, aspects), logits, atol=1e-4)
     assert main(["report", str(run.path)]) == 0
-    words = ["--weights", str(run.path), "--epochs", "1", "--rate", "1e-9", "--average", "0", *TINY]
-    assert main(["train", str(data), *words, "--out", str(tmp_path / "more"), "--keep", "last"]) == 0
+    words = ["--weights", str(run.path), "--epochs", "1", "--lr", "1e-9", "--ema-decay", "0", *TINY]
+    assert main(["train", str(data), *words, "--out", str(tmp_path / "more"), "--best-by", "last"]) == 0
     before, after = weights_of(run.path), weights_of(tmp_path / "more")
     assert all(torch.allclose(after[name], value, atol=1e-4) for name, value in before.items())
 
@@ -172,7 +172,7 @@ def test_as_few_pictures_as_there_can_be(
 ):
     """A class of one picture to learn from: ImageNet's network is trained all the same, and says what it is worth."""
     data = make_photos(tmp_path / "photos", counts)
-    same = ["train", str(data), "--size", "64", "--batch-size", "8", "--small-first", "0", *words]
+    same = ["train", str(data), "--size", "64", "--batch-size", "8", "--progressive-resizing", "0", *words]
     assert main([*same, "--out", str(tmp_path / "run")]) == 0
     assert "head      solved on" in capsys.readouterr().out
     assert open_run(tmp_path / "run").metrics["accuracy"] > 0.9
@@ -267,7 +267,7 @@ def test_balanced_classes_make_another_head(
     words = ["train", str(data), "--weights", str(body), "--tune", tune, "--steps", "1", "--policy", "none", *TINY]
     ways = {"plain": (), "weights": ("--class-weights", "balanced"), "sampling": ("--sampling", "balanced")}
     for name, flags in ways.items():
-        assert main([*words, *flags, "--rate", "1e-9", "--average", "0", "--out", str(tmp_path / name)]) == 0
+        assert main([*words, *flags, "--lr", "1e-9", "--ema-decay", "0", "--out", str(tmp_path / name)]) == 0
     plain, weights, sampling = (weights_of(tmp_path / name)["fc.weight"] for name in ways)
     assert torch.allclose(weights, sampling, atol=1e-6) and not torch.allclose(plain, weights, atol=1e-3)
 

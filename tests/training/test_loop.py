@@ -85,7 +85,7 @@ def log_without_times(run: Path) -> list[dict[str, str]]:
 def test_killed_and_resumed_is_bitwise_the_unbroken_run(tmp_path: Path, make_photos: Make, flags: tuple[str, ...]):
     """SIGKILL at three places, in the middle of epochs too, and the run ends with the same weights and log."""
     data = make_photos(tmp_path / "photos", {"a": 26, "b": 26})
-    flags = (*flags, "--epochs", "3", "--save-seconds", "0")
+    flags = (*flags, "--epochs", "3", "--checkpoint-seconds", "0")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(command(data, whole, *flags)[3:]) == 0
     # 42 pictures in 6 batches an epoch: the middle of the first, the end of the first, the middle of the third.
@@ -113,7 +113,7 @@ def test_a_second_ctrl_c_stops_at_once():
 def test_ctrl_c_keeps_everything_and_says_how_to_go_on(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]):
     """SIGINT: status 130, a line with the command that goes on, no traceback; and that command finishes the run."""
     data, run = make_photos(tmp_path / "photos", {"a": 40, "b": 40}), tmp_path / "run"
-    words = command(data, run, *tiny, "--epochs", "40", "--save-seconds", "0")
+    words = command(data, run, *tiny, "--epochs", "40", "--checkpoint-seconds", "0")
     stopped = kill_at_step(words, run / "state", step=12, number=signal.SIGINT)
     assert stopped.returncode == 130
     assert f"pictaxa train --resume {run}" in stopped.stdout and "Traceback" not in stopped.stdout
@@ -176,7 +176,7 @@ def test_minutes_are_kept(tmp_path: Path, make_photos: Make, tiny: tuple[str, ..
             break
     assert min(off) <= max(0.3, 0.02 * seconds), off
     rows = open_run(run).log_rows()
-    assert float(rows[-1]["rate"]) < 0.02 * max(float(row["rate"]) for row in rows)
+    assert float(rows[-1]["lr"]) < 0.02 * max(float(row["lr"]) for row in rows)
     assert rows[-1]["val_accuracy"]
 
 
@@ -196,10 +196,10 @@ def test_a_loss_that_is_not_finite_stops_with_advice(
 ):
     """An exploding rate ends in one line with step, rate and what to try, and leaves a finite state behind."""
     data, run = make_photos(tmp_path / "photos", {"a": 12, "b": 12}), tmp_path / "run"
-    flags = ("--epochs", "30", "--rate", "1e30", "--clip-norm", "None", "--save-seconds", "0")
+    flags = ("--epochs", "30", "--lr", "1e30", "--clip-grad-norm", "None", "--checkpoint-seconds", "0")
     assert main(["train", str(data), *tiny, *flags, "--out", str(run)]) == 2
     said = capsys.readouterr().err.strip()
-    assert said.count("\n") == 0 and "finite" in said and "step" in said and "--rate" in said
+    assert said.count("\n") == 0 and "finite" in said and "step" in said and "--lr" in said
     newest = sorted((run / "state").iterdir())[-1]
     model = {name: value for name, value in load_file(newest).items() if name.startswith("model.")}
     assert model and all(value.isfinite().all() for value in model.values())
@@ -210,7 +210,7 @@ def test_a_solved_head_outlives_a_training_that_ran_away(
 ):
     """From ImageNet's weights with an exploding rate: the error says where the head's weights are; they are finite."""
     data, run = make_photos(tmp_path / "photos", {"a": 12, "b": 12}), tmp_path / "run"
-    flags = ("--size", "32", "--epochs", "9", "--rate", "1e30", "--clip-norm", "None", "--weights", "imagenet")
+    flags = ("--size", "32", "--epochs", "9", "--lr", "1e30", "--clip-grad-norm", "None", "--weights", "imagenet")
     assert main(["train", str(data), *flags, "--out", str(run)]) == 2
     said = capsys.readouterr().err.strip()
     assert said.count("\n") == 0 and str(run / "model.safetensors") in said
@@ -238,7 +238,7 @@ def test_a_full_disk_stops_in_one_line_and_loses_nothing(
 ):
     """Three states are written whole, the fourth is cut off: resuming ends as the unbroken run."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
-    flags, whole, full = (*tiny, "--epochs", "2", "--save-seconds", "0"), tmp_path / "whole", tmp_path / "full"
+    flags, whole, full = (*tiny, "--epochs", "2", "--checkpoint-seconds", "0"), tmp_path / "whole", tmp_path / "full"
     assert main(["train", str(data), *flags, "--out", str(whole)]) == 0
     capsys.readouterr()
     with ExitStack() as limits, monkeypatch.context() as patched:
@@ -290,7 +290,7 @@ def test_resuming_notices_changed_pictures(
     [
         ("--class-weights", "balanced"),
         ("--sampling", "balanced"),
-        ("--average", "0"),
+        ("--ema-decay", "0"),
         ("--optimizer", "adam"),
         ("--policy", "light", "--augment", "trivial_augment=0.3", "mixup=0.3", "erasing=0.3", "noise=0.05"),
     ],
@@ -299,7 +299,7 @@ def test_every_way_of_training_learns(tmp_path: Path, make_photos: Make, tiny: t
     """Class weights, balanced epochs, no averaging, another optimizer, mixtures: all learn three colours."""
     data = make_photos(tmp_path / "photos", {"a": 30, "b": 10, "c": 8})
     words = ["train", str(data), *tiny, "--epochs", "8", *flags, "--out", str(tmp_path / "run")]
-    words += ["--rate", "0.005" if "adam" in flags else "0.03"]
+    words += ["--lr", "0.005" if "adam" in flags else "0.03"]
     assert main(words) == 0
     assert open_run(tmp_path / "run").metrics["accuracy"] > 0.85
 
@@ -320,7 +320,7 @@ def test_runs_are_named_after_data_and_model(
 def test_the_epoch_that_is_kept(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], keep: str):
     """The one asked for: its figures are those of metrics.json."""
     data, run = make_photos(tmp_path / "photos", {"a": 20, "b": 20}), tmp_path / "run"
-    words = ["--epochs", "5", "--rate", "0.05", "--keep", keep, "--average", "0"]
+    words = ["--epochs", "5", "--lr", "0.05", "--best-by", keep, "--ema-decay", "0"]
     assert main(["train", str(data), *tiny, *words, "--out", str(run)]) == 0
     rows = [{word: float(row[word]) for word in ("val_accuracy", "val_loss")} for row in open_run(run).log_rows()]
     best = {
@@ -340,7 +340,7 @@ def test_an_epoch_may_be_judged_by_some_pictures(
 ):
     """--validation-pictures 4: accuracies of the log are fourths, those of the run are of all, and a line says so."""
     data, run = make_photos(tmp_path / "photos", {"a": 35, "b": 35}), tmp_path / "run"
-    words = ["--epochs", "2", "--validation-pictures", most, "--rate", "0.01"]
+    words = ["--epochs", "2", "--validation-pictures", most, "--lr", "0.01"]
     assert main(["train", str(data), *tiny, *words, "--out", str(run)]) == 0
     trained, said = open_run(run), capsys.readouterr().out
     some = 4 if most == "4" else 14
@@ -354,15 +354,15 @@ def test_patience_ends_a_training(
 ):
     """--patience 2: two epochs after the best one it ends, keeps that one, and a resumed run is at its end too."""
     data, run = make_photos(tmp_path / "photos", {"a": 20, "b": 20}), tmp_path / "run"
-    words = ["--epochs", "40", "--curve", "constant", "--keep", "loss", "--patience", "2", "--rate", "0.3"]
-    assert main(["train", str(data), *tiny, *words, "--warm-up", "0", "--average", "0", "--out", str(run)]) == 0
+    words = ["--epochs", "40", "--lr-schedule", "constant", "--best-by", "loss", "--patience", "2", "--lr", "0.3"]
+    assert main(["train", str(data), *tiny, *words, "--warmup", "0", "--ema-decay", "0", "--out", str(run)]) == 0
     assert "2 validations after the best one" in capsys.readouterr().out
     losses = [float(row["val_loss"]) for row in open_run(run).log_rows()]
     assert len(losses) < 40 and losses.index(min(losses)) == len(losses) - 3
     assert open_run(run).metrics["log_loss"] == pytest.approx(min(losses), abs=1e-5)
     assert main(["train", "--resume", str(run)]) == 0
     assert len(open_run(run).log_rows()) == len(losses)
-    assert main(["train", str(data), *tiny, "--patience", "2", "--keep", "last"]) == 2
+    assert main(["train", str(data), *tiny, "--patience", "2", "--best-by", "last"]) == 2
 
 
 def test_steps_decide_the_length(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]):

@@ -18,18 +18,18 @@ from pictaxa.errors import ConfigError, RunError
 from pictaxa.models.zoo import create_model
 from pictaxa.training.averaging import Follower, start_average
 from pictaxa.training.checkpoint import KEPT, Counters, load_state, save_state
-from pictaxa.training.optimizer import Optimizer, make_optimizer, set_rate
-from pictaxa.training.schedule import Length, peak_rate, rate_at, size_at
-from pictaxa.training.transfer import rate_shares
+from pictaxa.training.optimizer import Optimizer, make_optimizer, set_lr
+from pictaxa.training.schedule import Length, lr_at, peak_lr, size_at
+from pictaxa.training.transfer import lr_scales
 
 
 def test_the_rate_warms_up_and_anneals_to_zero():
     """Linear to the peak, half of it in the middle of the cosine, zero at the end."""
-    schedule = ScheduleConfig(warm_up=0.1)
-    rates = [rate_at(part, step=0, epoch=0, peak=1.0, schedule=schedule) for part in (0.05, 0.1, 0.55, 1.0)]
+    schedule = ScheduleConfig(warmup=0.1)
+    rates = [lr_at(part, step=0, epoch=0, peak=1.0, schedule=schedule) for part in (0.05, 0.1, 0.55, 1.0)]
     assert rates == pytest.approx([0.5, 1.0, 0.5, 0.0])
-    assert rate_at(0.0, step=0, epoch=0, peak=1.0, schedule=schedule) > 0
-    assert rate_at(0.0, step=0, epoch=0, peak=1.0, schedule=ScheduleConfig(warm_up=0.0)) == 1.0
+    assert lr_at(0.0, step=0, epoch=0, peak=1.0, schedule=schedule) > 0
+    assert lr_at(0.0, step=0, epoch=0, peak=1.0, schedule=ScheduleConfig(warmup=0.0)) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -43,18 +43,18 @@ def test_the_rate_warms_up_and_anneals_to_zero():
 )
 def test_the_rate_may_follow_another_curve(curve: str, rates: list[float]):
     """Six epochs of ten steps: as it is, times a factor after some epochs, or that part from a step on."""
-    schedule = ScheduleConfig(curve=curve, warm_up=0.0)
-    found = [rate_at(epoch / 6, step=10 * epoch, epoch=epoch, peak=2.0, schedule=schedule) for epoch in range(6)]
+    schedule = ScheduleConfig(lr_schedule=curve, warmup=0.0)
+    found = [lr_at(epoch / 6, step=10 * epoch, epoch=epoch, peak=2.0, schedule=schedule) for epoch in range(6)]
     assert found == pytest.approx(rates)
-    late = replace(schedule, warm_up=0.5)
-    assert rate_at(0.25, step=15, epoch=1, peak=2.0, schedule=late) == pytest.approx(1.0)
+    late = replace(schedule, warmup=0.5)
+    assert lr_at(0.25, step=15, epoch=1, peak=2.0, schedule=late) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("curve", ["", "linear", "every:0=0.5", "every:2", "steps:", "steps:1=x", "steps:1=0.5,"])
 def test_a_curve_that_is_none(curve: str):
     """It is refused with those that there are."""
-    with pytest.raises(ConfigError, match="--curve cosine, constant"):
-        ScheduleConfig(curve=curve)
+    with pytest.raises(ConfigError, match="--lr-schedule cosine, constant"):
+        ScheduleConfig(lr_schedule=curve)
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_a_curve_that_is_none(curve: str):
 def test_the_rate_follows_the_batch(usual: Usual, optimizer: str, rate: float):
     """The usual one at the usual batch, twice that at twice the batch, no more from 512 on; one asked for stays."""
     batch = usual.batch_size
-    assert peak_rate(ScheduleConfig(batch_size=batch), optimizer, usual=usual) == rate
-    assert peak_rate(ScheduleConfig(batch_size=2 * batch), optimizer, usual=usual) == 2 * rate
+    assert peak_lr(ScheduleConfig(batch_size=batch), optimizer, usual=usual) == rate
+    assert peak_lr(ScheduleConfig(batch_size=2 * batch), optimizer, usual=usual) == 2 * rate
     most = pytest.approx(rate * 512 / batch)
-    assert all(peak_rate(ScheduleConfig(batch_size=n), optimizer, usual=usual) == most for n in (512, 1024))
-    assert peak_rate(ScheduleConfig(rate=0.5), optimizer, usual=usual) == 0.5
+    assert all(peak_lr(ScheduleConfig(batch_size=n), optimizer, usual=usual) == most for n in (512, 1024))
+    assert peak_lr(ScheduleConfig(lr=0.5), optimizer, usual=usual) == 0.5
 
 
 @pytest.mark.parametrize(
-    ("progress", "size", "least_size", "small_first", "sides"),
+    ("progress", "size", "least_size", "progressive_resizing", "sides"),
     [  # the last are those from nothing and from known weights
         (0.0, 128, 32, 0.6, (64, 96)),
         (0.29, 128, 32, 0.6, (64, 96)),
@@ -92,11 +92,11 @@ def test_the_rate_follows_the_batch(usual: Usual, optimizer: str, rate: float):
     ],
 )
 def test_pictures_are_small_first(
-    progress: float, size: int, least_size: int, small_first: float, sides: tuple[int, int]
+    progress: float, size: int, least_size: int, progressive_resizing: float, sides: tuple[int, int]
 ):
-    """The first part of the size, then the second until small_first, never below what the model takes, then all."""
+    """The first part of the size, then the second until progressive_resizing, never below what the model takes, then all."""
     for usual, side in zip((FROM_NOTHING, FROM_KNOWN), sides, strict=True):
-        words = {"size": size, "least_size": least_size, "small_first": small_first}
+        words = {"size": size, "least_size": least_size, "progressive_resizing": progressive_resizing}
         assert size_at(progress, **words, small_sizes=usual.small_sizes) == side
 
 
@@ -120,7 +120,7 @@ def test_decay_is_on_weights_only(name: str):
     images, labels = torch.randn(8, 1, 3, 3), torch.arange(8) % 2
     losses = []
     for _ in range(20):
-        set_rate(optimizer, 0.02)
+        set_lr(optimizer, 0.02)
         loss = nn.functional.cross_entropy(model(images), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -149,7 +149,7 @@ def test_updates_do_not_depend_on_the_memory_format(
         gradient = torch.randn(4, 3, 3, 3)
         model.weight.grad = gradient.contiguous(memory_format=gradients)
         plain.grad = gradient
-        set_rate(optimizer, 0.1)
+        set_lr(optimizer, 0.1)
         optimizer.step()
         reference.step()
     assert model.weight.is_contiguous(memory_format=weights)
@@ -161,7 +161,7 @@ def test_updates_do_not_depend_on_the_memory_format(
     [
         ({"nesterov": "no"}, lambda weight: torch.optim.SGD([weight], lr=0.1, momentum=0.9)),
         ({"momentum": 0.0}, lambda weight: torch.optim.SGD([weight], lr=0.1)),
-        ({"optimizer": "adam", "epsilon": 0.1}, lambda weight: torch.optim.Adam([weight], lr=0.1, eps=0.1)),
+        ({"optimizer": "adam", "eps": 0.1}, lambda weight: torch.optim.Adam([weight], lr=0.1, eps=0.1)),
     ],
 )
 def test_other_forms_of_an_optimizer(settings: dict[str, object], reference: Callable[..., torch.optim.Optimizer]):
@@ -173,7 +173,7 @@ def test_other_forms_of_an_optimizer(settings: dict[str, object], reference: Cal
     ours, theirs = make_optimizer(model, asked), reference(plain)
     for _ in range(3):
         model.weight.grad = plain.grad = torch.randn(4, 3)
-        set_rate(ours, 0.1)
+        set_lr(ours, 0.1)
         ours.step()
         theirs.step()
     assert torch.allclose(model.weight, plain, atol=1e-6)
@@ -198,7 +198,7 @@ def a_session() -> tuple[nn.Module, nn.Module, Optimizer]:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     optimizer = make_optimizer(model, OptimizerConfig(optimizer="adam", weight_decay=5e-4))
-    set_rate(optimizer, 0.1)
+    set_lr(optimizer, 0.1)
     model(torch.randn(4, 3)).square().sum().backward()
     optimizer.step()
     return model, start_average(model), optimizer
@@ -209,11 +209,11 @@ def test_an_optimizer_does_not_load_torchs_compiler():
     code = """
 import sys, torch
 from pictaxa.config.learning import OptimizerConfig
-from pictaxa.training.optimizer import make_optimizer, set_rate
+from pictaxa.training.optimizer import make_optimizer, set_lr
 for name in ("sgd", "adam", "adamw"):
     layer = torch.nn.Linear(2, 2)
     optimizer = make_optimizer(layer, OptimizerConfig(optimizer=name, weight_decay=0.1))
-    set_rate(optimizer, 0.1)
+    set_lr(optimizer, 0.1)
     layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
 assert "torch._dynamo" not in sys.modules
@@ -255,23 +255,23 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):
 
 
 def test_a_learnt_body_may_take_smaller_steps_than_its_head():
-    """--body-share is the part of the rate that all but the classifier layer gets, whatever else is tuned."""
+    """--backbone-lr-scale is the part of the rate that all but the classifier layer gets, whatever else is tuned."""
     model = create_model("resnet_lite", 3)
-    shares = rate_shares(model, TransferConfig(weights=Path("a"), tune="last:2", body_share=0.25))
+    shares = lr_scales(model, TransferConfig(weights=Path("a"), tune="last:2", backbone_lr_scale=0.25))
     assert set(shares.values()) == {0.25}
     assert dict(model.named_parameters()).keys() - shares.keys() == {"fc.weight", "fc.bias"}
     optimizer = make_optimizer(model, OptimizerConfig(optimizer="sgd", weight_decay=0.1), shares=shares)
-    set_rate(optimizer, 0.2)
+    set_lr(optimizer, 0.2)
     assert {group["lr"] for group in optimizer.groups} == {0.05, 0.2}
     at_full_rate = sum(p.numel() for group in optimizer.groups for p in group["params"] if group["lr"] == 0.2)
     assert at_full_rate == sum(p.numel() for p in model.fc.parameters())
-    with pytest.raises(ConfigError, match="--body-share"):
-        TransferConfig(weights=Path("a"), body_share=1.5)
+    with pytest.raises(ConfigError, match="--backbone-lr-scale"):
+        TransferConfig(weights=Path("a"), backbone_lr_scale=1.5)
 
 
 @pytest.mark.parametrize(
-    "transfer", [TransferConfig(weights=Path("a"), body_share=1.0), TransferConfig(body_share=0.5)]
+    "transfer", [TransferConfig(weights=Path("a"), backbone_lr_scale=1.0), TransferConfig(backbone_lr_scale=0.5)]
 )
 def test_all_learns_at_one_rate(transfer: TransferConfig):
-    """By default, and from nothing whatever --body-share says: there is no learnt body."""
-    assert not rate_shares(create_model("resnet_lite", 3), transfer)
+    """By default, and from nothing whatever --backbone-lr-scale says: there is no learnt body."""
+    assert not lr_scales(create_model("resnet_lite", 3), transfer)

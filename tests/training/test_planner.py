@@ -115,7 +115,7 @@ def test_the_first_row_is_what_train_takes(tmp_path: Path, make_photos: Make):
     assert (plan.pictures, plan.probed) == (32, 40)
     assert first.epochs == pytest.approx((300 - plan.head_seconds) * 20 / 32)
     for name, flags in (("one", []), ("two", first.flags.split())):
-        words = ["--size", "64", "--steps", "1", "--batch-size", "8", "--small-first", "0"]
+        words = ["--size", "64", "--steps", "1", "--batch-size", "8", "--progressive-resizing", "0"]
         assert main(["train", str(data), *words, *flags, "--out", str(tmp_path / name)]) == 0
     one, two = (open_run(tmp_path / name).config for name in ("one", "two"))
     assert (one["chosen"]["model"], one["chosen"]["size"]) == (first.model, first.size)
@@ -133,7 +133,7 @@ def test_each_row_can_be_trained_as_its_flags_say(tmp_path: Path, make_photos: M
     assert plan.rows[1].minutes == pytest.approx(plan.head_seconds / 60) and plan.rows[1].train_per_second is None
     assert plan.rows[2].epochs == pytest.approx(120 * 20 / 32) and (plan.rows[2].model) == "resnet_lite"
     for number, row in enumerate(plan.rows):
-        words = ["--size", "64", "--steps", "1", "--batch-size", "8", "--small-first", "0", *row.flags.split()]
+        words = ["--size", "64", "--steps", "1", "--batch-size", "8", "--progressive-resizing", "0", *row.flags.split()]
         assert main(["train", str(data), *words, "--out", str(tmp_path / str(number))]) == 0
         config = open_run(tmp_path / str(number)).config
         assert (config["chosen"]["model"], config["chosen"]["size"]) == (row.model, row.size)

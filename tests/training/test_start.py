@@ -20,7 +20,7 @@ from pictaxa.training.transfer import IMAGENET
 from pictaxa.weights import published
 
 Draw = Callable[..., Image.Image]
-QUICK = ("--size", "64", "--steps", "1", "--batch-size", "8", "--precision", "float32", "--small-first", "0")
+QUICK = ("--size", "64", "--steps", "1", "--batch-size", "8", "--precision", "float32", "--progressive-resizing", "0")
 
 
 @pytest.fixture
@@ -169,8 +169,11 @@ def test_what_is_compared_for_digits(pictures: Callable[..., Path]):
 def test_the_way_from_nothing_has_no_others_options(pictures: Callable[..., Path]):
     """Options, source and feeding are of the network that is known."""
     words = {"model": "vit_b_16", "weights": "imagenet", "model_options": ("dropout=0.1",), "source": "timm"}
-    *_, nothing = alternatives(with_words(TrainConfig(data=pictures(60, 8)), words | {"input": "0-255"}))
-    assert nothing.model_options == () and (nothing.transfer.source, nothing.transfer.input) == ("pictaxa", None)
+    *_, nothing = alternatives(with_words(TrainConfig(data=pictures(60, 8)), words | {"normalization": "0-255"}))
+    assert nothing.model_options == () and (nothing.transfer.source, nothing.transfer.normalization) == (
+        "pictaxa",
+        None,
+    )
 
 
 def test_without_the_package_the_way_from_nothing_is_left(

@@ -18,7 +18,7 @@ from pictaxa.models.layers import Classifier
 from pictaxa.runs.records import read_predictions
 from pictaxa.training.job import Job
 from pictaxa.training.learner import WholeModel
-from pictaxa.training.optimizer import set_rate
+from pictaxa.training.optimizer import set_lr
 from pictaxa.training.setup import prepare
 from pictaxa.training.step import take_step
 from pictaxa.training.validation import judge, keep_judgement, split_logits
@@ -46,7 +46,7 @@ def test_steps_make_the_loss_smaller(job_and_model: tuple[Job, Classifier]):
     inputs, targets = learner.present(first_batch(learner), epoch=0, step=0, progress=0.0)
     losses = []
     for number in range(1, 13):
-        set_rate(optimizer, 0.02)
+        set_lr(optimizer, 0.02)
         losses.append(take_step(job, optimizer, learner.heads(inputs), targets, class_weights=None, number=number))
     assert losses[0] == pytest.approx(0.69, abs=0.1)  # two classes that nothing tells apart yet: ln 2
     assert losses[-1] < 0.8 * losses[0]

@@ -18,7 +18,7 @@ from pictaxa.models.zoo import ZOO, create_model, find_entry
 from pictaxa.runs.folder import open_run
 from pictaxa.training import transfer
 from pictaxa.training.learner import WholeModel
-from pictaxa.training.transfer import freeze, rate_shares, set_training
+from pictaxa.training.transfer import freeze, lr_scales, set_training
 from pictaxa.weights.translated import Translated
 
 Make = Callable[..., Path]
@@ -81,7 +81,7 @@ def test_the_last_blocks_can_be_trained(body: Path, tmp_path: Path, make_photos:
 def test_statistics_stay_as_they_came(body: Path, tmp_path: Path, make_photos: Make, statistics: str):
     """--tune all: every weight moves and every batch norm's statistics stay, unless they are to be updated."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
-    words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY, "--rate", "0.01"]
+    words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY, "--lr", "0.01"]
     assert main([*words, "--norm-statistics", statistics]) == 0
     paths = {name.partition(".")[2] for name in changed(tmp_path / "run", body)}
     model = create_model("resnet_lite", 2)
@@ -98,7 +98,7 @@ def test_classes_known_by_name_keep_their_rows(
     for path in (data / "b").iterdir():
         path.rename(data / "0new" / path.name) if int(path.stem) % 2 else None
     words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
-    assert main([*words, "--rate", "1e-9", "--average", "0", "--solve-head", "no"]) == 0
+    assert main([*words, "--lr", "1e-9", "--ema-decay", "0", "--solve-head", "no"]) == 0
     assert "2 of 3 classes are known" in capsys.readouterr().out
     old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     (name,) = (name for name, value in old.items() if value.ndim == 2)
@@ -113,7 +113,7 @@ def test_other_classes_get_a_new_head(
     """As many classes, but others: the head starts anew, and a line says so."""
     data = make_photos(tmp_path / "photos", {"x": 20, "y": 20})
     words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
-    assert main([*words, "--rate", "1e-9", "--average", "0", "--solve-head", solve]) == 0
+    assert main([*words, "--lr", "1e-9", "--ema-decay", "0", "--solve-head", solve]) == 0
     assert "none of the 2 classes of the weights" in capsys.readouterr().out
     old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     (name,) = (name for name, value in old.items() if value.ndim == 2)
@@ -244,7 +244,7 @@ def test_an_auxiliary_head_has_no_part_in_what_is_frozen():
         learner = SimpleNamespace(job=SimpleNamespace(config=SimpleNamespace(transfer=transfer), plan=plan))
         learner.trained = learner.computed = model.train()
         assert len(WholeModel.heads(learner, torch.rand(2, 3, 224, 224))) == heads
-    shares = rate_shares(model, TransferConfig(weights=Path("a"), body_share=0.5))
+    shares = lr_scales(model, TransferConfig(weights=Path("a"), backbone_lr_scale=0.5))
     assert shares and not any(name.startswith("aux") for name in shares)
 
 

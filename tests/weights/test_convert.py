@@ -34,7 +34,16 @@ def write_body_with_another_head(file: Path) -> dict[str, np.ndarray]:
 
 
 def convert(folder: Path, *words: str) -> int:
-    named = ["weights", "convert", str(folder / "a.h5"), "--source", "keras", "--input=0-1", "--model", "lenet5"]
+    named = [
+        "weights",
+        "convert",
+        str(folder / "a.h5"),
+        "--source",
+        "keras",
+        "--normalization=0-1",
+        "--model",
+        "lenet5",
+    ]
     return main([*named, "--out", str(folder / "out.safetensors"), *words])
 
 

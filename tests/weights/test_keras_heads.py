@@ -244,7 +244,7 @@ def test_what_is_no_layers_is_told(tmp_path: Path):
 def test_a_feeding_that_is_none_is_told(tmp_path: Path):
     """An unknown word for how pictures were fed is an error that lists those there are."""
     FORMS["a.h5"](tmp_path / "a.h5", stored(create_model("mobilenet_v2", 5), named=True), [])
-    with pytest.raises(ConfigError, match=r"feeding \(--input\).*caffe"):
+    with pytest.raises(ConfigError, match=r"feeding \(--normalization\).*caffe"):
         load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.h5", source="keras", feeding="bgr")
 
 
@@ -258,7 +258,7 @@ def test_a_single_number_as_weight_is_told(tmp_path: Path):
 
 
 def convert(file: Path, out: Path, *words: str) -> int:
-    named = ["weights", "convert", str(file), "--source", "keras", "--input=-1-1", "--model", "mobilenet_v2"]
+    named = ["weights", "convert", str(file), "--source", "keras", "--normalization=-1-1", "--model", "mobilenet_v2"]
     return main([*named, "--out", str(out), *words])
 
 

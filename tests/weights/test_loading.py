@@ -252,7 +252,7 @@ def test_the_source_is_stated_and_a_wrong_one_is_told(tmp_path: Path):
         (vit, tmp_path / "a.h5", "torchvision", "source keras"),
         (vit, tmp_path / "a.zip", "jax", "no kind of weights"),
         (vit, tmp_path / "none.pth", "timm", "none at"),
-        (vit, tmp_path / "a.h5", "keras", "--input 0-1"),
+        (vit, tmp_path / "a.h5", "keras", "--normalization 0-1"),
         (vit, tmp_path / "a.pth", "tim", "timm"),
     ]
     for name in ("a.npz", "a.h5", "a.zip"):
@@ -318,7 +318,10 @@ def test_convert_writes_a_file_that_says_what_it_is(tmp_path: Path, capsys: pyte
     (tmp_path / "class_indices.json").write_text(json.dumps({"rose": 2, "daisy": 0, "tulip": 1}))
     words = ["weights", "convert", str(tmp_path / "a.pth"), "--source", "torchvision", "--model", "lenet5"]
     out = tmp_path / "b.safetensors"
-    assert main([*words, "--out", str(out), "--classes", str(tmp_path / "class_indices.json"), "--input", "0-255"]) == 0
+    assert (
+        main([*words, "--out", str(out), "--classes", str(tmp_path / "class_indices.json"), "--normalization", "0-255"])
+        == 0
+    )
     assert "3 classes" in capsys.readouterr().out
     notes = read_notes(out)
     assert notes["model"] == "lenet5" and json.loads(notes["classes"]) == ["daisy", "tulip", "rose"]

@@ -122,7 +122,7 @@ def test_imagenet_alone_means_lite0(tmp_path: Path, make_photos: Callable[..., P
     run = open_run(tmp_path / "run")
     asked = run.config["asked"]["transfer"]
     assert run.config["chosen"]["model"] == IMAGENET_MODEL == "efficientnet_lite0"
-    assert asked["source"] == "efficientnet_pytorch" and asked["input"] == "lite"
+    assert asked["source"] == "efficientnet_pytorch" and asked["normalization"] == "lite"
     assert asked["weights"].endswith("efficientnet-lite0-57934424.pth")
 
 

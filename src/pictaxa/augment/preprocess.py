@@ -18,7 +18,12 @@ class Geometry:
     channels: int  # 1 or 3
     view: Literal["centre", "fit", "squash"]
     size: int  # side of the model's input in validation and prediction, pixels
-    flip_average: bool  # whether the logits of a picture and its mirror image are averaged
+    tta: Literal["none", "flip"]  # flip: the logits of a picture and its mirror image are averaged
+
+    @property
+    def passes(self) -> int:
+        """How often the model sees a picture."""
+        return 2 if self.tta == "flip" else 1
 
 
 def model_input(squares: torch.Tensor, aspects: np.ndarray, *, geometry: Geometry) -> torch.Tensor:

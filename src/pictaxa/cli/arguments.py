@@ -69,7 +69,7 @@ class ProbeArguments:
     efficientnet_lite0; with --model fresh ones, for a baseline."""
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
-    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
+    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
     """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
     cache: Path | None = None
     """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
@@ -218,7 +218,7 @@ class ConvertArguments:
     """The entry of the zoo that it is for."""
     out: Path
     """The .safetensors file to write."""
-    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
+    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
     """How its pictures were fed: divided by 255; left alone; from -1 to 1; BGR minus a mean colour; minus
     ImageNet's mean and over its deviation; lite: (x - 127) / 128 of 0 to 255. A Keras file needs it."""
     classes: Path | None = None

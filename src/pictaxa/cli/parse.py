@@ -7,6 +7,7 @@ import io
 import re
 from typing import TypeVar, cast
 
+from ..config.renamed import now_called
 from ..errors import ConfigError, close_matches, one_line
 
 Arguments = TypeVar("Arguments")
@@ -60,7 +61,8 @@ def parse(kind: type[Arguments], words: list[str], command: str, *, default: Arg
     for word in words:
         name = _flag_of(word)
         if name.startswith("--") and name not in flags:
-            raise ConfigError(f"a flag of pictaxa {command}", found=name, fix=close_matches(name, sorted(flags)))
+            fix = now_called(name) or close_matches(name, sorted(flags))
+            raise ConfigError(f"a flag of pictaxa {command}", found=name, fix=fix)
     several = {flag for flag, entry in fields.items() if str(entry.type).startswith("tuple[")}  # a Positional has none
     said = io.StringIO()
     try:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ..errors import ConfigError, close_matches
 from .learning import LENGTHS
 from .recipes import find_recipe
+from .renamed import now_called, renamed
 from .training import TrainConfig
 
 
@@ -31,7 +32,8 @@ def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
     known = config_fields(type(config))
     for word in words:
         if word not in known:
-            raise ConfigError("the name of a setting", found=repr(word), fix=close_matches(word, known))
+            fix = now_called(word) or close_matches(word, known)
+            raise ConfigError("the name of a setting", found=repr(word), fix=fix)
     words = dict(words)
     if any(words.get(name) is not None for name in LENGTHS):
         words = dict.fromkeys(LENGTHS) | words
@@ -106,7 +108,9 @@ def from_json(document: dict[str, Any]) -> TrainConfig:
 def read_config_file(path: Path) -> TrainConfig:
     """A saved config: a run's config.json (its `asked` part), or JSON or YAML with the same names."""
     document = read_mapping(path, what="a config")
-    return from_json(document.get("asked", document))
+    if "asked" in document:  # of a run, which may be of the time when settings had other names
+        return from_json(renamed(document["asked"]) if document.get("format") == 1 else document["asked"])
+    return from_json(document)
 
 
 def read_mapping(path: Path, *, what: str) -> dict[str, Any]:

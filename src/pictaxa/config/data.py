@@ -49,7 +49,7 @@ class PicturesConfig:
     view: Literal["centre", "fit", "squash"] | None = None
     """What prediction sees: the largest centred square, the whole picture on black, or the whole picture squashed.
     Default: centre from known weights, whose own pictures were not distorted, squash from nothing."""
-    flip_average: Literal["auto", "yes", "no"] = "auto"
+    tta: Literal["auto", "none", "flip"] = "auto"
     """Average the logits of a picture and its mirror image; auto: when training mirrors pictures."""
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ NO_WEIGHTS = Path("none")  # as --weights: from nothing
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen body's cached vectors: they cost next to nothing
 LENGTHS = ("epochs", "minutes", "steps")  # one of them says when a training ends
 _NUMBER = r"[0-9]*\.?[0-9]+(?:e-?[0-9]+)?"
-CURVES = rf"cosine|constant|every:[1-9][0-9]*={_NUMBER}|steps:[0-9]+={_NUMBER}(?:,[0-9]+={_NUMBER})*"
+LR_SCHEDULES = rf"cosine|constant|every:[1-9][0-9]*={_NUMBER}|steps:[0-9]+={_NUMBER}(?:,[0-9]+={_NUMBER})*"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TransferConfig:
     nothing. Default: what fits the pictures, which is said; none with a --model."""
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
-    input: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
+    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
     """How pictures are fed to the network: from 0 to 1, to 255, from -1; minus Caffe's mean colour; minus ImageNet's
     mean, over its deviation; lite: (x - 127) / 128 of 0 to 255. With --weights how they were, which a Keras file does
     not say. Default: the model's."""
@@ -42,7 +42,7 @@ class TransferConfig:
     norm_statistics: Literal["auto", "keep", "update"] = "auto"
     """Of batch norms, in training: keep those that came with the weights, or update them from batch to batch; auto:
     keep with --weights."""
-    body_share: float | None = None
+    backbone_lr_scale: float | None = None
     """With --tune all or last:N and --weights, the part of the learning rate that all but the head gets. Default: 1."""
     standardise: Literal["yes", "no"] = "yes"
     """With --tune head and hidden layers, bring the backbone's numbers to mean zero and one length before."""
@@ -57,8 +57,8 @@ class TransferConfig:
         kept = self.tune == "all" or self.weights != NO_WEIGHTS
         require(kept, f"--weights with --tune {self.tune}", found="none", fix="Frozen fresh weights know nothing.")
         require(self.feature_views >= 0, "--feature-views from 0 on", found=self.feature_views, fix="Raise it.")
-        share = self.body_share is None or 0 < self.body_share <= 1
-        require(share, "--body-share above 0, up to 1", found=self.body_share, fix="Change it.")
+        share = self.backbone_lr_scale is None or 0 < self.backbone_lr_scale <= 1
+        require(share, "--backbone-lr-scale above 0, up to 1", found=self.backbone_lr_scale, fix="Change it.")
 
     @property
     def knows(self) -> bool:
@@ -100,20 +100,20 @@ class ScheduleConfig:
     """Pictures in a step. Default: 32 from known weights, 64 from nothing."""
     sampling: Literal["each", "balanced"] = "each"
     """Of an epoch: each picture once, or balanced: every class equally often, pictures of rare ones several times."""
-    rate: float | None = None
+    lr: float | None = None
     """Peak learning rate. Default: from known weights 0.01 for sgd and 0.0003 for adam and adamw at batch 32, from
     nothing 0.15 and 0.002 at batch 64; in proportion to other batches."""
-    warm_up: float | None = None
+    warmup: float | None = None
     """Part of the training in which the rate rises to its peak. Default: 0.05 from known weights, 0.1 from nothing."""
-    curve: str = "cosine"
+    lr_schedule: str = "cosine"
     """What the rate does then: cosine (to zero), constant, every:4=0.92 (times 0.92 after each 4 epochs), or
     steps:400=1,32000=0.1 (that part of the peak from a step on, the first one before it too)."""
-    keep: Literal["accuracy", "loss", "last"] = "accuracy"
+    best_by: Literal["accuracy", "loss", "last"] = "accuracy"
     """Which epoch's weights the run keeps: of the best validation accuracy, the least validation loss, or the last."""
     patience: int | None = None
     """End before the length is up, when so many validations in a row brought nothing better to keep; best with
-    --curve constant, as cosine is at its best at its end. Default: never."""
-    small_first: float | None = None
+    --lr-schedule constant, as cosine is at its best at its end. Default: never."""
+    progressive_resizing: float | None = None
     """Part of the training, from its start, with smaller pictures, 0: none. Half the size, then three quarters, from
     nothing; five sevenths, then six, from known weights. Default: 0.65."""
 
@@ -131,17 +131,20 @@ class ScheduleConfig:
             found=self.batch_size,
             fix="Raise it.",
         )
-        require(self.rate is None or self.rate > 0, "--rate above 0", found=self.rate, fix="Raise it.")
-        warm_up = self.warm_up is None or 0 <= self.warm_up < 1
-        require(warm_up, "--warm-up from 0 to below 1", found=self.warm_up, fix="Change it.")
-        judged = self.patience is None or self.keep != "last"
-        require(judged, "--keep accuracy or loss with --patience", found="--keep last", fix="Leave one out.")
-        known = re.fullmatch(CURVES, self.curve) is not None
+        require(self.lr is None or self.lr > 0, "--lr above 0", found=self.lr, fix="Raise it.")
+        warmup = self.warmup is None or 0 <= self.warmup < 1
+        require(warmup, "--warmup from 0 to below 1", found=self.warmup, fix="Change it.")
+        judged = self.patience is None or self.best_by != "last"
+        require(judged, "--best-by accuracy or loss with --patience", found="--best-by last", fix="Leave one out.")
+        known = re.fullmatch(LR_SCHEDULES, self.lr_schedule) is not None
         require(
-            known, "--curve cosine, constant, every:4=0.92 or steps:0=1,32000=0.1", found=self.curve, fix="Change it."
+            known,
+            "--lr-schedule cosine, constant, every:4=0.92 or steps:0=1,32000=0.1",
+            found=self.lr_schedule,
+            fix="Change it.",
         )
-        part = self.small_first is None or 0 <= self.small_first <= 1
-        require(part, "--small-first from 0 to 1", found=self.small_first, fix="Change it.")
+        part = self.progressive_resizing is None or 0 <= self.progressive_resizing <= 1
+        require(part, "--progressive-resizing from 0 to 1", found=self.progressive_resizing, fix="Change it.")
 
 
 @dataclass(frozen=True)
@@ -154,31 +157,31 @@ class OptimizerConfig:
     """Of sgd; of adam and adamw it is the first beta."""
     nesterov: Literal["yes", "no"] = "yes"
     """Nesterov's form of sgd's momentum, which looks a step ahead."""
-    epsilon: float = 1e-8
+    eps: float = 1e-8
     """What adam and adamw add before they divide; Keras has 1e-7."""
     weight_decay: float | None = None
     """On weights, not on biases and batch norm. Default: 0.02 from known weights, 0.0005 from nothing."""
-    clip_norm: float | None = 5.0
+    clip_grad_norm: float | None = 5.0
     """Gradients longer than this are shortened to it; none: never."""
     label_smoothing: float | None = None
     """Part of the target that is spread over all classes (Szegedy et al. 2015). Default: 0.1; none of it for a head
     alone, whose probabilities it would only make less sure."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: a picture of a rare class counts as much more as the class is rarer."""
-    average: float = 0.99
+    ema_decay: float = 0.99
     """Decay per step of the running average of weights that is validated and kept; 0: the weights themselves."""
 
     def __post_init__(self) -> None:
         require(0 <= self.momentum < 1, "--momentum from 0 to below 1", found=self.momentum, fix="Change it.")
-        require(self.epsilon > 0, "--epsilon above 0", found=self.epsilon, fix="Raise it.")
+        require(self.eps > 0, "--eps above 0", found=self.eps, fix="Raise it.")
         require(
             self.weight_decay is None or self.weight_decay >= 0,
             "--weight-decay from 0 on",
             found=self.weight_decay,
             fix="Raise it.",
         )
-        clip = self.clip_norm is None or self.clip_norm > 0
-        require(clip, "--clip-norm above 0", found=self.clip_norm, fix="Raise it.")
+        clip = self.clip_grad_norm is None or self.clip_grad_norm > 0
+        require(clip, "--clip-grad-norm above 0", found=self.clip_grad_norm, fix="Raise it.")
         smooth = self.label_smoothing is None or 0 <= self.label_smoothing < 1
         require(smooth, "--label-smoothing from 0 to below 1", found=self.label_smoothing, fix="Change it.")
-        require(0 <= self.average < 1, "--average from 0 to below 1", found=self.average, fix="Change it.")
+        require(0 <= self.ema_decay < 1, "--ema-decay from 0 to below 1", found=self.ema_decay, fix="Change it.")

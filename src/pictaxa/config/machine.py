@@ -20,9 +20,14 @@ class MachineConfig:
     """How pictures lie in memory."""
     threads: int | None = None
     """CPU threads. Default: all cores that this process may use."""
-    save_seconds: float = 30.0
+    checkpoint_seconds: float = 30.0
     """Seconds between two saved states, from which a killed run goes on."""
 
     def __post_init__(self) -> None:
         require(self.threads is None or self.threads >= 1, "--threads from 1 on", found=self.threads, fix="Raise it.")
-        require(self.save_seconds >= 0, "--save-seconds from 0 on", found=self.save_seconds, fix="Raise it.")
+        require(
+            self.checkpoint_seconds >= 0,
+            "--checkpoint-seconds from 0 on",
+            found=self.checkpoint_seconds,
+            fix="Raise it.",
+        )

@@ -47,27 +47,28 @@ class Attained:
 
 
 AS_TAUGHT: Settings = {
-    "policy": "none", "flip_average": "no", "small_first": 0.0, "warm_up": 0.0, "curve": "constant",
-    "weight_decay": 0.0, "clip_norm": None, "label_smoothing": 0.0, "average": 0.0, "keep": "last",
-    "body_share": 1.0, "standardise": "no", "solve_head": "no", "norm_statistics": "update",
+    "policy": "none", "tta": "none", "progressive_resizing": 0.0, "warmup": 0.0, "lr_schedule": "constant",
+    "weight_decay": 0.0, "clip_grad_norm": None, "label_smoothing": 0.0, "ema_decay": 0.0, "best_by": "last",
+    "backbone_lr_scale": 1.0, "standardise": "no", "solve_head": "no", "norm_statistics": "update",
     "view": "squash",
 }  # fmt: skip
-KERAS_ADAM: Settings = {"optimizer": "adam", "epsilon": 1e-7}
-TORCH_ADAM: Settings = {"optimizer": "adam", "epsilon": 1e-8}
+KERAS_ADAM: Settings = {"optimizer": "adam", "eps": 1e-7}
+TORCH_ADAM: Settings = {"optimizer": "adam", "eps": 1e-8}
 
 # 224 px squashed, [0, 1], mirrored, the epoch of the least validation loss: one loop, several networks.
 _FLOWERS: Settings = AS_TAUGHT | KERAS_ADAM | {
-    "size": 224, "square": 224, "input": "0-1", "augment": ("horizontal_flip=0.5",), "rate": 5e-4, "batch_size": 32,
-    "epochs": 10, "keep": "loss",
+    "size": 224, "square": 224, "normalization": "0-1", "augment": ("horizontal_flip=0.5",), "lr": 5e-4,
+    "batch_size": 32, "epochs": 10, "best_by": "loss",
 }  # fmt: skip
-_BIRDS: Settings = AS_TAUGHT | {"model": "resnet50v2", "size": 224, "square": 224, "keep": "accuracy"}
+_BIRDS: Settings = AS_TAUGHT | {"model": "resnet50v2", "size": 224, "square": 224, "best_by": "accuracy"}
 
 # He et al. 2015, section 4.2, and He et al. 2016, appendix: 64,000 steps of 128, whatever the network.
 _CIFAR: Settings = AS_TAUGHT | {
     "size": 32, "augment": ("pad=4", "horizontal_flip=0.5"), "optimizer": "sgd", "momentum": 0.9, "nesterov": "no",
-    "rate": 0.1, "weight_decay": 1e-4, "batch_size": 128, "steps": 64_000, "curve": "steps:0=1,32000=0.1,48000=0.01",
+    "lr": 0.1, "weight_decay": 1e-4, "batch_size": 128, "steps": 64_000,
+    "lr_schedule": "steps:0=1,32000=0.1,48000=0.01",
 }  # fmt: skip
-_DEEP = {"curve": "steps:0=0.1,400=1,32000=0.1,48000=0.01"}  # 0.01 at first: 110 layers don't start at 0.1
+_DEEP = {"lr_schedule": "steps:0=0.1,400=1,32000=0.1,48000=0.01"}  # 0.01 at first: 110 layers don't start at 0.1
 
 _GLOROT: Settings = {"model_options": ("first_weights=glorot",)}  # what Keras gives every layer
 _TENSORFLOW = "TensorFlow's quick-start for experts"
@@ -89,8 +90,8 @@ def _cifar(model: str, *options: str, source: str) -> Recipe:
 
 # Dosovitskiy et al. 2020, appendix B.1.1, with a batch and a length for few pictures.
 _VIT: Settings = AS_TAUGHT | {
-    "model": "vit_b_16", "size": 224, "optimizer": "sgd", "momentum": 0.9, "nesterov": "no", "rate": 0.003,
-    "clip_norm": 1.0, "batch_size": 32, "epochs": 5, "curve": "cosine", "warm_up": 0.1, "keep": "accuracy",
+    "model": "vit_b_16", "size": 224, "optimizer": "sgd", "momentum": 0.9, "nesterov": "no", "lr": 0.003,
+    "clip_grad_norm": 1.0, "batch_size": 32, "epochs": 5, "lr_schedule": "cosine", "warmup": 0.1, "best_by": "accuracy",
 }  # fmt: skip
 _DOSOVITSKIY = "Dosovitskiy et al. 2020, An image is worth 16x16 words, section 4.1 and appendix B.1.1"
 
@@ -117,54 +118,54 @@ RECIPES: dict[str, Recipe] = {
     "mnist-simple-cnn": Recipe(
         "one convolution and two dense layers", _TENSORFLOW, "mnist",
         AS_TAUGHT | KERAS_ADAM
-        | {"model": "simple_cnn", "size": 28, "input": "0-1", "rate": 1e-3, "batch_size": 32, "epochs": 5},
+        | {"model": "simple_cnn", "size": 28, "normalization": "0-1", "lr": 1e-3, "batch_size": 32, "epochs": 5},
     ),
     "mnist-alexnet": Recipe(
         "AlexNet on digits of 28 px, fitted into 227 on black", "a widely taught Keras exercise", "mnist",
         AS_TAUGHT
-        | {"model": "alexnet", **_GLOROT, "channels": "1", "size": 227, "view": "fit", "input": "0-1",
-           "optimizer": "sgd", "momentum": 0.0, "rate": 0.01, "batch_size": 128, "epochs": 3, "fold": "1/10"},
+        | {"model": "alexnet", **_GLOROT, "channels": "1", "size": 227, "view": "fit", "normalization": "0-1",
+           "optimizer": "sgd", "momentum": 0.0, "lr": 0.01, "batch_size": 128, "epochs": 3, "fold": "1/10"},
     ),
     "flowers-leaky-resnet50": Recipe(
         "the Keras exercise's ResNet-50 with leaky ReLUs, pixels as they are", _KERAS_CLASSICS, "flowers",
         AS_TAUGHT | KERAS_ADAM
-        | {"model": "resnet50_course_leaky", "size": 128, "square": 128, "input": "0-255", "rate": 1e-4,
+        | {"model": "resnet50_course_leaky", "size": 128, "square": 128, "normalization": "0-255", "lr": 1e-4,
            "batch_size": 256, "epochs": 30, "steps_per_epoch": 100},
     ),
     "flowers-alexnet": _flowers("AlexNet of half the width", "alexnet_half", **_GLOROT),
     "flowers-alexnet-slim": _flowers("the same with dense layers of 1024 and 128", "alexnet_half_slim", **_GLOROT),
-    "flowers-vgg16": _flowers("VGG-16", "vgg16", rate=1e-4, model_options=("first_weights=fan_out",)),
+    "flowers-vgg16": _flowers("VGG-16", "vgg16", lr=1e-4, model_options=("first_weights=fan_out",)),
     "flowers-googlenet": _flowers("GoogLeNet, its auxiliary heads at 0.3", "googlenet"),
     "flowers-resnet50-transfer": Recipe(
         "a new head of 1024 on a frozen ResNet-50", _KERAS_CLASSICS, "flowers",
         AS_TAUGHT | KERAS_ADAM
-        | {"model": "resnet50", "model_options": ("padding=same",), "size": 224, "square": 224, "input": "caffe",
-           "tune": "head", "head": "dropout:0.5,1024,dropout:0.5", "rate": 2e-4, "batch_size": 16, "epochs": 20,
-           "keep": "accuracy"},
+        | {"model": "resnet50", "model_options": ("padding=same",), "size": 224, "square": 224, "normalization": "caffe",
+           "tune": "head", "head": "dropout:0.5,1024,dropout:0.5", "lr": 2e-4, "batch_size": 16, "epochs": 20,
+           "best_by": "accuracy"},
         needs="--weights FILE",
     ),
     "birds-resnet50v2": Recipe(
         "Keras' ResNet50V2 from nothing", "a widely taught Keras exercise", "birds",
-        _BIRDS | KERAS_ADAM | {"input": "0-1", "rate": 1e-3, "batch_size": 8, "epochs": 10},
+        _BIRDS | KERAS_ADAM | {"normalization": "0-1", "lr": 1e-3, "batch_size": 8, "epochs": 10},
     ),
     "birds-resnet50v2-torch": Recipe(
         "the same as PyTorch exercises have it", "a widely taught PyTorch exercise", "birds",
         _BIRDS | TORCH_ADAM
-        | {"input": "imagenet", "rate": 1e-4, "batch_size": 32, "epochs": 30, "curve": "every:4=0.92"},
+        | {"normalization": "imagenet", "lr": 1e-4, "batch_size": 32, "epochs": 30, "lr_schedule": "every:4=0.92"},
     ),
     "signs-resnet50": Recipe(
         "the Keras exercise's ResNet-50; its write-up has 89.2% on its own 120 pictures",
         "a widely taught Keras exercise", "signs",
         AS_TAUGHT | KERAS_ADAM
         | {"model": "resnet50_course", "only": ("0", "1", "2", "3", "4", "5"), "size": 64, "square": 64,
-           "input": "0-1", "rate": 1e-3, "batch_size": 32, "epochs": 20},
+           "normalization": "0-1", "lr": 1e-3, "batch_size": 32, "epochs": 20},
     ),
     "hotdog-frozen-resnet50": Recipe(
         "two classes from the 1,000 probabilities of a whole, frozen ResNet-50", "a widely taught Keras exercise",
         "hot dogs and others",
         AS_TAUGHT | KERAS_ADAM
-        | {"model": "resnet50_v1", "size": 224, "square": 224, "input": "0-1", "tune": "head", "head": "outputs:1000",
-           "feature_views": 0, "rate": 1e-3, "batch_size": 32, "epochs": 3, "steps_per_epoch": 10,
+        | {"model": "resnet50_v1", "size": 224, "square": 224, "normalization": "0-1", "tune": "head", "head": "outputs:1000",
+           "feature_views": 0, "lr": 1e-3, "batch_size": 32, "epochs": 3, "steps_per_epoch": 10,
            "validation_pictures": 320},
         needs="--weights imagenet",
     ),
@@ -199,7 +200,7 @@ ATTAINED: list[tuple[str, Attained]] = [
         "cifar-resnet20",
         Attained(
             "CIFAR-10", 40_000, 10_000, 7_799, 14, "21:10",
-            "--steps 2800 --steps-per-epoch 200 --curve steps:0=1,1400=0.1,2100=0.01",
+            "--steps 2800 --steps-per-epoch 200 --lr-schedule steps:0=1,1400=0.1,2100=0.01",
         ),
     ),
 ]  # fmt: skip

@@ -70,7 +70,7 @@ class TrainConfig:
         usual = usual_for(self)
         schedule, augmentation, optimization = self.schedule, self.augmentation, self.optimization
         if self.transfer.on_features:
-            schedule = replace(schedule, small_first=0.0)
+            schedule = replace(schedule, progressive_resizing=0.0)
             if self.transfer.feature_views == 1:
                 found = " ".join(augmentation.augment)
                 require(not found, "--feature-views from 2 on with --augment", found=found, fix="Say how many views.")
@@ -83,10 +83,13 @@ class TrainConfig:
                 schedule = replace(schedule, minutes=usual.minutes)
         return replace(
             self,
-            transfer=_filled(self.transfer, body_share=usual.body_share),
+            transfer=_filled(self.transfer, backbone_lr_scale=usual.backbone_lr_scale),
             pictures=_filled(self.pictures, view=usual.view),
             schedule=_filled(
-                schedule, batch_size=usual.batch_size, warm_up=usual.warm_up, small_first=usual.small_first
+                schedule,
+                batch_size=usual.batch_size,
+                warmup=usual.warmup,
+                progressive_resizing=usual.progressive_resizing,
             ),
             augmentation=_filled(augmentation, policy=usual.policy),
             optimization=_filled(

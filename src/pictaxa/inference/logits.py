@@ -16,6 +16,6 @@ def square_logits(model: Classifier, squares: torch.Tensor, *, aspects: np.ndarr
     """(N, S, S, C) uint8 on the model's device, (N,) width/height -> (N, classes) float32 logits."""
     images = model_input(squares, aspects, geometry=geometry)
     logits: torch.Tensor = model(images).float()
-    if geometry.flip_average:
+    if geometry.tta == "flip":
         logits = (logits + model(images.flip(-1)).float()) / 2
     return logits

@@ -149,7 +149,7 @@ def vectors_of(start: Beginning, cache: Squares, index: Index, rows: np.ndarray)
     if len(rows) <= MOST_LOOKED:
         pairs, _ = look(index, cache, root=cache_root(start.config))
         alike = np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
-    geometry = replace(start.geometry, flip_average=False)
+    geometry = replace(start.geometry, tta="none")
     gallery = Gallery(index, cache, geometry, start.plan, cache_root(start.config))
     (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
     check_finite([vectors])

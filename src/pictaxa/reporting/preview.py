@@ -52,7 +52,7 @@ def draw_preview(
     images = torch.from_numpy(np.stack([square.pixels for square in squares]))
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)
 
-    geometry = Geometry(square=side, channels=channels, view=view, size=size, flip_average=False)
+    geometry = Geometry(square=side, channels=channels, view=view, size=size, tta="none")
     plain = model_input(images, aspects, geometry=geometry)
     augment = Augmenter(policy, view, seed=seed)
     once = np.zeros(len(rows), dtype=np.int64)

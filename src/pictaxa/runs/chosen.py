@@ -16,7 +16,7 @@ class Chosen:
     model_options: tuple[str, ...]  # such as dropout=0.3
     root: str  # folder that the pictures' paths begin at
     size: int  # side of the pictures in training, pixels
-    peak_rate: float
+    peak_lr: float
     new_head: bool  # whether the weights that it started from lacked its head
     steps: int | None = None  # in all; None where time decided
     steps_per_epoch: int = 0
@@ -42,7 +42,7 @@ def read_chosen(document: dict[str, Any], *, where: str) -> Chosen:
     known.setdefault("root", asked.get("data"))
     known.setdefault("new_head", True)
     kinds: dict[str, type | tuple[type, ...]] = {
-        "model": str, "model_options": list, "root": str, "size": int, "peak_rate": (int, float), "new_head": bool,
+        "model": str, "model_options": list, "root": str, "size": int, "peak_lr": (int, float), "new_head": bool,
     }  # fmt: skip
     for name, kind in kinds.items():
         if not isinstance(known.get(name), kind):

@@ -32,8 +32,9 @@ from ..augment.preprocess import Geometry
 from ..errors import RunError
 from ..system.files import write_atomically
 from .chosen import Chosen, read_chosen
+from .format_1 import config_of_1, geometry_of_1, log_row_of_1
 
-FORMAT = 1  # of the folder; a reader refuses a higher one
+FORMAT = 2  # of the folder; a reader refuses a higher one. 1 had other words for settings and columns (format_1.py)
 
 CONFIG = "config.json"
 CLASSES = "classes.json"
@@ -51,7 +52,7 @@ LOG_COLUMNS = (
     "epoch",
     "step",
     "seconds",
-    "rate",
+    "lr",
     "size",
     "train_loss",
     "train_accuracy",
@@ -133,7 +134,7 @@ class Run:
     def config(self) -> dict[str, Any]:
         """What config.json holds: `asked`, `chosen`, `versions`."""
         document: dict[str, Any] = self._json(CONFIG)
-        return document
+        return config_of_1(document)
 
     @property
     def chosen(self) -> Chosen:
@@ -155,12 +156,10 @@ class Run:
     def geometry(self) -> Geometry:
         """How a file becomes the model's input."""
         try:
-            return Geometry(**self._json(PICTURES))
+            return Geometry(**geometry_of_1(self._json(PICTURES)))
         except TypeError as error:
             raise RunError(
-                f"square, channels, view, size and flip_average in {PICTURES}",
-                found=str(error),
-                fix="Restore the file.",
+                f"square, channels, view, size and tta in {PICTURES}", found=str(error), fix="Restore the file."
             ) from None
 
     @property
@@ -172,7 +171,7 @@ class Run:
     def log_rows(self) -> list[dict[str, str]]:
         """The rows of log.csv."""
         with self.existing(LOG).open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            return [log_row_of_1(row) for row in csv.DictReader(file)]
 
     def probe(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(n, S, S, C) uint8 squares, (n,) float32 aspects, (n, classes) float32 logits."""

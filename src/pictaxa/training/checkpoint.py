@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import RunError
+from ..runs.format_1 import log_row_of_1
 from ..weights.files import load_tensors, read_notes, save_tensors
 from .optimizer import Optimizer
 
@@ -81,6 +82,7 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
     for path in sorted(folder.glob("step-*.safetensors"), reverse=True):
         try:
             counters = Counters(**json.loads(read_notes(path)["counters"]))
+            counters.log = [log_row_of_1(row) for row in counters.log]
             tensors = load_tensors(path)
         except (RunError, KeyError, ValueError, TypeError) as error:
             problems.append(str(error))

@@ -27,7 +27,7 @@ from .job import Job
 from .learner import train_looks
 from .logistic import BLOCK, HeadProblem, standardise
 from .loss import weigh_classes
-from .optimizer import Optimizer, make_optimizer, set_rate
+from .optimizer import Optimizer, make_optimizer, set_lr
 from .solve import FOLDS, SolvedHead, deal_folds, solve_head
 
 TRIED = 512  # pictures by which the backbone's speed is taken, where there are many
@@ -209,7 +209,7 @@ def _train_epoch(head: HiddenHead, optimizer: Optimizer, scaled: _Scaled, places
     problem = scaled.problem
     order = np.random.default_rng([problem.seed, epoch]).permutation(places)
     seed_draws(problem.seed + epoch, problem.device)  # for dropout
-    set_rate(optimizer, RATE)
+    set_lr(optimizer, RATE)
     head.train()
     for first in range(0, len(order), BATCH):
         some = order[first : first + BATCH]

@@ -40,7 +40,7 @@ class Job:
     policy: Policy
     plan: Plan
     size: int  # side of the pictures in training, pixels
-    peak_rate: float
+    peak_lr: float
     decode_seconds: float  # spent on filling the cache
     new_head: bool  # whether the weights that it starts from lack its head
     alike: np.ndarray | None = None  # (m, 2) rows of pictures that are nearly equal; None: not looked for
@@ -99,7 +99,7 @@ class Job:
             return self.size
         return size_at(
             progress, size=self.size, least_size=entry.least_size,
-            small_first=settled(self.config.schedule.small_first), small_sizes=usual_for(self.config).small_sizes,
+            progressive_resizing=settled(self.config.schedule.progressive_resizing), small_sizes=usual_for(self.config).small_sizes,
         )  # fmt: skip
 
     @property

@@ -23,7 +23,7 @@ from . import logistic
 from .averaging import start_average
 from .job import Job
 from .optimizer import Optimizer, make_optimizer
-from .transfer import rate_shares, set_training
+from .transfer import lr_scales, set_training
 from .validation import judge, keep_judgement, split_logits
 
 Heads = tuple[tuple[torch.Tensor, float], ...]  # (N, classes) logits and their weight in the loss
@@ -48,7 +48,7 @@ class WholeModel:
     def make_optimizer(self) -> Optimizer:
         """For all that is not frozen, each part at its share of the rate."""
         config = self.job.config
-        return make_optimizer(self.trained, config.optimization, shares=rate_shares(self.trained, config.transfer))
+        return make_optimizer(self.trained, config.optimization, shares=lr_scales(self.trained, config.transfer))
 
     def set_training(self) -> None:
         """Training mode, but for what is frozen."""
@@ -249,7 +249,7 @@ def prediction_looks(job: Job, rows: np.ndarray) -> list[Look]:
 
     Those of training and of validation pictures are computed alike.
     """
-    return [Look(rows, mirrored=mirrored, exact=False) for mirrored in (False, True)[: 1 + job.geometry.flip_average]]
+    return [Look(rows, mirrored=mirrored, exact=False) for mirrored in (False, True)[: job.geometry.passes]]
 
 
 def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

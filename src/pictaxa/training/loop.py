@@ -25,9 +25,9 @@ from .interrupts import Interrupted, interrupt_flag
 from .job import Job
 from .learner import WholeModel, learn_head, write_result
 from .loss import weigh_classes
-from .optimizer import set_rate
+from .optimizer import set_lr
 from .schedule import Length
-from .session import Session, count_step, progress_of, rate_of, row_of, save_session
+from .session import Session, count_step, lr_of, progress_of, row_of, save_session
 from .setup import prepare, prepare_again
 from .step import take_step
 from .validation import judge, keep_judgement
@@ -178,7 +178,7 @@ def _run(job: Job, session: Session) -> Run:
     say(
         f"done      {counters.epoch} epochs, {counters.step} steps in "
         f"{clock(session.seconds + counters.fitting_seconds)}; "
-        f"{KEPT[job.config.schedule.keep]} {counters.best_accuracy:.1%} "
+        f"{KEPT[job.config.schedule.best_by]} {counters.best_accuracy:.1%} "
         f"({f'epoch {counters.best_epoch}' if counters.best_epoch else 'the solved head, before epoch 1'})"
     )
     return job.run
@@ -218,14 +218,14 @@ def _train_epoch(
         progress = progress_of(job, session, length)
         if progress >= 1:
             break
-        set_rate(optimizer, rate_of(job, counters, progress))
+        set_lr(optimizer, lr_of(job, counters, progress))
         seed_draws(_step_seed(config.seed, counters.step), job.plan.device)  # for dropout
         inputs, targets = learner.present(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
 
         heads = learner.heads(inputs)
         loss = take_step(job, optimizer, heads, targets, class_weights=class_weights, number=counters.step + 1)
-        follower.follow(decay=config.optimization.average, step=counters.step)
+        follower.follow(decay=config.optimization.ema_decay, step=counters.step)
 
         mostly = max(targets, key=lambda target: target[1])[0]  # the label that most of each picture has
         count_step(counters, mostly, loss=loss, logits=heads[0][0])
@@ -237,7 +237,7 @@ def _train_epoch(
         if interrupted.is_set():
             save_session(job, session)
             raise Interrupted(job.run)
-        if done - session.last_saved >= config.machine.save_seconds:
+        if done - session.last_saved >= config.machine.checkpoint_seconds:
             save_session(job, session)
         asked_for_pictures = time.monotonic()  # saying and saving are no waiting
 
@@ -274,7 +274,7 @@ def _judge(job: Job, session: Session, *, epoch: int) -> tuple[dict[str, float],
     rows, logits = session.learner.validate()
     scores = judge(job, rows, logits)
     counters.validation_seconds = time.monotonic() - before
-    best = _is_best(counters, scores, keep=job.config.schedule.keep)
+    best = _is_best(counters, scores, best_by=job.config.schedule.best_by)
     if best:
         counters.best_accuracy, counters.best_loss = scores["val_accuracy"], scores["val_loss"]
         counters.best_epoch = epoch
@@ -290,11 +290,11 @@ def _has_stalled(job: Job, counters: Counters) -> bool:
     return patience is not None and sum(row["val_accuracy"] is not None for row in since) >= patience
 
 
-def _is_best(counters: Counters, scores: dict[str, float], *, keep: str) -> bool:
+def _is_best(counters: Counters, scores: dict[str, float], *, best_by: str) -> bool:
     """Whether an epoch is to be kept before those until now; of equals the later one."""
-    if keep == "accuracy":
+    if best_by == "accuracy":
         return scores["val_accuracy"] >= counters.best_accuracy
-    return keep == "last" or counters.best_loss is None or scores["val_loss"] <= counters.best_loss
+    return best_by == "last" or counters.best_loss is None or scores["val_loss"] <= counters.best_loss
 
 
 def _step_seed(seed: int, step: int) -> int:

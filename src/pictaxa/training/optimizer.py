@@ -28,7 +28,7 @@ def parameter_groups(
             decay = weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((shares.get(name, 1.0), decay), []).append(parameter)
     return [
-        {"params": parameters, "weight_decay": decay, "rate_share": share}
+        {"params": parameters, "weight_decay": decay, "lr_scale": share}
         for (share, decay), parameters in groups.items()
     ]
 
@@ -43,7 +43,7 @@ class Optimizer:
 
     def __init__(self, parameters: list[nn.Parameter], groups: list[dict[str, Any]], config: OptimizerConfig) -> None:
         self.parameters = parameters  # in the order of the groups
-        self.groups = groups  # "params" as they lie, "weight_decay", "rate_share", and "lr" once it is set
+        self.groups = groups  # "params" as they lie, "weight_decay", "lr_scale", and "lr" once it is set
         self.config = config
         self.stored: list[torch.Tensor] = [view for group in groups for view in group["params"]]
         device = self.stored[0].device
@@ -95,7 +95,7 @@ class Optimizer:
         adam(
             views, gradients, averages, squares, [], steps, fused=fused,
             decoupled_weight_decay=self.config.optimizer == "adamw", lr=group["lr"],
-            weight_decay=group["weight_decay"], beta1=momentum, beta2=0.999, eps=self.config.epsilon,
+            weight_decay=group["weight_decay"], beta1=momentum, beta2=0.999, eps=self.config.eps,
             amsgrad=False, maximize=False,
         )  # fmt: skip
 
@@ -129,7 +129,7 @@ def make_optimizer(
     return Optimizer(parameters, stored, config)
 
 
-def set_rate(optimizer: Optimizer, rate: float) -> None:
+def set_lr(optimizer: Optimizer, lr: float) -> None:
     """The learning rate of the next step; each group takes its share of it."""
     for group in optimizer.groups:
-        group["lr"] = rate * group["rate_share"]
+        group["lr"] = lr * group["lr_scale"]

@@ -33,7 +33,7 @@ from ..system.device import apply_plan
 from ..system.progress import clock
 from .learning_curve import expected_errors, learning_curve
 from .logistic import HeadProblem, Scaling, check_finite
-from .optimizer import make_optimizer, set_rate
+from .optimizer import make_optimizer, set_lr
 from .schedule import size_at
 from .setup import Beginning, begin
 from .solve import cross_validate
@@ -168,7 +168,7 @@ def _probe(start: Beginning, index: Index, *, train_pictures: int) -> tuple[tupl
     config = start.config
     apply_plan(start.plan)
     spec = CacheSpec(side=start.geometry.square, channels=start.geometry.channels)
-    geometry = replace(start.geometry, flip_average=False)
+    geometry = replace(start.geometry, tta="none")
     with tempfile.TemporaryDirectory(prefix="pictaxa-plan-") as folder:  # the data set's own caches hold all of it
         root = Path(folder)
         before = time.monotonic()
@@ -232,12 +232,16 @@ def _training_speed(start: Beginning, model: Classifier) -> tuple[float, int]:
     computed = share_norms(model, size=start.geometry.size) if keeps else model
     set_training(computed, keep_statistics=keeps)
     optimizer = make_optimizer(model, config.optimization)
-    set_rate(optimizer, 0.0)  # the weights stay as they are
-    small_first = settled(config.schedule.small_first)
+    set_lr(optimizer, 0.0)  # the weights stay as they are
+    progressive_resizing = settled(config.schedule.progressive_resizing)
     rates, most = [], 0
-    for progress, part in ((0.0, small_first / 2), (small_first * 0.75, small_first / 2), (1.0, 1 - small_first)):
+    for progress, part in (
+        (0.0, progressive_resizing / 2),
+        (progressive_resizing * 0.75, progressive_resizing / 2),
+        (1.0, 1 - progressive_resizing),
+    ):
         size = size_at(
-            progress, size=start.size, least_size=model.least_size, small_first=small_first,
+            progress, size=start.size, least_size=model.least_size, progressive_resizing=progressive_resizing,
             small_sizes=usual.small_sizes,
         )  # fmt: skip
         images = _noise(batch, size, start)

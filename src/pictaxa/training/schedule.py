@@ -31,12 +31,12 @@ class Length:
         return self.seconds - seconds
 
 
-def rate_at(progress: float, *, step: int, epoch: int, peak: float, schedule: ScheduleConfig) -> float:
+def lr_at(progress: float, *, step: int, epoch: int, peak: float, schedule: ScheduleConfig) -> float:
     """Linear from a hundredth of the peak during warm-up, then by the curve; `step` and `epoch` count from 0."""
-    warm_up = settled(schedule.warm_up)
-    if progress < warm_up:
-        return peak * max(progress / warm_up, 0.01)
-    kind, _, words = schedule.curve.partition(":")
+    warmup = settled(schedule.warmup)
+    if progress < warmup:
+        return peak * max(progress / warmup, 0.01)
+    kind, _, words = schedule.lr_schedule.partition(":")
     parts = [(int(where), float(factor)) for where, factor in (word.split("=") for word in words.split(",") if word)]
     if kind == "steps":
         begun = [factor for begin, factor in sorted(parts) if begin <= step]
@@ -44,7 +44,7 @@ def rate_at(progress: float, *, step: int, epoch: int, peak: float, schedule: Sc
     if kind == "every":
         ((epochs, factor),) = parts
         return peak * float(factor ** (epoch // epochs))
-    return peak if kind == "constant" else peak * cosine((progress - warm_up) / (1 - warm_up))
+    return peak if kind == "constant" else peak * cosine((progress - warmup) / (1 - warmup))
 
 
 def cosine(part: float) -> float:
@@ -53,22 +53,22 @@ def cosine(part: float) -> float:
 
 
 def size_at(
-    progress: float, *, size: int, least_size: int, small_first: float, small_sizes: tuple[float, float]
+    progress: float, *, size: int, least_size: int, progressive_resizing: float, small_sizes: tuple[float, float]
 ) -> int:
-    """The side of the pictures in pixels: two smaller ones, each for half of `small_first`, then the full one.
+    """The side of the pictures in pixels: two smaller ones, each for half of `progressive_resizing`, then the full one.
 
     Small pictures first cost less and teach the coarse shapes (Tan & Le 2021, EfficientNetV2, section 4). Sizes are
     multiples of 32, where a network that halves five times has no half-filled edge.
     """
-    if progress >= small_first:
+    if progress >= progressive_resizing:
         return size
-    part = small_sizes[0] if progress < small_first / 2 else small_sizes[1]
+    part = small_sizes[0] if progress < progressive_resizing / 2 else small_sizes[1]
     small = round(size * part / 32) * 32
     return min(size, max(small, least_size))
 
 
-def peak_rate(config: ScheduleConfig, optimizer: str, *, usual: Usual) -> float:
+def peak_lr(config: ScheduleConfig, optimizer: str, *, usual: Usual) -> float:
     """The peak learning rate: as asked, or in proportion to the batch (Goyal et al. 2017) from a measured one."""
-    if config.rate is not None:
-        return config.rate
-    return dict(usual.rates)[optimizer] * min(settled(config.batch_size), 512) / usual.batch_size
+    if config.lr is not None:
+        return config.lr
+    return dict(usual.lrs)[optimizer] * min(settled(config.batch_size), 512) / usual.batch_size

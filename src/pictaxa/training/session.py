@@ -13,7 +13,7 @@ from .checkpoint import Counters, save_state
 from .job import Job
 from .learner import Learner
 from .optimizer import Optimizer
-from .schedule import Length, rate_at
+from .schedule import Length, lr_at
 from .step import diverged
 
 FINISH_SECONDS = 0.3  # to write the last files
@@ -42,15 +42,14 @@ def progress_of(job: Job, session: Session, length: Length) -> float:
     reserve = FINISH_SECONDS + counters.validation_seconds
     if counters.validation_seconds == 0 and counters.pictures:
         # None yet: a picture costs about as much as in training, which computes more but in a shorter format.
-        looks = 2 if job.geometry.flip_average else 1
-        reserve += counters.epoch_seconds / counters.pictures * len(job.judged_rows) * looks
+        reserve += counters.epoch_seconds / counters.pictures * len(job.judged_rows) * job.geometry.passes
     return length.progress(counters.step, seconds=session.seconds, reserve=reserve)
 
 
-def rate_of(job: Job, counters: Counters, progress: float) -> float:
+def lr_of(job: Job, counters: Counters, progress: float) -> float:
     """The learning rate of the next step."""
-    peak, schedule = job.peak_rate, job.config.schedule
-    return rate_at(progress, step=counters.step, epoch=counters.epoch, peak=peak, schedule=schedule)
+    peak, schedule = job.peak_lr, job.config.schedule
+    return lr_at(progress, step=counters.step, epoch=counters.epoch, peak=peak, schedule=schedule)
 
 
 def count_step(counters: Counters, labels: torch.Tensor, *, loss: float, logits: torch.Tensor) -> None:
@@ -70,7 +69,7 @@ def row_of(job: Job, session: Session, progress: float) -> dict[str, Any]:
         "epoch": counters.epoch + 1,
         "step": counters.step,
         "seconds": session.seconds,
-        "rate": rate_of(job, counters, progress),
+        "lr": lr_of(job, counters, progress),
         "size": job.size_at(progress),
         "train_loss": counters.loss_sum / counters.pictures,
         "train_accuracy": counters.right / counters.pictures,

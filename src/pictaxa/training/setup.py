@@ -31,7 +31,7 @@ from ..runs.records import read_index, write_index
 from ..system.device import Plan, apply_plan, choose_plan
 from ..system.progress import DecodeProgress, say
 from .job import Job, cache_root, fresh_model
-from .schedule import peak_rate
+from .schedule import peak_lr
 from .start import choose_start, chooses_start
 from .transfer import Start, settle_model, start_from_weights
 
@@ -88,7 +88,7 @@ def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     run = create_run(config.out or next_run_path(config.data, config.model))
     job = Job(
         config, run, index, cache, start.geometry, start.policy, start.plan, start.size,
-        peak_rate(config.schedule, settled(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
+        peak_lr(config.schedule, settled(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
         new_head=start.start.new_head, alike=alike,
     )  # fmt: skip
     _write(job)
@@ -122,7 +122,7 @@ def prepare_again(path: Path) -> Job:
     pairs, _ = _look(index, cache, config)  # a head that is solved anew takes the same folds
     decode_seconds = time.monotonic() - before
     job = Job(
-        config, run, index, cache, geometry, policy, plan, chosen.size, chosen.peak_rate, decode_seconds,
+        config, run, index, cache, geometry, policy, plan, chosen.size, chosen.peak_lr, decode_seconds,
         new_head=chosen.new_head, alike=_rows_of(pairs),
     )  # fmt: skip
     _tell(job)
@@ -167,10 +167,10 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     margin = MARGIN if asked.test_size is None else 1.0
     square = asked.square or min(longer_side, round(max(size * MARGIN, test_size * margin) / 8) * 8)
     channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[asked.channels]
-    flips = {"yes": True, "no": False, "auto": policy.horizontal_flip > 0}[asked.flip_average]
-    return size, Geometry(
-        square=square, channels=channels, view=settled(asked.view), size=test_size, flip_average=flips
-    )
+    tta = asked.tta
+    if tta == "auto":
+        tta = "flip" if policy.horizontal_flip > 0 else "none"
+    return size, Geometry(square=square, channels=channels, view=settled(asked.view), size=test_size, tta=tta)
 
 
 def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[Squares, Index]:
@@ -190,7 +190,7 @@ def _write(job: Job) -> None:
         model_options=(*job.config.model_options, *_size_option(job)),
         root=str(job.index.root),
         size=job.size,
-        peak_rate=job.peak_rate,
+        peak_lr=job.peak_lr,
         new_head=job.new_head,
         steps=job.steps,
         steps_per_epoch=job.steps_per_epoch,

@@ -77,6 +77,6 @@ def alternatives(config: TrainConfig) -> list[TrainConfig]:
         known = config if config.transfer.knows else ways[-1]
         ways.append(replace(known, transfer=replace(transfer, tune="head")))
     if config.transfer.knows:
-        nothing = replace(transfer, weights=NO_WEIGHTS, tune="all", source="pictaxa", input=None)
+        nothing = replace(transfer, weights=NO_WEIGHTS, tune="all", source="pictaxa", normalization=None)
         ways.append(replace(config, model="auto", model_options=(), transfer=nothing))
     return ways

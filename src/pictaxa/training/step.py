@@ -30,20 +30,20 @@ def take_step(
         raise diverged(job, optimizer, what=f"loss {loss_value} at step {number}")
     optimizer.zero_grad()
     loss.backward()
-    if optimization.clip_norm is not None:
-        nn.utils.clip_grad_norm_(optimizer.parameters, optimization.clip_norm)
+    if optimization.clip_grad_norm is not None:
+        nn.utils.clip_grad_norm_(optimizer.parameters, optimization.clip_grad_norm)
     optimizer.step()
     return loss_value
 
 
 def diverged(job: Job, optimizer: Optimizer, *, what: str) -> TrainingError:
     """The error for a training whose numbers are no longer finite."""
-    rate = optimizer.groups[0].get("lr", job.peak_rate)  # none is set before the first step
+    rate = optimizer.groups[0].get("lr", job.peak_lr)  # none is set before the first step
     kept = f"; the last good state is kept in {job.run.state_path}" if has_state(job.run.state_path) else ""
     if job.run.model_path.exists():
         kept += f"; the best weights until then are in {job.run.model_path}"
     return TrainingError(
         "a finite loss",
         found=f"{what} with learning rate {rate:.3g}",
-        fix=f"Try --rate {job.peak_rate / 3:.2g}, --clip-norm 1 or --precision float32{kept}.",
+        fix=f"Try --lr {job.peak_lr / 3:.2g}, --clip-grad-norm 1 or --precision float32{kept}.",
     )

@@ -120,7 +120,10 @@ def _settle_published(config: TrainConfig) -> TrainConfig:
     published = find_published(model)
     path = find_file(published, (config.cache or default_cache_root()) / "weights")
     transfer = replace(
-        config.transfer, weights=path, source=published.source, input=config.transfer.input or published.feeding
+        config.transfer,
+        weights=path,
+        source=published.source,
+        normalization=config.transfer.normalization or published.feeding,
     )
     return replace(config, model=model, transfer=transfer)
 
@@ -128,16 +131,16 @@ def _settle_published(config: TrainConfig) -> TrainConfig:
 def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> Start:
     """Fill a model from `--weights`, if any, and tell what became of them; WeightsError where they don't fit.
 
-    Rows of the head for classes that the weights know by name are kept. Fresh weights are fed as `--input` says.
+    Rows of the head for classes that the weights know by name are kept. Fresh weights are fed as `--normalization` says.
     """
     if not config.knows:
-        if config.input is not None:
-            model.set_normalisation(*FEEDINGS[config.input])
+        if config.normalization is not None:
+            model.set_normalisation(*FEEDINGS[config.normalization])
         return Start([], new_head=True)
     assert config.weights is not None
     origin = read_origin(config.weights)
     try:
-        weights = translate(model, weights_file(config.weights), source=config.source, feeding=config.input)
+        weights = translate(model, weights_file(config.weights), source=config.source, feeding=config.normalization)
         if origin.classes and origin.classes != tuple(classes):
             _fit_classes(model, weights, known=origin.classes, classes=classes)
         give(model, weights)
@@ -213,9 +216,9 @@ def freeze(model: Classifier, tune: str) -> None:
         parameter.requires_grad_(_lies_in(name, learning))
 
 
-def rate_shares(model: Classifier, config: TransferConfig) -> dict[str, float]:
+def lr_scales(model: Classifier, config: TransferConfig) -> dict[str, float]:
     """The part of the learning rate that each parameter gets, by name; heads get the whole."""
-    share = settled(config.body_share)
+    share = settled(config.backbone_lr_scale)
     if not config.knows or share == 1:
         return {}
     heads = [*model.blocks_in_order()[-1], *model.head_layers(), *model.auxiliary]

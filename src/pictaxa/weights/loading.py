@@ -69,7 +69,7 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     if (hidden or kept_outputs(model)) and source != "pictaxa":
         with torch.device("meta"):  # the others know the entry without what lies before its classes
             model = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options)
-    for what, word, known in (("source", source, Source), ("feeding (--input)", feeding, Feeding)):
+    for what, word, known in (("source", source, Source), ("feeding (--normalization)", feeding, Feeding)):
         if word not in (*get_args(known), *((None,) if known is Feeding else ())):
             raise ConfigError(f"a known {what}", found=repr(word), fix=close_matches(str(word), get_args(known)))
     path = Path(file)
@@ -83,7 +83,7 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
             own = f"; Keras' own {model.entry} has {usual}" if usual else ""
             raise ConfigError(
                 "how a Keras file's pictures were fed", found="nothing said",
-                fix=f"Choose --input {', '.join(get_args(Feeding))} (feeding= in Python): a Rescaling(1/255) layer or "
+                fix=f"Choose --normalization {', '.join(get_args(Feeding))} (feeding= in Python): a Rescaling(1/255) layer or "
                 f"x / 255 is 0-1{own}.",
             )  # fmt: skip
         weights = _of_keras(model, path, hidden=hidden, most_values=most)

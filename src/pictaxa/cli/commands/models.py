@@ -84,7 +84,7 @@ def weights(words: list[str], started: float) -> int:
         arguments.out,
         model=arguments.model,
         source=arguments.source,
-        feeding=arguments.input,
+        feeding=arguments.normalization,
         channels=arguments.channels,
         model_options=arguments.model_options,
         classes=arguments.classes,
@@ -149,7 +149,9 @@ def probe(words: list[str], started: float) -> int:
             model_options=arguments.model_options,
             cache=arguments.cache,
             seed=arguments.seed,
-            transfer=TransferConfig(weights=arguments.weights, source=arguments.source, input=arguments.input),
+            transfer=TransferConfig(
+                weights=arguments.weights, source=arguments.source, normalization=arguments.normalization
+            ),
             reading=arguments.reading,
             pictures=arguments.pictures,
             machine=arguments.machine,
