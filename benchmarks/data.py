@@ -182,7 +182,9 @@ def our_epochs(folder: Path, cache_root: Path, size: int) -> Iterator[tuple[int,
         order = epoch_order(rows, epoch, seed=0, batch_size=BATCH)
         count = 0
         for batch in read_batches(cache, order, labels=index.labels, device=cpu):
-            images = augment(batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=epoch, size=size)
+            images = augment(
+                batch.images, batch.rows, repeats=batch.repeats, aspects=batch.aspects, epoch=epoch, size=size
+            )
             count += len(images.sub_(mean).div_(std))
         yield count, time.perf_counter() - before
 

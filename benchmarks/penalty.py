@@ -29,7 +29,7 @@ from pictaxa.config.learning import TransferConfig
 from pictaxa.config.training import TrainConfig
 from pictaxa.judge.probe import vectors_of
 from pictaxa.training.logistic import FINAL_STEPS, HeadProblem, Scaling, Solver, solve_at
-from pictaxa.training.setup import begin, decode
+from pictaxa.training.setup import decode, setup
 from pictaxa.training.solve import FOLDS, PENALTIES, PRECISION, STEPS, deal_folds
 from pictaxa.training.transfer import IMAGENET
 
@@ -42,7 +42,7 @@ def read_vectors(data: Path) -> tuple[np.ndarray, np.ndarray]:
     """What ImageNet's backbone makes of a set's pictures, (n, width) float32, and their labels (n,)."""
     with tempfile.TemporaryDirectory() as folder:
         config = TrainConfig(data=data, cache=Path(folder), transfer=TransferConfig(weights=IMAGENET))
-        start = begin(config)
+        start = setup(config)
         rows = np.random.default_rng(0).permutation(np.flatnonzero(start.index.labels >= 0))[:MOST]
         cache, index = decode(start.config, start.index.take(np.sort(rows)), start.geometry, plan=start.plan)
         vectors, problem = vectors_of(start, cache, index, np.flatnonzero(index.usable))

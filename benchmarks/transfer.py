@@ -1,19 +1,18 @@
-"""Transfer learning: what a head on a frozen body costs, and what a body learnt elsewhere is worth.
+"""Transfer learning: what a head on a frozen backbone costs, and what a backbone learnt elsewhere is worth.
 
     python benchmarks/transfer.py head FLOWERS           # a folder with train/CLASS and val/CLASS
     python benchmarks/transfer.py commands FLOWERS
-    python benchmarks/transfer.py body CIFAR10 SIGNS     # a folder of parquet files, and one with a folder per class
+    python benchmarks/transfer.py backbone CIFAR10 SIGNS  # a folder of parquet files, one of class folders
     python benchmarks/transfer.py loading
 
-head: the time of `--tune head --solve-head no --epochs 20`, a head trained by gradient, on a body whose features are
-not cached yet, beside that of one forward pass over the training pictures, and with --every-epoch beside the same job
-with the body run in every epoch. The pictures are decoded before, or with --undecoded by each side anew, as with
-photographs that are seen for the first time; the body's weights are fresh, which costs the same.
-commands: the same as `pictaxa train --tune head` beside `pictaxa predict` of the training pictures, as a person waits
-for them: Python's start and all else included, decoding in prediction alone.
-body: a body is trained on CIFAR-10; then hand signs with 20 training pictures a class, the rest to validate, each way
-for the same time: from scratch, and from that body. Several seeds; the interval is Student's, of their mean.
-loading: the time to fill a model from a file.
+head: the time of `--tune head --solve-head no --epochs 20`, a head trained by gradient, on a backbone whose features
+are not cached yet, beside that of one forward pass over the training pictures, and with --every-epoch beside the same
+job with the backbone run in every epoch. The pictures are decoded before, or with --undecoded by each side anew, as
+with photographs that are seen for the first time; the backbone's weights are fresh, which costs the same. commands: the
+same as `pictaxa train --tune head` beside `pictaxa predict` of the training pictures, as a person waits for them:
+Python's start and all else included, decoding in prediction alone. backbone: a backbone is trained on CIFAR-10; then
+hand signs with 20 training pictures a class, the rest to validate, each way for the same time: from scratch, and from
+that backbone. Several seeds; the interval is Student's, of their mean. loading: the time to fill a model from a file.
 """
 
 from __future__ import annotations
@@ -37,19 +36,19 @@ from scipy import stats
 from pictaxa.api import train
 from pictaxa.config.by_name import with_words
 from pictaxa.config.training import TrainConfig
-from pictaxa.inference.features import Gallery, Look, take_looks
+from pictaxa.inference.features import FeaturePass, FeatureSource, extract_features
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import open_run
 from pictaxa.training.loop import train_run
-from pictaxa.training.setup import begin, decode
+from pictaxa.training.setup import decode, setup
 from pictaxa.weights.files import save_tensors
 from pictaxa.weights.loading import load_weights
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-BODIES = ("resnet18@128", "mobilenet_v2@128", "resnet50@224")  # an entry of the zoo and its pixels
+BACKBONES = ("resnet18@128", "mobilenet_v2@128", "resnet50@224")  # an entry of the zoo and its pixels
 WAYS = {
     "from scratch": {"weights": "none"},
-    "all of the body": {},
+    "all of the backbone": {},
     "the head alone": {"tune": "head"},
     "the last 2 blocks": {"tune": "last:2"},
 }
@@ -64,15 +63,15 @@ def timed_training(data: Path, **settings: object) -> float:
 
 
 def one_pass(train: Path, settings: dict[str, object], *, exact: bool, decoding: bool = False) -> float:
-    """Seconds in which all training pictures go through the body once, or are decoded and do."""
+    """Seconds in which all training pictures go through the backbone once, or are decoded and do."""
     with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
-        start = begin(with_words(TrainConfig(data=train), settings))
+        start = setup(with_words(TrainConfig(data=train), settings))
         before = time.monotonic()
         cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
-        gallery = Gallery(index, cache, start.geometry, start.plan, Path(folder))
+        source = FeatureSource(index, cache, start.geometry, start.plan, Path(folder))
         if not decoding:
             before = time.monotonic()
-        take_looks(gallery, start.model, [Look(np.flatnonzero(index.usable), exact=exact)])
+        extract_features(source, start.model, [FeaturePass(np.flatnonzero(index.usable), exact=exact)])
         return time.monotonic() - before
 
 
@@ -82,13 +81,13 @@ def times_of(seconds: list[float], others: list[float]) -> str:
     return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
 
 
-def measure_heads(data: Path, *, rounds: int, bodies: list[str], undecoded: bool, every_epoch: bool) -> None:
-    """Twenty epochs of a head, for several bodies."""
+def measure_heads(data: Path, *, rounds: int, backbones: list[str], undecoded: bool, every_epoch: bool) -> None:
+    """Twenty epochs of a head, for several backbones."""
     train = data / "train"
-    for body in bodies or BODIES:
-        name, size = body.split("@")
+    for backbone in backbones or BACKBONES:
+        name, size = backbone.split("@")
         with tempfile.TemporaryDirectory() as folder:
-            weights = Path(folder) / "body.safetensors"
+            weights = Path(folder) / "backbone.safetensors"
             save_tensors(create_model(name, 5).state_dict(), weights)
             same = {
                 "model": name,
@@ -123,7 +122,9 @@ def measure_heads(data: Path, *, rounds: int, bodies: list[str], undecoded: bool
             if every_epoch:
                 plain = {"policy": "none", "progressive_resizing": 0.0, "epochs": 20}
                 every = timed_training(data, **(same | {"feature_views": 0} | plain))
-                print(f"    with the body in every epoch {every:.1f} s, {every / statistics.median(heads):.1f} times")
+                print(
+                    f"    with the backbone in every epoch {every:.1f} s, {every / statistics.median(heads):.1f} times"
+                )
 
 
 def seconds_of_command(*words: object) -> float:
@@ -133,13 +134,13 @@ def seconds_of_command(*words: object) -> float:
     return time.monotonic() - before
 
 
-def measure_commands(data: Path, *, rounds: int, bodies: list[str]) -> None:
+def measure_commands(data: Path, *, rounds: int, backbones: list[str]) -> None:
     """Twenty epochs of a head beside a prediction of the training pictures, each as a person waits for it."""
-    for body in bodies or BODIES:
-        name, size = body.split("@")
+    for backbone in backbones or BACKBONES:
+        name, size = backbone.split("@")
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            weights = folder / "body.safetensors"
+            weights = folder / "backbone.safetensors"
             words = [
                 "train",
                 data,
@@ -171,12 +172,12 @@ def measure_commands(data: Path, *, rounds: int, bodies: list[str]) -> None:
             )
 
 
-def measure_loading(*, rounds: int, bodies: list[str]) -> None:
+def measure_loading(*, rounds: int, backbones: list[str]) -> None:
     """The time to read, rename, fit and fill."""
-    for body in bodies or ("mobilenet_v3_small", "resnet152"):
-        name, _, _ = body.partition("@")
+    for backbone in backbones or ("mobilenet_v3_small", "resnet152"):
+        name, _, _ = backbone.partition("@")
         with tempfile.TemporaryDirectory() as folder:
-            model, file, loads = create_model(name, 5), Path(folder) / "body.safetensors", []
+            model, file, loads = create_model(name, 5), Path(folder) / "backbone.safetensors", []
             save_tensors(model.state_dict(), file)
             for _ in range(rounds):
                 before = time.monotonic()
@@ -208,25 +209,25 @@ def write_signs(source: Path, out: Path, *, per_class: int) -> Path:
     return out
 
 
-def measure_body(
-    cifar: Path, signs: Path, *, minutes: float, body_minutes: float, seeds: int, ways: list[str], size: int
+def measure_backbone(
+    cifar: Path, signs: Path, *, minutes: float, backbone_minutes: float, seeds: int, ways: list[str], size: int
 ) -> None:
-    """The same time for each way; the body has learnt at 32 px, and the signs come at `size`."""
+    """The same time for each way; the backbone has learnt at 32 px, and the signs come at `size`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         same: dict[str, Any] = {"cache": folder / "cache", "model": "resnet_lite"}
         pictures = write_cifar(cifar, folder / "cifar")
-        print(f"a body from {body_minutes:g} minutes of CIFAR-10", flush=True)
+        print(f"a backbone from {backbone_minutes:g} minutes of CIFAR-10", flush=True)
         with contextlib.redirect_stdout(io.StringIO()):
-            train(pictures, out=folder / "body", minutes=body_minutes, policy="standard", size=32, **same)
-        print(f"    {open_run(folder / 'body').metrics['accuracy']:.1%} of 1000 there")
+            train(pictures, out=folder / "backbone", minutes=backbone_minutes, policy="standard", size=32, **same)
+        print(f"    {open_run(folder / 'backbone').metrics['accuracy']:.1%} of 1000 there")
         data = write_signs(signs, folder / "signs", per_class=20)
         for way in ways or WAYS:
             accuracies = []
             for seed in range(seeds):
                 run = folder / f"{way}-{seed}"
                 given: dict[str, Any] = (
-                    {"weights": folder / "body", "policy": "light"} | WAYS[way] | same | {"size": size}
+                    {"weights": folder / "backbone", "policy": "light"} | WAYS[way] | same | {"size": size}
                 )
                 with contextlib.redirect_stdout(io.StringIO()):
                     train(data, out=run, minutes=minutes, seed=seed, **given)
@@ -244,31 +245,33 @@ def measure_body(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("head", "commands", "body", "loading"))
+    parser.add_argument("what", choices=("head", "commands", "backbone", "loading"))
     parser.add_argument("data", type=Path, nargs="*")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--body", action="append", help=f"NAME@PIXELS instead of {', '.join(BODIES)}; several times")
+    parser.add_argument(
+        "--backbone", action="append", help=f"NAME@PIXELS instead of {', '.join(BACKBONES)}; several times"
+    )
     parser.add_argument("--undecoded", action="store_true", help="each side decodes its pictures first")
-    parser.add_argument("--every-epoch", action="store_true", help="also the same job with the body in every epoch")
+    parser.add_argument("--every-epoch", action="store_true", help="also the same job with the backbone in every epoch")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be given several times")
     parser.add_argument("--minutes", type=float, default=0.5, help="for each way")
     parser.add_argument("--size", type=int, default=32, help="of the signs, pixels")
-    parser.add_argument("--body-minutes", type=float, default=4.0)
+    parser.add_argument("--backbone-minutes", type=float, default=4.0)
     asked = parser.parse_args()
-    if len(asked.data) != {"loading": 0, "body": 2}.get(asked.what, 1):
+    if len(asked.data) != {"loading": 0, "backbone": 2}.get(asked.what, 1):
         parser.error(f"{asked.what} takes other folders: see above")
     if asked.what == "head":
         how = {"undecoded": asked.undecoded, "every_epoch": asked.every_epoch}
-        measure_heads(asked.data[0], rounds=asked.rounds, bodies=asked.body or [], **how)
+        measure_heads(asked.data[0], rounds=asked.rounds, backbones=asked.backbone or [], **how)
     elif asked.what == "commands":
-        measure_commands(asked.data[0], rounds=asked.rounds, bodies=asked.body or [])
+        measure_commands(asked.data[0], rounds=asked.rounds, backbones=asked.backbone or [])
     elif asked.what == "loading":
-        measure_loading(rounds=asked.rounds, bodies=asked.body or [])
+        measure_loading(rounds=asked.rounds, backbones=asked.backbone or [])
     else:
         cifar, signs = asked.data
-        times = {"minutes": asked.minutes, "body_minutes": asked.body_minutes}
-        measure_body(cifar, signs, **times, seeds=asked.seeds, ways=asked.way or [], size=asked.size)
+        times = {"minutes": asked.minutes, "backbone_minutes": asked.backbone_minutes}
+        measure_backbone(cifar, signs, **times, seeds=asked.seeds, ways=asked.way or [], size=asked.size)
 
 
 if __name__ == "__main__":

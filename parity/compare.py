@@ -43,7 +43,7 @@ from pictaxa.training.optimizer import make_optimizer, set_lr
 
 STEP_MULTIPLY_ADDS = 24e9  # as many pictures in a timed batch as make so many, from 4 to 64
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow says much at its start
-LEAST_ROUNDS, MOST_ROUNDS, ROUNDS_SECONDS = 3, 9, 10.0  # of timing
+MIN_ROUNDS, MAX_ROUNDS, ROUNDS_SECONDS = 3, 9, 10.0  # of timing
 REST_SECONDS = 0.2  # between two turns: threads of the side before go on turning for a while
 GRADIENT_TOLERANCE = 1e-6  # of the largest
 
@@ -175,8 +175,8 @@ def _alternate(sides: dict[str, Callable[[], None]]) -> Times:
         run()
     rounds: dict[str, list[float]] = {name: [] for name in sides}
     started = time.perf_counter()
-    for done in range(MOST_ROUNDS):
-        if done >= LEAST_ROUNDS and time.perf_counter() - started > ROUNDS_SECONDS:
+    for done in range(MAX_ROUNDS):
+        if done >= MIN_ROUNDS and time.perf_counter() - started > ROUNDS_SECONDS:
             break
         for name, run in sides.items():
             time.sleep(REST_SECONDS)

@@ -22,7 +22,7 @@ from keras_networks import NETWORKS
 from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import find_entry
 from pictaxa.weights.keras_rules import KERAS_OPTIONS
-from pictaxa.weights.loading import Feeding, load_weights
+from pictaxa.weights.loading import Normalization, load_weights
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -39,9 +39,9 @@ class KerasReference:
         make: Callable[[], Any],
         case: Case,
         *,
-        feeding: Feeding,
+        normalization: Normalization,
     ) -> None:
-        self.make, self.case, self.feeding = make, case, feeding
+        self.make, self.case, self.normalization = make, case, normalization
         self.process: subprocess.Popen[str] | None = None
         keras.config.set_floatx("float64")
         keras.backend.clear_session()  # counters in layer names start anew
@@ -81,7 +81,7 @@ class KerasReference:
         first: dict[str, torch.Tensor] = {}
         with TemporaryDirectory() as folder:
             for file in self._save(Path(folder)):
-                load_weights(model, file, source="keras", feeding=self.feeding)
+                load_weights(model, file, source="keras", normalization=self.normalization)
                 first = first or {name: value.clone() for name, value in model.state_dict().items()}
                 same = all(torch.equal(value, first[name]) for name, value in model.state_dict().items())
                 assert same, f"{file.name} gives other weights"
@@ -117,9 +117,9 @@ class KerasReference:
     def _prepare(self, images: Any) -> Any:
         """(N, C, H, W) in [0, 1] -> (N, H, W, C) as the model takes it, of the same precision."""
         pictures = tf.transpose(images, (0, 2, 3, 1))
-        if self.feeding == "-1-1":
+        if self.normalization == "-1-1":
             return pictures * 2 - 1
-        if self.feeding == "caffe":
+        if self.normalization == "caffe":
             return pictures[..., ::-1] * 255 - tf.constant([103.939, 116.779, 123.68], pictures.dtype)
         return pictures
 
@@ -162,19 +162,21 @@ class KerasReference:
             self.process = None
 
 
-def _case(entry: str, label: str, feeding: Feeding, *, options: Mapping[str, object] = NOTHING, **more: Any) -> Case:
+def _case(
+    entry: str, label: str, normalization: Normalization, *, options: Mapping[str, object] = NOTHING, **more: Any
+) -> Case:
     def build(case: Case) -> Reference:
         def make() -> Any:
             return NETWORKS[label](case.classes, case.channels, case.size)
 
-        return KerasReference(make, case, feeding=feeding)
+        return KerasReference(make, case, normalization=normalization)
 
     return Case(entry, label, build, options={**KERAS_OPTIONS.get(entry, {}), **options}, **more)
 
 
-def _application(entry: str, name: str, feeding: Feeding, **more: Any) -> Case:
+def _application(entry: str, name: str, normalization: Normalization, **more: Any) -> Case:
     own = find_entry(entry).family in OWN_STATISTICS
-    return _case(entry, f"keras {name}", feeding, own_statistics=own, **more)
+    return _case(entry, f"keras {name}", normalization, own_statistics=own, **more)
 
 
 def _taught(entry: str, label: str, **more: Any) -> Case:

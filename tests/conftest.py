@@ -92,9 +92,9 @@ SMALL = ("--size", "32", "--batch-size", "8", "--precision", "float32")
 
 
 @pytest.fixture(scope="session")
-def body(tmp_path_factory: pytest.TempPathFactory, make_photos: Callable[..., Path]) -> Path:
+def backbone(tmp_path_factory: pytest.TempPathFactory, make_photos: Callable[..., Path]) -> Path:
     """A run of resnet_lite on two classes, a and b; no test changes it."""
-    folder = tmp_path_factory.mktemp("body")
+    folder = tmp_path_factory.mktemp("backbone")
     data = make_photos(folder / "photos", {"a": 24, "b": 24})
     words = ["train", str(data), "--out", str(folder / "run"), "--cache", str(folder / "cache"), *SMALL]
     from pictaxa.cli.main import main

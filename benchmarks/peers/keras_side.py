@@ -118,18 +118,18 @@ def main() -> None:
     train, val, classes = pictures_of(asked.folder, side=side, seed=asked.seed)
     inputs = keras.Input((side, side, 3))
     if asked.from_nothing:
-        body = keras.applications.MobileNetV2((side, side, 3), include_top=False, weights=None)
-        maps = body(layers.Rescaling(1 / 127.5, -1)(inputs))
+        backbone = keras.applications.MobileNetV2((side, side, 3), include_top=False, weights=None)
+        maps = backbone(layers.Rescaling(1 / 127.5, -1)(inputs))
         phases = [(True, 3e-4, 1.0)]  # whether the network is trained too, rate, until which part of the minutes
     else:
-        body = fill(lite0())
-        maps = body(layers.Rescaling(1 / 128, -127 / 128)(inputs), training=False)
+        backbone = fill(lite0())
+        maps = backbone(layers.Rescaling(1 / 128, -127 / 128)(inputs), training=False)
         phases = [(False, 1e-3, HEAD_SHARE), (True, 1e-5, 1.0)]
     outputs = layers.Dense(classes, "softmax")(layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(maps)))
     model = keras.Model(inputs, outputs)
     clock, batches = Clock(), 0
     for trainable, rate, share in phases:
-        body.trainable = trainable
+        backbone.trainable = trainable
         model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
         until = Until(clock, share * asked.minutes * 60)
         model.fit(train, validation_data=val, epochs=10_000, callbacks=[until], verbose=0)

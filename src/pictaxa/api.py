@@ -17,7 +17,7 @@ from .reporting.page import write_report
 from .runs.folder import weights_file
 from .training.loop import resume_run, train_run
 from .weights import loading
-from .weights.loading import Feeding, Source
+from .weights.loading import Normalization, Source
 from .weights.translated import Translated
 
 
@@ -47,21 +47,23 @@ def evaluate(
 
 
 def probe(data: str | Path, *, weights: str | Path | None = None, **settings: Any) -> Probe:
-    """Judge a body on a folder of pictures before any training, as `pictaxa probe` does.
+    """Judge a backbone on a folder of pictures before any training, as `pictaxa probe` does.
 
     `settings` are the command's flags with underscores: `probe("photos", weights="runs/birds-resnet50-1")`.
     """
     return probe_data(with_words(TrainConfig(data=Path(data)), {"weights": weights, **settings}))
 
 
-def load_weights(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
+def load_weights(
+    model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
+) -> Translated:
     """Fill an entry of the zoo from a checkpoint; WeightsError, and nothing loaded, when it does not fit.
 
-    `source` says whose names and axes the file has. `feeding` says how its pictures were fed, and becomes the model's
-    normalisation; a Keras file needs it, the others' is known. A head for other classes is left out: the model keeps
-    its own, new one. A file of an earlier run may be its folder.
+    `source` says whose names and axes the file has. `normalization` says how its pictures were fed, and becomes the
+    model's normalisation; a Keras file needs it, the others' is known. A head for other classes is left out: the model
+    keeps its own, new one. A file of an earlier run may be its folder.
     """
-    return loading.load_weights(model, weights_file(Path(file)), source=source, feeding=feeding)
+    return loading.load_weights(model, weights_file(Path(file)), source=source, normalization=normalization)
 
 
 def report(run: str | Path) -> Path:

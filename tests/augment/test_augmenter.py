@@ -47,10 +47,10 @@ def test_every_policy_gives_pictures_the_model_can_take(name: str, channels: int
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 40, 40, channels), dtype=np.uint8))
     aspects = np.array([0.5, 1, 2, 1, 1, 3], dtype=np.float32)
     augment = Augmenter(POLICIES[name], "centre", seed=0)
-    out = augment(images, ROWS[:6], turns=ONCE[:6], aspects=aspects, epoch=0, size=32)
+    out = augment(images, ROWS[:6], repeats=ONCE[:6], aspects=aspects, epoch=0, size=32)
     assert out.shape == (6, channels, 32, 32) and out.dtype == torch.float32
     assert out.min() >= 0 and out.max() <= 1
-    alone = augment(images[[4]], ROWS[[4]], turns=ONCE[[4]], aspects=aspects[[4]], epoch=0, size=32)
+    alone = augment(images[[4]], ROWS[[4]], repeats=ONCE[[4]], aspects=aspects[[4]], epoch=0, size=32)
     assert torch.allclose(alone[0], out[4], atol=1e-6)
 
 
@@ -58,7 +58,7 @@ def test_none_is_the_plain_view():
     """The policy `none` shows in training what prediction sees, bit for bit at the square's own size."""
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8))
     augment = Augmenter(POLICIES["none"], "squash", seed=0)
-    out = augment(images, ROWS[:3], turns=ONCE[:3], aspects=np.ones(3, dtype=np.float32), epoch=0, size=32)
+    out = augment(images, ROWS[:3], repeats=ONCE[:3], aspects=np.ones(3, dtype=np.float32), epoch=0, size=32)
     assert torch.equal(out, images.permute(0, 3, 1, 2).float() * (1 / 255))
 
 
@@ -78,7 +78,7 @@ MOVES = {
 def test_each_move_reaches_its_range_and_no_further(name: str):
     """A range that is set shows in the matrices over many pictures, up to its end and not beyond it."""
     most, holds = MOVES[name]
-    draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
+    draws = Draws.of(ROWS, seed=0, epoch=0, repeats=ONCE)
     views = draw_views(replace(Policy(), **{name: most}), np.ones(200), draws=draws, view="squash", size=32)
     assert holds(views)
     assert draw_colours(replace(Policy(), **{name: most}), draws) is None
@@ -88,7 +88,7 @@ def test_each_move_reaches_its_range_and_no_further(name: str):
 def test_each_colour_change_is_seen(name: str):
     """A colour range that is set gives matrices other than the identity, and leaves views alone."""
     policy = replace(Policy(), **{name: 0.2})
-    draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
+    draws = Draws.of(ROWS, seed=0, epoch=0, repeats=ONCE)
     matrices = draw_colours(policy, draws)
     assert matrices is not None and np.abs(matrices - np.eye(4)).max() > 0.05
     assert np.allclose(draw_views(policy, np.ones(200), draws=draws, view="squash", size=32), np.eye(2, 3))
@@ -96,7 +96,7 @@ def test_each_colour_change_is_seen(name: str):
 
 def test_random_crops_stay_inside_the_picture():
     """Without rotation or shift a crop never looks beyond the edge, whatever the picture's shape."""
-    draws = Draws.of(ROWS, seed=3, epoch=1, turns=ONCE)
+    draws = Draws.of(ROWS, seed=3, epoch=1, repeats=ONCE)
     aspects = np.exp(np.linspace(-1.5, 1.5, 200))
     views = draw_views(Policy(crop_area=0.1), aspects, draws=draws, view="centre", size=32)
     reach = np.abs(views[:, :, :2]).sum(axis=2) + np.abs(views[:, :, 2])
@@ -105,14 +105,14 @@ def test_random_crops_stay_inside_the_picture():
 
 def test_a_picture_that_comes_again_is_varied_otherwise():
     """The second time in an epoch has other draws, the same in whatever batch; the first has the row's own."""
-    first, second = (Draws.of(ROWS, seed=0, epoch=0, turns=ONCE + turn) for turn in range(2))
+    first, second = (Draws.of(ROWS, seed=0, epoch=0, repeats=ONCE + turn) for turn in range(2))
     assert not np.isin(first.values, second.values).any()
     assert np.array_equal(first.values, uniforms(ROWS, first.values.shape[1], seed=0, epoch=0))
 
 
 def test_shifts_of_one_axis():
     """shift_x moves across alone, shift_y down alone, and the larger of each and `shift` counts."""
-    draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
+    draws = Draws.of(ROWS, seed=0, epoch=0, repeats=ONCE)
     across, down = (
         np.abs(draw_views(policy, np.ones(200), draws=draws, view="squash", size=32)[:, :, 2]).max(axis=0)
         for policy in (Policy(shift_x=0.2), Policy(shift=0.1, shift_y=0.3))
@@ -123,7 +123,7 @@ def test_shifts_of_one_axis():
 
 def test_rectangles_that_are_erased():
     """As often as asked, inside the picture, of areas from 0.02 to the most; filled with the picture's mean colour."""
-    draws = Draws.of(ROWS, seed=0, epoch=0, turns=ONCE)
+    draws = Draws.of(ROWS, seed=0, epoch=0, repeats=ONCE)
     policy = Policy(erasing=0.5, erasing_area=0.2)
     rectangles = draw_rectangles(policy, draws)
     areas = (rectangles[:, 1] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 2])
@@ -132,7 +132,7 @@ def test_rectangles_that_are_erased():
     assert rectangles.min() >= 0 and rectangles.max() <= 1
     images = torch.zeros(200, 40, 40, 3, dtype=torch.uint8)
     images[:, :20] = 255
-    out = Augmenter(policy, "squash", seed=0)(images, ROWS, turns=ONCE, aspects=np.ones(200), epoch=0, size=40)
+    out = Augmenter(policy, "squash", seed=0)(images, ROWS, repeats=ONCE, aspects=np.ones(200), epoch=0, size=40)
     changed = ((out > 0.4) & (out < 0.6)).float().mean(dim=(1, 2, 3)).numpy()
     assert np.abs(changed - areas).max() < 0.03
 
@@ -141,11 +141,11 @@ def test_noise_has_its_strength_and_differs_from_picture_to_picture():
     """Of a grey surface: a standard deviation up to what was asked, the same for a picture in whatever batch."""
     images = torch.full((200, 40, 40, 3), 128, dtype=torch.uint8)
     augment = Augmenter(Policy(noise=0.1), "squash", seed=0)
-    out = augment(images, ROWS, turns=ONCE, aspects=np.ones(200), epoch=0, size=40)
+    out = augment(images, ROWS, repeats=ONCE, aspects=np.ones(200), epoch=0, size=40)
     deviations = out.std(dim=(1, 2, 3))
     assert 0.09 < deviations.max() < 0.11 and deviations.min() < 0.01
     assert len({tuple(picture.flatten()[:5].tolist()) for picture in out}) == 200
-    alone = augment(images[[7]], ROWS[[7]], turns=ONCE[[7]], aspects=np.ones(1), epoch=0, size=40)
+    alone = augment(images[[7]], ROWS[[7]], repeats=ONCE[[7]], aspects=np.ones(1), epoch=0, size=40)
     assert torch.equal(alone[0], out[7])
 
 
@@ -153,7 +153,7 @@ def test_padding_moves_by_whole_pixels():
     """Pictures of their own size keep their pixels, up to 4 further on, each distance as often, and black beyond."""
     images = torch.from_numpy(np.random.default_rng(0).integers(1, 256, (200, 16, 16, 3), dtype=np.uint8))
     augment = Augmenter(Policy(pad=4), "squash", seed=0)
-    out = augment(images, ROWS, turns=ONCE, aspects=np.ones(200, dtype=np.float32), epoch=0, size=16)
+    out = augment(images, ROWS, repeats=ONCE, aspects=np.ones(200, dtype=np.float32), epoch=0, size=16)
     padded = F.pad(images.permute(0, 3, 1, 2).float() / 255, (4, 4, 4, 4))
     found = set()
     for picture, whole in zip(out, padded, strict=True):

@@ -44,7 +44,7 @@ def look(images: torch.Tensor, matrix: np.ndarray) -> np.ndarray:
 
 
 def test_flips_and_quarter_turns_are_those_of_numpy():
-    """A mirror is a mirror, and a positive angle turns the picture counter-clockwise."""
+    """A mirror is a mirror, and a positive angle repeats the picture counter-clockwise."""
     images = noise(1, 16, 16, 1)
     pixels = images[0, :, :, 0].numpy()
     assert np.allclose(look(images, geometry.scale(-ONE, ONE)), np.fliplr(pixels), atol=0.01)

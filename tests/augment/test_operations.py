@@ -100,10 +100,10 @@ def test_trivial_augment_draws_every_operation():
 def test_several_operations_one_after_the_other():
     """RandAugment of two operations varies pictures more than of one; TrivialAugment those that it draws."""
     images = torch.from_numpy(np.stack([photograph()] * 30))
-    rows, turns = np.arange(30), np.zeros(30, dtype=np.int64)
+    rows, repeats = np.arange(30), np.zeros(30, dtype=np.int64)
 
     def show(policy: Policy) -> torch.Tensor:
-        return Augmenter(policy, "squash", seed=0)(images, rows, turns=turns, aspects=np.ones(30), epoch=0, size=48)
+        return Augmenter(policy, "squash", seed=0)(images, rows, repeats=repeats, aspects=np.ones(30), epoch=0, size=48)
 
     plain = show(Policy())
     one, two = show(Policy(rand_augment=1)), show(Policy(rand_augment=2))

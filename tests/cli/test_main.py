@@ -126,8 +126,8 @@ def test_as_a_process_a_mistake_has_no_traceback(tmp_path: Path):
 def test_one_prediction_from_a_cold_start(trained: tuple[Path, Path]):
     """A single prediction, interpreter start and imports included, takes under 4 s where `import torch` takes 2.7 s.
 
-    That import is four fifths of it, and a busy or slower machine stretches both: the two take turns, and the quickest
-    of each are compared.
+    That import is four fifths of it, and a busy or slower machine stretches both: the two take repeats, and the
+    quickest of each are compared.
     """
     data, run = trained
     alone, whole = [float("inf")], [float("inf")]

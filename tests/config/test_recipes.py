@@ -19,10 +19,10 @@ from pictaxa.errors import ConfigError
 from pictaxa.models.zoo import create_model, find_entry, parse_options
 from pictaxa.runs.folder import open_run
 from pictaxa.training.optimizer import make_optimizer
-from pictaxa.training.setup import begin
-from pictaxa.training.transfer import lr_scales, settle_model
+from pictaxa.training.setup import setup
+from pictaxa.training.transfer import lr_scales, resolve_model
 from pictaxa.weights.files import load_tensors, save_tensors
-from pictaxa.weights.loading import FEEDINGS
+from pictaxa.weights.loading import NORMALIZATIONS
 
 Make = Callable[..., Path]
 KEPT_CLASSES = 1000  # of the weights that a recipe starts from
@@ -59,12 +59,12 @@ def test_flags_python_and_files_say_the_same(name: str):
 
 @pytest.mark.parametrize("name", NEEDING)
 def test_a_recipe_says_what_must_stand_beside_it(name: str, capsys: pytest.CaptureFixture[str]):
-    """A frozen body needs weights; the list of settings shows how to give them."""
+    """A frozen backbone needs weights; the list of settings shows how to give them."""
     assert main(["recipes", name]) == 0
     assert f"--recipe {name} --weights" in capsys.readouterr().out
     if RECIPES[name].settings.get("tune", "all") != "all":
         with pytest.raises(ConfigError, match="--weights"):
-            settle_model(with_words(TrainConfig(data=Path("photos")), {"recipe": name}))
+            resolve_model(with_words(TrainConfig(data=Path("photos")), {"recipe": name}))
 
 
 def test_what_stands_beside_a_recipe_wins(tmp_path: Path, make_photos: Make):
@@ -104,7 +104,7 @@ def small(recipe: Recipe) -> int:
     entry = find_entry(str(recipe.settings.get("model", "resnet_lite")))
     if entry.fixed_sizes:
         return min(entry.fixed_sizes)
-    return entry.size if entry.size < 32 else max(32, entry.least_size + 3 if entry.least_size > 32 else 0)
+    return entry.size if entry.size < 32 else max(32, entry.min_size + 3 if entry.min_size > 32 else 0)
 
 
 def small_words(recipe: Recipe, folder: Path) -> list[str]:
@@ -117,8 +117,8 @@ def small_words(recipe: Recipe, folder: Path) -> list[str]:
     options = parse_options(model_name, settings.get("model_options", ()))
     options |= {"size": size} if find_entry(model_name).size_option else {}
     model = create_model(model_name, KEPT_CLASSES, **options)
-    save_tensors(model.state_dict(), folder / "body.safetensors")
-    return [*words, "--weights", str(folder / "body.safetensors"), "--source", "pictaxa"]
+    save_tensors(model.state_dict(), folder / "backbone.safetensors")
+    return [*words, "--weights", str(folder / "backbone.safetensors"), "--source", "pictaxa"]
 
 
 HE_3X3 = math.sqrt(2 / (64 * 9))  # He et al. 2015, of 64 outputs
@@ -145,7 +145,7 @@ def test_what_is_decided_before_the_first_step(name: str, digits: Path, tmp_path
     if name == "default":
         return  # a set-up of our own: its parts have their tests
     words = [str(digits), *small_words(recipe, tmp_path)]
-    start = begin(parse(TrainConfig, with_recipe(words, name), "train"))
+    start = setup(parse(TrainConfig, with_recipe(words, name), "train"))
     settings, model = recipe.settings, start.model
     flips, pads = "horizontal_flip=0.5" in settings.get("augment", ()), "pad=4" in settings.get("augment", ())
     wanted = replace(NO_POLICY, horizontal_flip=0.5 * flips, pad=4.0 * pads)
@@ -194,7 +194,7 @@ def test_every_setting_reaches_the_run(name: str, digits: Path, tmp_path: Path):
     if settings.get("best_by") == "last" and "validation_pictures" not in settings:
         assert trained.metrics["accuracy"] == pytest.approx(float(rows[-1]["val_accuracy"]), abs=1e-5)
     if "normalization" in settings and not recipe.needs:
-        mean, std = FEEDINGS[str(settings["normalization"])]
+        mean, std = NORMALIZATIONS[str(settings["normalization"])]
         tensors = load_tensors(trained.model_path)
         for told, wanted in (("mean", mean), ("std", std)):
             assert tensors[told].mean().item() == pytest.approx(sum(wanted) / 3, rel=1e-5)

@@ -8,7 +8,7 @@ import pytest
 import pictaxa
 from pictaxa.config.by_name import config_fields, from_json, to_json, with_words
 from pictaxa.config.training import TrainConfig, usual_for
-from pictaxa.config.usual import FROM_KNOWN, FROM_NOTHING, Usual, settled
+from pictaxa.config.usual import FROM_KNOWN, FROM_NOTHING, Usual, resolved
 from pictaxa.errors import ConfigError
 
 BASE = TrainConfig(data=Path("photos"))
@@ -54,7 +54,8 @@ def test_what_is_left_open_is_as_usual(words: dict[str, object], usual: Usual):
 def test_what_is_asked_for_stays(weights: dict[str, object]):
     """Whatever is usual where the training starts, zeros too."""
     asked = {
-        "batch_size": 7, "warmup": 0.0, "progressive_resizing": 0.0, "epochs": 3, "optimizer": "adam", "weight_decay": 0.0,
+        "batch_size": 7, "warmup": 0.0, "progressive_resizing": 0.0, "epochs": 3, "optimizer": "adam",
+        "weight_decay": 0.0,
         "policy": "light", "backbone_lr_scale": 0.5, "view": "fit", "label_smoothing": 0.0,
     }  # fmt: skip
     config = with_words(BASE, asked | weights)
@@ -71,10 +72,10 @@ def test_usual_settings_differ_by_where_a_training_starts():
 
 
 def test_a_setting_that_is_open_is_not_settled():
-    """settled() gives what is there, and stops where nobody has filled it in."""
-    assert settled(0) == 0 and settled(BASE.resolved().schedule.minutes) == 10
+    """resolved() gives what is there, and stops where nobody has filled it in."""
+    assert resolved(0) == 0 and resolved(BASE.resolved().schedule.minutes) == 10
     with pytest.raises(AssertionError, match="not resolved"):
-        settled(BASE.schedule.batch_size)
+        resolved(BASE.schedule.batch_size)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +135,12 @@ def test_settings_have_one_name():
     ("words", "said"),
     [
         ({"epcohs": 3}, "epochs"),
-        ({"epochs": 0}, "from 1 on"),
+        ({"epochs": 0}, "1 or more"),
         ({"minutes": -1}, "above 0"),
         ({"momentum": 1.5}, "below 1"),
         ({"label_smoothing": 1.0}, "below 1"),
         ({"size": 0}, "--size"),
-        ({"batch_size": 1}, "from 2 on"),
+        ({"batch_size": 1}, "2 or more"),
         ({"warmup": 1.0}, "below 1"),
         ({"progressive_resizing": 1.5}, "from 0 to 1"),
         ({"weight_decay": -0.1}, "--weight-decay"),

@@ -67,7 +67,7 @@ def test_balanced_epochs_have_every_class_equally_often():
 def test_turns_count_what_came_before():
     """In the order of the batches, from 0 on for each row by itself."""
     order = [np.array([5, 3, 5]), np.array([3]), np.array([5, 9])]
-    assert [turns.tolist() for turns in count_turns(order)] == [[0, 0, 1], [1], [2, 0]]
+    assert [repeats.tolist() for repeats in count_turns(order)] == [[0, 0, 1], [1], [2, 0]]
     assert count_turns([]) == []
 
 

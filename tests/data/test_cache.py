@@ -303,7 +303,7 @@ def test_ctrl_c_keeps_what_is_decoded(tmp_path: Path, make_photos: Make):
 
 
 def test_two_builders_at_once_do_not_harm_each_other(tmp_path: Path, make_photos: Make):
-    """Two processes that want the same cache take turns, and the result is right."""
+    """Two processes that want the same cache take repeats, and the result is right."""
     data = make_photos(tmp_path / "photos", {"a": 60, "b": 60})
     children = [start_build(data, tmp_path / "cache") for _ in range(2)]
     outputs = [child.communicate(timeout=60)[0] for child in children]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pictaxa.data.cache_folder import Turn, default_cache_root, disk_error
+from pictaxa.data.cache_folder import CacheLock, default_cache_root, disk_error
 
 
 def test_the_cache_lies_where_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -35,10 +35,10 @@ def test_one_after_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     entered = []
 
     def second() -> None:
-        with Turn(tmp_path):
+        with CacheLock(tmp_path):
             entered.append("second")
 
-    with Turn(tmp_path):
+    with CacheLock(tmp_path):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(timeout=0.6)

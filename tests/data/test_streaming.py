@@ -9,7 +9,7 @@ import pytest
 from pictaxa.cli.main import main
 from pictaxa.data.batches import epoch_order
 from pictaxa.data.cache import build_cache
-from pictaxa.data.fetching import MOST_OPEN
+from pictaxa.data.fetching import MAX_OPEN
 from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
 from pictaxa.data.streaming import StreamedSquares
@@ -67,9 +67,9 @@ def test_few_files_are_open_at_a_time(tmp_path: Path, make_photos: Make):
     groups = []
     for order in orders:
         assert sorted(order) == rows.tolist()
-        size = 2 * MOST_OPEN
+        size = 2 * MAX_OPEN
         groups.append([set(files[order[start : start + size]].tolist()) for start in range(0, 40, size)])
-        assert all(len(group) <= MOST_OPEN for group in groups[-1])
+        assert all(len(group) <= MAX_OPEN for group in groups[-1])
     assert groups[0] != groups[1] and orders[0][:16].tolist() != sorted(orders[0][:16])
     assert read_data(tmp_path / "photos").files() is None
 

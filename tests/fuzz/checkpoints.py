@@ -110,7 +110,7 @@ def load(kind: str, place: Path) -> set[Row] | PictaxaError:
     model = model_of(source)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     try:
-        told = load_weights(model, place, source=source, feeding="0-1" if source == "keras" else None)
+        told = load_weights(model, place, source=source, normalization="0-1" if source == "keras" else None)
     except PictaxaError as error:
         if not all(torch.equal(value, before[name]) for name, value in model.state_dict().items()):
             raise ValueError(f"refused and half loaded: {error}") from None

@@ -23,7 +23,7 @@ from pictaxa.data.reading import read_data
 from pictaxa.errors import PictaxaError
 from pictaxa.images import decode as pictures
 
-MOST_SECONDS, MOST_BYTES = 1.0, 256 * 2**20
+MAX_SECONDS, MAX_BYTES = 1.0, 256 * 2**20
 GUARD_BYTES = 6 * 2**30  # of address space: what runs away stops here, and not the machine
 SIDE = 24
 CHECKED = (
@@ -208,9 +208,9 @@ def work(seeds: dict[str, list[Seed]], cases: list[tuple[str, int]], *, seed: in
             wrong = wrong or f"a warning: {said[0].message}"
         if os.fstat(2).st_size != noise and kind not in TALKATIVE:
             wrong = wrong or "something was written to the terminal"
-        if seconds > MOST_SECONDS:
+        if seconds > MAX_SECONDS:
             wrong = wrong or f"took {seconds:.1f} s"
-        if peak > MOST_BYTES:
+        if peak > MAX_BYTES:
             wrong = wrong or f"took {peak / 2**20:.0f} MB"
         tell({"end": place, "wrong": wrong, "refused": answer.refused, "seconds": seconds, "bytes": peak})
 

@@ -39,7 +39,7 @@ def test_webp_lossless_and_gif_decode():
     assert decode(encoded(WIDE, "GIF"), name="x").size == (24, 16)
 
 
-# The turns of the EXIF standard: what a viewer does to the stored pixels, as numpy would.
+# The repeats of the EXIF standard: what a viewer does to the stored pixels, as numpy would.
 TURNS = {
     1: lambda p: p,
     2: np.fliplr,
@@ -110,7 +110,7 @@ def test_what_is_no_picture(data: bytes, reason: str):
 
 def test_decompression_bombs_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch):
     """A small file that claims an enormous picture is refused by its header."""
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 24 * 16 - 1)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 24 * 16 - 1)
     with pytest.raises(PictureError, match="bomb"):
         decode(encoded(WIDE, "PNG"), name="x")
     header = encoded(Image.new("1", (1, 1)), "PNG").replace(

@@ -20,7 +20,7 @@ from pictaxa.config.by_name import with_words
 from pictaxa.config.learning import TransferConfig
 from pictaxa.config.training import TrainConfig
 from pictaxa.inference import features
-from pictaxa.inference.features import Gallery, Look, take_looks, without_head
+from pictaxa.inference.features import FeaturePass, FeatureSource, extract_features, without_head
 from pictaxa.inference.logits import BATCH
 from pictaxa.models.heads import dropout_before, first_layer
 from pictaxa.models.layers import Classifier
@@ -32,12 +32,12 @@ from pictaxa.training.learner import (
     VectorHead,
     as_they_are,
     drop_,
-    prediction_looks,
+    prediction_passes,
     standardise,
-    train_looks,
+    train_passes,
 )
 from pictaxa.training.logistic import BLOCK
-from pictaxa.training.setup import begin, decode, prepare
+from pictaxa.training.setup import decode, prepare, setup
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32")
@@ -46,7 +46,7 @@ BY_GRADIENT = ("--solve-head", "no")
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many pictures went through the body, a number for each batch."""
+    """How many pictures went through the backbone, a number for each batch."""
     seen: list[int] = []
     original = features._vectors
 
@@ -59,56 +59,58 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def train(data: Path, body: Path, out: Path, *words: str) -> Run:
-    """A training of the head on a body."""
-    assert main(["train", str(data), "--weights", str(body), "--tune", "head", "--out", str(out), *TINY, *words]) == 0
+def train(data: Path, backbone: Path, out: Path, *words: str) -> Run:
+    """A training of the head on a backbone."""
+    assert (
+        main(["train", str(data), "--weights", str(backbone), "--tune", "head", "--out", str(out), *TINY, *words]) == 0
+    )
     return open_run(out)
 
 
 @pytest.mark.parametrize(("policy", "views"), [("mirror", 2), ("none", 1)])
 def test_twenty_epochs_cost_one_pass(
-    data: Path, body: Path, tmp_path: Path, passes: list[int], policy: str, views: int
+    data: Path, backbone: Path, tmp_path: Path, passes: list[int], policy: str, views: int
 ):
-    """By gradient: a picture goes through the body once, one that judges mirrored too; a second training needs none."""
-    run = train(data, body, tmp_path / "run", *BY_GRADIENT, "--policy", policy)
+    """By gradient: each goes through the backbone once, those that judge mirrored too; a second training needs none."""
+    run = train(data, backbone, tmp_path / "run", *BY_GRADIENT, "--policy", policy)
     assert sum(passes) == 64 + 16 * views
     rows = run.log_rows()
     assert len(rows) == 20 and float(rows[-1]["val_accuracy"]) >= 0.9
-    train(data, body, tmp_path / "again", *BY_GRADIENT, "--policy", policy, "--lr", "0.01")
+    train(data, backbone, tmp_path / "again", *BY_GRADIENT, "--policy", policy, "--lr", "0.01")
     assert sum(passes) == 64 + 16 * views
 
 
 @pytest.mark.parametrize(("policy", "mirrors"), [("mirror", True), ("none", False)])
 def test_a_solved_head_costs_one_pass(
-    data: Path, body: Path, tmp_path: Path, passes: list[int], policy: str, mirrors: bool
+    data: Path, backbone: Path, tmp_path: Path, passes: list[int], policy: str, mirrors: bool
 ):
-    """Each training picture goes through the body once, whatever prediction averages; another head needs no pass."""
-    run = train(data, body, tmp_path / "run", "--policy", policy)
-    assert sum(passes) == run.config["chosen"]["train_pictures"] == 64 and run.geometry.tta == mirrors
-    train(data, body, tmp_path / "again", "--policy", policy, "--label-smoothing", "0.1")
+    """A training picture goes through the backbone once, whatever prediction averages; another head needs no pass."""
+    run = train(data, backbone, tmp_path / "run", "--policy", policy)
+    assert sum(passes) == run.config["chosen"]["train_pictures"] == 64 and (run.geometry.tta == "flip") == mirrors
+    train(data, backbone, tmp_path / "again", "--policy", policy, "--label-smoothing", "0.1")
     assert sum(passes) == 64
 
 
-def test_views_are_passes(data: Path, body: Path, tmp_path: Path, passes: list[int]):
+def test_views_are_passes(data: Path, backbone: Path, tmp_path: Path, passes: list[int]):
     """K views are K passes over the training pictures; by gradient validation ones are looked at as prediction does."""
     words = ("--feature-views", "3", "--epochs", "2")
-    run = train(data, body, tmp_path / "solved", *words)
+    run = train(data, backbone, tmp_path / "solved", *words)
     val = run.config["chosen"]["val_pictures"]
-    assert run.geometry.tta and sum(passes) == 3 * (80 - val)
-    train(data, body, tmp_path / "run", *words, *BY_GRADIENT)
+    assert run.geometry.tta == "flip" and sum(passes) == 3 * (80 - val)
+    train(data, backbone, tmp_path / "run", *words, *BY_GRADIENT)
     assert sum(passes) == 3 * (80 - val) + 2 * val
 
 
-def test_other_weights_are_another_cache(data: Path, body: Path, tmp_path: Path, passes: list[int]):
-    """The name holds the body's weights and the pictures' bytes: with others, vectors are computed anew."""
+def test_other_weights_are_another_cache(data: Path, backbone: Path, tmp_path: Path, passes: list[int]):
+    """The name holds the backbone's weights and the pictures' bytes: with others, vectors are computed anew."""
     words = (*BY_GRADIENT, "--policy", "none", "--epochs", "1")
-    train(data, body, tmp_path / "one", *words)
+    train(data, backbone, tmp_path / "one", *words)
     other = tmp_path / "other"
     assert main(["train", str(data), "--model", "resnet_lite", "--out", str(other), "--epochs", "1", *TINY]) == 0
     train(data, other, tmp_path / "two", *words)
     assert sum(passes) == 160
     (data / "w" / "0.png").write_bytes((data / "x" / "0.png").read_bytes())
-    train(data, body, tmp_path / "three", *words)
+    train(data, backbone, tmp_path / "three", *words)
     assert sum(passes) > 200
 
 
@@ -121,9 +123,9 @@ def test_other_options_are_another_cache():
     assert digests[0] != digests[1] == digests[2]
 
 
-def test_the_kept_model_says_what_validation_said(data: Path, body: Path, tmp_path: Path):
-    """The head is put back onto the body: prediction from files gives the logits that were validated."""
-    run = train(data, body, tmp_path / "run", "--epochs", "3")
+def test_the_kept_model_says_what_validation_said(data: Path, backbone: Path, tmp_path: Path):
+    """The head is put back onto the backbone: prediction from files gives the logits that were validated."""
+    run = train(data, backbone, tmp_path / "run", "--epochs", "3")
     squares, aspects, logits = run.probe()
     predictor = pictaxa.load(run.path)
     assert np.allclose(predictor.logits(squares, aspects), logits, atol=1e-4)
@@ -131,7 +133,7 @@ def test_the_kept_model_says_what_validation_said(data: Path, body: Path, tmp_pa
 
 @pytest.mark.parametrize(("how", "pictures"), [((), 64), (BY_GRADIENT, 80)], ids=["solved", "by-gradient"])
 def test_a_killed_pass_goes_on(
-    data: Path, body: Path, tmp_path: Path, passes: list[int], monkeypatch: pytest.MonkeyPatch,
+    data: Path, backbone: Path, tmp_path: Path, passes: list[int], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], how: tuple[str, ...], pictures: int,
 ):  # fmt: skip
     """Ctrl-C in the middle of the pass keeps what is computed, and --resume computes only the rest."""
@@ -144,25 +146,25 @@ def test_a_killed_pass_goes_on(
 
     monkeypatch.setattr(features, "_vectors", stop)
     how = (*how, "--policy", "none", "--epochs", "4")
-    words = ["--weights", str(body), "--tune", "head", *how, *TINY]
+    words = ["--weights", str(backbone), "--tune", "head", *how, *TINY]
     assert main(["train", str(data), "--out", str(tmp_path / "cut"), *words]) == 130
     assert f"--resume {tmp_path / 'cut'}" in capsys.readouterr().out
     monkeypatch.setattr(features, "_vectors", counted)
     assert main(["train", "--resume", str(tmp_path / "cut")]) == 0
     assert sum(passes) == pictures
-    whole = train(data, body, tmp_path / "whole", *how)
+    whole = train(data, backbone, tmp_path / "whole", *how)
     assert sum(passes) == pictures
     cut = load_file(open_run(tmp_path / "cut").model_path)
     assert all(cut[name].equal(value) for name, value in load_file(whole.model_path).items())
 
 
 def test_a_killed_training_of_the_head_is_exact(
-    data: Path, body: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Stopped between two epochs and resumed, even without the file it started from, the weights are bitwise those."""
-    whole = train(data, body, tmp_path / "whole", *BY_GRADIENT, "--epochs", "4")
-    copy = tmp_path / "body.safetensors"
-    copy.write_bytes((body / "model.safetensors").read_bytes())
+    whole = train(data, backbone, tmp_path / "whole", *BY_GRADIENT, "--epochs", "4")
+    copy = tmp_path / "backbone.safetensors"
+    copy.write_bytes((backbone / "model.safetensors").read_bytes())
     from pictaxa.training import loop
 
     finish, done = loop._finish_epoch, []
@@ -185,9 +187,9 @@ def test_a_killed_training_of_the_head_is_exact(
     assert all(cut[name].equal(value) for name, value in load_file(whole.model_path).items())
 
 
-def test_hidden_layers(data: Path, body: Path, tmp_path: Path):
+def test_hidden_layers(data: Path, backbone: Path, tmp_path: Path):
     """--head puts layers before the classes; the run knows, so that prediction and further trainings do too."""
-    run = train(data, body, tmp_path / "run", "--head", "24,dropout:0.5", "--epochs", "5")
+    run = train(data, backbone, tmp_path / "run", "--head", "24,dropout:0.5", "--epochs", "5")
     assert "head=24,dropout:0.5" in run.config["chosen"]["model_options"]
     assert load_file(run.model_path)["fc.0.weight"].shape[0] == 24
     assert pictaxa.load(run.path).predict(data / "w" / "0.png")[0].probabilities is not None
@@ -197,11 +199,11 @@ def test_hidden_layers(data: Path, body: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("views", ["1", "0"])
-def test_the_outputs_of_the_weights_may_stay(data: Path, body: Path, tmp_path: Path, views: str):
-    """--head outputs:2 learns from the body's two probabilities; its layer for them stays, bit for bit."""
+def test_the_outputs_of_the_weights_may_stay(data: Path, backbone: Path, tmp_path: Path, views: str):
+    """--head outputs:2 learns from the backbone's two probabilities; its layer for them stays, bit for bit."""
     words = ["--head", "outputs:2", "--feature-views", views, "--epochs", "3", "--standardise", "no"]
-    run = train(data, body, tmp_path / "run", *words)
-    before, after = load_file(body / "model.safetensors"), load_file(run.model_path)
+    run = train(data, backbone, tmp_path / "run", *words)
+    before, after = load_file(backbone / "model.safetensors"), load_file(run.model_path)
     assert all(after[name.replace("fc.", "fc.outputs.")].equal(value) for name, value in before.items())
     assert after.keys() - {name.replace("fc.", "fc.outputs.") for name in before} == {"fc.head.weight", "fc.head.bias"}
     two, four = create_model("resnet_lite", 2).eval(), create_model("resnet_lite", 4, head="outputs:2").eval()
@@ -213,14 +215,14 @@ def test_the_outputs_of_the_weights_may_stay(data: Path, body: Path, tmp_path: P
         assert torch.allclose(four(images), wanted, atol=1e-5)
     again = train(data, run.path, tmp_path / "again", *BY_GRADIENT, "--epochs", "1", "--lr", "1e-9", "--ema-decay", "0")
     assert torch.allclose(load_file(again.model_path)["fc.head.weight"], after["fc.head.weight"], atol=1e-4)
-    deeper = train(data, body, tmp_path / "deeper", "--head", "outputs:2,8", "--epochs", "1")
+    deeper = train(data, backbone, tmp_path / "deeper", "--head", "outputs:2,8", "--epochs", "1")
     assert load_file(deeper.model_path)["fc.head.0.weight"].shape == (8, 2)
 
 
-def test_vectors_may_stay_as_they_are(data: Path, body: Path, tmp_path: Path):
+def test_vectors_may_stay_as_they_are(data: Path, backbone: Path, tmp_path: Path):
     """--standardise no: other vectors are learnt from, and a head given them and taken back is the same to the bit."""
     words = [*BY_GRADIENT, "--epochs", "2", "--ema-decay", "0"]
-    as_are, usual = (train(data, body, tmp_path / s, *words, "--standardise", s) for s in ("no", "yes"))
+    as_are, usual = (train(data, backbone, tmp_path / s, *words, "--standardise", s) for s in ("no", "yes"))
     assert not load_file(as_are.model_path)["fc.weight"].equal(load_file(usual.model_path)["fc.weight"])
     mean, scale = as_they_are(np.ones((3, 5), np.float32))
     head = torch.nn.Linear(5, 2)
@@ -233,7 +235,7 @@ def test_vectors_may_stay_as_they_are(data: Path, body: Path, tmp_path: Path):
     )  # fmt: skip
 
 
-def test_a_head_on_vectors_is_the_head(body: Path):
+def test_a_head_on_vectors_is_the_head(backbone: Path):
     """VectorHead gives a head's logits whatever the mean and the scale, and gives that head back."""
     torch.manual_seed(0)
     for options in ({}, {"head": "16"}):
@@ -311,27 +313,27 @@ def test_vectors_are_the_same_in_every_split(tmp_path: Path, make_photos: Make, 
             )
     asked = {"weights": "imagenet", "tune": "head", "size": 64, "precision": precision, "out": str(tmp_path / "run")}
     job, model = prepare(with_words(TrainConfig(data=tmp_path / "photos"), asked))
-    assert (len(job.train_rows), len(job.val_rows)) == (BATCH + 17, BATCH + 1) and job.geometry.tta
-    looks = [*train_looks(job, job.train_rows), *prediction_looks(job, job.val_rows)]
-    plain, val_plain, val_mirrored = take_looks(job.gallery, model, looks)
+    assert (len(job.train_rows), len(job.val_rows)) == (BATCH + 17, BATCH + 1) and job.geometry.tta == "flip"
+    looks = [*train_passes(job, job.train_rows), *prediction_passes(job, job.val_rows)]
+    plain, val_plain, val_mirrored = extract_features(job.source, model, looks)
     hashes = job.index.column("hash")
     places = [list(hashes[job.train_rows]).index(wanted) for wanted in hashes[job.val_rows]]
     assert plain.shape == (49, 1280) and places != sorted(places)
     assert np.array_equal(plain[places], val_plain) and np.abs(val_plain - val_mirrored).max() > 0.1
 
 
-def test_all_that_decides_vectors_is_in_their_name(data: Path, body: Path, monkeypatch: pytest.MonkeyPatch):
+def test_all_that_decides_vectors_is_in_their_name(data: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch):
     """Other geometry, precision, pictures, mirror image, draws or version: another name."""
-    start = begin(TrainConfig(data=data, transfer=TransferConfig(weights=body, tune="head"), model="resnet_lite"))
+    start = setup(TrainConfig(data=data, transfer=TransferConfig(weights=backbone, tune="head"), model="resnet_lite"))
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
-    gallery = Gallery(index, cache, start.geometry, start.plan, Path())
+    source = FeatureSource(index, cache, start.geometry, start.plan, Path())
     augment = Augmenter(find_policy("light", ()), start.geometry.view, seed=0)
     rows = np.arange(10)
 
-    plain = Look(rows)
+    plain = FeaturePass(rows)
 
-    def name(gallery: Gallery = gallery, look: Look = plain, body: str = "a") -> str:
-        return features._name(gallery, look, body=body)
+    def name(source: FeatureSource = source, look: FeaturePass = plain, backbone: str = "a") -> str:
+        return features._name(source, look, backbone=backbone)
 
     def varied(**other: object) -> str:
         return name(look=replace(plain, **({"augment": augment, "size": 32} | other)))
@@ -339,12 +341,12 @@ def test_all_that_decides_vectors_is_in_their_name(data: Path, body: Path, monke
     plans = [replace(start.plan, precision=precision) for precision in (torch.bfloat16, torch.float32)]
     names = [
         name(),
-        name(body="b"),
-        name(replace(gallery, geometry=replace(start.geometry, view="fit"))),
-        name(replace(gallery, geometry=replace(start.geometry, square=start.geometry.square + 8))),
-        *(name(replace(gallery, plan=plan), Look(rows, exact=False)) for plan in plans),
-        name(look=Look(rows, mirrored=True)),
-        name(look=Look(rows[1:])),
+        name(backbone="b"),
+        name(replace(source, geometry=replace(start.geometry, view="fit"))),
+        name(replace(source, geometry=replace(start.geometry, square=start.geometry.square + 8))),
+        *(name(replace(source, plan=plan), FeaturePass(rows, exact=False)) for plan in plans),
+        name(look=FeaturePass(rows, mirrored=True)),
+        name(look=FeaturePass(rows[1:])),
         varied(),
         varied(epoch=1),
         varied(size=64),
@@ -359,17 +361,17 @@ def test_all_that_decides_vectors_is_in_their_name(data: Path, body: Path, monke
     assert len(set(names)) == len(names)
 
 
-def test_the_normalisation_is_a_part_of_the_body():
-    """The same weights on pictures that are fed otherwise are another body."""
+def test_the_normalisation_is_a_part_of_the_backbone():
+    """The same weights on pictures that are fed otherwise are another backbone."""
     models = [create_model("resnet18", 3) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
-    models[1].set_normalisation((0.5,) * 3, (0.5,) * 3)
+    models[1].set_normalization((0.5,) * 3, (0.5,) * 3)
     assert features._digest_of(models[0]) != features._digest_of(models[1])
 
 
-def test_mixing_is_said_to_have_no_part(data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_mixing_is_said_to_have_no_part(data: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """A policy that mixes pictures does not on features; a line says so."""
-    train(data, body, tmp_path / "run", "--feature-views", "2", "--augment", "cutmix=1", "--epochs", "1")
+    train(data, backbone, tmp_path / "run", "--feature-views", "2", "--augment", "cutmix=1", "--epochs", "1")
     assert "mixup and cutmix have no part" in capsys.readouterr().out
 
 
@@ -388,10 +390,10 @@ def test_mixing_is_said_to_have_no_part(data: Path, body: Path, tmp_path: Path, 
     ],
 )  # fmt: skip
 def test_every_way_to_tune_is_exact_after_ctrl_c(
-    data: Path, body: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path, words: tuple[str, ...]
+    data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path, words: tuple[str, ...]
 ):
     """Stopped in the middle of the second epoch and resumed without the features, the weights are bitwise the same."""
-    same = ["train", str(data), "--weights", str(body), "--epochs", "3", *words, *TINY]
+    same = ["train", str(data), "--weights", str(backbone), "--epochs", "3", *words, *TINY]
     assert main([*same, "--out", str(tmp_path / "whole")]) == 0
     steps, count = [], loop.count_step
 
@@ -411,8 +413,8 @@ def test_every_way_to_tune_is_exact_after_ctrl_c(
     assert all(cut[name].equal(value) for name, value in whole.items())
 
 
-def test_a_body_without_its_head_gives_what_the_head_takes():
-    """The head on the body's vectors gives the model's logits."""
+def test_a_backbone_without_its_head_gives_what_the_head_takes():
+    """The head on the backbone's vectors gives the model's logits."""
     torch.manual_seed(0)
     model: Classifier = create_model("mobilenet_v3_small", 5).eval()
     images = torch.rand(2, 3, 64, 64)
@@ -423,13 +425,13 @@ def test_a_body_without_its_head_gives_what_the_head_takes():
 
 
 @pytest.mark.parametrize("note", ['{"done": 8}', "{", "[]", '{"done": "x"}'])
-def test_torn_files_are_no_trap(data: Path, body: Path, tmp_path: Path, note: str, own_cache: Path):
+def test_torn_files_are_no_trap(data: Path, backbone: Path, tmp_path: Path, note: str, own_cache: Path):
     """A file that holds less than its note says, a torn note or whole file: the vectors come out the same."""
-    train(data, body, tmp_path / "one", "--epochs", "1")
+    train(data, backbone, tmp_path / "one", "--epochs", "1")
     whole = max((own_cache / "features").glob("*.f32"), key=lambda path: path.stat().st_size)
     vectors = whole.read_bytes()
     whole.write_bytes(vectors[:-9])
     whole.with_suffix(".partial").write_bytes(vectors[:100])
     whole.with_suffix(".json").write_text(note, encoding="utf-8")
-    train(data, body, tmp_path / "two", "--epochs", "1")
+    train(data, backbone, tmp_path / "two", "--epochs", "1")
     assert whole.read_bytes() == vectors

@@ -31,7 +31,7 @@ def suspects(file: Path) -> list[str]:
 
 
 def test_by_a_run(mislabelled: Path, tmp_path: Path, tiny: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
-    """A run's body, probed across folds, points at the wrong ones; a run of other classes is refused."""
+    """A run's backbone, probed across folds, points at the wrong ones; a run of other classes is refused."""
     run = tmp_path / "run"
     assert main(["train", str(mislabelled), *tiny, "--epochs", "6", "--lr", "0.02", "--out", str(run)]) == 0
     assert main(["inspect", str(mislabelled), "--run", str(run), "--json", str(tmp_path / "a.json")]) == 0

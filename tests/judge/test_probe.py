@@ -13,7 +13,7 @@ import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.data.index import index_from_columns
 from pictaxa.errors import DataError, WeightsError
-from pictaxa.inference.features import Look
+from pictaxa.inference.features import FeaturePass
 from pictaxa.judge import probe as probing
 from pictaxa.weights import published
 
@@ -100,8 +100,8 @@ def test_noise_is_not_told_apart(tmp_path: Path, changed: int):
     assert all(0.3 < judged.accuracy < 0.7 for judged in probe.judgements)
 
 
-def test_a_body_that_learnt_is_better(tmp_path: Path, make_photos: Make):
-    """A body trained on these very colours judges at least as well as fresh weights, and is named."""
+def test_a_backbone_that_learnt_is_better(tmp_path: Path, make_photos: Make):
+    """A backbone trained on these very colours judges at least as well as fresh weights, and is named."""
     data = make_photos(tmp_path / "photos", {"a": 12, "b": 12, "c": 12, "d": 12})
     words = ["--epochs", "3", "--batch-size", "8", "--policy", "light", "--precision", "float32"]
     assert main(["train", str(data), *SMALL, *words, "--out", str(tmp_path / "run")]) == 0
@@ -160,7 +160,7 @@ def test_two_pictures_a_class(tmp_path: Path, make_photos: Make):
 
 def test_rare_classes_are_drawn_too(monkeypatch: pytest.MonkeyPatch):
     """Of very many pictures each class keeps enough that differ for every fold, whatever the seed."""
-    monkeypatch.setattr(probing, "MOST_PICTURES", 100)
+    monkeypatch.setattr(probing, "MAX_PICTURES", 100)
     labels = np.array([0] * 600 + [1] * 300 + [2] * 6 + [3] * 2, dtype=np.int32)
     hashes = [str(number) for number in range(len(labels))]
     hashes[900:903] = ["copy"] * 3  # of the rare class
@@ -177,22 +177,22 @@ def test_rare_classes_are_drawn_too(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_mistakes_are_told_before_the_pass(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
-    """Too few pictures of a class are told before any goes through the body."""
+    """Too few pictures of a class are told before any goes through the backbone."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 1})
-    monkeypatch.setattr(probing, "take_looks", None)
+    monkeypatch.setattr(probing, "extract_features", None)
     with pytest.raises(DataError, match="two pictures that differ"):
         pictaxa.probe(data, model="resnet_lite", size=32)
 
 
-def test_a_body_that_gives_no_numbers_is_told(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
+def test_a_backbone_that_gives_no_numbers_is_told(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
     """Vectors that are not finite are an error of one line, not scikit-learn's."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 5})
 
-    def broken(gallery: object, model: object, looks: list[Look]) -> list[np.ndarray]:
+    def broken(source: object, model: object, looks: list[FeaturePass]) -> list[np.ndarray]:
         vectors = np.ones((len(looks[0].rows), 3), np.float32)
         vectors[:2] = np.nan
         return [vectors]
 
-    monkeypatch.setattr(probing, "take_looks", broken)
+    monkeypatch.setattr(probing, "extract_features", broken)
     with pytest.raises(WeightsError, match="2 of 10 pictures"):
         pictaxa.probe(data, model="resnet_lite", size=32)

@@ -78,7 +78,7 @@ class Odd(Classifier):
         self.last = nn.Conv2d(4, 4, 1)
         self.norm_with_more = NormAndReLU(4)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         out = self.conv(images)
         out = out + self.norm(out)  # what lies between is used again
         out = self.second_norm(self.twice(self.first_norm(self.twice(out))))  # a kernel that is used twice
@@ -214,7 +214,7 @@ class Odder(Classifier):
         self.padding, self.norm = Padding(3, 4, 3, stride=2), nn.BatchNorm2d(4)
         self.conv, self.plain_norm = nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4, affine=False)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         return self.plain_norm(self.conv(self.norm(self.padding(images))))
 
     def head(self, features: torch.Tensor) -> torch.Tensor:

@@ -46,23 +46,23 @@ def distance(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 
 def compare(model: Classifier, *, side: int, precision: torch.dtype) -> tuple[float, float]:
-    """How far the fused body's vectors are from those of the body in float32, and how far they may be.
+    """How far the fused backbone's vectors are from those of the backbone in float32, and how far they may be.
 
-    In float32 twice as far as rounding has brought those of the body itself, in bfloat16 as far as those of autocast,
-    or a hundredth.
+    In float32 twice as far as rounding has brought those of the backbone itself, in bfloat16 as far as those of
+    autocast, or a hundredth.
     """
-    body = without_head(model, size=side).to(memory_format=torch.channels_last)
+    backbone = without_head(model, size=side).to(memory_format=torch.channels_last)
     torch.manual_seed(1)
     blurred = F.interpolate(torch.rand(6, model.in_channels, 7, 7), size=side, mode="bicubic")
     images = blurred.clamp(0, 1).to(memory_format=torch.channels_last)
-    fused = fast_copy(body, size=side, precision=precision)
+    fused = fast_copy(backbone, size=side, precision=precision)
     with torch.inference_mode():
-        exact = body(images)
+        exact = backbone(images)
         if precision is torch.float32:
-            rounding = distance(exact.double(), body.double()(images.double()))
+            rounding = distance(exact.double(), backbone.double()(images.double()))
             return distance(fused(images), exact), max(1e-5, 2 * rounding)
         with torch.autocast("cpu", torch.bfloat16):
-            usual, found = body(images).float(), fused(images).float()
+            usual, found = backbone(images).float(), fused(images).float()
     return distance(found, exact), max(0.01, 1.1 * distance(usual, exact))
 
 
@@ -72,7 +72,7 @@ def test_lite0_stays(side: int, tmp_path: Path, precision: torch.dtype):
     """With ImageNet's weights, at even and odd sides, padded evenly or not: what it was in float32."""
     model = create_model("efficientnet_lite0").eval()
     published = find_published("efficientnet_lite0")
-    load_weights(model, find_file(published, tmp_path), source=published.source, feeding=published.feeding)
+    load_weights(model, find_file(published, tmp_path), source=published.source, normalization=published.normalization)
     off, allowed = compare(model, side=side, precision=precision)
     assert off <= allowed
 
@@ -203,7 +203,7 @@ class Apart(Classifier):
         self.reflected = nn.Sequential(nn.Conv2d(6, 6, 3, padding=1, padding_mode="reflect"), nn.ReLU())
         self.padding = nn.Sequential(Padding(6, 6, 3, stride=2), nn.ReLU())
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         return self.padding(self.reflected(self.bare(self.normed(self.pooled(images)))))
 
     def head(self, features: torch.Tensor) -> torch.Tensor:

@@ -27,9 +27,9 @@ FORMS = (SMALL, "timm/convnext_atto", "timm/mobilenetv3_small_050", "timm/vit_ti
 
 
 @pytest.fixture(scope="module")
-def body(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> Path:
+def backbone(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> Path:
     """A run of a small model on two classes."""
-    folder = tmp_path_factory.mktemp("body")
+    folder = tmp_path_factory.mktemp("backbone")
     data = make_photos(folder / "photos", {"a": 12, "b": 12})
     assert main(["train", str(data), "--out", str(folder / "run"), "--model", SMALL, *TINY]) == 0
     return folder / "run"
@@ -78,14 +78,16 @@ def test_two_classifiers():
         ("--solve-head", "no", "--head", "8,dropout:0.5"),
     ],
 )
-def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_photos: Make, more: tuple[str, ...]):
+def test_a_frozen_backbone_is_bitwise_unchanged(
+    backbone: Path, tmp_path: Path, make_photos: Make, more: tuple[str, ...]
+):
     """--tune head, solved or not, on cached features or not, with hidden layers or not: only the classifier changes."""
     data = make_photos(tmp_path / "photos", {"x": 12, "y": 12, "z": 12})
-    words = ["train", str(data), "--weights", str(body), "--tune", "head", "--out", str(tmp_path / "run"), *TINY]
+    words = ["train", str(data), "--weights", str(backbone), "--tune", "head", "--out", str(tmp_path / "run"), *TINY]
     assert main([*words, *more]) == 0
     run = open_run(tmp_path / "run")
     assert run.config["chosen"]["model"] == SMALL
-    before, after = load_file(body / "model.safetensors"), load_file(run.model_path)
+    before, after = load_file(backbone / "model.safetensors"), load_file(run.model_path)
     head = create_model(SMALL, 2).main_head()
     names = [name for name in before if not name.startswith(f"{head}.")]
     assert len(names) > 50 and all(after[name].equal(before[name]) for name in names)
@@ -93,12 +95,12 @@ def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_pho
 
 
 @pytest.mark.parametrize("tune", ["last:2", "head,all"])
-def test_the_end_of_a_body_can_learn(body: Path, tmp_path: Path, make_photos: Make, tune: str):
+def test_the_end_of_a_backbone_can_learn(backbone: Path, tmp_path: Path, make_photos: Make, tune: str):
     """last:2 leaves the first convolution as it was, head,all changes it."""
     data = make_photos(tmp_path / "photos", {"x": 12, "y": 12, "z": 12})
-    words = ["train", str(data), "--weights", str(body), "--tune", tune, "--out", str(tmp_path / "run"), *TINY]
+    words = ["train", str(data), "--weights", str(backbone), "--tune", tune, "--out", str(tmp_path / "run"), *TINY]
     assert main([*words, "--best-by", "last"]) == 0
-    before, after = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    before, after = load_file(backbone / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     same = {name for name in before if after[name].shape == before[name].shape and after[name].equal(before[name])}
     assert ("network.conv1.0.weight" in same) == (tune == "last:2")
     assert "network.layer4.0.conv2.weight" not in same

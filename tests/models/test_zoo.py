@@ -220,7 +220,7 @@ THOUSAND_LAYERS = ("cifar_resnet1202", "cifar_preresnet1001")  # in evaluation a
 
 def least_side(entry: Entry) -> int:
     """The side of the smallest pictures that an entry takes, but 32 pixels where it could be less."""
-    return entry.fixed_sizes[0] if entry.fixed_sizes else max(entry.least_size, 32 // entry.multiple * entry.multiple)
+    return entry.fixed_sizes[0] if entry.fixed_sizes else max(entry.min_size, 32 // entry.multiple * entry.multiple)
 
 
 @dataclass
@@ -311,7 +311,7 @@ def test_evaluation_is_a_function_and_training_is_not_it(specimen: Specimen):
 def test_any_size_from_the_least_on(specimen: Specimen):
     """An entry takes its least size, odd ones, larger and oblong ones, and names the least for smaller ones."""
     entry, model, images = specimen.entry, specimen.model, specimen.images
-    least = entry.least_size
+    least = entry.min_size
     if entry.fixed_sizes or entry.size_option:
         sizes = [tuple(images.shape[2:])]
     else:

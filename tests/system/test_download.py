@@ -35,7 +35,7 @@ class Server:
     ranges: list[str] = field(default_factory=list)  # what was asked for
     port: int = 0
 
-    def address(self, name: str = "body-abc.pth") -> str:
+    def address(self, name: str = "backbone-abc.pth") -> str:
         return f"http://127.0.0.1:{self.port}/{name}"
 
     def published(self, content: bytes = CONTENT) -> Published:
@@ -92,7 +92,7 @@ def test_a_file_is_fetched_once(server: Server, tmp_path: Path):
     """It lies in the folder, whole, and is not asked for again."""
     for _ in range(2):
         path = take(server.published(), tmp_path)
-        assert path.read_bytes() == CONTENT and path.name == "body-abc.pth"
+        assert path.read_bytes() == CONTENT and path.name == "backbone-abc.pth"
     assert server.ranges == [""]
     assert not list(tmp_path.glob("*.partial"))
 
@@ -107,7 +107,7 @@ def test_what_is_cut_off_is_resumed(server: Server, tmp_path: Path):
 
 def test_a_killed_fetch_goes_on(server: Server, tmp_path: Path):
     """What an earlier process has left is not fetched again."""
-    (tmp_path / "body-abc.pth.partial").write_bytes(CONTENT[:1000])
+    (tmp_path / "backbone-abc.pth.partial").write_bytes(CONTENT[:1000])
     assert take(server.published(), tmp_path).read_bytes() == CONTENT
     assert server.ranges == ["bytes=1000-"]
 
@@ -115,13 +115,13 @@ def test_a_killed_fetch_goes_on(server: Server, tmp_path: Path):
 def test_a_server_that_knows_no_ranges(server: Server, tmp_path: Path):
     """It sends all again, and that replaces what was there."""
     server.ignores_range = True
-    (tmp_path / "body-abc.pth.partial").write_bytes(b"x" * 1000)
+    (tmp_path / "backbone-abc.pth.partial").write_bytes(b"x" * 1000)
     assert take(server.published(), tmp_path).read_bytes() == CONTENT
 
 
 def test_a_partial_file_of_something_longer(server: Server, tmp_path: Path):
     """Asked for what lies beyond the end, the server says so; then it begins anew."""
-    (tmp_path / "body-abc.pth.partial").write_bytes(CONTENT + b"more")
+    (tmp_path / "backbone-abc.pth.partial").write_bytes(CONTENT + b"more")
     assert take(server.published(), tmp_path).read_bytes() == CONTENT
 
 
@@ -135,7 +135,7 @@ def test_wrong_bytes_are_never_used(server: Server, tmp_path: Path):
 
 def test_a_file_put_there_by_hand_is_checked(server: Server, tmp_path: Path):
     """A right one is taken without asking anybody; a wrong one is told, and left to its owner."""
-    path = tmp_path / "body-abc.pth"
+    path = tmp_path / "backbone-abc.pth"
     path.write_bytes(CONTENT)
     assert take(server.published(), tmp_path) == path and not server.ranges
     path.write_bytes(b"something else")
@@ -153,7 +153,7 @@ def test_a_slow_server_is_waited_for_and_a_silent_one_is_not(
     assert take(server.published(), tmp_path / "a").read_bytes() == CONTENT
     monkeypatch.setattr(download, "SILENCE_SECONDS", 0.05)
     monkeypatch.setattr(download, "TRIES", 2)
-    with pytest.raises(FetchError, match="body-abc"):
+    with pytest.raises(FetchError, match="backbone-abc"):
         take(server.published(), tmp_path / "b")
 
 
@@ -183,14 +183,14 @@ def test_a_training_from_published_weights(
     names = {
         name: value for name, value in create_model("resnet18").state_dict().items() if name not in ("mean", "std")
     }
-    torch.save(names, tmp_path / "body.pth")
-    server.content = (tmp_path / "body.pth").read_bytes()
+    torch.save(names, tmp_path / "backbone.pth")
+    server.content = (tmp_path / "backbone.pth").read_bytes()
     monkeypatch.setitem(published.PUBLISHED, "resnet18", server.published(server.content))
     data = make_photos(tmp_path / "photos", {"a": 12, "b": 12})
     words = ["train", str(data), "--weights", "imagenet", "--size", "32", "--tune", "head", "--epochs", "2"]
     assert main([*words, "--model", "resnet18", "--precision", "float32", "--out", str(tmp_path / "run")]) == 0
     asked = open_run(tmp_path / "run").config["asked"]["transfer"]
-    assert asked["source"] == "torchvision" and asked["weights"].endswith("weights/body-abc.pth")
+    assert asked["source"] == "torchvision" and asked["weights"].endswith("weights/backbone-abc.pth")
     assert main([*words, "--model", "lenet5", "--out", str(tmp_path / "c")]) == 2
     assert "published weights" in capsys.readouterr().err
 
@@ -203,6 +203,6 @@ def test_the_table_names_entries_and_can_be_checked(capsys: pytest.CaptureFixtur
         algorithm, _, digest = row.digest.partition(":")
         assert len(digest) == {"sha256": 64 if row.package else 8, "md5": 32}[algorithm] and int(digest, 16) >= 0
         assert row.address.startswith("https://") or row.package.endswith("-pytorch-model==0.1.0")
-        assert row.feeding is not None or row.source == "torchvision"
+        assert row.normalization is not None or row.source == "torchvision"
     assert main(["weights", "list"]) == 0
     assert "resnet50-0676ba61.pth" in capsys.readouterr().out

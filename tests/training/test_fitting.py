@@ -23,7 +23,7 @@ from pictaxa.runs.folder import open_run
 from pictaxa.training import fitting
 from pictaxa.training.fitting import can_solve, head_problem
 from pictaxa.training.job import Job
-from pictaxa.training.learner import train_looks
+from pictaxa.training.learner import train_passes
 from pictaxa.training.logistic import HeadProblem, standardise
 from pictaxa.training.optimizer import make_optimizer
 from pictaxa.training.setup import prepare
@@ -45,14 +45,14 @@ def said_accuracy(said: str) -> float:
 
 @pytest.mark.parametrize("tune", ["all", "head,all", "last:1"])
 def test_more_than_the_head_begins_with_a_solved_one(
-    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tune: str
+    data: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tune: str
 ):
     """The head is solved for the training pictures, said, and then everything moves that is to be trained."""
-    words = ["--weights", str(body), "--tune", tune, "--epochs", "1", "--policy", "none", "--lr", "0.001", *TINY]
+    words = ["--weights", str(backbone), "--tune", tune, "--epochs", "1", "--policy", "none", "--lr", "0.001", *TINY]
     assert main(["train", str(data), *words, "--best-by", "last", "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
     assert "solved on 64 pictures" in said and said_accuracy(said) > 0.8
-    before, after = weights_of(body), weights_of(tmp_path / "run")
+    before, after = weights_of(backbone), weights_of(tmp_path / "run")
     moved = {name for name in before if not after[name].equal(before[name])}
     kernels = {name for name, value in before.items() if value.ndim == 4}
     *_, last, _ = create_model("resnet_lite", 4).blocks_in_order()
@@ -60,9 +60,9 @@ def test_more_than_the_head_begins_with_a_solved_one(
     assert moved & kernels == trained and trained
 
 
-def test_head_all_is_all(data: Path, body: Path, tmp_path: Path):
+def test_head_all_is_all(data: Path, backbone: Path, tmp_path: Path):
     """Two words for one training: the weights are equal to the last bit."""
-    words = ["--weights", str(body), "--epochs", "1", "--policy", "light", *TINY]
+    words = ["--weights", str(backbone), "--epochs", "1", "--policy", "light", *TINY]
     for name, tune in (("one", "all"), ("two", "head,all")):
         assert main(["train", str(data), *words, "--tune", tune, "--out", str(tmp_path / name)]) == 0
     one, two = weights_of(tmp_path / "one"), weights_of(tmp_path / "two")
@@ -71,10 +71,10 @@ def test_head_all_is_all(data: Path, body: Path, tmp_path: Path):
 
 @pytest.mark.parametrize(("tune", "rate"), [("all", "0.1"), ("last:1", "30")])
 def test_a_solved_head_is_kept_until_an_epoch_is_better(
-    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tune: str, rate: str
+    data: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tune: str, rate: str
 ):
-    """At a rate that spoils everything the run ends with the solved head and its figures, on the body as it was."""
-    words = ["--weights", str(body), "--tune", tune, "--epochs", "1", "--policy", "light", *TINY]
+    """At a rate that spoils everything the run ends with the solved head and its figures, on the backbone as it was."""
+    words = ["--weights", str(backbone), "--tune", tune, "--epochs", "1", "--policy", "light", *TINY]
     assert main(["train", str(data), *words, "--lr", rate, "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
     assert "the solved head, before epoch 1" in said
@@ -82,15 +82,15 @@ def test_a_solved_head_is_kept_until_an_epoch_is_better(
     assert run.metrics["accuracy"] == pytest.approx(said_accuracy(said), abs=0.001)
     (row,) = run.log_rows()
     assert float(row["val_accuracy"]) < run.metrics["accuracy"]
-    before, after = weights_of(body), weights_of(tmp_path / "run")
+    before, after = weights_of(backbone), weights_of(tmp_path / "run")
     assert all(after[name].equal(value) for name, value in before.items() if not name.startswith("fc."))
 
 
 def test_minutes_that_end_with_the_solved_head(
-    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     """With too little time for the rest the head that was solved is kept, it is said, and can be reported."""
-    words = ["--weights", str(body), "--minutes", "0.001", "--out", str(tmp_path / "run"), *TINY]
+    words = ["--weights", str(backbone), "--minutes", "0.001", "--out", str(tmp_path / "run"), *TINY]
     assert main(["train", str(data), *words, "--policy", "none"]) == 0
     said = capsys.readouterr().out
     assert "no time was left to train the rest" in said and "the solved head, before epoch 1" in said
@@ -100,10 +100,10 @@ def test_minutes_that_end_with_the_solved_head(
 
 @pytest.mark.parametrize("head", ["", "16"])
 def test_the_head_alone_is_solved(
-    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], head: str
+    data: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], head: str
 ):
     """--tune head: no epochs, an empty log, figures as prediction has them; the run can be reported and trained on."""
-    words = ["--weights", str(body), "--tune", "head", "--head", head, "--out", str(tmp_path / "run"), *TINY]
+    words = ["--weights", str(backbone), "--tune", "head", "--head", head, "--out", str(tmp_path / "run"), *TINY]
     assert main(["train", str(data), *words]) == 0
     said = capsys.readouterr().out
     run = open_run(tmp_path / "run")
@@ -123,12 +123,24 @@ def test_the_head_alone_is_solved(
     [("all", "auto", False), ("all", "yes", True), ("all", "no", False), ("head", "auto", True), ("head", "no", False)],
 )
 def test_when_a_head_is_solved(
-    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str],
+    backbone: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str],
     tune: str, asked: str, solves: bool,
 ):  # fmt: skip
     """Weights that know all of the classes keep their head, unless it alone is trained or it is asked for."""
     data = make_photos(tmp_path / "photos", {"a": 10, "b": 10})
-    words = ["--weights", str(body), "--tune", tune, "--solve-head", asked, "--steps", "1", "--policy", "none", *TINY]
+    words = [
+        "--weights",
+        str(backbone),
+        "--tune",
+        tune,
+        "--solve-head",
+        asked,
+        "--steps",
+        "1",
+        "--policy",
+        "none",
+        *TINY,
+    ]
     assert main(["train", str(data), *words, "--out", str(tmp_path / "run")]) == 0
     assert ("solved on 16 pictures" in capsys.readouterr().out) == solves
 
@@ -144,7 +156,7 @@ def test_which_heads_are_solved(options: dict[str, str], solves: bool):
 
 
 def test_a_backbone_that_gives_no_numbers_is_told(
-    data: Path, body: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    data: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     """NaN among the vectors is one line with how many pictures it is for."""
     original = features._vectors
@@ -155,7 +167,7 @@ def test_a_backbone_that_gives_no_numbers_is_told(
         return vectors
 
     monkeypatch.setattr(features, "_vectors", broken)
-    words = ["--weights", str(body), "--tune", "head", "--policy", "none", "--out", str(tmp_path / "run"), *TINY]
+    words = ["--weights", str(backbone), "--tune", "head", "--policy", "none", "--out", str(tmp_path / "run"), *TINY]
     assert main(["train", str(data), *words]) == 2
     said = capsys.readouterr().err
     assert "NaN or infinity for 2 of 64 pictures" in said and said.count("\n") == 1
@@ -201,11 +213,11 @@ def near_copies(root: Path, draw: Callable[..., Image.Image]) -> Path:
 
 
 def test_a_solved_head_is_the_same_after_ctrl_c(
-    body: Path, tmp_path: Path, draw: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
+    backbone: Path, tmp_path: Path, draw: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ):
     """Stopped while it looks at pictures, some nearly equal, and resumed: the unbroken head to the last bit."""
     data = near_copies(tmp_path / "photos", draw)
-    words = ["train", str(data), "--weights", str(body), "--tune", "head", "--policy", "none", *TINY]
+    words = ["train", str(data), "--weights", str(backbone), "--tune", "head", "--policy", "none", *TINY]
     original, seen = features._vectors, []
 
     def stop(*arguments: object) -> torch.Tensor:
@@ -224,12 +236,12 @@ def test_a_solved_head_is_the_same_after_ctrl_c(
 
 
 @pytest.fixture
-def decide(tmp_path: Path, body: Path, make_photos: Make) -> Callable[..., tuple[Job, Classifier]]:
+def decide(tmp_path: Path, backbone: Path, make_photos: Make) -> Callable[..., tuple[Job, Classifier]]:
     """A training of 40 pictures of one class and 10 of another, prepared: 32 and 8 of them to train on."""
 
     def make(**settings: object) -> tuple[Job, Classifier]:
         data = make_photos(tmp_path / "photos", {"x": 40, "y": 10})
-        asked = {"weights": str(body), "policy": "none", "size": 32, "precision": "float32"} | settings
+        asked = {"weights": str(backbone), "policy": "none", "size": 32, "precision": "float32"} | settings
         return prepare(with_words(TrainConfig(data=data, out=tmp_path / "run"), asked))
 
     return make
@@ -249,7 +261,7 @@ def test_what_is_asked_of_training_is_asked_of_the_head(
 ):
     """Balanced classes, of either kind, are weights in a solved head's loss; label smoothing and the seed are its."""
     job, model = decide(label_smoothing=0.3, seed=7, **settings)
-    views = features.take_looks(job.gallery, model, train_looks(job, job.train_rows))
+    views = features.extract_features(job.source, model, train_passes(job, job.train_rows))
     problem = head_problem(job, job.train_rows, views)
     assert np.bincount(problem.labels).tolist() == [32, 8] and problem.classes == 2
     assert (problem.label_smoothing, problem.seed) == (0.3, 7)
@@ -259,12 +271,12 @@ def test_what_is_asked_of_training_is_asked_of_the_head(
 
 @pytest.mark.parametrize("tune", ["all", "head"])
 def test_balanced_classes_make_another_head(
-    data: Path, body: Path, tmp_path: Path, tune: str, capsys: pytest.CaptureFixture[str]
+    data: Path, backbone: Path, tmp_path: Path, tune: str, capsys: pytest.CaptureFixture[str]
 ):
     """Of few pictures of a class more are right, by --class-weights and by --sampling, which is the same for a head."""
     for number in range(4, 20):
         (data / "x" / f"{number}.png").unlink()
-    words = ["train", str(data), "--weights", str(body), "--tune", tune, "--steps", "1", "--policy", "none", *TINY]
+    words = ["train", str(data), "--weights", str(backbone), "--tune", tune, "--steps", "1", "--policy", "none", *TINY]
     ways = {"plain": (), "weights": ("--class-weights", "balanced"), "sampling": ("--sampling", "balanced")}
     for name, flags in ways.items():
         assert main([*words, *flags, "--lr", "1e-9", "--ema-decay", "0", "--out", str(tmp_path / name)]) == 0
@@ -276,7 +288,7 @@ def test_the_pictures_that_there_is_time_for(
     decide: Callable[..., tuple[Job, Classifier]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """By minutes a slow backbone looks at so many of each class, a head alone at all; by epochs it always does."""
-    monkeypatch.setattr(fitting, "LEAST_PICTURES", 20)
+    monkeypatch.setattr(fitting, "MIN_PICTURES", 20)
     monkeypatch.setattr(fitting, "TIME_SHARE", 0.0)
     monkeypatch.setattr(fitting, "TRIED", 8)
     job, model = decide(minutes=1)
@@ -293,7 +305,7 @@ def test_all_pictures_where_time_is_not_short(
     decide: Callable[..., tuple[Job, Classifier]], monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
 ):
     """By epochs, or with nothing else to train, the head learns from all of them."""
-    monkeypatch.setattr(fitting, "LEAST_PICTURES", 20)
+    monkeypatch.setattr(fitting, "MIN_PICTURES", 20)
     monkeypatch.setattr(fitting, "TIME_SHARE", 0.0)
     job, model = decide(**settings)
     assert np.array_equal(fitting._affordable_rows(job, model), job.train_rows)

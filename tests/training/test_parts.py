@@ -78,7 +78,7 @@ def test_the_rate_follows_the_batch(usual: Usual, optimizer: str, rate: float):
 
 
 @pytest.mark.parametrize(
-    ("progress", "size", "least_size", "progressive_resizing", "sides"),
+    ("progress", "size", "min_size", "progressive_resizing", "sides"),
     [  # the last are those from nothing and from known weights
         (0.0, 128, 32, 0.6, (64, 96)),
         (0.29, 128, 32, 0.6, (64, 96)),
@@ -92,11 +92,11 @@ def test_the_rate_follows_the_batch(usual: Usual, optimizer: str, rate: float):
     ],
 )
 def test_pictures_are_small_first(
-    progress: float, size: int, least_size: int, progressive_resizing: float, sides: tuple[int, int]
+    progress: float, size: int, min_size: int, progressive_resizing: float, sides: tuple[int, int]
 ):
-    """The first part of the size, then the second until progressive_resizing, never below what the model takes, then all."""
+    """The first part of the size, then the second, then all of it; never below what the model takes."""
     for usual, side in zip((FROM_NOTHING, FROM_KNOWN), sides, strict=True):
-        words = {"size": size, "least_size": least_size, "progressive_resizing": progressive_resizing}
+        words = {"size": size, "min_size": min_size, "progressive_resizing": progressive_resizing}
         assert size_at(progress, **words, small_sizes=usual.small_sizes) == side
 
 
@@ -254,7 +254,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):
         load_state(tmp_path, model=model, average=average, optimizer=optimizer)
 
 
-def test_a_learnt_body_may_take_smaller_steps_than_its_head():
+def test_a_learnt_backbone_may_take_smaller_steps_than_its_head():
     """--backbone-lr-scale is the part of the rate that all but the classifier layer gets, whatever else is tuned."""
     model = create_model("resnet_lite", 3)
     shares = lr_scales(model, TransferConfig(weights=Path("a"), tune="last:2", backbone_lr_scale=0.25))
@@ -273,5 +273,5 @@ def test_a_learnt_body_may_take_smaller_steps_than_its_head():
     "transfer", [TransferConfig(weights=Path("a"), backbone_lr_scale=1.0), TransferConfig(backbone_lr_scale=0.5)]
 )
 def test_all_learns_at_one_rate(transfer: TransferConfig):
-    """By default, and from nothing whatever --backbone-lr-scale says: there is no learnt body."""
+    """By default, and from nothing whatever --backbone-lr-scale says: there is no learnt backbone."""
     assert not lr_scales(create_model("resnet_lite", 3), transfer)

@@ -153,11 +153,11 @@ def test_from_nothing_it_is_ten_minutes(tmp_path: Path, make_photos: Make):
 
 
 def test_speeds_are_measured(
-    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], own_cache: Path
+    backbone: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], own_cache: Path
 ):
     """On a run's network: real steps and predictions, memory for its weights at least; the table and the file agree."""
     data = make_photos(tmp_path / "photos", {"x": 20, "y": 20})
-    words = ["plan", str(data), "--weights", str(body), "--size", "64", "--minutes", "1", "--time-to", "0.3"]
+    words = ["plan", str(data), "--weights", str(backbone), "--size", "64", "--minutes", "1", "--time-to", "0.3"]
     assert main([*words, "--json", str(tmp_path / "plan.json")]) == 0
     said = capsys.readouterr().out
     plan = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))

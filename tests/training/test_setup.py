@@ -39,7 +39,7 @@ def test_photographs_from_nothing(decide: Callable[..., Job]):
     """Large pictures: the model's own size in training, squares with room for crops, colour, mirrored twice, whole."""
     job = decide(400, 300, **NOTHING)
     assert (job.config.model, job.size, job.geometry.square, job.geometry.channels) == ("resnet_lite", 128, 160, 3)
-    assert job.geometry.tta and job.cache.side == 160 and job.geometry.view == "squash"
+    assert job.geometry.tta == "flip" and job.cache.side == 160 and job.geometry.view == "squash"
     assert job.size_at(0.0) == 64 and job.size_at(0.99) == 128 and job.peak_lr == 0.15
     assert not job.config.transfer.knows
 
@@ -49,7 +49,7 @@ def test_photographs_from_known_weights(decide: Callable[..., Job]):
     job = decide(400, 300, **KNOWN)
     found = (job.config.model, job.size, job.geometry.size, job.geometry.square, job.geometry.channels)
     assert found == ("efficientnet_lite0", 224, 288, 360, 3)
-    assert job.geometry.tta and job.geometry.view == "centre"
+    assert job.geometry.tta == "flip" and job.geometry.view == "centre"
     assert (job.size_at(0.0), job.size_at(0.4), job.size_at(0.99)) == (160, 192, 224)
     assert job.peak_lr == 3e-4 and job.new_head and job.config.transfer.knows
 
@@ -88,7 +88,7 @@ def test_small_pictures_are_not_enlarged_for_nothing(decide: Callable[..., Job])
     """28 px grey pictures are cached as they are and seen at the least size that the model takes."""
     job = decide(28, 28, grey=True, policy="light", **NOTHING)
     assert (job.geometry.square, job.size, job.geometry.size) == (28, 32, 32)
-    assert job.geometry.channels == 1 and not job.geometry.tta
+    assert job.geometry.channels == 1 and job.geometry.tta == "none"
 
 
 def test_grey_pictures_with_imagenets_weights(decide: Callable[..., Job]):
@@ -106,10 +106,10 @@ def test_a_model_of_one_size(decide: Callable[..., Job]):
 
 def test_what_is_asked_for_wins(decide: Callable[..., Job]):
     """Sizes, squares, channels, view and the average over mirror images as asked."""
-    asked = {"size": 64, "test_size": 96, "square": 100, "channels": "1", "view": "fit", "tta": "no"}
+    asked = {"size": 64, "test_size": 96, "square": 100, "channels": "1", "view": "fit", "tta": "none"}
     geometry = decide(300, 300, **asked).geometry
     assert (geometry.square, geometry.channels, geometry.view, geometry.size) == (100, 1, "fit", 96)
-    assert not geometry.tta
+    assert geometry.tta == "none"
 
 
 @pytest.mark.parametrize(

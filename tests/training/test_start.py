@@ -167,7 +167,7 @@ def test_what_is_compared_for_digits(pictures: Callable[..., Path]):
 
 
 def test_the_way_from_nothing_has_no_others_options(pictures: Callable[..., Path]):
-    """Options, source and feeding are of the network that is known."""
+    """Options, source and normalization are of the network that is known."""
     words = {"model": "vit_b_16", "weights": "imagenet", "model_options": ("dropout=0.1",), "source": "timm"}
     *_, nothing = alternatives(with_words(TrainConfig(data=pictures(60, 8)), words | {"normalization": "0-255"}))
     assert nothing.model_options == () and (nothing.transfer.source, nothing.transfer.normalization) == (

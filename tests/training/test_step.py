@@ -21,7 +21,7 @@ from pictaxa.training.learner import WholeModel
 from pictaxa.training.optimizer import set_lr
 from pictaxa.training.setup import prepare
 from pictaxa.training.step import take_step
-from pictaxa.training.validation import judge, keep_judgement, split_logits
+from pictaxa.training.validation import evaluate, save_predictions, split_logits
 
 Make = Callable[..., Path]
 
@@ -43,11 +43,11 @@ def test_steps_make_the_loss_smaller(job_and_model: tuple[Job, Classifier]):
     job, model = job_and_model
     learner = WholeModel(job, model)
     optimizer = learner.make_optimizer()
-    inputs, targets = learner.present(first_batch(learner), epoch=0, step=0, progress=0.0)
+    inputs, targets = learner.prepare_batch(first_batch(learner), epoch=0, step=0, progress=0.0)
     losses = []
     for number in range(1, 13):
         set_lr(optimizer, 0.02)
-        losses.append(take_step(job, optimizer, learner.heads(inputs), targets, class_weights=None, number=number))
+        losses.append(take_step(job, optimizer, learner.outputs(inputs), targets, class_weights=None, number=number))
     assert losses[0] == pytest.approx(0.69, abs=0.1)  # two classes that nothing tells apart yet: ln 2
     assert losses[-1] < 0.8 * losses[0]
 
@@ -58,8 +58,8 @@ def test_a_loss_that_is_not_finite_ends_the_training(job_and_model: tuple[Job, C
     learner = WholeModel(job, model)
     optimizer = learner.make_optimizer()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    inputs, targets = learner.present(first_batch(learner), epoch=0, step=0, progress=0.0)
-    outputs = ((learner.heads(inputs)[0][0] * float("nan"), 1.0),)
+    inputs, targets = learner.prepare_batch(first_batch(learner), epoch=0, step=0, progress=0.0)
+    outputs = ((learner.outputs(inputs)[0][0] * float("nan"), 1.0),)
     with pytest.raises(TrainingError, match=r"loss nan at step 7.*Try --"):
         take_step(job, optimizer, outputs, targets, class_weights=None, number=7)
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in before.items())
@@ -71,8 +71,8 @@ def test_validation_is_kept_as_it_is_judged(job_and_model: tuple[Job, Classifier
     rows = job.val_rows
     logits = split_logits(job, model.eval(), rows)
     assert logits.shape == (len(rows), 2) and logits.dtype == np.float32
-    scores = judge(job, rows, logits)
-    keep_judgement(job, rows, logits)
+    scores = evaluate(job, rows, logits)
+    save_predictions(job, rows, logits)
     kept = read_predictions(job.run)
     assert scores["val_loss"] == pytest.approx(log_loss(kept)) and (kept.rows == rows).all()
     assert scores["val_accuracy"] == (kept.predicted == kept.labels).mean() == job.run.metrics["accuracy"]

@@ -25,10 +25,10 @@ Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32", "--policy", "light", "--epochs", "2")
 
 
-def changed(run: Path, body: Path) -> set[str]:
+def changed(run: Path, backbone: Path) -> set[str]:
     """The tensors in which two runs' last states differ, of the weights themselves and of their average."""
     last = sorted((run / "state").iterdir())[-1]
-    before = load_file(body / "model.safetensors")
+    before = load_file(backbone / "model.safetensors")
     return {
         name
         for name, value in load_file(last).items()
@@ -37,16 +37,16 @@ def changed(run: Path, body: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("views", ["0", "1", "3", "solved"])
-def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_photos: Make, views: str):
+def test_a_frozen_backbone_is_bitwise_unchanged(backbone: Path, tmp_path: Path, make_photos: Make, views: str):
     """--tune head changes the last layer alone: no other parameter and no batch norm statistic, averaged or not."""
     how = ("--feature-views", "3") if views == "solved" else ("--feature-views", views, "--solve-head", "no")
     data = make_photos(tmp_path / "photos", {"x": 20, "y": 20, "z": 20})
-    words = ["train", str(data), "--weights", str(body), "--tune", "head", "--out", str(tmp_path / "run"), *TINY]
+    words = ["train", str(data), "--weights", str(backbone), "--tune", "head", "--out", str(tmp_path / "run"), *TINY]
     assert main([*words, "--optimizer", "adamw", *how]) == 0
     run = open_run(tmp_path / "run")
     assert run.config["chosen"]["model"] == "resnet_lite"
     (layer,) = create_model("resnet_lite", 3).head_layers()
-    before, after = load_file(body / "model.safetensors"), load_file(run.model_path)
+    before, after = load_file(backbone / "model.safetensors"), load_file(run.model_path)
     assert before.keys() == after.keys()
     names = [name for name in before if not name.startswith(f"{layer}.")]
     assert len(names) > 50
@@ -64,43 +64,43 @@ def test_a_frozen_body_is_bitwise_unchanged(body: Path, tmp_path: Path, make_pho
 
 
 @pytest.mark.parametrize("statistics", ["auto", "update"])
-def test_the_last_blocks_can_be_trained(body: Path, tmp_path: Path, make_photos: Make, statistics: str):
+def test_the_last_blocks_can_be_trained(backbone: Path, tmp_path: Path, make_photos: Make, statistics: str):
     """--tune last:1 changes the head and the last block, if asked for its statistics too, and nothing before."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
-    words = ["train", str(data), "--weights", str(body), "--tune", "last:1", "--out", str(tmp_path / "run"), *TINY]
+    words = ["train", str(data), "--weights", str(backbone), "--tune", "last:1", "--out", str(tmp_path / "run"), *TINY]
     assert main([*words, "--norm-statistics", statistics]) == 0
     model = create_model("resnet_lite", 2)
     *_, last, head = model.blocks_in_order()
-    paths = {name.partition(".")[2] for name in changed(tmp_path / "run", body)}
+    paths = {name.partition(".")[2] for name in changed(tmp_path / "run", backbone)}
     assert all(any(name.startswith(f"{path}.") for name in paths) for path in [*last, *head])
     assert all(any(name.startswith(f"{path}.") for path in [*last, *head]) for name in paths)
     assert any("running_mean" in name for name in paths) == (statistics == "update")
 
 
 @pytest.mark.parametrize("statistics", ["auto", "update"])
-def test_statistics_stay_as_they_came(body: Path, tmp_path: Path, make_photos: Make, statistics: str):
+def test_statistics_stay_as_they_came(backbone: Path, tmp_path: Path, make_photos: Make, statistics: str):
     """--tune all: every weight moves and every batch norm's statistics stay, unless they are to be updated."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
-    words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY, "--lr", "0.01"]
+    words = ["train", str(data), "--weights", str(backbone), "--out", str(tmp_path / "run"), *TINY, "--lr", "0.01"]
     assert main([*words, "--norm-statistics", statistics]) == 0
-    paths = {name.partition(".")[2] for name in changed(tmp_path / "run", body)}
+    paths = {name.partition(".")[2] for name in changed(tmp_path / "run", backbone)}
     model = create_model("resnet_lite", 2)
     buffers = {name for name, _ in model.named_buffers()} - {"mean", "std"}
     assert paths == {name for name, _ in model.named_parameters()} | (buffers if statistics == "update" else set())
 
 
 def test_classes_known_by_name_keep_their_rows(
-    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
+    backbone: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
 ):
     """Unless it is solved: a new class gets a new row, the old ones keep theirs wherever they stand; a line says so."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
     (data / "0new").mkdir()
     for path in (data / "b").iterdir():
         path.rename(data / "0new" / path.name) if int(path.stem) % 2 else None
-    words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
+    words = ["train", str(data), "--weights", str(backbone), "--out", str(tmp_path / "run"), *TINY]
     assert main([*words, "--lr", "1e-9", "--ema-decay", "0", "--solve-head", "no"]) == 0
     assert "2 of 3 classes are known" in capsys.readouterr().out
-    old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    old, new = load_file(backbone / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     (name,) = (name for name, value in old.items() if value.ndim == 2)
     assert open_run(tmp_path / "run").classes == ("0new", "a", "b")
     assert torch.allclose(new[name][1:], old[name], atol=1e-5)
@@ -108,14 +108,14 @@ def test_classes_known_by_name_keep_their_rows(
 
 @pytest.mark.parametrize("solve", ["auto", "no"])
 def test_other_classes_get_a_new_head(
-    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], solve: str
+    backbone: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], solve: str
 ):
     """As many classes, but others: the head starts anew, and a line says so."""
     data = make_photos(tmp_path / "photos", {"x": 20, "y": 20})
-    words = ["train", str(data), "--weights", str(body), "--out", str(tmp_path / "run"), *TINY]
+    words = ["train", str(data), "--weights", str(backbone), "--out", str(tmp_path / "run"), *TINY]
     assert main([*words, "--lr", "1e-9", "--ema-decay", "0", "--solve-head", solve]) == 0
     assert "none of the 2 classes of the weights" in capsys.readouterr().out
-    old, new = load_file(body / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    old, new = load_file(backbone / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
     (name,) = (name for name, value in old.items() if value.ndim == 2)
     assert not torch.allclose(new[name], old[name], atol=1e-3)
 
@@ -148,12 +148,12 @@ def test_converted_checkpoints_say_what_they_are(tmp_path: Path, make_photos: Ma
     ],
 )
 def test_mistakes_are_told_before_anything_is_decoded(
-    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str],
+    backbone: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str],
     words: tuple[str, ...], told: str,
 ):  # fmt: skip
     """Each in one line with status 2, and no run folder is made."""
     data = make_photos(tmp_path / "photos", {"a": 4, "b": 4})
-    given = [str(body) if word == "BODY" else word for word in words]
+    given = [str(backbone) if word == "BODY" else word for word in words]
     assert main(["train", str(data), "--out", str(tmp_path / "run"), *TINY, *given]) == 2
     said = capsys.readouterr().err
     assert told in said and said.count("\n") == 1
@@ -196,8 +196,8 @@ def test_frozen_parts_are_in_evaluation_mode():
     model: Classifier = create_model("mobilenet_v3_small", 3)
     freeze(model, "last:2")
     set_training(model)
-    *body, _, _, _ = model.blocks_in_order()
-    for path in (path for part in body for path in part):
+    *backbone, _, _, _ = model.blocks_in_order()
+    for path in (path for part in backbone for path in part):
         assert not any(part.training for part in model.get_submodule(path).modules())
     assert any(isinstance(part, nn.BatchNorm2d) and part.training for part in model.modules())
     assert any(isinstance(part, nn.Dropout) and part.training for part in model.modules())
@@ -243,7 +243,7 @@ def test_an_auxiliary_head_has_no_part_in_what_is_frozen():
         plan = SimpleNamespace(autocast=nullcontext)
         learner = SimpleNamespace(job=SimpleNamespace(config=SimpleNamespace(transfer=transfer), plan=plan))
         learner.trained = learner.computed = model.train()
-        assert len(WholeModel.heads(learner, torch.rand(2, 3, 224, 224))) == heads
+        assert len(WholeModel.outputs(learner, torch.rand(2, 3, 224, 224))) == heads
     shares = lr_scales(model, TransferConfig(weights=Path("a"), backbone_lr_scale=0.5))
     assert shares and not any(name.startswith("aux") for name in shares)
 
@@ -262,10 +262,18 @@ def test_options_of_the_weights_come_along(tmp_path: Path, make_photos: Make, wo
     assert chosen == [["shortcut=dropout"], ["shortcut=identity"]]
 
 
-def test_a_runs_file_is_the_run(body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+def test_a_runs_file_is_the_run(backbone: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
     """RUN/model.safetensors says as much as RUN: rows of other classes are not taken for these."""
     data = make_photos(tmp_path / "photos", {"x": 20, "y": 20})
-    words = ["train", str(data), "--weights", str(body / "model.safetensors"), "--out", str(tmp_path / "run"), *TINY]
+    words = [
+        "train",
+        str(data),
+        "--weights",
+        str(backbone / "model.safetensors"),
+        "--out",
+        str(tmp_path / "run"),
+        *TINY,
+    ]
     assert main(words) == 0
     assert "none of the 2 classes of the weights" in capsys.readouterr().out
 
@@ -284,12 +292,12 @@ def test_the_weights_size_is_the_default(tmp_path: Path, make_photos: Make):
 
 @pytest.mark.parametrize("head", ["none", "16"])
 def test_another_head_on_a_run_that_has_one(
-    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], head: str
+    backbone: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], head: str
 ):
-    """The body comes along and the head is new, as asked; none is a plain one."""
+    """The backbone comes along and the head is new, as asked; none is a plain one."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
     words = ["train", str(data), "--tune", "head", *TINY]
-    first = [*words, "--weights", str(body), "--head", "24", "--out", str(tmp_path / "one")]
+    first = [*words, "--weights", str(backbone), "--head", "24", "--out", str(tmp_path / "one")]
     assert main(first) == 0
     capsys.readouterr()
     second = [*words, "--weights", str(tmp_path / "one"), "--head", head, "--out", str(tmp_path / "two")]
@@ -313,11 +321,11 @@ def test_grey_weights_for_colour_pictures(tmp_path: Path, make_photos: Make, cap
 
 
 def test_weights_that_are_not_finite_are_refused(
-    body: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
+    backbone: Path, tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
 ):
     """One line and no run: nothing can be learnt from them."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
-    weights = load_file(body / "model.safetensors")
+    weights = load_file(backbone / "model.safetensors")
     weights["fc.weight"][0, 0] = float("nan")
     save_file(weights, tmp_path / "nan.safetensors")
     words = ["--weights", str(tmp_path / "nan.safetensors"), "--model", "resnet_lite", "--out", str(tmp_path / "run")]
@@ -335,13 +343,13 @@ def test_what_the_weights_lack_is_not_frozen(
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
     weights = create_model("mobilenet_v3_small", 2).state_dict()
     save_file({name: value.contiguous() for name, value in weights.items()}, tmp_path / "a.safetensors")
-    give = transfer.give
+    load = transfer.load
 
     def without_dense(model: Classifier, translated: Translated) -> None:
-        give(model, translated)
+        load(model, translated)
         translated.fresh.update({"classifier.0": "the file's head is another", "classifier.3": "likewise"})
 
-    monkeypatch.setattr(transfer, "give", without_dense)
+    monkeypatch.setattr(transfer, "load", without_dense)
     words = ["train", str(data), "--weights", str(tmp_path / "a.safetensors"), "--model", "mobilenet_v3_small", *TINY]
     for tune in ("head", "head,all", "last:1"):
         status = main([*words, "--tune", tune, "--out", str(tmp_path / tune), "--epochs", "1"])

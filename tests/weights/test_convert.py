@@ -20,7 +20,7 @@ h5py = pytest.importorskip("h5py", reason="the keras extra is not installed")
 KERNELS = {"conv1": (5, 5, 3, 6), "conv2": (5, 5, 6, 16), "dense": (16, 4)}
 
 
-def write_body_with_another_head(file: Path) -> dict[str, np.ndarray]:
+def write_backbone_with_another_head(file: Path) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
     kernels = {name: random.normal(size=shape).astype("f4") for name, shape in KERNELS.items()}
     with h5py.File(file, "w") as h5:
@@ -47,9 +47,9 @@ def convert(folder: Path, *words: str) -> int:
     return main([*named, "--out", str(folder / "out.safetensors"), *words])
 
 
-def test_a_body_with_another_head_is_written_without_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """The file that is written has the body and no classes; lines say which layers are new and what was dropped."""
-    kernels = write_body_with_another_head(tmp_path / "a.h5")
+def test_a_backbone_with_another_head_is_written_without_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The file that is written has the backbone and no classes; lines say which layers are new and what was dropped."""
+    kernels = write_backbone_with_another_head(tmp_path / "a.h5")
     assert convert(tmp_path) == 0
     said = capsys.readouterr().out
     assert "new       fc1, fc2, fc3: the file's head is another" in said and "lenet5, 0 classes" in said
@@ -63,7 +63,7 @@ def test_a_body_with_another_head_is_written_without_classes(tmp_path: Path, cap
 
 def test_class_names_of_another_head_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Names for outputs that were not taken are one line with what they were, and nothing is written."""
-    write_body_with_another_head(tmp_path / "a.h5")
+    write_backbone_with_another_head(tmp_path / "a.h5")
     (tmp_path / "classes.json").write_text(json.dumps(["a", "b", "c", "d"]))
     assert convert(tmp_path, "--classes", str(tmp_path / "classes.json")) == 2
     said = capsys.readouterr().err

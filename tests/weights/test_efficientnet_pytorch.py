@@ -74,7 +74,7 @@ def test_a_checkpoint_of_theirs_gives_the_same_logits(tmp_path: Path):
             if value.is_floating_point() and value.ndim == 1 and value.numel() > 3:
                 value.uniform_(0.5, 1.5)
     torch.save(their_state(model), tmp_path / "theirs.pth")
-    told = load_weights(other, tmp_path / "theirs.pth", source="efficientnet_pytorch", feeding="lite")
+    told = load_weights(other, tmp_path / "theirs.pth", source="efficientnet_pytorch", normalization="lite")
     assert len(told.tensors) == 296 + 2 and not told.fresh and not told.dropped  # and the normalisation
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():

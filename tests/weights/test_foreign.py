@@ -38,7 +38,7 @@ def test_plain_checkpoints_are_read(zipped: bool, tmp_path: Path):
         "type": torch.float32,
     }
     for given, expected in ((state, dict(state)), (dict(layer.named_parameters()), dict(state)), (document, None)):
-        read = read_torch(saved(given, tmp_path / "a.pth", zipped=zipped), most_values=MANY).tensors
+        read = read_torch(saved(given, tmp_path / "a.pth", zipped=zipped), max_values=MANY).tensors
         for name, value in (expected or document["model"]).items():
             assert torch.equal(read[name], value)
 
@@ -49,8 +49,8 @@ def test_what_stands_before_all_names_is_taken_away(prefix: str, tmp_path: Path)
     for owner in ("", "model.", "backbone."):
         names = {f"{prefix}{owner}{name}": value for name, value in STATE.items()}
         file = saved({"state_dict": names}, tmp_path / "a.pth")
-        assert read_torch(file, most_values=MANY, owned=True).tensors.keys() == STATE.keys()
-        assert read_torch(file, most_values=MANY).tensors.keys() == {f"{owner}{name}" for name in STATE}
+        assert read_torch(file, max_values=MANY, owned=True).tensors.keys() == STATE.keys()
+        assert read_torch(file, max_values=MANY).tensors.keys() == {f"{owner}{name}" for name in STATE}
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict_ema", "model_ema", "ema"])
@@ -58,18 +58,18 @@ def test_averages_are_found(wrapper: str, tmp_path: Path):
     """A running average under its usual names, and as torch's AveragedModel has it with the number of its models."""
     averaged = {**{f"module.{name}": value for name, value in STATE.items()}, "n_averaged": torch.tensor(3)}
     for document in (averaged, {wrapper: averaged}, {wrapper: STATE}, {"state_dict": {wrapper: averaged}}):
-        assert read_torch(saved(document, tmp_path / "a.pth"), most_values=MANY).tensors.keys() == STATE.keys()
+        assert read_torch(saved(document, tmp_path / "a.pth"), max_values=MANY).tensors.keys() == STATE.keys()
 
 
 def test_what_lies_beside_the_weights_is_named(tmp_path: Path):
     """Counters, an optimizer's state and a second set of weights are dropped by name, the last as what it is."""
     document = {"epoch": 3, "arch": "lenet5", "optimizer": {"state": {}}, "state_dict_ema": STATE, "state_dict": STATE}
-    read = read_torch(saved(document, tmp_path / "a.pth"), most_values=MANY)
+    read = read_torch(saved(document, tmp_path / "a.pth"), max_values=MANY)
     assert read.tensors.keys() == STATE.keys()
     told = dict.fromkeys(("epoch", "arch", "optimizer"), "beside the weights")
     assert read.beside == told | {"state_dict_ema": "other weights, beside state_dict, which are used"}
     averaged = {**{f"module.{name}": value for name, value in STATE.items()}, "n_averaged": torch.tensor(3)}
-    assert read_torch(saved({"ema": averaged}, tmp_path / "a.pth"), most_values=MANY).beside.keys() == {"n_averaged"}
+    assert read_torch(saved({"ema": averaged}, tmp_path / "a.pth"), max_values=MANY).beside.keys() == {"n_averaged"}
 
 
 def test_what_training_scripts_keep_is_told(tmp_path: Path):
@@ -80,26 +80,26 @@ def test_what_training_scripts_keep_is_told(tmp_path: Path):
     }  # fmt: skip
     for words, value in cases.items():
         with pytest.raises(WeightsError, match=words) as told:
-            read_torch(saved({"model": STATE, "args": value}, tmp_path / "a.pth"), most_values=MANY)
+            read_torch(saved({"model": STATE, "args": value}, tmp_path / "a.pth"), max_values=MANY)
         assert "torch.save(model.state_dict(), FILE)" in str(told.value)
 
 
 def test_copies_of_copies_are_refused(tmp_path: Path):
     """A pickle that copies a large thing over and over, of names that are all allowed, is not loaded."""
-    body = b"\x80\x02](" + b"K\x01K\x02\x86" * 1000 + b"eq\x01c" + b"collections\nOrderedDict\nq\x02]q\x03("
-    body += b"h\x02h\x01\x85R" * 100 + b"e."
-    assert sum(operation.name == "REDUCE" for operation, *_ in pickletools.genops(body)) == 100
+    backbone = b"\x80\x02](" + b"K\x01K\x02\x86" * 1000 + b"eq\x01c" + b"collections\nOrderedDict\nq\x02]q\x03("
+    backbone += b"h\x02h\x01\x85R" * 100 + b"e."
+    assert sum(operation.name == "REDUCE" for operation, *_ in pickletools.genops(backbone)) == 100
     with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
-        archive.writestr("a/data.pkl", body)
+        archive.writestr("a/data.pkl", backbone)
     with pytest.raises(WeightsError, match="copies of copies"):
-        read_torch(tmp_path / "a.pth", most_values=MANY)
+        read_torch(tmp_path / "a.pth", max_values=MANY)
 
 
 def test_few_numbers_for_many_are_refused(tmp_path: Path):
     """A tensor that says one number over and over is as large as it says."""
     file = saved({"a": torch.zeros(1, 1).expand(10**4, 10**4)}, tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="about as many numbers"):
-        read_torch(file, most_values=MANY)
+        read_torch(file, max_values=MANY)
 
 
 def test_packed_members_are_refused(tmp_path: Path):
@@ -109,7 +109,7 @@ def test_packed_members_are_refused(tmp_path: Path):
         for member in whole.infolist():
             archive.writestr(member.filename, whole.read(member))
     with pytest.raises(WeightsError, match="packed"):
-        read_torch(tmp_path / "b.pth", most_values=MANY)
+        read_torch(tmp_path / "b.pth", max_values=MANY)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".npz"])
@@ -123,7 +123,7 @@ def test_files_that_are_none_are_told(suffix: str, tmp_path: Path):
     reader = read_npz if suffix == ".npz" else read_torch
     for words, name in made.items():
         with pytest.raises(WeightsError, match=f"{words}.*Fetch or save the file again") as told:
-            reader(tmp_path / f"{name}{suffix}", most_values=MANY)
+            reader(tmp_path / f"{name}{suffix}", max_values=MANY)
         assert "\n" not in str(told.value)
 
 
@@ -132,9 +132,9 @@ def test_arrays_of_anything_else_are_refused(tmp_path: Path):
     for array in (np.array(["a"]), np.arange(3), np.zeros(2, dtype=[("a", "f4")]), np.zeros(2, np.complex64)):
         np.savez(tmp_path / "a.npz", cls=array)
         with pytest.raises(WeightsError, match="floating-point"):
-            read_npz(tmp_path / "a.npz", most_values=MANY)
+            read_npz(tmp_path / "a.npz", max_values=MANY)
     with pytest.raises(WeightsError, match="magic"):
-        read_npz(saved(STATE, tmp_path / "b.npz"), most_values=MANY)
+        read_npz(saved(STATE, tmp_path / "b.npz"), max_values=MANY)
     np.savez_compressed(tmp_path / "c.npz", cls=np.random.default_rng(0).normal(size=500).astype(np.float32))
     whole = (tmp_path / "c.npz").read_bytes()
     directory = whole.rindex(b"PK\x01\x02")
@@ -145,7 +145,7 @@ def test_arrays_of_anything_else_are_refused(tmp_path: Path):
     for name, (place, data) in damages.items():
         (tmp_path / "d.npz").write_bytes(whole[:place] + data + whole[place + len(data) :])
         with pytest.raises(WeightsError) as told:
-            read_npz(tmp_path / "d.npz", most_values=MANY)
+            read_npz(tmp_path / "d.npz", max_values=MANY)
         assert "\n" not in str(told.value), name
 
 
@@ -168,4 +168,4 @@ def test_headers_that_claim_too_much_are_refused(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("cls.npy", header.getvalue())
     with pytest.raises(WeightsError, match="1099511627776"):
-        read_npz(tmp_path / "a.npz", most_values=MANY)
+        read_npz(tmp_path / "a.npz", max_values=MANY)

@@ -26,7 +26,7 @@ h5py = pytest.importorskip("h5py", reason="the keras extra is not installed")
 KERAS = runpy.run_path(str(Path(__file__).with_name("test_keras_files.py")))
 write_legacy, write_keras3, write_archive = (KERAS[f"write_{form}"] for form in ("legacy", "keras3", "archive"))
 MIB = 2**20
-MOST_MIB, MOST_SECONDS = 100, 10.0  # above what the readers' own imports take
+MAX_MIB, MAX_SECONDS = 100, 10.0  # above what the readers' own imports take
 
 # Reads each file with its reader, and says what became of it, the memory beyond the start's, and the seconds.
 READ = """
@@ -47,7 +47,7 @@ for place in sys.argv[1:]:
     before, started, said = peak(), time.monotonic(), "nothing"
     try:
         path = Path(place)
-        readers.get(path.suffix, read_file)(path, most_values=1_000_000)
+        readers.get(path.suffix, read_file)(path, max_values=1_000_000)
     except PictaxaError as error:
         said = str(error)
     except BaseException as error:
@@ -266,7 +266,7 @@ def test_bombs_take_no_memory_and_no_time(tmp_path: Path):
     told = dict(zip(BOMBS, map(json.loads, done.stdout.splitlines()), strict=True))
     for name, (said, mebibytes, seconds) in told.items():
         assert said.startswith("expected ") and name in said, (name, said)
-        assert mebibytes < MOST_MIB and seconds < MOST_SECONDS, (name, mebibytes, seconds)
+        assert mebibytes < MAX_MIB and seconds < MAX_SECONDS, (name, mebibytes, seconds)
 
 
 @pytest.mark.parametrize(
@@ -302,5 +302,5 @@ def test_hostile_files_are_refused(make: Callable[[Path], None], suffix: str, wo
     file = tmp_path / f"file{suffix}"
     make(file)
     with pytest.raises(PictaxaError, match=words) as told:
-        read_file(file, most_values=1_000_000)
+        read_file(file, max_values=1_000_000)
     assert "\n" not in str(told.value)

@@ -7,7 +7,7 @@ import torch
 from pictaxa.models.zoo import create_model
 from pictaxa.weights import keras
 from pictaxa.weights.keras_files import StoredLayer
-from pictaxa.weights.loading import feed, give, rename_state
+from pictaxa.weights.loading import feed, load, rename_state
 from pictaxa.weights.translated import Translated
 
 
@@ -29,7 +29,7 @@ def test_dense_layers_after_flattening_are_permuted():
         "d1/kernel": random.normal(size=(26 * 26 * 32, 128)), "d1/bias": random.normal(size=128),
         "d2/kernel": random.normal(size=(128, 10)), "d2/bias": random.normal(size=10),
     }  # fmt: skip
-    give(model, Translated(*keras.translate(model, layers_of(arrays))))
+    load(model, Translated(*keras.translate(model, layers_of(arrays))))
     maps = torch.randn(2, 32, 26, 26)
     flat = maps.permute(0, 2, 3, 1).reshape(2, -1).double().numpy()
     hidden = np.maximum(flat @ arrays["d1/kernel"] + arrays["d1/bias"], 0)
@@ -45,7 +45,7 @@ def test_bgr_becomes_rgb():
     arrays = _arrays_of("vgg16", kernel)
     weights = Translated(*keras.translate(model, layers_of(arrays)))
     feed(model, weights, "caffe")
-    give(model, weights)
+    load(model, weights)
     picture = torch.rand(1, 3, 8, 8)
     fed = picture.flip(1) * 255 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
     expected = torch.nn.functional.conv2d(fed, torch.from_numpy(kernel).permute(3, 2, 0, 1), padding=1)

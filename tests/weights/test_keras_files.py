@@ -137,11 +137,11 @@ def test_every_form_comes_back(form: str, name: str, tmp_path: Path):
     """Weights in each of Keras' forms, with its axes, load into a fresh model that then gives the same logits."""
     model, other = randomised(name), create_model(name, 5).eval()
     FORMATS[form](tmp_path / form, keras_arrays(model))
-    load_weights(other, tmp_path / form, source="keras", feeding="0-1")
+    load_weights(other, tmp_path / form, source="keras", normalization="0-1")
     side = 32 if name == "lenet5" else 64
     images = torch.rand(2, 3, side, side)
     with torch.no_grad():
-        assert torch.equal(other(images), model.head(model.body(images)))  # fed as they are
+        assert torch.equal(other(images), model.head(model.backbone(images)))  # fed as they are
 
 
 @pytest.mark.parametrize("where", ["first", "before", "last"])
@@ -163,7 +163,7 @@ def test_shortcuts_may_stand_elsewhere(where: str, tmp_path: Path):
             moved |= shortcut
     assert moved.keys() == layers.keys()
     write_keras3(tmp_path / "a.weights.h5", moved, named=False)
-    load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+    load_weights(other, tmp_path / "a.weights.h5", source="keras", normalization="0-1")
     for name, value in model.state_dict().items():
         if name not in ("mean", "std"):
             assert torch.equal(value, other.state_dict()[name]), name
@@ -173,7 +173,9 @@ def test_layers_of_another_model_are_told(tmp_path: Path):
     """Layers that don't fit in number or shape are an error that counts and names them."""
     write_keras3(tmp_path / "a.weights.h5", keras_arrays(randomised("lenet5")), named=False)
     with pytest.raises(WeightsError, match=r"conv2d with kernel \(5, 5, 3, 6\)"):
-        load_weights(create_model("simple_cnn", 5, size=28), tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+        load_weights(
+            create_model("simple_cnn", 5, size=28), tmp_path / "a.weights.h5", source="keras", normalization="0-1"
+        )
 
 
 def with_own_head(name: str, *, head: str, norm: bool = False) -> tuple[Classifier, dict[str, Any]]:
@@ -197,12 +199,12 @@ def test_a_head_of_ones_own_comes_along(form: str, name: str, head: str, tmp_pat
     model, layers = with_own_head(name, head=head)
     FORMATS[form](tmp_path / form, layers)
     other = create_model(name, 5, head=head).eval()
-    told = load_weights(other, tmp_path / form, source="keras", feeding="0-1")
+    told = load_weights(other, tmp_path / form, source="keras", normalization="0-1")
     assert not told.dropped and not told.fresh
     side = find_entry(name).size
     images = torch.rand(2, 3, side, side)
     with torch.no_grad():
-        assert torch.equal(other(images), model.head(model.body(images)))
+        assert torch.equal(other(images), model.head(model.backbone(images)))
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -211,12 +213,12 @@ def test_a_base_comes_without_its_head(form: str, tmp_path: Path):
     model, layers = with_own_head("resnet18", head="7")
     FORMATS[form](tmp_path / form, layers)
     other = create_model("resnet18", 5).eval()
-    told = load_weights(other, tmp_path / form, source="keras", feeding="0-1")
+    told = load_weights(other, tmp_path / form, source="keras", normalization="0-1")
     assert [name.rpartition("_")[2] for name in told.dropped] in (["3", "4"], ["layers/dense", "1"])
     assert all("head=7 has them" in reason for reason in told.dropped.values()) and set(told.fresh) == {"fc"}
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
-        assert torch.equal(other.body(images), model.body(images))
+        assert torch.equal(other.backbone(images), model.backbone(images))
 
 
 @pytest.mark.parametrize("head", ["", "7"])
@@ -227,11 +229,11 @@ def test_a_single_output_is_two_classes(head: str, tmp_path: Path):
     write_keras3(tmp_path / "a.weights.h5", layers, named=True)
     path = model.head_layers()[0]
     other = create_model("resnet18", 2, head=head).eval()
-    told = load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+    told = load_weights(other, tmp_path / "a.weights.h5", source="keras", normalization="0-1")
     assert list(told.fitted) == [path] and "two classes" in told.fitted[path]
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
-        theirs = model.head(model.body(images)).sigmoid()
+        theirs = model.head(model.backbone(images)).sigmoid()
         assert theirs.min() > 0.001 and theirs.max() < 0.999
         assert torch.allclose(other(images).softmax(dim=1), torch.cat([1 - theirs, theirs], dim=1), atol=1e-7)
 
@@ -241,7 +243,7 @@ def test_norms_in_a_head_are_told(tmp_path: Path):
     _, layers = with_own_head("mobilenet_v2", head="7", norm=True)
     write_keras3(tmp_path / "a.weights.h5", layers, named=True)
     other = create_model("mobilenet_v2", 5, head="7")
-    told = load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+    told = load_weights(other, tmp_path / "a.weights.h5", source="keras", normalization="0-1")
     assert set(told.dropped) == {"batch_normalization", "dense_3", "dense_4"}
     assert set(told.fresh) == {"classifier.1.0", "classifier.1.2"}
 
@@ -252,7 +254,7 @@ def test_a_normalisation_of_the_input_is_not_dropped(tmp_path: Path):
     layers["normalization"] = [("moving_mean", np.zeros(3, np.float32)), ("moving_variance", np.ones(3, np.float32))]
     write_keras3(tmp_path / "a.weights.h5", layers, named=True)
     with pytest.raises(WeightsError, match="53 batch norms instead of 52"):
-        load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+        load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.weights.h5", source="keras", normalization="0-1")
 
 
 def test_keras_own_form_is_told(tmp_path: Path):
@@ -261,7 +263,7 @@ def test_keras_own_form_is_told(tmp_path: Path):
     write_keras3(tmp_path / "a.weights.h5", keras_arrays(model), named=True)
     for options, noted in ((({}), ["padding=same epsilon=0.001"]), ({"padding": "same", "epsilon": 1e-3}, [])):
         other = create_model("mobilenet_v2", 5, **options)
-        told = load_weights(other, tmp_path / "a.weights.h5", source="keras", feeding="0-1")
+        told = load_weights(other, tmp_path / "a.weights.h5", source="keras", normalization="0-1")
         assert len(told.notes) == len(noted) and all(word in note for word, note in zip(noted, told.notes, strict=True))
 
 
@@ -271,7 +273,7 @@ def test_layers_of_one_name_in_two_places_are_two(tmp_path: Path):
     words = {"k": "kernel", "b": "bias"}
     layer = [(f"{name[:-1]}{words[name[-1]]}", array.astype(np.float32)) for name, array in arrays.items()]
     write_legacy(tmp_path / "a.h5", {"net": layer}, whole=False)
-    layers = read_file(tmp_path / "a.h5", most_values=MANY).layers
+    layers = read_file(tmp_path / "a.h5", max_values=MANY).layers
     assert [(layer.name, {word: float(array[0]) for word, array in layer.arrays.items()}) for layer in layers] == [
         ("conv2d", {"kernel": 0.0, "bias": 0.0}), ("conv2d", {"kernel": 1.0, "bias": 1.0})
     ]  # fmt: skip
@@ -286,7 +288,7 @@ def test_what_no_layer_has_is_told(tmp_path: Path):
         h5.create_dataset("layers/other/vars/0", data=np.arange(9))
         h5.create_dataset("layers/stray", data=np.ones(5, np.float32))
         h5.create_dataset("layers/metrics_head/vars/0", data=np.ones((2, 2), np.float32))
-    stored = read_file(file, most_values=MANY)
+    stored = read_file(file, max_values=MANY)
     assert stored.dropped == {
         "optimizer/vars/0 and 1 more": "of the optimizer",
         "layers/dropout/seed_generator/vars/0": "a random state",

@@ -24,7 +24,7 @@ NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def stored(model: Classifier, *, named: bool) -> list[tuple[str, Arrays]]:
-    """A model's body as an application of Keras without its top: (layer's name, arrays), in our modules' order."""
+    """A model's backbone as an application of Keras without its top: (layer's name, arrays), in our modules' order."""
     names = {rule.target: rule.pattern for rule in RULES.get(model.entry, ())}
     state = {name: value.numpy() for name, value in model.state_dict().items()}
     layers: list[tuple[str, Arrays]] = []
@@ -44,7 +44,7 @@ def stored(model: Classifier, *, named: bool) -> list[tuple[str, Arrays]]:
 
 
 def named_layers(model: Classifier, *heads: tuple[str, Arrays]) -> list[StoredLayer]:
-    """A model's body and dense layers, under the names that Keras gives them."""
+    """A model's backbone and dense layers, under the names that Keras gives them."""
     return [StoredLayer(name, dict(arrays)) for name, arrays in (*stored(model, named=True), *heads)]
 
 
@@ -53,13 +53,13 @@ def dense(inputs: int, outputs: int) -> Arrays:
     return {"kernel": random.normal(size=(inputs, outputs)).astype("f4"), "bias": np.zeros(outputs, "f4")}
 
 
-def write_nested_legacy(file: Path, body: list[tuple[str, Arrays]], head: list[Arrays], *, whole: bool) -> None:
+def write_nested_legacy(file: Path, backbone: list[tuple[str, Arrays]], head: list[Arrays], *, whole: bool) -> None:
     """Sequential(base, pooling, dense, ...) by Keras 2: the base is one layer, whose weights have all their names."""
     with h5py.File(file, "w") as h5:
         root = h5.create_group("model_weights") if whole else h5
         names = ["base", "global_average_pooling2d", *(f"dense_{number}" for number in range(len(head)))]
         root.attrs["layer_names"] = [name.encode() for name in names]
-        groups = [body, [], *([(name, arrays)] for name, arrays in zip(names[2:], head, strict=True))]
+        groups = [backbone, [], *([(name, arrays)] for name, arrays in zip(names[2:], head, strict=True))]
         for name, layers in zip(names, groups, strict=True):
             group = root.create_group(name)
             weights = [(f"{layer}/{word}:0", array) for layer, arrays in layers for word, array in arrays.items()]
@@ -68,11 +68,11 @@ def write_nested_legacy(file: Path, body: list[tuple[str, Arrays]], head: list[A
                 group.create_dataset(weight, data=array)
 
 
-def write_nested_new(file: Path, body: list[tuple[str, Arrays]], head: list[Arrays], *, named: bool) -> None:
+def write_nested_new(file: Path, backbone: list[tuple[str, Arrays]], head: list[Arrays], *, named: bool) -> None:
     """The same by Keras 3: the base's layers lie in its own group, by class and number."""
     counts: dict[str, int] = {}
     with h5py.File(file, "w") as h5:
-        layers = [("layers/functional/layers", name, arrays) for name, arrays in body]
+        layers = [("layers/functional/layers", name, arrays) for name, arrays in backbone]
         layers += [("layers", f"dense_{number}", arrays) for number, arrays in enumerate(head)]
         for place, name, arrays in layers:
             words = list(arrays)
@@ -87,21 +87,21 @@ def write_nested_new(file: Path, body: list[tuple[str, Arrays]], head: list[Arra
 
 
 FORMS: dict[str, Callable[[Path, list[tuple[str, Arrays]], list[Arrays]], None]] = {
-    "a.h5": lambda file, body, head: write_nested_legacy(file, body, head, whole=False),
-    "whole.h5": lambda file, body, head: write_nested_legacy(file, body, head, whole=True),
-    "named.weights.h5": lambda file, body, head: write_nested_new(file, body, head, named=True),
-    "unnamed.weights.h5": lambda file, body, head: write_nested_new(file, body, head, named=False),
+    "a.h5": lambda file, backbone, head: write_nested_legacy(file, backbone, head, whole=False),
+    "whole.h5": lambda file, backbone, head: write_nested_legacy(file, backbone, head, whole=True),
+    "named.weights.h5": lambda file, backbone, head: write_nested_new(file, backbone, head, named=True),
+    "unnamed.weights.h5": lambda file, backbone, head: write_nested_new(file, backbone, head, named=False),
 }
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50_v1"])
 def test_a_head_on_a_nested_base_comes_along(form: str, name: str, tmp_path: Path):
-    """Sequential(base, pooling, Dense), the usual fine-tuned model: body and head are the file's, number by number."""
+    """Sequential(base, pooling, Dense), the usual fine-tuned model: backbone and head are the file's."""
     model, other = create_model(name, 4), create_model(name, 4)
     head = dense(model.get_submodule(model.main_head()).in_features, 4)
     FORMS[form](tmp_path / form, stored(model, named=form != "unnamed.weights.h5"), [head])
-    told = load_weights(other, tmp_path / form, source="keras", feeding="-1-1")
+    told = load_weights(other, tmp_path / form, source="keras", normalization="-1-1")
     assert not told.dropped and not told.fresh
     ours, state = other.state_dict(), model.state_dict()
     path = model.main_head()
@@ -122,15 +122,15 @@ def test_a_head_on_a_nested_base_comes_along(form: str, name: str, tmp_path: Pat
         ("mobilenet_v2", [(11520, 256), (256, 5)], {"classifier.1"}),
     ],
 )
-def test_the_body_is_kept_where_the_head_is_another(
+def test_the_backbone_is_kept_where_the_head_is_another(
     form: str, name: str, heads: list[tuple[int, int]], fresh: set[str], tmp_path: Path
 ):
     """A head that is none of the network's is dropped by name with its reason, and the network keeps its own, new."""
     model, other = create_model(name, 5), create_model(name, 5)
-    body = stored(model, named=form != "unnamed.weights.h5")
-    FORMS[form](tmp_path / form, body, [dense(*shape) for shape in heads])
+    backbone = stored(model, named=form != "unnamed.weights.h5")
+    FORMS[form](tmp_path / form, backbone, [dense(*shape) for shape in heads])
     before = {key: value.clone() for key, value in other.state_dict().items()}
-    told = load_weights(other, tmp_path / form, source="keras", feeding="-1-1")
+    told = load_weights(other, tmp_path / form, source="keras", normalization="-1-1")
     assert set(told.fresh) == fresh and len(told.dropped) == len(heads)
     assert not any("head=" in reason for reason in told.dropped.values())
     state, ours = model.state_dict(), other.state_dict()
@@ -149,7 +149,7 @@ def test_the_body_is_kept_where_the_head_is_another(
     ],
 )
 def test_a_head_under_the_names_of_keras_own(name: str, heads: dict[str, tuple[int, int]], told: str):
-    """A dense layer of one's own that is called as the network's last is no reason to refuse the body."""
+    """A dense layer of one's own that is called as the network's last is no reason to refuse the backbone."""
     with torch.device("meta"):
         model = create_model(name, 5)
     layers = named_layers(create_model(name, 5), *((layer, dense(*shape)) for layer, shape in heads.items()))
@@ -159,10 +159,10 @@ def test_a_head_under_the_names_of_keras_own(name: str, heads: dict[str, tuple[i
 
 
 def test_another_head_where_hidden_layers_are_asked_for(tmp_path: Path):
-    """--head goes with a body whose own head is another, on an entry with dense layers of its own before it too."""
+    """--head goes with a backbone whose own head is another, on an entry with dense layers of its own before it too."""
     model, other = create_model("mobilenet_v3_small", 5), create_model("mobilenet_v3_small", 5, head="8")
     FORMS["a.h5"](tmp_path / "a.h5", stored(model, named=True), [dense(576, 5)])
-    told = load_weights(other, tmp_path / "a.h5", source="keras", feeding="-1-1")
+    told = load_weights(other, tmp_path / "a.h5", source="keras", normalization="-1-1")
     assert set(told.fresh) == {"classifier.0", "classifier.3.0", "classifier.3.2"}
     assert torch.equal(other.convs[0][0].weight, model.convs[0][0].weight)
 
@@ -236,7 +236,7 @@ def test_what_is_no_layers_is_told(tmp_path: Path):
     FORMS["whole.h5"](tmp_path / "a.h5", stored(model, named=True), [])
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file["optimizer_weights/rate"] = np.float32(0.1)
-    told = load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.h5", source="keras", feeding="-1-1")
+    told = load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.h5", source="keras", normalization="-1-1")
     assert "dropped   optimizer_weights/rate: of the optimizer" in told.lines() and not told.dropped
     assert told.fresh == {"classifier.1": "the file has no head"}
 
@@ -244,8 +244,8 @@ def test_what_is_no_layers_is_told(tmp_path: Path):
 def test_a_feeding_that_is_none_is_told(tmp_path: Path):
     """An unknown word for how pictures were fed is an error that lists those there are."""
     FORMS["a.h5"](tmp_path / "a.h5", stored(create_model("mobilenet_v2", 5), named=True), [])
-    with pytest.raises(ConfigError, match=r"feeding \(--normalization\).*caffe"):
-        load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.h5", source="keras", feeding="bgr")
+    with pytest.raises(ConfigError, match=r"normalization \(--normalization\).*caffe"):
+        load_weights(create_model("mobilenet_v2", 5), tmp_path / "a.h5", source="keras", normalization="bgr")
 
 
 def test_a_single_number_as_weight_is_told(tmp_path: Path):
@@ -254,7 +254,7 @@ def test_a_single_number_as_weight_is_told(tmp_path: Path):
     for key in ("fc3.weight", "conv1.weight"):
         torch.save(state | {key: torch.tensor(1.0)}, tmp_path / "a.pth")
         with pytest.raises(WeightsError, match=rf"misshapen: {key} \(\)"):
-            load_weights(create_model("lenet5", 2), tmp_path / "a.pth", source="torchvision", feeding="caffe")
+            load_weights(create_model("lenet5", 2), tmp_path / "a.pth", source="torchvision", normalization="caffe")
 
 
 def convert(file: Path, out: Path, *words: str) -> int:

@@ -69,7 +69,7 @@ def test_torchvisions_transformers_come_back(mlp: tuple[str, str], tmp_path: Pat
     model, other = tiny_vit(), tiny_vit()
     torch.save(torchvision_names(model, mlp=mlp), tmp_path / "a.pth")
     told = load_weights(other, tmp_path / "a.pth", source="torchvision")
-    model.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+    model.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(other(images), model(images))
@@ -105,7 +105,7 @@ def test_a_whole_checkpoint_comes_back(tmp_path: Path):
 
 
 def test_a_head_for_other_classes_stays_new(tmp_path: Path):
-    """The body is the file's, the head is untouched, and one line says so."""
+    """The backbone is the file's, the head is untouched, and one line says so."""
     model, other = create_model("resnet18", 7), create_model("resnet18", 3)
     before = other.fc.weight.clone()
     told = load_weights(other, saved(model, tmp_path / "a.pth"), source="torchvision")
@@ -114,7 +114,7 @@ def test_a_head_for_other_classes_stays_new(tmp_path: Path):
 
 
 def test_a_file_without_a_head(tmp_path: Path):
-    """A body alone is enough."""
+    """A backbone alone is enough."""
     model, other = create_model("mobilenet_v2", 0), create_model("mobilenet_v2", 3)
     torch.save(
         {k.replace("convs.", "features."): v for k, v in model.state_dict().items() if "." in k}, tmp_path / "a.pt"
@@ -138,8 +138,8 @@ def test_auxiliary_heads_may_be_absent_on_either_side(tmp_path: Path):
 def test_colour_weights_in_a_grey_model(tmp_path: Path):
     """A grey picture gives the maps that its three equal channels give, where the statistics are equal too."""
     colour, grey = create_model("cifar_resnet20", 3).eval(), create_model("cifar_resnet20", 3, in_channels=1).eval()
-    told = load_weights(grey, saved(colour, tmp_path / "a.pth"), source="torchvision", feeding="-1-1")
-    colour.set_normalisation((0.5,) * 3, (0.5,) * 3)
+    told = load_weights(grey, saved(colour, tmp_path / "a.pth"), source="torchvision", normalization="-1-1")
+    colour.set_normalization((0.5,) * 3, (0.5,) * 3)
     picture = torch.rand(1, 1, 32, 32)
     with torch.no_grad():
         assert torch.allclose(grey(picture), colour(picture.expand(1, 3, 32, 32)), atol=1e-4)
@@ -236,7 +236,7 @@ def test_googles_checkpoints_are_read_as_timm_reads_them(tmp_path: Path):
 def test_a_run_is_a_checkpoint(tmp_path: Path):
     """A folder with model.safetensors, or the file: normalisation included."""
     model, other = create_model("lenet5", 3), create_model("lenet5", 3)
-    model.set_normalisation((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    model.set_normalization((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     save_tensors(model.state_dict(), tmp_path / "model.safetensors")
     load_weights(other, weights_file(tmp_path), source="pictaxa")
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())
@@ -306,9 +306,9 @@ def test_hostile_files_are_refused_and_nothing_runs(tmp_path: Path):
 def test_arrays_are_bounded_before_they_are_read(tmp_path: Path):
     """foreign.py reads what fits the model and refuses a file with more, whatever the archive's own size."""
     np.savez_compressed(tmp_path / "a.npz", zeros=np.zeros(10_000, np.float32))
-    assert read_npz(tmp_path / "a.npz", most_values=20_000)["zeros"].shape == (10_000,)
+    assert read_npz(tmp_path / "a.npz", max_values=20_000)["zeros"].shape == (10_000,)
     with pytest.raises(WeightsError, match="when unpacked"):
-        read_npz(tmp_path / "a.npz", most_values=1_000)
+        read_npz(tmp_path / "a.npz", max_values=1_000)
 
 
 def test_convert_writes_a_file_that_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -104,7 +104,7 @@ def test_lite0_is_there_without_a_connection(tmp_path: Path):
     file = find_file(known, tmp_path)
     assert file.name == "efficientnet-lite0-57934424.pth" and not list(tmp_path.iterdir())
     model = create_model("efficientnet_lite0").eval()
-    told = load_weights(model, file, source=known.source, feeding=known.feeding)
+    told = load_weights(model, file, source=known.source, normalization=known.normalization)
     assert not told.fresh and not told.dropped and not told.fitted and not told.unread
     assert torch.equal(model.mean, torch.full((3,), 127 / 255)) and torch.equal(model.std, torch.full((3,), 128 / 255))
     torch.manual_seed(0)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pictaxa.errors import WeightsError
-from pictaxa.weights.rules import Rule, fill, rename
+from pictaxa.weights.rules import Rule, assign, rename
 
 
 def test_the_first_rule_that_fits_counts():
@@ -30,7 +30,7 @@ def test_nothing_is_half_loaded():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     tensors = {"0.weight": torch.ones(3, 2), "0.bias": torch.ones(4), "2.weight": torch.ones(1)}
     with pytest.raises(WeightsError) as told:
-        fill(model, tensors)
+        assign(model, tensors)
     message = str(told.value)
     assert "2 missing: 1.bias, 1.weight" in message
     assert "1 unused: 2.weight" in message
@@ -41,7 +41,7 @@ def test_nothing_is_half_loaded():
 def test_a_whole_set_is_loaded():
     """When every name fits, every weight is the file's."""
     model, other = nn.Linear(2, 3), nn.Linear(2, 3)
-    fill(model, other.state_dict())
+    assign(model, other.state_dict())
     assert torch.equal(model.weight, other.weight)
 
 
@@ -61,10 +61,10 @@ def test_tensors_of_other_kinds_are_told_before_anything_is_loaded():
     }
     for words, value in cases.items():
         with pytest.raises(WeightsError) as told:
-            fill(model, {**good, "bias": value})
+            assign(model, {**good, "bias": value})
         assert words in str(told.value)
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    fill(model, {**good, "bias": torch.ones(3, dtype=torch.bfloat16)})
+    assign(model, {**good, "bias": torch.ones(3, dtype=torch.bfloat16)})
     assert torch.equal(model.bias, torch.ones(3)) and model.num_batches_tracked == 2
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.rules import rename
-from pictaxa.weights.torchvision import FEEDING, RULES
+from pictaxa.weights.torchvision import NORMALIZATION, RULES
 
 # Names in a published state dict of torchvision's, and ours of the same layer.
 SAME = [
@@ -31,4 +31,4 @@ def test_names_of_published_files(family: str, theirs: str, ours: str):
 
 def test_only_vit_is_fed_otherwise():
     """The entry follows Google's code, fed from -1 to 1; torchvision's weights are fed as ImageNet's usually are."""
-    assert FEEDING == {"vit": "imagenet"}
+    assert NORMALIZATION == {"vit": "imagenet"}

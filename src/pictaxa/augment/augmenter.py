@@ -11,7 +11,7 @@ from . import colour, geometry, pixels
 from .draws import uniforms
 from .geometry import ViewName, padding_of
 from .operations import Choice, choose_operations
-from .policy import MOST_OPERATIONS, Policy
+from .policy import MAX_OPERATIONS, Policy
 from .warping import planes_of, warp
 
 BLOCK_BYTES = 2**23  # of float32 pictures that are worked on together, on a CPU; docs/measured.md
@@ -22,7 +22,7 @@ _DRAWS = (
     "shear", "zoom", "brightness", "contrast", "saturation", "hue", "red", "green", "blue",
     "erasing", "erasing_area", "erasing_stretch", "erasing_across", "erasing_down", "noise", "noise_across",
     "noise_down", "trivial",
-    *(f"{what}_{turn}" for turn in range(MOST_OPERATIONS) for what in ("operation", "strength", "way")),
+    *(f"{what}_{turn}" for turn in range(MAX_OPERATIONS) for what in ("operation", "strength", "way")),
 )  # fmt: skip
 
 
@@ -33,9 +33,9 @@ class Draws:
     values: np.ndarray  # (N, len(_DRAWS)) in [0, 1)
 
     @classmethod
-    def of(cls, rows: np.ndarray, *, seed: int, epoch: int, turns: np.ndarray) -> Draws:
+    def of(cls, rows: np.ndarray, *, seed: int, epoch: int, repeats: np.ndarray) -> Draws:
         """The draws of (seed, epoch, row, earlier times in the epoch) for each row."""
-        return cls(uniforms(rows + (turns.astype(np.int64) << 40), len(_DRAWS), seed=seed, epoch=epoch))
+        return cls(uniforms(rows + (repeats.astype(np.int64) << 40), len(_DRAWS), seed=seed, epoch=epoch))
 
     @classmethod
     def chosen(cls, count: int, values: dict[str, float]) -> Draws:
@@ -139,10 +139,12 @@ class Augmenter:
         return "zeros" if self.policy.pad else padding_of(self.view)
 
     def __call__(
-        self, images: torch.Tensor, rows: np.ndarray, *, turns: np.ndarray, aspects: np.ndarray, epoch: int, size: int
+        self, images: torch.Tensor, rows: np.ndarray, *, repeats: np.ndarray, aspects: np.ndarray, epoch: int, size: int
     ) -> torch.Tensor:
         """(N, S, S, C) uint8, (N,) rows, earlier times, width/height -> (N, C, size, size) float32 in [0, 1]."""
-        return self.show(images, Draws.of(rows, seed=self.seed, epoch=epoch, turns=turns), aspects=aspects, size=size)
+        return self.show(
+            images, Draws.of(rows, seed=self.seed, epoch=epoch, repeats=repeats), aspects=aspects, size=size
+        )
 
     def show(self, images: torch.Tensor, draws: Draws, *, aspects: np.ndarray, size: int) -> torch.Tensor:
         """As a call, with these draws; on a CPU some pictures at a time: what lies between stays in its cache."""

@@ -42,10 +42,10 @@ def saturation(factors: np.ndarray) -> np.ndarray:
     return _linear(factors[:, None, None] * np.eye(3) + (1.0 - factors[:, None, None]) * grey)
 
 
-def hue(turns: np.ndarray) -> np.ndarray:
-    """(N,) turns of the colour circle (0.5: to the opposite colour) -> (N, 4, 4)."""
-    angle = 2 * np.pi * turns
-    turn = np.tile(np.eye(3), (len(turns), 1, 1))
+def hue(repeats: np.ndarray) -> np.ndarray:
+    """(N,) repeats of the colour circle (0.5: to the opposite colour) -> (N, 4, 4)."""
+    angle = 2 * np.pi * repeats
+    turn = np.tile(np.eye(3), (len(repeats), 1, 1))
     turn[:, 1, 1] = turn[:, 2, 2] = np.cos(angle)
     turn[:, 1, 2], turn[:, 2, 1] = -np.sin(angle), np.sin(angle)
     return _linear(_YIQ_TO_RGB @ turn @ _RGB_TO_YIQ)

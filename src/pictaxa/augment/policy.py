@@ -12,7 +12,7 @@ from ..errors import ConfigError, close_matches
 FILE_SUFFIXES = (".yaml", ".yml", ".json")
 
 
-MOST_OPERATIONS = 4  # of RandAugment, one after the other
+MAX_OPERATIONS = 4  # of RandAugment, one after the other
 PARTS = (
     "horizontal_flip", "vertical_flip", "shift", "shift_x", "shift_y", "hue", "channel_noise", "noise", "erasing",
     "trivial_augment", "rand_augment_strength", "cutmix", "mixup",
@@ -24,7 +24,7 @@ class Policy:
     """Ranges of the random changes of a training picture; 0 (or an area of 1) means never.
 
     Angles are in degrees, shifts in parts of the view, zoom and the colour changes in parts (0.3: from 0.7 to 1.3),
-    hue in turns of the colour circle, noise in parts of full brightness, flips in probabilities.
+    hue in repeats of the colour circle, noise in parts of full brightness, flips in probabilities.
     """
 
     crop_area: float = 1.0  # the least part of the picture that a random crop shows; 1: no random crop
@@ -61,9 +61,11 @@ class Policy:
         _check("erasing_area", self.erasing_area, low=0.02, high=1.0)
         _check("mixup_alpha", self.mixup_alpha, low=0.01, high=10.0)
         _check("cutmix and mixup together", self.cutmix + self.mixup, low=0.0, high=1.0)
-        if self.rand_augment not in range(MOST_OPERATIONS + 1):
+        if self.rand_augment not in range(MAX_OPERATIONS + 1):
             raise ConfigError(
-                f"a rand_augment of 0 to {MOST_OPERATIONS} operations", found=f"{self.rand_augment:g}", fix="Change it."
+                f"a rand_augment of 0 to {MAX_OPERATIONS} operations",
+                found=f"{self.rand_augment:g}",
+                fix="Use 2, for example.",
             )
         _check("pad", self.pad, low=0.0, high=64.0)
         _check("rotation", self.rotation, low=0.0, high=180.0)
@@ -129,6 +131,6 @@ def read_policies(asked: AugmentConfig) -> AugmentConfig:
         ranges = read_mapping(Path(word), what="an augmentation")
         policy = str(ranges.pop("policy")) if "policy" in ranges else policy
         words += [f"{name}={value}" for name, value in ranges.items()]
-    settled = replace(asked, policy=policy, augment=tuple(words))
-    find_policy(settled.policy or "none", settled.augment)
-    return settled
+    resolved = replace(asked, policy=policy, augment=tuple(words))
+    find_policy(resolved.policy or "none", resolved.augment)
+    return resolved

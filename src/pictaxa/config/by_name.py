@@ -129,7 +129,9 @@ def read_mapping(path: Path, *, what: str) -> dict[str, Any]:
         else:
             document = json.loads(text)
     except Exception as error:
-        raise ConfigError("JSON or YAML", found=f"{str(path)!r}: {error}", fix="Mend the file.") from None
+        raise ConfigError(
+            "JSON or YAML", found=f"{str(path)!r}: {error}", fix="Correct the file at that place."
+        ) from None
     if not isinstance(document, dict):
         raise ConfigError("settings by name", found=f"{str(path)!r} without any", fix="Write `name: value` lines.")
     return document

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .checking import require
+from .checking import require_within
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class ReadingConfig:
     """how the data lies"""
 
     layout: Literal["auto", "folders", "manifest", "parquet", "idx", "cifar", "arrays", "shards"] = "auto"
-    """Which layout of docs/data.md the data has. auto: what its names and files tell; it is said."""
+    """Which layout of docs/data.md the data has. auto: told from the names and files, and reported."""
     path_column: str = ""
     """Of a manifest: the column of file names; of parquet: of pictures. Default: by its name."""
     label_column: str = ""
@@ -54,8 +54,7 @@ class PicturesConfig:
 
     def __post_init__(self) -> None:
         for name in ("size", "test_size", "square"):
-            value = getattr(self, name)
-            require(value is None or 1 <= value <= 4096, f"--{name} from 1 to 4096", found=value, fix="Change it.")
+            require_within(name, getattr(self, name), least=1, most=4096, such_as="224")
 
 
 @dataclass(frozen=True)

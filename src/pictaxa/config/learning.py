@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .checking import flag, require
+from .checking import require, require_within
 
 NO_WEIGHTS = Path("none")  # as --weights: from nothing
-DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen body's cached vectors: they cost next to nothing
+DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen backbone's cached vectors: they cost next to nothing
 LENGTHS = ("epochs", "minutes", "steps")  # one of them says when a training ends
 _NUMBER = r"[0-9]*\.?[0-9]+(?:e-?[0-9]+)?"
 LR_SCHEDULES = rf"cosine|constant|every:[1-9][0-9]*={_NUMBER}|steps:[0-9]+={_NUMBER}(?:,[0-9]+={_NUMBER})*"
@@ -53,12 +54,13 @@ class TransferConfig:
 
     def __post_init__(self) -> None:
         known = re.fullmatch(r"all|head|head,all|last:[1-9][0-9]*", self.tune) is not None
-        require(known, "--tune all, head, last:N or head,all", found=self.tune, fix="Choose one, such as last:2.")
+        require(
+            known, "--tune all, head, last:N or head,all", found=self.tune, fix="Choose one of these, such as last:2."
+        )
         kept = self.tune == "all" or self.weights != NO_WEIGHTS
         require(kept, f"--weights with --tune {self.tune}", found="none", fix="Frozen fresh weights know nothing.")
-        require(self.feature_views >= 0, "--feature-views from 0 on", found=self.feature_views, fix="Raise it.")
-        share = self.backbone_lr_scale is None or 0 < self.backbone_lr_scale <= 1
-        require(share, "--backbone-lr-scale above 0, up to 1", found=self.backbone_lr_scale, fix="Change it.")
+        require_within("feature_views", self.feature_views, least=0, such_as="1")
+        require_within("backbone_lr_scale", self.backbone_lr_scale, above=0, most=1, such_as="0.1")
 
     @property
     def knows(self) -> bool:
@@ -119,32 +121,28 @@ class ScheduleConfig:
 
     def __post_init__(self) -> None:
         given = [f"--{name}" for name in LENGTHS if getattr(self, name) is not None]
-        require(len(given) <= 1, "--epochs, --minutes or --steps", found=" and ".join(given), fix="Leave one out.")
-        for name in ("epochs", "steps", "steps_per_epoch", "validation_pictures", "patience"):
-            value = getattr(self, name)
-            require(value is None or value >= 1, f"--{flag(name)} from 1 on", found=value, fix="Raise it.")
-        enough = self.minutes is None or 0 < self.minutes < float("inf")
-        require(enough, "--minutes above 0", found=self.minutes, fix="Raise it.")
         require(
-            self.batch_size is None or self.batch_size >= 2,
-            "--batch-size from 2 on",
-            found=self.batch_size,
-            fix="Raise it.",
+            len(given) <= 1,
+            "--epochs, --minutes or --steps",
+            found=" and ".join(given),
+            fix="Leave all but one of them out.",
         )
-        require(self.lr is None or self.lr > 0, "--lr above 0", found=self.lr, fix="Raise it.")
-        warmup = self.warmup is None or 0 <= self.warmup < 1
-        require(warmup, "--warmup from 0 to below 1", found=self.warmup, fix="Change it.")
-        judged = self.patience is None or self.best_by != "last"
-        require(judged, "--best-by accuracy or loss with --patience", found="--best-by last", fix="Leave one out.")
+        for name in ("epochs", "steps", "steps_per_epoch", "validation_pictures", "patience"):
+            require_within(name, getattr(self, name), least=1, such_as="10")
+        require_within("minutes", self.minutes, above=0, below=math.inf, such_as="5")
+        require_within("batch_size", self.batch_size, least=2, such_as="32")
+        require_within("lr", self.lr, above=0, such_as="0.001")
+        require_within("warmup", self.warmup, least=0, below=1, such_as="0.05")
+        require_within("progressive_resizing", self.progressive_resizing, least=0, most=1, such_as="0.65")
+        kept = self.patience is None or self.best_by != "last"
+        require(
+            kept, "--best-by accuracy or loss with --patience", found="--best-by last", fix="Leave one of them out."
+        )
         known = re.fullmatch(LR_SCHEDULES, self.lr_schedule) is not None
         require(
-            known,
-            "--lr-schedule cosine, constant, every:4=0.92 or steps:0=1,32000=0.1",
-            found=self.lr_schedule,
-            fix="Change it.",
-        )
-        part = self.progressive_resizing is None or 0 <= self.progressive_resizing <= 1
-        require(part, "--progressive-resizing from 0 to 1", found=self.progressive_resizing, fix="Change it.")
+            known, "--lr-schedule cosine, constant, every:4=0.92 or steps:0=1,32000=0.1", found=self.lr_schedule,
+            fix="Choose one of these forms.",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,16 +170,9 @@ class OptimizerConfig:
     """Decay per step of the running average of weights that is validated and kept; 0: the weights themselves."""
 
     def __post_init__(self) -> None:
-        require(0 <= self.momentum < 1, "--momentum from 0 to below 1", found=self.momentum, fix="Change it.")
-        require(self.eps > 0, "--eps above 0", found=self.eps, fix="Raise it.")
-        require(
-            self.weight_decay is None or self.weight_decay >= 0,
-            "--weight-decay from 0 on",
-            found=self.weight_decay,
-            fix="Raise it.",
-        )
-        clip = self.clip_grad_norm is None or self.clip_grad_norm > 0
-        require(clip, "--clip-grad-norm above 0", found=self.clip_grad_norm, fix="Raise it.")
-        smooth = self.label_smoothing is None or 0 <= self.label_smoothing < 1
-        require(smooth, "--label-smoothing from 0 to below 1", found=self.label_smoothing, fix="Change it.")
-        require(0 <= self.ema_decay < 1, "--ema-decay from 0 to below 1", found=self.ema_decay, fix="Change it.")
+        require_within("momentum", self.momentum, least=0, below=1, such_as="0.9")
+        require_within("eps", self.eps, above=0, such_as="1e-8")
+        require_within("weight_decay", self.weight_decay, least=0, such_as="0.02")
+        require_within("clip_grad_norm", self.clip_grad_norm, above=0, such_as="5")
+        require_within("label_smoothing", self.label_smoothing, least=0, below=1, such_as="0.1")
+        require_within("ema_decay", self.ema_decay, least=0, below=1, such_as="0.99")

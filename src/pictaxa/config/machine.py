@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .checking import require
+from .checking import require_within
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,5 @@ class MachineConfig:
     """Seconds between two saved states, from which a killed run goes on."""
 
     def __post_init__(self) -> None:
-        require(self.threads is None or self.threads >= 1, "--threads from 1 on", found=self.threads, fix="Raise it.")
-        require(
-            self.checkpoint_seconds >= 0,
-            "--checkpoint-seconds from 0 on",
-            found=self.checkpoint_seconds,
-            fix="Raise it.",
-        )
+        require_within("threads", self.threads, least=1, such_as="2")
+        require_within("checkpoint_seconds", self.checkpoint_seconds, least=0, such_as="30")

@@ -139,9 +139,9 @@ RECIPES: dict[str, Recipe] = {
     "flowers-resnet50-transfer": Recipe(
         "a new head of 1024 on a frozen ResNet-50", _KERAS_CLASSICS, "flowers",
         AS_TAUGHT | KERAS_ADAM
-        | {"model": "resnet50", "model_options": ("padding=same",), "size": 224, "square": 224, "normalization": "caffe",
-           "tune": "head", "head": "dropout:0.5,1024,dropout:0.5", "lr": 2e-4, "batch_size": 16, "epochs": 20,
-           "best_by": "accuracy"},
+        | {"model": "resnet50", "model_options": ("padding=same",), "size": 224, "square": 224,
+           "normalization": "caffe", "tune": "head", "head": "dropout:0.5,1024,dropout:0.5", "lr": 2e-4,
+           "batch_size": 16, "epochs": 20, "best_by": "accuracy"},
         needs="--weights FILE",
     ),
     "birds-resnet50v2": Recipe(
@@ -164,8 +164,8 @@ RECIPES: dict[str, Recipe] = {
         "two classes from the 1,000 probabilities of a whole, frozen ResNet-50", "a widely taught Keras exercise",
         "hot dogs and others",
         AS_TAUGHT | KERAS_ADAM
-        | {"model": "resnet50_v1", "size": 224, "square": 224, "normalization": "0-1", "tune": "head", "head": "outputs:1000",
-           "feature_views": 0, "lr": 1e-3, "batch_size": 32, "epochs": 3, "steps_per_epoch": 10,
+        | {"model": "resnet50_v1", "size": 224, "square": 224, "normalization": "0-1", "tune": "head",
+           "head": "outputs:1000", "feature_views": 0, "lr": 1e-3, "batch_size": 32, "epochs": 3, "steps_per_epoch": 10,
            "validation_pictures": 320},
         needs="--weights imagenet",
     ),

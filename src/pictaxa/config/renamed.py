@@ -1,5 +1,5 @@
-"""Settings that had other names, and what became of their values. A run of format 1 is read by them; a flag of that time
-is answered with the new one.
+"""Settings that had other names, and what became of their values. A run of format 1 is read by them; a flag of that
+time is answered with the new one.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from tyro.conf import Positional
 
-from .checking import require
+from .checking import require, require_within
 from .data import AugmentConfig, PicturesConfig, ReadingConfig
 from .learning import DEFAULT_HEAD_EPOCHS, LENGTHS, OptimizerConfig, ScheduleConfig, TransferConfig
 from .machine import MachineConfig
@@ -54,7 +54,7 @@ class TrainConfig:
     machine: MachineConfig = field(default_factory=MachineConfig)
 
     def __post_init__(self) -> None:
-        require(0 <= self.seed < 2**31, "--seed from 0 to 2147483647", found=self.seed, fix="Change it.")
+        require_within("seed", self.seed, least=0, below=2**31, such_as="0")
         part = self.fold_of
         fits = not self.fold or (part is not None and 1 <= part[0] <= part[1] and part[1] >= 2)
         require(fits, "--fold I/K with I from 1 to K", found=self.fold, fix="Write 2/5, say.")

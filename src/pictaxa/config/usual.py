@@ -41,7 +41,7 @@ FROM_KNOWN = Usual(
 )  # fmt: skip
 
 
-def settled(value: Value | None) -> Value:
+def resolved(value: Value | None) -> Value:
     """A setting that `TrainConfig.resolved` has filled in."""
     assert value is not None, "the config is not resolved"
     return value

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .fetching import MOST_OPEN
+from .fetching import MAX_OPEN
 from .squares import Squares
 
 
@@ -21,7 +21,7 @@ class Batch:
     labels: torch.Tensor  # (N,) int64
     rows: np.ndarray  # (N,) int64, on the host: randomness is a function of them
     aspects: np.ndarray  # (N,) float32: width / height
-    turns: np.ndarray  # (N,) int64: how often each row came before in its epoch
+    repeats: np.ndarray  # (N,) int64: how often each row came before in its epoch
 
 
 def epoch_order(
@@ -37,13 +37,13 @@ def epoch_order(
 
     Nearly equal parts rather than a small rest: batch statistics of a few pictures would be noise. With `balance`, the
     labels of these rows (n,), every class comes equally often: pictures of rare classes several times. With `files`,
-    the file of every row of the index, no more than MOST_OPEN are read from at any time of the epoch.
+    the file of every row of the index, no more than MAX_OPEN are read from at any time of the epoch.
     """
     chosen = rows if balance is None else _equal_classes(rows, balance, epoch, seed=seed)
     order = np.random.default_rng([seed, epoch]).permutation(chosen)
     if files is not None:
         # Files in a random order, a few of them together in a random order: as WebDataset shuffles shards.
-        turn = np.random.default_rng([seed, epoch]).permutation(files.max() + 1) // MOST_OPEN
+        turn = np.random.default_rng([seed, epoch]).permutation(files.max() + 1) // MAX_OPEN
         order = order[np.argsort(turn[files[order]], kind="stable")]
     parts = max(1, -(-len(order) // batch_size))
     return np.array_split(order, parts)
@@ -83,9 +83,9 @@ def count_turns(order: list[np.ndarray]) -> list[np.ndarray]:
     rows = np.concatenate(order)
     places = np.argsort(rows, kind="stable")
     firsts = np.flatnonzero(np.diff(rows[places], prepend=-1))
-    turns = np.empty(len(rows), dtype=np.int64)
-    turns[places] = np.arange(len(rows)) - np.repeat(firsts, np.diff(firsts, append=len(rows)))
-    return np.split(turns, np.cumsum([len(batch) for batch in order])[:-1])
+    repeats = np.empty(len(rows), dtype=np.int64)
+    repeats[places] = np.arange(len(rows)) - np.repeat(firsts, np.diff(firsts, append=len(rows)))
+    return np.split(repeats, np.cumsum([len(batch) for batch in order])[:-1])
 
 
 def in_order(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
@@ -100,7 +100,7 @@ def read_batches(
 
     `labels` is (rows of the index,) int64.
     """
-    turns = count_turns(batches)[first:]
+    repeats = count_turns(batches)[first:]
     batches = batches[first:]
 
     def read(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,5 +121,5 @@ def read_batches(
                 labels=targets.to(device, non_blocking=True),
                 rows=rows,
                 aspects=cache.aspects[rows],
-                turns=turns[number],
+                repeats=repeats[number],
             )

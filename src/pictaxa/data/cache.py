@@ -9,7 +9,7 @@ A cache is a folder that belongs to one data set, side and number of channels:
 
 A file is added to the journal only after its pixels are on disk, so a build that is killed goes on where it was. A file
 whose size or time has changed is decoded into a new slot; when most slots are stale the cache is built anew. Two
-processes that want the same cache take turns: the second finds the work done. A square is compared with its checksum
+processes that want the same cache take repeats: the second finds the work done. A square is compared with its checksum
 when it is first read; a damaged one is decoded again.
 """
 
@@ -34,7 +34,7 @@ from ..errors import DataError, PictureError
 from ..images.decode import Picture, square_of
 from ..system.files import write_atomically
 from ..system.pool import results_ahead
-from .cache_folder import ABOUT, Turn, disk_error
+from .cache_folder import ABOUT, CacheLock, disk_error
 from .fetching import Fetcher
 from .index import Index
 from .journal import OF_THE_FILE, SCHEMA, append, newest, places_of, read_journal
@@ -74,7 +74,7 @@ def build_cache(
     builder = _Builder(folder, spec, threads=threads, progress=progress, keep_pixels=keep_pixels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with Turn(folder):
+        with CacheLock(folder):
             write_atomically(folder / ABOUT, f"{index.root.resolve()}\n")
             records = builder.bring_up_to_date(index)
     except OSError as error:

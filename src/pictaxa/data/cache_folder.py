@@ -21,7 +21,7 @@ def default_cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pictaxa"
 
 
-class Turn:
+class CacheLock:
     """Hold the cache's lock; say so when another process has it."""
 
     def __init__(self, folder: Path) -> None:

@@ -14,7 +14,7 @@ from .index import Index
 from .layout import PictureFile
 from .layouts.registry import open_pictures
 
-MOST_OPEN = 8  # files at a time
+MAX_OPEN = 8  # files at a time
 
 
 class Fetcher:
@@ -68,7 +68,7 @@ class Fetcher:
             with self.lock:
                 self.readers[file] -= 1
                 idle = [other for other in self.open if not self.readers[other]]
-                for other in idle[: max(0, len(self.open) - MOST_OPEN)]:
+                for other in idle[: max(0, len(self.open) - MAX_OPEN)]:
                     self.open.pop(other).close()
 
     def close(self) -> None:

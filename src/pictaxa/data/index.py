@@ -75,7 +75,7 @@ class Index:
         return self.root / (name.removesuffix(f"#{inside}") if inside else name), inside
 
     def files(self) -> np.ndarray | None:
-        """(rows,) int64: the how-manieth file a row's picture is in; None when each is a file of its own."""
+        """(rows,) int64: which file a row's picture is in, counted from 0; None when each is a file of its own."""
         paths, inside = self.column("path"), self.column("inside")
         if not inside.any():
             return None

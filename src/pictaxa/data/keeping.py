@@ -12,7 +12,7 @@ from .cache_folder import ABOUT
 
 # Folders of the cache that are not decoded pictures: name -> what they hold.
 OTHERS = {
-    "features": "features of frozen bodies",
+    "features": "features of frozen backbones",
     "inspected": "what inspections remember",
     "weights": "published weights",
     "data": "data sets by name",

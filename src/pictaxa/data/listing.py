@@ -32,7 +32,7 @@ SPLIT_NAMES = {
     "测试": "test",
     "测试集": "test",
 }
-MOST_DIGITS = 1000  # of a number in a name; Python makes no number of very many
+MAX_DIGITS = 1000  # of a number in a name; Python makes no number of very many
 Column: TypeAlias = Any  # Sequence, numpy's or Arrow's array, of which mypy knows nothing
 
 
@@ -81,7 +81,7 @@ def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """A sort key with numbers by value: 2 before 10."""
     parts = re.split(r"(\d+)", name.casefold())
     key = [
-        (0, int(part), "") if part.isdecimal() and len(part) <= MOST_DIGITS else (1, 0, part) for part in parts if part
+        (0, int(part), "") if part.isdecimal() and len(part) <= MAX_DIGITS else (1, 0, part) for part in parts if part
     ]
     return key, name
 

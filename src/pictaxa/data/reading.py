@@ -107,7 +107,7 @@ def _taken(column: Column, rows: np.ndarray) -> pa.Array:
     return pa.array(column).take(pa.array(rows))
 
 
-def settle_place(place: Path) -> Path:
+def resolve_place(place: Path) -> Path:
     """A path from wherever the command is given, whole; a data set's name as it is."""
     return place if is_named(str(place)) and not place.exists() else place.expanduser().resolve()
 

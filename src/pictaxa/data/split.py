@@ -15,7 +15,7 @@ from ..errors import DataError
 from .index import Index
 
 VAL_FRACTION = 0.2
-MOST_ALIKE = 50  # pictures that stay together because they are alike
+MAX_ALIKE = 50  # pictures that stay together because they are alike
 NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
@@ -136,7 +136,7 @@ def _join_alike(units: np.ndarray, pool: np.ndarray, *, rows: int, alike: np.nda
     for one, other in units[pairs[(pairs >= 0).all(axis=1)]].tolist():
         low, high = first(one), first(other)
         # Likeness leads on from picture to picture; a unit that takes in a whole class says no more.
-        if low != high and sizes[low] + sizes[high] <= MOST_ALIKE:
+        if low != high and sizes[low] + sizes[high] <= MAX_ALIKE:
             above[low] = high
             sizes[high] += sizes[low]
     firsts = np.array([first(unit) for unit in range(len(above))]) if len(pairs) else np.array(above)

@@ -36,7 +36,7 @@ GREY, RGB = 1, 3  # channels of a square
 Picture = bytes | np.ndarray  # encoded, or (H, W) or (H, W, C) uint8 pixels as they are
 
 # Pillow's own limit: twice 89,478,485 pixels, a quarter of a gigabyte as RGB.
-MOST_PIXELS = 2 * 89_478_485
+MAX_PIXELS = 2 * 89_478_485
 # A picture that takes more memory than the first, from fewer bytes than a part of the second, is no photograph: real
 # ones of 100 megapixels have more than 2 MB, where 1.2 would do. JPEGs count by what draft makes of them. With what
 # decoders take besides, a small file stays below 256 MB.
@@ -140,7 +140,7 @@ def _plain(picture: Picture, *, side: int, channels: int) -> tuple[np.ndarray, i
         return None
     # Of a square so large that this takes much memory nobody asks, but for a picture that may be a bomb.
     longest = min(NEAR * side, math.isqrt(BOMB_BYTES // (3 * RGB)))
-    return plain_jpeg(picture, channels=channels, side=side, longest=longest, most_pixels=MOST_PIXELS)
+    return plain_jpeg(picture, channels=channels, side=side, longest=longest, most_pixels=MAX_PIXELS)
 
 
 def _squash(image: Image.Image, side: int) -> np.ndarray:
@@ -226,7 +226,7 @@ def _decode(picture: Picture, *, name: str, draft_side: int | None) -> tuple[Ima
 def _decode_bytes(data: bytes, *, draft_side: int | None) -> tuple[Image.Image, int, int]:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
-        if width * height > MOST_PIXELS:
+        if width * height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{width} x {height} pixels")
         if image.format == "PNG":
             check_sums(data)
@@ -239,7 +239,7 @@ def _decode_bytes(data: bytes, *, draft_side: int | None) -> tuple[Image.Image, 
         if image.format in JPEGS:
             check_end(image, data, draft_side=draft_side)
         orientation = _orientation(image)
-        if orientation > 4:  # the quarter turns of the EXIF standard
+        if orientation > 4:  # the quarter repeats of the EXIF standard
             width, height = height, width
         if orientation > 1:
             _check_memory(image, pixels=width * height, size_bytes=len(data), turned=True)
@@ -263,7 +263,7 @@ def _check_memory(image: ImageFile.ImageFile, *, pixels: int, size_bytes: int, t
     """Refuse what would take far more memory than its file has bytes; `pixels` are the picture's before draft."""
     own = OWN_BYTES.get(image.mode, 4)
     by_pixel = own + (1 if image.mode in PLAIN and "transparency" not in image.info else 4)
-    if turned or image.format == "TIFF":  # which Pillow turns while it loads
+    if turned or image.format == "TIFF":  # which Pillow repeats while it loads
         by_pixel += own
     if image.format in JPEGS:  # where its end has to be proved
         by_pixel = max(by_pixel, 3 * own)
@@ -280,7 +280,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known format"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return f"decompression bomb: more than {MOST_PIXELS:,} pixels or above the safe size ({text})"
+        return f"decompression bomb: more than {MAX_PIXELS:,} pixels or above the safe size ({text})"
     if "truncated" in text.lower() or isinstance(error, (EOFError, struct.error)):
         return f"truncated: {text or 'the file ends too early'}"
     if isinstance(error, OSError) and error.strerror:

@@ -1,9 +1,9 @@
-"""What a frozen body makes of pictures, computed once: the vectors before the part that gives the logits.
+"""What a frozen backbone makes of pictures, computed once: the vectors before the part that gives the logits.
 
-A look is one pass over some pictures: each as prediction sees it, or mirrored, or augmented as some epoch would have
-it. Its vectors are a file in the cache, (pictures, width) float32, whose name is a digest of all that they depend on:
-the body's weights, the pictures' bytes, geometry, augmentation, precision. So it can't be stale, and what has another
-digest is another file. A pass that is cut off goes on where it was.
+A FeaturePass goes over some pictures once: each as prediction sees it, or mirrored, or augmented as some epoch would
+have it. Its vectors are a file in the cache, (pictures, width) float32, whose name is a digest of all that they depend
+on: the backbone's weights, the pictures' bytes, geometry, augmentation, precision. So it can't be stale, and what has
+another digest is another file. A pass that is cut off goes on where it was.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..augment.augmenter import Augmenter
 from ..augment.preprocess import Geometry, model_input
 from ..data.batches import Batch, in_order, read_batches
 from ..data.cache import VERSION as PIXELS_VERSION
-from ..data.cache_folder import Turn, disk_error
+from ..data.cache_folder import CacheLock, disk_error
 from ..data.index import Index
 from ..data.squares import Squares
 from ..models.folding import fold_norms
@@ -36,13 +36,13 @@ from ..system.files import write_atomically
 from ..system.progress import CountProgress
 from .logits import BATCH
 
-VERSION = 3  # of the vectors: raise it when the same body gives others for the same picture
+VERSION = 3  # of the vectors: raise it when the same backbone gives others for the same picture
 BYTES = 4  # of a number
 KEEP_SECONDS = 5.0  # between two times that a pass is made safe
 
 
 @dataclass(frozen=True)
-class Look:
+class FeaturePass:
     """One pass over some pictures."""
 
     rows: np.ndarray  # (n,) int64 rows of the index
@@ -54,8 +54,8 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """The pictures that looks are taken at, and how."""
+class FeatureSource:
+    """The pictures that features are taken of, and how."""
 
     index: Index
     cache: Squares
@@ -64,33 +64,33 @@ class Gallery:
     root: Path  # folder of the caches
 
 
-def take_looks(gallery: Gallery, model: Classifier, looks: list[Look]) -> list[np.ndarray]:
-    """Each look's vectors, (n, width) float32, memory-mapped; what is not in the cache is computed, with a bar.
+def extract_features(source: FeatureSource, model: Classifier, passes: list[FeaturePass]) -> list[np.ndarray]:
+    """Each pass's vectors, (n, width) float32, memory-mapped; what is not in the cache is computed, with a bar.
 
     CacheError when the disk is full or the cache can't be written.
     """
-    folder = gallery.root / "features"
-    body = without_head(model, size=gallery.geometry.size)
-    digest = _digest_of(body)
-    names = [_name(gallery, look, body=digest) for look in looks]
+    folder = source.root / "features"
+    backbone = without_head(model, size=source.geometry.size)
+    digest = _digest_of(backbone)
+    names = [_name(source, wanted, backbone=digest) for wanted in passes]
     with torch.inference_mode():
-        empty = torch.zeros(1, model.in_channels, *[gallery.geometry.size] * 2, device=gallery.plan.device)
-        width = body(empty).shape[1]
+        empty = torch.zeros(1, model.in_channels, *[source.geometry.size] * 2, device=source.plan.device)
+        width = backbone(empty).shape[1]
     paths = [folder / name for name in names]
-    missing = [pair for pair in zip(looks, paths, strict=True) if not _is_whole(*pair, width=width)]
-    total = sum(len(look.rows) for look, _ in missing)
+    missing = [pair for pair in zip(passes, paths, strict=True) if not _is_whole(*pair, width=width)]
+    total = sum(len(wanted.rows) for wanted, _ in missing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if missing:
-            with Turn(folder), CountProgress("features", total=total) as progress:
+            with CacheLock(folder), CountProgress("features", total=total) as progress:
                 computed: dict[torch.dtype, Classifier] = {}
-                for look, path in missing:
-                    if not _is_whole(look, path, width=width):  # another process may have been quicker
-                        precision = torch.float32 if look.exact else gallery.plan.precision
+                for wanted, path in missing:
+                    if not _is_whole(wanted, path, width=width):  # another process may have been quicker
+                        precision = torch.float32 if wanted.exact else source.plan.precision
                         if precision not in computed:
-                            computed[precision] = fast_copy(body, size=gallery.geometry.size, precision=precision)
+                            computed[precision] = fast_copy(backbone, size=source.geometry.size, precision=precision)
                         used = computed[precision]
-                        _compute(gallery, used, look, path=path, width=width, count=progress.count)
+                        _compute(source, used, wanted, path=path, width=width, count=progress.count)
                 progress.finished()
     except OSError as error:
         raise disk_error(error, what="features", folder=folder, wanted_bytes=total * width * BYTES) from None
@@ -104,8 +104,8 @@ def without_head(model: Classifier, *, size: int) -> Classifier:
     return folded
 
 
-def _is_whole(look: Look, path: Path, *, width: int) -> bool:
-    return path.exists() and path.stat().st_size == len(look.rows) * width * BYTES
+def _is_whole(wanted: FeaturePass, path: Path, *, width: int) -> bool:
+    return path.exists() and path.stat().st_size == len(wanted.rows) * width * BYTES
 
 
 def _done(partial: Path, note: Path, *, width: int) -> int:
@@ -118,14 +118,20 @@ def _done(partial: Path, note: Path, *, width: int) -> int:
 
 
 def _compute(
-    gallery: Gallery, body: Classifier, look: Look, *, path: Path, width: int, count: Callable[[int], None]
+    source: FeatureSource,
+    backbone: Classifier,
+    wanted: FeaturePass,
+    *,
+    path: Path,
+    width: int,
+    count: Callable[[int], None],
 ) -> None:
     """Append the vectors of what is still to do; Ctrl-C loses nothing."""
     partial, note = path.with_suffix(".partial"), path.with_suffix(".json")
     done = _done(partial, note, width=width)
     count(done)
     batches = read_batches(
-        gallery.cache, in_order(look.rows[done:], BATCH), labels=gallery.index.labels, device=gallery.plan.device
+        source.cache, in_order(wanted.rows[done:], BATCH), labels=source.index.labels, device=source.plan.device
     )
     with partial.open("r+b" if done else "wb") as file:
         file.seek(done * width * BYTES)
@@ -138,7 +144,7 @@ def _compute(
         kept = time.monotonic()
         try:
             for batch in batches:
-                file.write(_vectors(gallery, body, look, batch).cpu().numpy().tobytes())
+                file.write(_vectors(source, backbone, wanted, batch).cpu().numpy().tobytes())
                 done += len(batch.rows)
                 count(len(batch.rows))
                 if time.monotonic() - kept > KEEP_SECONDS:
@@ -152,44 +158,47 @@ def _compute(
 
 
 @torch.inference_mode()
-def _vectors(gallery: Gallery, body: Classifier, look: Look, batch: Batch) -> torch.Tensor:
-    geometry = gallery.geometry
-    if look.augment is None:
+def _vectors(source: FeatureSource, backbone: Classifier, wanted: FeaturePass, batch: Batch) -> torch.Tensor:
+    geometry = source.geometry
+    if wanted.augment is None:
         images = model_input(batch.images, batch.aspects, geometry=geometry)
     else:
-        images = look.augment(
-            batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=look.epoch, size=look.size
+        images = wanted.augment(
+            batch.images, batch.rows, repeats=batch.repeats, aspects=batch.aspects, epoch=wanted.epoch, size=wanted.size
         )
     count = len(images)
     if count < BATCH:  # the kernels that are chosen for fewer round otherwise
         images = torch.cat([images, images[-1:].expand(BATCH - count, -1, -1, -1)])
-        images = images.contiguous(memory_format=gallery.plan.memory_format)
-    with nullcontext() if look.exact else gallery.plan.autocast():
-        vectors: torch.Tensor = body(images.flip(-1) if look.mirrored else images).float()
+        images = images.contiguous(memory_format=source.plan.memory_format)
+    with nullcontext() if wanted.exact else source.plan.autocast():
+        vectors: torch.Tensor = backbone(images.flip(-1) if wanted.mirrored else images).float()
     return vectors[:count]
 
 
-def _digest_of(body: Classifier) -> str:
+def _digest_of(backbone: Classifier) -> str:
     """Of the weights, and of what the same weights can compute otherwise by: the entry and its options."""
-    digest = hashlib.blake2b(repr((body.entry, sorted(body.options.items()))).encode(), digest_size=16)
-    for name, value in body.state_dict().items():
+    digest = hashlib.blake2b(repr((backbone.entry, sorted(backbone.options.items()))).encode(), digest_size=16)
+    for name, value in backbone.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
-def _name(gallery: Gallery, look: Look, *, body: str) -> str:
-    """The look's file, by all that its vectors depend on."""
+def _name(source: FeatureSource, wanted: FeaturePass, *, backbone: str) -> str:
+    """The pass's file, by all that its vectors depend on."""
     depends = {
         "version": [VERSION, PIXELS_VERSION],
-        "body": body,
-        "pictures": [str(value) for value in gallery.index.column("hash")[look.rows]],
-        "geometry": asdict(gallery.geometry),
-        "mirrored": look.mirrored,
-        "precision": "exact" if look.exact else str(gallery.plan.precision),
+        "backbone": backbone,
+        "pictures": [str(value) for value in source.index.column("hash")[wanted.rows]],
+        "geometry": asdict(source.geometry),
+        "mirrored": wanted.mirrored,
+        "precision": "exact" if wanted.exact else str(source.plan.precision),
     }
-    if look.augment is not None:
-        draws = {"rows": look.rows.tolist(), "epoch": look.epoch, "size": look.size}
-        depends |= {"augment": [asdict(look.augment.policy), look.augment.view, look.augment.seed], "draws": draws}
+    if wanted.augment is not None:
+        draws = {"rows": wanted.rows.tolist(), "epoch": wanted.epoch, "size": wanted.size}
+        depends |= {
+            "augment": [asdict(wanted.augment.policy), wanted.augment.view, wanted.augment.seed],
+            "draws": draws,
+        }
     digest = hashlib.blake2b(json.dumps(depends, sort_keys=True).encode(), digest_size=12).hexdigest()
     return f"{digest}.f32"

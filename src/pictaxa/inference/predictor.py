@@ -132,7 +132,9 @@ def walk(paths: Iterable[str | Path]) -> Iterator[Path]:
         elif path.exists() or path.is_symlink():
             yield path
         else:
-            raise DataError("a picture or a folder of pictures", found=f"nothing at {str(path)!r}", fix="Check it.")
+            raise DataError(
+                "a picture or a folder of pictures", found=f"nothing at {str(path)!r}", fix="Check the path."
+            )
 
 
 def _below(folder: Path) -> Iterator[Path]:

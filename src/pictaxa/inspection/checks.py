@@ -14,7 +14,7 @@ from ..data.index import Index
 from ..images.decode import Header, format_of_suffix
 from .alike import Pair
 from .findings import Finding
-from .quality import LEAST_SIDE, Quality
+from .quality import MIN_SIDE, Quality
 
 # Measured on photographs of flowers, see docs/measured.md.
 DARK, BRIGHT, LOW_CONTRAST, UNIFORM, BLURRED = 0.06, 0.93, 0.18, 0.04, 0.55
@@ -154,7 +154,7 @@ def _looks(facts: Facts) -> Iterator[Finding]:
     uniform = quality.contrast < UNIFORM
     plain = ~uniform
     # A smaller picture was enlarged, and is soft for that.
-    whole = np.maximum(*(facts.index.column(name)[rows] for name in ("width", "height"))) >= max(LEAST_SIDE, facts.side)
+    whole = np.maximum(*(facts.index.column(name)[rows] for name in ("width", "height"))) >= max(MIN_SIDE, facts.side)
     for kind, badness, limit, which in (
         ("uniform", -quality.contrast, -UNIFORM, uniform),
         ("dark", -quality.brightness, -DARK, plain),

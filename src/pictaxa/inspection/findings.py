@@ -26,7 +26,9 @@ KINDS: dict[str, Kind] = {
     "bomb": Kind("more pixels than is safe", "They are set aside; shrink them if they are meant.", "all"),
     "suffix": Kind("not what the suffix says", "They are read by what they are; rename them."),
     "contradiction": Kind("the same picture under several labels", "One label must be wrong: look at each.", "all"),
-    "leak": Kind("the same picture in several splits", "What is judged was learnt by heart: keep one side.", "leaks"),
+    "leak": Kind(
+        "the same picture in several splits", "The model has seen what it is judged by: keep it in one split.", "leaks"
+    ),
     "duplicate": Kind("the same picture several times", "It counts more than others; keep one.", "copies"),
     "near-contradiction": Kind("nearly the same picture under several labels", "Look which label is right."),
     "near-leak": Kind("nearly the same picture in several splits", "Keep one side.", "leaks"),

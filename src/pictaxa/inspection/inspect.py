@@ -27,7 +27,7 @@ from ..system.progress import CountProgress, DecodeProgress, StageProgress
 from .alike import Pair, find_alike
 from .checks import Facts, check
 from .findings import KINDS, Finding, dropped_rows
-from .quality import LEAST_SIDE, Quality, measure_quality
+from .quality import MIN_SIDE, Quality, measure_quality
 from .sketches import thumbnails
 
 SIDE = 160  # of the squares that are looked at, pixels
@@ -60,7 +60,7 @@ def inspect_data(
     with DecodeProgress() as progress:
         cache, index = build_cache(index, spec, root=root, threads=threads, progress=progress)
     pairs, quality = look(index, cache, root=root)
-    if cache.side < LEAST_SIDE:
+    if cache.side < MIN_SIDE:
         index = index.with_notes(f"near copies were not looked for: at {cache.side} px too much is alike")
     headers = read_headers(index, threads=threads)
     facts = Facts(index, pairs, quality, headers, looked=np.flatnonzero(index.usable), side=cache.side, size=size)
@@ -103,7 +103,7 @@ def _look_anew(cache: Squares, rows: np.ndarray, hashes: np.ndarray) -> tuple[li
     quality = Quality(*(np.concatenate([getattr(part, name) for part in parts]) for name in QUALITIES))
     _, firsts = np.unique(hashes.astype(str), return_index=True)
     firsts.sort()
-    if cache.side < LEAST_SIDE:
+    if cache.side < MIN_SIDE:
         return [], quality
     with StageProgress() as told:
         pairs = find_alike(np.concatenate(thumbs)[firsts], told)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 TILES = 8  # a picture is looked at in 8 x 8 tiles: a sharp flower before a soft background is a sharp picture
 SHARPEST = 0.9  # quantile of the tiles that counts
-LEAST_SIDE = 32  # pixels: smaller pictures (digits) are alike without being copies, and their tiles show no blur
+MIN_SIDE = 32  # pixels: smaller pictures (digits) are alike without being copies, and their tiles show no blur
 
 
 @dataclass(frozen=True)

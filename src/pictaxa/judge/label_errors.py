@@ -1,4 +1,4 @@
-"""Which labels of a data set to doubt: by a run's body and a cross-validated probe, or by trainings on other parts."""
+"""Which labels of a data set to doubt: by a run's backbone and a cross-validated probe, or by trainings."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ..runs.records import read_predictions
 from ..system.progress import say
 from ..training.logistic import Scaling
 from ..training.loop import train_run
-from ..training.setup import begin, decode
+from ..training.setup import decode, setup
 from ..training.solve import cross_validate
 from .probe import vectors_of
 
 
 def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:
-    """What a run's body makes of the pictures, judged across folds: wrong labels, outliers, strangers.
+    """What a run's backbone makes of the pictures, judged across folds: wrong labels, outliers, strangers.
 
     RunError when it is no run, ConfigError when its classes are others.
     """
@@ -35,8 +35,8 @@ def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iter
         raise ConfigError(
             "a run with the classes of the data", found=f"{', '.join(known[:5])} ... in {run}", fix="Change --run."
         )
-    say(f"judge     {run}: its body and a linear probe on other parts of the data")
-    start = begin(replace(config, transfer=TransferConfig(weights=run)))
+    say(f"judge     {run}: its backbone and a linear probe on other parts of the data")
+    start = setup(replace(config, transfer=TransferConfig(weights=run)))
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
     rows = np.flatnonzero(index.usable & (index.labels >= 0))
     vectors, problem = vectors_of(start, cache, index, rows)

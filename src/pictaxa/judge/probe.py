@@ -18,20 +18,20 @@ from ..data.index import Index
 from ..data.split import NO_PAIRS, find_units
 from ..data.squares import Squares
 from ..errors import DataError
-from ..inference.features import Gallery, Look, take_looks
+from ..inference.features import FeaturePass, FeatureSource, extract_features
 from ..inspection.inspect import look
 from ..metrics import wilson_interval
 from ..system.progress import say
 from ..training.job import cache_root
 from ..training.learning_curve import Curve, expected_errors, learning_curve
 from ..training.logistic import HeadProblem, Scaling, check_finite
-from ..training.setup import Beginning, begin, decode
+from ..training.setup import Setup, decode, setup
 from ..training.solve import FOLDS, HeldOut, cross_validate
 from ..training.transfer import IMAGENET
 
 NEIGHBOURS = 10
-MOST_PICTURES = 20_000  # judged; neighbours cost in proportion to the square
-MOST_LOOKED = 10_000  # pictures among which near copies are looked for
+MAX_PICTURES = 20_000  # judged; neighbours cost in proportion to the square
+MAX_LOOKED = 10_000  # pictures among which near copies are looked for
 HARDEST = 5  # pictures that are named
 
 
@@ -106,7 +106,7 @@ def probe_data(config: TrainConfig) -> Probe:
     """
     if config.model == "auto" and config.transfer.weights is None:
         config = replace(config, transfer=replace(config.transfer, weights=IMAGENET))
-    start = begin(config)
+    start = setup(config)
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
     for line in start.start.lines[:-1]:  # the last one speaks of training
         say(line)
@@ -114,7 +114,7 @@ def probe_data(config: TrainConfig) -> Probe:
     _check_classes(index, rows)  # before the long pass: it tells what is amiss
     vectors, problem = vectors_of(start, cache, index, rows)
     scaling = Scaling.of(problem)
-    held_out = cross_validate(problem, scaling, all_folds=len(rows) <= MOST_PICTURES // 4)
+    held_out = cross_validate(problem, scaling, all_folds=len(rows) <= MAX_PICTURES // 4)
     if (held_out.fold_of < 0).all():
         raise DataError(
             "two pictures that differ in some class", found="near copies of one in each",
@@ -140,18 +140,18 @@ def _told(weights: Path | None) -> str:
     return "ImageNet's weights" if weights == IMAGENET else str(weights)
 
 
-def vectors_of(start: Beginning, cache: Squares, index: Index, rows: np.ndarray) -> tuple[np.ndarray, HeadProblem]:
+def vectors_of(start: Setup, cache: Squares, index: Index, rows: np.ndarray) -> tuple[np.ndarray, HeadProblem]:
     """What the backbone makes of pictures (n,), (n, width), and what a head has to tell apart of them.
 
     WeightsError where numbers are not finite.
     """
     alike = NO_PAIRS
-    if len(rows) <= MOST_LOOKED:
+    if len(rows) <= MAX_LOOKED:
         pairs, _ = look(index, cache, root=cache_root(start.config))
         alike = np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
     geometry = replace(start.geometry, tta="none")
-    gallery = Gallery(index, cache, geometry, start.plan, cache_root(start.config))
-    (vectors,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
+    source = FeatureSource(index, cache, geometry, start.plan, cache_root(start.config))
+    (vectors,) = extract_features(source, start.model, [FeaturePass(rows, exact=False)])
     check_finite([vectors])
     problem = HeadProblem(
         [vectors], index.labels[rows], len(index.classes), find_units(index, rows, alike=alike).of,
@@ -189,14 +189,14 @@ def probe_lines(probe: Probe) -> Iterator[str]:
 def _some(index: Index, *, seed: int) -> np.ndarray:
     """(n,) int64: all usable rows, or of very many a random part of each class, never too few of one for the folds."""
     rows = np.flatnonzero(index.usable)
-    if len(rows) <= MOST_PICTURES:
+    if len(rows) <= MAX_PICTURES:
         return rows
     shuffled = np.random.default_rng(seed).permutation(rows)
     labels, hashes = index.labels[shuffled], index.column("hash")
     counts = np.bincount(labels)
     least = np.minimum(counts, FOLDS)
     beyond = counts - least
-    share = max(0, MOST_PICTURES - least.sum()) / max(1, beyond.sum())
+    share = max(0, MAX_PICTURES - least.sum()) / max(1, beyond.sum())
     wanted = least + (beyond * share).astype(np.int64)
     by_class = np.split(shuffled[np.argsort(labels, kind="stable")], counts.cumsum()[:-1])
     drawn = []

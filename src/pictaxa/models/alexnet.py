@@ -81,7 +81,7 @@ class AlexNet(Classifier):
         elif first_weights == "glorot":
             xavier_initialise(self)
         if form.imagenet_statistics:
-            self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+            self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
     def _initialise(self) -> None:
         """Section 5: normal with 0.01; biases 1 in the 2nd, 4th, 5th convolution and hidden dense layers, else 0."""
@@ -92,7 +92,7 @@ class AlexNet(Classifier):
                 assert layer.bias is not None
                 nn.init.ones_(layer.bias)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 227, 227) -> (N, 256, 6, 6) with the paper's widths."""
         out = self.pool(self.norm(activate(self.conv1(self.pad(images)))))  # -> (N, 96, 27, 27)
         out = self.pool(self.norm(activate(self.conv2(out))))  # -> (N, 256, 13, 13)

@@ -127,7 +127,7 @@ def compare_lines(names: Sequence[str], *, size: int | None, channels: int | Non
     yield ""
     yield (
         f"pictures/s: forward passes of {SPEED_BATCH} pictures in float32, median of {SPEED_ROUNDS} rounds in which "
-        "the models take turns; on this machine, now"
+        "the models take repeats; on this machine, now"
     )
 
 

@@ -35,7 +35,7 @@ PIXELS_PER_WEIGHT = 4
 
 # A 1x1 convolution is a product from so many weights on; its weight's gradient too, where both sides have a multiple of
 # so many channels.
-LEAST_WEIGHTS, WHOLE_TILES = 4096, 64
+MIN_WEIGHTS, WHOLE_TILES = 4096, 64
 
 LARGEST_FAST_KERNEL = 3  # of a depthwise convolution whose weight gradient is as fast in bfloat16 as in float32
 
@@ -68,7 +68,7 @@ class Conv2d(nn.Conv2d):
         if self.groups > 1 or not cpu_has_amx():
             return None
         pointwise = self.kernel_size == self.stride == (1, 1) and self.padding == (0, 0)
-        if pointwise and self.weight.numel() >= LEAST_WEIGHTS:
+        if pointwise and self.weight.numel() >= MIN_WEIGHTS:
             return _Pointwise
         return _ProductGradient if product_pays(images.shape, self.weight, stride=self.stride[0]) else None
 

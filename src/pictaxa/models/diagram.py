@@ -144,7 +144,9 @@ def draw_diagram(summary: Summary, parts: list[Unit], path: Path) -> Path:
     try:
         figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
     except OSError as error:
-        raise ConfigError("a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Change it.") from None
+        raise ConfigError(
+            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another file with --diagram."
+        ) from None
     return path
 
 

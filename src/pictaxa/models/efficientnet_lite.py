@@ -99,9 +99,9 @@ class EfficientNetLite(Classifier):
         self.dropout = nn.Dropout(dropout)
         self.classifier = classifier_layer(LAST, num_classes)
         fan_out_initialise(self)
-        self.set_normalisation(LITE_MEAN, LITE_STD)
+        self.set_normalization(LITE_MEAN, LITE_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 1280, ceil(H / 32), ceil(W / 32))."""
         maps: torch.Tensor = self.convs(images)
         return maps

@@ -182,9 +182,9 @@ class GoogLeNet(Classifier):
         self.dropout = nn.Dropout(form.dropout)
         self.fc = classifier_layer(channels, num_classes)
         xavier_initialise(self)
-        self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 1024, H / 32, W / 32)."""
         return self._from_4d(self._to_4d(self._to_4a(images)))
 

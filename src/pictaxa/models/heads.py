@@ -1,5 +1,5 @@
 """What any entry may have at its end: hidden layers before its classes, the outputs that its weights were trained for
-between them and the body, several rows of the last layer for a class.
+between them and the backbone, several rows of the last layer for a class.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
-from .layers import Classifier, ClassifierLayer, Continued
+from .layers import Classifier, ClassifierLayer, StackedHead
 from .watching import Watch
 
 KEPT = "outputs"  # what the layer for the weights' own classes is called there
@@ -23,11 +23,11 @@ class HiddenHead(nn.Sequential):
     """(N, width) -> dense layers with ReLU, and dropout -> (N, classes)."""
 
 
-def deepen(model: Classifier, words: str) -> None:
+def add_hidden(model: Classifier, words: str) -> None:
     """Put hidden layers in front of a model's last one; ModelError on words that are none, or without classes.
 
-    The words are widths of dense layers and `dropout:RATE`, in their order from the body on. `outputs:N` before them
-    is the layer that the weights have for their own N classes: it stays, and the head takes their probabilities.
+    The words are widths of dense layers and `dropout:RATE`, in their order from the backbone on. `outputs:N` before
+    them is the layer that the weights have for their own N classes: it stays, and the head takes their probabilities.
     """
     path = model.main_head()
     last = model.get_submodule(path)
@@ -45,7 +45,7 @@ def deepen(model: Classifier, words: str) -> None:
         else ClassifierLayer(int(count), last.out_features)
     )
     parts = {KEPT: outputs, "probabilities": nn.Softmax(dim=1), "head": head}
-    model.set_submodule(path, Continued(OrderedDict(parts)))
+    model.set_submodule(path, StackedHead(OrderedDict(parts)))
 
 
 def _hidden_head(width: int, words: Sequence[str], classes: int) -> HiddenHead:
@@ -120,12 +120,12 @@ def hidden_paths(model: Classifier) -> tuple[str, ...]:
 
 def kept_outputs(model: Classifier) -> str:
     """Path of the layer for the weights' own classes where the head goes on from it, or nothing."""
-    paths = [path for path, part in model.named_modules() if isinstance(part, Continued)]
+    paths = [path for path, part in model.named_modules() if isinstance(part, StackedHead)]
     return f"{paths[0]}.{KEPT}" if paths else ""
 
 
 def first_layer(head: nn.Module) -> nn.Linear:
-    """The dense layer of a head that takes what the body gives."""
+    """The dense layer of a head that takes what the backbone gives."""
     layers = [part for part in head.modules() if isinstance(part, nn.Linear)]
     return layers[0]
 

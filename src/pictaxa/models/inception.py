@@ -98,9 +98,9 @@ class InceptionV2(Classifier):
         self.inception = nn.Sequential(*modules)
         self.fc = classifier_layer(channels, num_classes)
         truncated_normal_initialise(self, std=0.1)
-        self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 1024, H / 32, W / 32)."""
         out = self.maxpool(self.conv1(images))  # -> (N, 64, H / 4, W / 4)
         out = self.maxpool(self.conv3(self.conv2(out)))  # -> (N, 192, H / 8, W / 8)
@@ -281,9 +281,9 @@ class InceptionV3(Classifier):
         if self.AuxLogits is not None:  # as the published training
             truncated_normal_initialise(self.AuxLogits.conv1, std=0.01)
             truncated_normal_initialise(self.AuxLogits.fc, std=0.001)
-        self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 299, 299) -> (N, 2048, 8, 8)."""
         return self._from_6e(self._to_6e(images))
 

@@ -33,7 +33,7 @@ LITE_STD = (128 / 255, 128 / 255, 128 / 255)
 class Classifier(nn.Module):
     """The contract of every entry: float pictures in [0, 1] in, logits out, normalisation inside.
 
-    A family sets `mean`/`std` through `set_normalisation` and defines `features` and `head`:
+    A family sets `mean`/`std` through `set_normalization` and defines `features` and `head`:
 
         features(images)         normalised (N, C, H, W) -> (N, C', h, w), or (N, tokens, width)
         head(features)           -> (N, num_classes) logits
@@ -43,7 +43,7 @@ class Classifier(nn.Module):
     std: torch.Tensor
     entry = ""  # its name in the zoo; `create_model` sets it
     options: Mapping[str, Any] = MappingProxyType({})  # of the entry, as `create_model` was given them
-    least_size = 1  # of the pictures' sides, pixels; `create_model` sets the entry's
+    min_size = 1  # of the pictures' sides, pixels; `create_model` sets the entry's
     auxiliary: tuple[str, ...] = ()  # names of the auxiliary heads, each None where it is left out
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
@@ -53,7 +53,7 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.zeros(in_channels))
         self.register_buffer("std", torch.ones(in_channels))
 
-    def set_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def set_normalization(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         """Fill the buffers; three values are averaged for grey input."""
         if len(mean) != self.in_channels:
             mean = (sum(mean) / len(mean),) * self.in_channels
@@ -69,7 +69,7 @@ class Classifier(nn.Module):
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Pictures in [0, 1], (N, C, H, W) -> the last feature map, (N, C', h, w); ModelError for other pictures."""
         self.check(images)
-        return self.body(self.normalise(images))
+        return self.backbone(self.normalise(images))
 
     def check(self, images: torch.Tensor) -> None:
         """ModelError when pictures have another number of channels or are too small."""
@@ -80,16 +80,16 @@ class Classifier(nn.Module):
                 found=f"shape {shape}",
                 fix=f"Create the model with in_channels={shape[1] if len(shape) == 4 else 3}, or convert the pictures.",
             )
-        if min(shape[2:]) < self.least_size:
+        if min(shape[2:]) < self.min_size:
             raise ModelError(
-                f"pictures of at least {self.least_size} pixels",
+                f"pictures of at least {self.min_size} pixels",
                 found=f"{shape[3]} x {shape[2]}",
                 fix="Enlarge them, or choose a model with fewer strides.",
             )
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised pictures -> features; each family writes its own."""
-        raise NotImplementedError(f"{type(self).__name__} has no body")  # an abstract method
+        raise NotImplementedError(f"{type(self).__name__} has no backbone")  # an abstract method
 
     def grid(self, features: torch.Tensor) -> torch.Tensor:
         """Features -> (N, C', h, w), for explanations."""
@@ -133,16 +133,16 @@ class Classifier(nn.Module):
         return ((self.forward(images), 1.0),)
 
 
-class Continued(nn.Sequential):
+class StackedHead(nn.Sequential):
     """Where a model's last layer stood: that layer, and what goes on from its outputs. Each part is a block."""
 
 
 def _expanded(path: str, part: nn.Module) -> list[tuple[str, nn.Module]]:
-    """A sequence of blocks as its blocks; a block, though it be a sequence of layers, as it is."""
-    if type(part) not in (nn.Sequential, nn.ModuleList, Continued):
+    """A sequence of blocks as its blocks; a block that is itself a sequence of layers stays one."""
+    if type(part) not in (nn.Sequential, nn.ModuleList, StackedHead):
         return [(path, part)]
     inner = [(f"{path}.{name}", child) for name, child in part.named_children()]
-    if type(part) is not Continued and "." in path and all(not list(child.children()) for _, child in inner):
+    if type(part) is not StackedHead and "." in path and all(not list(child.children()) for _, child in inner):
         return [(path, part)]
     return [item for inner_path, child in inner for item in _expanded(inner_path, child)]
 

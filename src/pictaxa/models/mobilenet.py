@@ -103,9 +103,9 @@ class MobileNetV1(Classifier):
         self.dropout = nn.Dropout(dropout)
         self.fc = classifier_layer(channels, num_classes)
         he_initialise(self)
-        self.set_normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        self.set_normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 1024 * width, H / 32, W / 32)."""
         maps: torch.Tensor = self.convs(images)
         return maps
@@ -173,9 +173,9 @@ class MobileNetV2(Classifier):
         self.convs = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), classifier_layer(last, num_classes))
         he_initialise(self)
-        self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 1280, H / 32, W / 32)."""
         maps: torch.Tensor = self.convs(images)
         return maps
@@ -319,9 +319,9 @@ class MobileNetV3(Classifier):
             classifier_layer(size.hidden, num_classes),
         )  # fmt: skip
         he_initialise(self)
-        self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 576 or 960, H / 32, W / 32)."""
         maps: torch.Tensor = self.convs(images)
         return maps

@@ -27,7 +27,7 @@ class SimpleCNN(Classifier):
         self.d2 = classifier_layer(128, num_classes)
         xavier_initialise(self)  # Keras' start
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, size, size) -> (N, 32, size - 2, size - 2)."""
         return activate(self.conv1(images))
 
@@ -56,7 +56,7 @@ class LeNet5(Classifier):
         self.fc3 = classifier_layer(84, num_classes)
         self.pool = nn.AvgPool2d(2) if pool == "average" else nn.MaxPool2d(2)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 32 or 28, ...) -> (N, 16, 5, 5)."""
         if images.shape[-1] == 28:
             images = F.pad(images, (2, 2, 2, 2))

@@ -176,11 +176,11 @@ class ResNet(Classifier):
         else:
             he_initialise(self)
         if form.caffe_input:
-            self.set_normalisation(CAFFE_MEAN, CAFFE_STD)
+            self.set_normalization(CAFFE_MEAN, CAFFE_STD)
         else:
-            self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+            self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 512 or 2048, H / 32, W / 32)."""
         out = self.maxpool(activate(self.bn1(self.conv1(images)), self.slope))  # -> (N, 64, H / 4, W / 4)
         maps: torch.Tensor = self.layer4(self.layer3(self.layer2(self.layer1(out))))

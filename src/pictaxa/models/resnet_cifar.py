@@ -91,9 +91,9 @@ class CifarResNet(Classifier):
             if isinstance(part, Gate):
                 assert part.conv.bias is not None
                 nn.init.constant_(part.conv.bias, part.start_bias)
-        self.set_normalisation(CIFAR_MEAN, CIFAR_STD)
+        self.set_normalization(CIFAR_MEAN, CIFAR_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 32, 32) -> (N, 64 or 256, 8, 8)."""
         out = self.conv1(images)  # -> (N, 16, 32, 32)
         if self.bn1 is not None:

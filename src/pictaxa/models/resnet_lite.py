@@ -69,9 +69,9 @@ class ResNetLite(Classifier):
         he_initialise(self)
         for block in blocks:
             nn.init.zeros_(block.bn2.weight)
-        self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 384, H / 32, W / 32)."""
         maps: torch.Tensor = self.stages(self.stem(images))
         return maps

@@ -88,9 +88,9 @@ class ResNetV2(Classifier):
         self.post_bn = nn.BatchNorm2d(channels, eps=EPSILON)
         self.fc = classifier_layer(channels, num_classes)
         he_initialise(self)
-        self.set_normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        self.set_normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 2048, H / 32, W / 32)."""
         out = self.conv1(images)  # -> (N, 64, H / 2, W / 2)
         if self.stem_bn is not None:

@@ -42,7 +42,7 @@ class TimmClassifier(Classifier):
         super().__init__(num_classes, in_channels)
         self.network = _timm().create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels)
         record = self.network.pretrained_cfg
-        self.set_normalisation(tuple(record["mean"]), tuple(record["std"]))
+        self.set_normalization(tuple(record["mean"]), tuple(record["std"]))
         last = self.network.get_classifier()
         layers = last if isinstance(last, (tuple, list)) else (last,)
         self.classifiers = [path for path, part in self.named_modules() if any(part is layer for layer in layers)]
@@ -53,7 +53,7 @@ class TimmClassifier(Classifier):
                 ours.weight, ours.bias = layer.weight, layer.bias
                 self.set_submodule(path, ours)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> what timm calls its features."""
         features: torch.Tensor = self.network.forward_features(images)
         return features

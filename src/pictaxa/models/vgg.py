@@ -65,9 +65,9 @@ class VGG(Classifier):
             fan_out_initialise(self)
         else:
             xavier_initialise(self)  # section 3.1: with it the deep ones need no weights of a shallower one
-        self.set_normalisation(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 512, H / 32, W / 32)."""
         maps: torch.Tensor = self.convs(images)
         return maps

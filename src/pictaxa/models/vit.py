@@ -199,7 +199,7 @@ class VisionTransformer(Classifier):
         self.pre_logits = nn.Linear(form.width, width) if options.representation_size else None
         self.classifier = classifier_layer(width, num_classes)
         self._initialise()
-        self.set_normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        self.set_normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     def _initialise(self) -> None:
         """As the published code: Xavier in the blocks, LeCun in the embedding, a classifier of zeros."""
@@ -216,7 +216,7 @@ class VisionTransformer(Classifier):
             nn.init.zeros_(self.classifier.bias)
         nn.init.normal_(self.pos_embed, std=0.02)
 
-    def body(self, images: torch.Tensor) -> torch.Tensor:
+    def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, S, S) -> (N, T, D), the class token first."""
         height, width = images.shape[2:]
         if height % self.patch or width % self.patch:

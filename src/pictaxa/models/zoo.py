@@ -26,7 +26,7 @@ from . import (
     vgg,
     vit,
 )
-from .heads import deepen, merge_rows, parse_groups
+from .heads import add_hidden, merge_rows, parse_groups
 from .layers import Classifier
 
 TIMM = "timm/"  # names that begin so are timm's
@@ -42,9 +42,9 @@ class Entry:
     paper: str
     size: int  # its usual input, in pixels
     channels: int = 3  # of its usual input
-    least_size: int = 32
+    min_size: int = 32
     multiple: int = 1  # sides must be multiples of it
-    fixed_sizes: tuple[int, ...] = ()  # the only inputs it takes; () for any from least_size on
+    fixed_sizes: tuple[int, ...] = ()  # the only inputs it takes; () for any from min_size on
     size_option: bool = False  # whether it is built for one input size, its option `size`
 
     @property
@@ -87,7 +87,7 @@ def _resnet(name: str, *, year: int = 2015, paper: str = _RESNET) -> Entry:
 
 
 def _cifar(name: str, *, year: int, paper: str) -> Entry:
-    return Entry(resnet_cifar.builder(name), "resnet_cifar", year, paper, size=32, least_size=8)
+    return Entry(resnet_cifar.builder(name), "resnet_cifar", year, paper, size=32, min_size=8)
 
 
 def _vgg(name: str, *, batch_norm: bool) -> Entry:
@@ -100,7 +100,7 @@ def _efficientnet_lite(name: str) -> Entry:
 
 
 def _vit(name: str, *, multiple: int) -> Entry:
-    return Entry(vit.builder(name), "vit", 2020, _VIT, size=224, least_size=multiple, multiple=multiple)
+    return Entry(vit.builder(name), "vit", 2020, _VIT, size=224, min_size=multiple, multiple=multiple)
 
 
 ZOO: dict[str, Entry] = {
@@ -108,19 +108,19 @@ ZOO: dict[str, Entry] = {
         resnet_lite.ResNetLite, "resnet_lite", 2026, "ours, for training from nothing on a CPU", size=128
     ),
     "simple_cnn": Entry(
-        plain.SimpleCNN, "plain", 2019, "TensorFlow's quick-start for experts", size=28, channels=1, least_size=3,
+        plain.SimpleCNN, "plain", 2019, "TensorFlow's quick-start for experts", size=28, channels=1, min_size=3,
         size_option=True,
     ),
     "lenet5": Entry(
-        plain.LeNet5, "plain", 1998, _LENET, size=32, channels=1, least_size=28, fixed_sizes=(28, 32)
+        plain.LeNet5, "plain", 1998, _LENET, size=32, channels=1, min_size=28, fixed_sizes=(28, 32)
     ),
-    "alexnet": Entry(alexnet.builder("alexnet"), "alexnet", 2012, _ALEXNET, size=227, least_size=67),
-    "alexnet_half": Entry(alexnet.builder("alexnet_half"), "alexnet", 2012, _ALEXNET, size=224, least_size=64),
+    "alexnet": Entry(alexnet.builder("alexnet"), "alexnet", 2012, _ALEXNET, size=227, min_size=67),
+    "alexnet_half": Entry(alexnet.builder("alexnet_half"), "alexnet", 2012, _ALEXNET, size=224, min_size=64),
     "alexnet_half_slim": Entry(
-        alexnet.builder("alexnet_half_slim"), "alexnet", 2012, _ALEXNET, size=224, least_size=64
+        alexnet.builder("alexnet_half_slim"), "alexnet", 2012, _ALEXNET, size=224, min_size=64
     ),
     "alexnet_owt": Entry(
-        alexnet.builder("alexnet_owt"), "alexnet", 2014, "Krizhevsky 2014, One weird trick", size=224, least_size=63
+        alexnet.builder("alexnet_owt"), "alexnet", 2014, "Krizhevsky 2014, One weird trick", size=224, min_size=63
     ),
     "vgg": Entry(vgg.from_stages, "vgg", 2014, _VGG, size=224),
     "vgg11": _vgg("vgg11", batch_norm=False),
@@ -134,7 +134,7 @@ ZOO: dict[str, Entry] = {
     "googlenet": Entry(googlenet.googlenet, "googlenet", 2014, _GOOGLENET, size=224),
     "googlenet_bn": Entry(googlenet.googlenet_bn, "googlenet", 2014, _GOOGLENET, size=224),
     "inception_v2": Entry(inception.InceptionV2, "inception", 2015, _BN, size=224),
-    "inception_v3": Entry(inception.InceptionV3, "inception", 2015, _INCEPTION_V3, size=299, least_size=75),
+    "inception_v3": Entry(inception.InceptionV3, "inception", 2015, _INCEPTION_V3, size=299, min_size=75),
     "resnet18": _resnet("resnet18"),
     "resnet34": _resnet("resnet34"),
     "resnet50": _resnet("resnet50"),
@@ -144,7 +144,7 @@ ZOO: dict[str, Entry] = {
     "resnet101_v1": _resnet("resnet101_v1"),
     "resnet152_v1": _resnet("resnet152_v1"),
     "resnet50_course": Entry(
-        resnet.course_builder("resnet50_course", native_size=64), "resnet", 2015, _RESNET, size=64, least_size=37,
+        resnet.course_builder("resnet50_course", native_size=64), "resnet", 2015, _RESNET, size=64, min_size=37,
         size_option=True,
     ),
     "resnet50_course_leaky": Entry(
@@ -222,9 +222,9 @@ def create_model(
     if merged and max(parse_groups(merged)) + 1 != num_classes:
         raise ModelError(f"{num_classes} classes in merged=", found=merged, fix="Name each row's class, from 0 on.")
     model = entry.build(rows, in_channels, **options)
-    model.entry, model.options, model.least_size = name, options, entry.least_size
+    model.entry, model.options, model.min_size = name, options, entry.min_size
     if head:
-        deepen(model, head)
+        add_hidden(model, head)
     if merged:
         merge_rows(model, merged)
     # So that the maps lie channels last from the first convolution on: CPUs are faster then, in float32 too.
@@ -272,11 +272,11 @@ def check_size(name: str, size: int) -> None:
         raise ModelError(
             f"pictures of {sizes} pixels for {name}", found=str(size), fix=f"Use --size {entry.fixed_sizes[-1]}."
         )
-    if size < entry.least_size:
+    if size < entry.min_size:
         raise ModelError(
-            f"pictures of at least {entry.least_size} pixels for {name}",
+            f"pictures of at least {entry.min_size} pixels for {name}",
             found=str(size),
-            fix=f"Use --size {entry.least_size} or more.",
+            fix=f"Use --size {entry.min_size} or more.",
         )
     if size % entry.multiple:
         raise ModelError(

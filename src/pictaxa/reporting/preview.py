@@ -21,7 +21,7 @@ from ..images.decode import Square, square_of
 
 PICTURES = 6  # rows of the grid
 VIEWS = 6  # augmented views of each
-LEAST_SIDE = 32  # pixels of a view
+MIN_SIDE = 32  # pixels of a view
 
 
 def draw_preview(
@@ -45,7 +45,7 @@ def draw_preview(
     view = pictures.view or FROM_KNOWN.view
     index = read_data(data, reading)
     longer_side, all_grey = survey(index)
-    size = pictures.size or max(LEAST_SIDE, min(128, longer_side))
+    size = pictures.size or max(MIN_SIDE, min(128, longer_side))
     side = pictures.square or max(size, min(longer_side, size * 5 // 4))
     channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[pictures.channels]
     rows, squares = _some_squares(index, side=side, channels=channels, seed=seed)
@@ -56,7 +56,7 @@ def draw_preview(
     plain = model_input(images, aspects, geometry=geometry)
     augment = Augmenter(policy, view, seed=seed)
     once = np.zeros(len(rows), dtype=np.int64)
-    columns = [augment(images, rows, turns=once, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
+    columns = [augment(images, rows, repeats=once, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
     tiles = []
     for place, row in enumerate(rows):
         name = index.classes[index.labels[row]]
@@ -89,7 +89,7 @@ def _some_squares(index: Index, *, side: int, channels: int, seed: int) -> tuple
     """A few readable pictures, one class after the other."""
     labels = index.labels
     order = np.random.default_rng(seed).permutation(np.flatnonzero(index.usable))
-    turn = np.zeros(len(index), dtype=np.int64)  # the how-manieth of its class
+    turn = np.zeros(len(index), dtype=np.int64)  # its number within its class
     seen = np.zeros(len(index.classes), dtype=np.int64)
     for row in order:
         turn[row] = seen[labels[row]]

@@ -82,9 +82,10 @@ class Run:
         return self.path / STATE
 
     @property
-    def body_path(self) -> Path:
+    def backbone_path(self) -> Path:
         """Where the weights are that a training of the head alone started with."""
-        return self.state_path / "body.safetensors"
+        older = self.state_path / "body.safetensors"  # of format 1
+        return older if older.exists() else self.state_path / "backbone.safetensors"
 
     @property
     def best_head_path(self) -> Path:

@@ -30,7 +30,7 @@ class Counters:
     batch: int = 0  # batches done in this epoch
     step: int = 0  # steps done in all
     seconds: float = 0.0  # trained for so long, over all sessions
-    fitting_seconds: float = 0.0  # before that, of a head on the frozen body
+    fitting_seconds: float = 0.0  # before that, of a head on the frozen backbone
     loss_sum: float = 0.0  # over the pictures of this epoch so far
     right: int = 0
     pictures: int = 0
@@ -65,8 +65,8 @@ def save_state(folder: Path, counters: Counters, *, model: nn.Module, average: n
     return path
 
 
-def keep_body(path: Path, model: nn.Module) -> None:
-    """Write the weights that a training starts with, for one whose states hold no body."""
+def save_backbone(path: Path, model: nn.Module) -> None:
+    """Write the weights that a training starts with, for one whose states hold no backbone."""
     path.parent.mkdir(exist_ok=True)
     save_tensors(model.state_dict(), path)
 

@@ -16,27 +16,27 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..config.learning import OptimizerConfig
-from ..config.usual import settled
+from ..config.usual import resolved
 from ..data.split import NO_PAIRS, find_units, parts_of_class
-from ..inference.features import Look, take_looks
+from ..inference.features import FeaturePass, extract_features
 from ..models.heads import HiddenHead, MergedLayer, first_layer
 from ..models.layers import Classifier, ClassifierLayer
 from ..system.device import seed_draws
 from ..system.progress import CountProgress, clock, say
 from .job import Job
-from .learner import train_looks
+from .learner import train_passes
 from .logistic import BLOCK, HeadProblem, standardise
 from .loss import weigh_classes
 from .optimizer import Optimizer, make_optimizer, set_lr
 from .solve import FOLDS, SolvedHead, deal_folds, solve_head
 
 TRIED = 512  # pictures by which the backbone's speed is taken, where there are many
-LEAST_PICTURES = 2_000  # that a head learns from, however slow the backbone
+MIN_PICTURES = 2_000  # that a head learns from, however slow the backbone
 # Of --minutes that the backbone may take for the head before the rest is trained. Where it takes more, a third of an
 # epoch would be left: a head that has seen fewer pictures loses more than that brings (docs/measured.md).
 TIME_SHARE = 0.5
 
-# Of a head with hidden layers. Adam's usual rate; weight decay and the end are what keep it from learning by heart.
+# Of a head with hidden layers. Adam's usual rate; weight decay and the end keep it from memorising.
 RATE, WEIGHT_DECAY, BATCH, MAX_EPOCHS, PATIENCE = 1e-3, 1e-2, 128, 60, 5
 
 
@@ -53,7 +53,7 @@ def fit_head(job: Job, model: Classifier) -> None:
     """
     before = time.monotonic()
     rows = _affordable_rows(job, model)
-    views = take_looks(job.gallery, model, train_looks(job, rows))
+    views = extract_features(job.feature_source, model, train_passes(job, rows))
     problem = head_problem(job, rows, views)
     solved = solve_head(problem)
     head = model.get_submodule(model.main_head())
@@ -82,7 +82,7 @@ def head_problem(job: Job, rows: np.ndarray, views: list[np.ndarray]) -> HeadPro
         classes=len(job.index.classes),
         groups=find_units(job.index, rows, alike=NO_PAIRS if job.alike is None else job.alike).of,
         class_weights=None if weights is None else weights.cpu().numpy(),
-        label_smoothing=settled(job.config.optimization.label_smoothing),
+        label_smoothing=resolved(job.config.optimization.label_smoothing),
         seed=job.config.seed,
         device=job.plan.device,
     )
@@ -91,13 +91,13 @@ def head_problem(job: Job, rows: np.ndarray, views: list[np.ndarray]) -> HeadPro
 def _affordable_rows(job: Job, model: Classifier) -> np.ndarray:
     """(n,) int64: the training pictures, or as many of each class as the backbone can look at in its time."""
     rows, minutes = job.train_rows, job.config.schedule.minutes
-    if minutes is None or len(rows) <= LEAST_PICTURES or job.config.transfer.on_features:
+    if minutes is None or len(rows) <= MIN_PICTURES or job.config.transfer.on_features:
         return rows
     shuffled = np.random.default_rng([job.config.seed, 5]).permutation(rows)
     before = time.monotonic()
-    take_looks(job.gallery, model, [Look(np.sort(shuffled[:TRIED]), exact=False)])
+    extract_features(job.feature_source, model, [FeaturePass(np.sort(shuffled[:TRIED]), exact=False)])
     rate = TRIED / max(1e-3, time.monotonic() - before)
-    most = max(LEAST_PICTURES, int(rate * minutes * 60 * TIME_SHARE / max(1, job.config.transfer.feature_views)))
+    most = max(MIN_PICTURES, int(rate * minutes * 60 * TIME_SHARE / max(1, job.config.transfer.feature_views)))
     if most >= len(rows):
         return rows
     say(f"note      the head is solved on {most} of the {len(rows)} pictures, as time allows")

@@ -12,12 +12,12 @@ import torch
 from ..augment.policy import Policy
 from ..augment.preprocess import Geometry
 from ..config.training import TrainConfig, usual_for
-from ..config.usual import settled
+from ..config.usual import resolved
 from ..data.batches import epoch_order, nth_part
 from ..data.cache_folder import default_cache_root
 from ..data.index import Index
 from ..data.squares import Squares
-from ..inference.features import Gallery
+from ..inference.features import FeatureSource
 from ..models.layers import Classifier
 from ..models.zoo import create_model, find_entry, parse_options
 from ..runs.folder import Run
@@ -67,7 +67,7 @@ class Job:
     @property
     def steps_per_pass(self) -> int:
         """Batches that hold each picture once."""
-        return max(1, -(-len(self.train_rows) // settled(self.config.schedule.batch_size)))
+        return max(1, -(-len(self.train_rows) // resolved(self.config.schedule.batch_size)))
 
     @property
     def steps_per_epoch(self) -> int:
@@ -89,7 +89,7 @@ class Job:
         balance = self.index.labels[rows] if schedule.sampling == "balanced" else None
         files = self.index.files() if self.config.pictures.decode == "always" else None
         return epoch_order(
-            rows, number, seed=self.config.seed, batch_size=settled(schedule.batch_size), balance=balance, files=files
+            rows, number, seed=self.config.seed, batch_size=resolved(schedule.batch_size), balance=balance, files=files
         )
 
     def size_at(self, progress: float) -> int:
@@ -98,14 +98,14 @@ class Job:
         if not entry.any_size:
             return self.size
         return size_at(
-            progress, size=self.size, least_size=entry.least_size,
-            progressive_resizing=settled(self.config.schedule.progressive_resizing), small_sizes=usual_for(self.config).small_sizes,
+            progress, size=self.size, min_size=entry.min_size, small_sizes=usual_for(self.config).small_sizes,
+            progressive_resizing=resolved(self.config.schedule.progressive_resizing),
         )  # fmt: skip
 
     @property
-    def gallery(self) -> Gallery:
-        """The pictures as a frozen body looks at them."""
-        return Gallery(self.index, self.cache, self.geometry, self.plan, cache_root(self.config))
+    def feature_source(self) -> FeatureSource:
+        """The pictures as a frozen backbone looks at them."""
+        return FeatureSource(self.index, self.cache, self.geometry, self.plan, cache_root(self.config))
 
     def fresh_model(self) -> Classifier:
         """As training starts without `--weights`."""

@@ -1,4 +1,4 @@
-"""What learns, and from what: the whole model from pictures, or its head alone from a frozen body's vectors."""
+"""What learns, and from what: the whole model from pictures, or its head alone from a frozen backbone's vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
 from ..data.batches import Batch, read_batches
-from ..inference.features import Look, take_looks
+from ..inference.features import FeaturePass, extract_features
 from ..models.folding import share_norms
 from ..models.fusing import fast_copy
 from ..models.heads import dropout_before, first_layer
@@ -24,9 +24,9 @@ from .averaging import start_average
 from .job import Job
 from .optimizer import Optimizer, make_optimizer
 from .transfer import lr_scales, set_training
-from .validation import judge, keep_judgement, split_logits
+from .validation import evaluate, save_predictions, split_logits
 
-Heads = tuple[tuple[torch.Tensor, float], ...]  # (N, classes) logits and their weight in the loss
+Outputs = tuple[tuple[torch.Tensor, float], ...]  # (N, classes) logits and their weight in the loss
 Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the share that they have in each picture
 
 # Of the standardised vectors, root mean square. At the usual peak rate the training loss rises during warm-up and comes
@@ -59,17 +59,17 @@ class WholeModel:
         job = self.job
         return read_batches(job.cache, order, labels=job.index.labels, device=job.plan.device, first=first)
 
-    def present(self, batch: Batch, *, epoch: int, step: int, progress: float) -> tuple[torch.Tensor, Targets]:
+    def prepare_batch(self, batch: Batch, *, epoch: int, step: int, progress: float) -> tuple[torch.Tensor, Targets]:
         """What the model sees of a batch, and what it should say."""
         job, size = self.job, self.job.size_at(progress)
         images = self.augment(
-            batch.images, batch.rows, turns=batch.turns, aspects=batch.aspects, epoch=epoch, size=size
+            batch.images, batch.rows, repeats=batch.repeats, aspects=batch.aspects, epoch=epoch, size=size
         )
         mix = draw_mix(job.policy, step, seed=job.config.seed)
         images, own_share = mix.pictures(images) if mix else (images, 1.0)
         return images, ((batch.labels, own_share), (neighbours(batch.labels), 1 - own_share))
 
-    def heads(self, images: torch.Tensor) -> Heads:
+    def outputs(self, images: torch.Tensor) -> Outputs:
         """The main head's logits, and any auxiliary heads'."""
         with self.job.plan.autocast():
             if self.job.config.transfer.freezes:  # auxiliary heads too, which may be new and know nothing
@@ -78,9 +78,9 @@ class WholeModel:
 
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) rows that an epoch is judged by and the average's (n, classes) float32 logits, as prediction's are."""
-        return self._judge(self.job.judged_rows)
+        return self._evaluate(self.job.judged_rows)
 
-    def _judge(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _evaluate(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return rows, split_logits(self.job, fast_copy(self.average, size=self.job.geometry.size), rows)
 
     def keep_best(self) -> None:
@@ -93,9 +93,9 @@ class WholeModel:
         if len(job.judged_rows) == len(job.val_rows):
             return
         load_model_weights(self.average, job.run.model_path)
-        rows, logits = self._judge(job.val_rows)
-        keep_judgement(job, rows, logits)
-        accuracy = judge(job, rows, logits)["val_accuracy"]
+        rows, logits = self._evaluate(job.val_rows)
+        save_predictions(job, rows, logits)
+        accuracy = evaluate(job, rows, logits)["val_accuracy"]
         say(f"judged    on all {len(rows)} validation pictures: {accuracy:.1%}")
 
 
@@ -137,7 +137,7 @@ class VectorHead(nn.Module):
         return logits
 
     def plain(self) -> nn.Module:
-        """A copy of the head that takes vectors as a body gives them."""
+        """A copy of the head that takes vectors as a backbone gives them."""
         head = copy.deepcopy(self.head)
         first = first_layer(head)
         with torch.no_grad():
@@ -147,18 +147,18 @@ class VectorHead(nn.Module):
 
 
 class HeadAlone:
-    """A model's head, learning from the vectors that its frozen body makes of each picture, once.
+    """A model's head, learning from the vectors that its frozen backbone makes of each picture, once.
 
-    With one view the body sees pictures as prediction does; with K views, as the first K epochs would have varied them,
-    and epoch e learns from view e modulo K.
+    With one view the backbone sees pictures as prediction does; with K views, as the first K epochs would have varied
+    them, and epoch e learns from view e modulo K.
     """
 
     def __init__(
-        self, job: Job, model: Classifier, *, views: list[np.ndarray], val_looks: Sequence[np.ndarray] = ()
+        self, job: Job, model: Classifier, *, views: list[np.ndarray], val_vectors: Sequence[np.ndarray] = ()
     ) -> None:
         self.job = job
         self.model = model
-        self.views, self.val_looks = views, val_looks  # (n, width) vectors of the training and validation pictures
+        self.views, self.val_vectors = views, val_vectors  # (n, width) vectors of the training and validation pictures
         self.places = np.full(len(job.index), -1)
         self.places[job.train_rows] = np.arange(len(job.train_rows))
         known = standardise(self.views[0]) if job.config.transfer.standardise == "yes" else as_they_are(self.views[0])
@@ -184,14 +184,14 @@ class HeadAlone:
                 labels=torch.from_numpy(job.index.labels[rows]).to(job.plan.device),
                 rows=rows,
                 aspects=job.cache.aspects[rows],
-                turns=np.zeros(len(rows), dtype=np.int64),  # a view is the same every time
+                repeats=np.zeros(len(rows), dtype=np.int64),  # a view is the same every time
             )
 
-    def present(self, batch: Batch, *, epoch: int, step: int, progress: float) -> tuple[torch.Tensor, Targets]:
+    def prepare_batch(self, batch: Batch, *, epoch: int, step: int, progress: float) -> tuple[torch.Tensor, Targets]:
         """The vectors as they are."""
         return batch.images, ((batch.labels, 1.0),)
 
-    def heads(self, vectors: torch.Tensor) -> Heads:
+    def outputs(self, vectors: torch.Tensor) -> Outputs:
         """The one head's logits."""
         return ((self.trained(vectors), 1.0),)
 
@@ -199,12 +199,12 @@ class HeadAlone:
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) rows of the validation pictures and the average's (n, classes) float32 logits, as prediction's are."""
         head = self.average.plain().eval()
-        looks = [head(torch.from_numpy(np.array(look)).to(self.job.plan.device)) for look in self.val_looks]
-        logits: np.ndarray = torch.stack(looks).mean(dim=0).cpu().numpy()
+        passes = [head(torch.from_numpy(np.array(one)).to(self.job.plan.device)) for one in self.val_vectors]
+        logits: np.ndarray = torch.stack(passes).mean(dim=0).cpu().numpy()
         return self.job.val_rows, logits
 
     def keep_best(self) -> None:
-        """Write the head alone: the body, which may be large, follows at the end."""
+        """Write the head alone: the backbone, which may be large, follows at the end."""
         save_tensors(self.average.state_dict(), self.job.run.best_head_path)
 
     def finish(self) -> None:
@@ -219,37 +219,37 @@ def write_result(job: Job, model: Classifier) -> dict[str, float]:
     save_tensors(model.state_dict(), job.run.model_path)
     rows = job.val_rows
     logits = split_logits(job, fast_copy(model, size=job.geometry.size), rows)
-    keep_judgement(job, rows, logits)
-    return judge(job, rows, logits)
+    save_predictions(job, rows, logits)
+    return evaluate(job, rows, logits)
 
 
 def learn_head(job: Job, model: Classifier) -> HeadAlone:
     """What `--tune head --solve-head no` trains; the pictures go through the backbone here, unless they have before."""
-    teaching, judging = train_looks(job, job.train_rows), prediction_looks(job, job.val_rows)
-    vectors = take_looks(job.gallery, model, [*teaching, *judging])
-    return HeadAlone(job, model, views=vectors[: len(teaching)], val_looks=vectors[len(teaching) :])
+    teaching, judging = train_passes(job, job.train_rows), prediction_passes(job, job.val_rows)
+    vectors = extract_features(job.feature_source, model, [*teaching, *judging])
+    return HeadAlone(job, model, views=vectors[: len(teaching)], val_vectors=vectors[len(teaching) :])
 
 
-def train_looks(job: Job, rows: np.ndarray) -> list[Look]:
+def train_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
     """The views of training pictures (n,) that a head learns from: prediction's, or as many as are asked for.
 
     Mirror images, which prediction averages over, would bring a head nothing for twice the time (docs/measured.md).
     """
     views = job.config.transfer.feature_views
     if views <= 1:
-        return [Look(rows, exact=False)]
+        return [FeaturePass(rows, exact=False)]
     if job.policy.mixup or job.policy.cutmix:
         say("note      mixup and cutmix have no part in it: a head learns from the features of single pictures")
     augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
-    return [Look(rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
+    return [FeaturePass(rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
 
 
-def prediction_looks(job: Job, rows: np.ndarray) -> list[Look]:
+def prediction_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
     """The views of pictures (n,) that prediction takes: the picture, and its mirror image where the two are averaged.
 
     Those of training and of validation pictures are computed alike.
     """
-    return [Look(rows, mirrored=mirrored, exact=False) for mirrored in (False, True)[: job.geometry.passes]]
+    return [FeaturePass(rows, mirrored=mirrored, exact=False) for mirrored in (False, True)[: job.geometry.passes]]
 
 
 def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

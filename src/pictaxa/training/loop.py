@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.training import TrainConfig
-from ..config.usual import settled
+from ..config.usual import resolved
 from ..errors import TrainingError, machine_error
 from ..models.layers import Classifier
 from ..runs.folder import Run
@@ -19,7 +19,7 @@ from ..system.device import seed_draws
 from ..system.progress import TrainProgress, clock, say
 from ..weights.files import load_model_weights
 from .averaging import Follower
-from .checkpoint import Counters, has_state, keep_body, load_state
+from .checkpoint import Counters, has_state, load_state, save_backbone
 from .fitting import can_solve, fit_head
 from .interrupts import Interrupted, interrupt_flag
 from .job import Job
@@ -30,7 +30,7 @@ from .schedule import Length
 from .session import Session, count_step, lr_of, progress_of, row_of, save_session
 from .setup import prepare, prepare_again
 from .step import take_step
-from .validation import judge, keep_judgement
+from .validation import evaluate, save_predictions
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
 KEPT = {  # which epoch, in the words of the last line
@@ -49,7 +49,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     job, model = prepare(config)
     with _machine_errors_told(job):
         if job.config.transfer.knows:
-            keep_body(job.run.body_path, model)
+            save_backbone(job.run.backbone_path, model)
         if _only_solves(job, model):
             return _solve_alone(job, model, started)
         session = _start(job, model)
@@ -63,7 +63,7 @@ def resume_run(path: Path) -> Run:
     with _machine_errors_told(job):
         model = job.fresh_model()
         if _only_solves(job, model):
-            load_model_weights(model, job.run.body_path)
+            load_model_weights(model, job.run.backbone_path)
             say("resume    from the start")
             return _solve_alone(job, model, time.monotonic())
         return _run(job, _resume(job, model))
@@ -96,8 +96,8 @@ def _solve_alone(job: Job, model: Classifier, started: float) -> Run:
 
 def _resume(job: Job, model: Classifier) -> Session:
     """A training as its newest saved state has it, or from its start when it was cut off before its first step."""
-    if job.run.body_path.exists():
-        load_model_weights(model, job.run.body_path)
+    if job.run.backbone_path.exists():
+        load_model_weights(model, job.run.backbone_path)
         if not has_state(job.run.state_path):
             say("resume    from the start")
             return _start(job, model)
@@ -119,7 +119,7 @@ def _machine_errors_told(job: Job) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        less = f"--batch-size {max(2, settled(job.config.schedule.batch_size) // 2)} or a --size below {job.size}"
+        less = f"--batch-size {max(2, resolved(job.config.schedule.batch_size) // 2)} or a --size below {job.size}"
         mistake = machine_error(
             error,
             room_fix=f"Make room and go on with: pictaxa train --resume {job.run.path}",
@@ -131,10 +131,10 @@ def _machine_errors_told(job: Job) -> Iterator[None]:
 
 
 def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
-    """A training before its first step; what a frozen body makes of the pictures is computed here.
+    """A training before its first step; what a frozen backbone makes of the pictures is computed here.
 
     That counts for --minutes only where a head is fitted before all of the model is trained: features are computed
-    once for a body and its pictures, as pixels are decoded once.
+    once for a backbone and its pictures, as pixels are decoded once.
     """
     before = time.monotonic()
     fits = not resumed and _solves(job, model)
@@ -144,7 +144,7 @@ def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
         learner = learn_head(job, model) if job.config.transfer.on_features else WholeModel(job, model)
         session = Session(learner, learner.make_optimizer(), Counters(), started=time.monotonic())
         if fits:
-            scores, _ = _judge(job, session, epoch=0)  # it is kept until an epoch is better
+            scores, _ = _evaluate(job, session, epoch=0)  # it is kept until an epoch is better
             say(f"head      {scores['val_accuracy']:.1%} of the validation pictures right before more is trained")
     except KeyboardInterrupt:
         raise Interrupted(job.run) from None  # features that are computed are kept, and a head is quickly fitted anew
@@ -220,15 +220,15 @@ def _train_epoch(
             break
         set_lr(optimizer, lr_of(job, counters, progress))
         seed_draws(_step_seed(config.seed, counters.step), job.plan.device)  # for dropout
-        inputs, targets = learner.present(batch, epoch=counters.epoch, step=counters.step, progress=progress)
+        inputs, targets = learner.prepare_batch(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
 
-        heads = learner.heads(inputs)
-        loss = take_step(job, optimizer, heads, targets, class_weights=class_weights, number=counters.step + 1)
+        outputs = learner.outputs(inputs)
+        loss = take_step(job, optimizer, outputs, targets, class_weights=class_weights, number=counters.step + 1)
         follower.follow(decay=config.optimization.ema_decay, step=counters.step)
 
         mostly = max(targets, key=lambda target: target[1])[0]  # the label that most of each picture has
-        count_step(counters, mostly, loss=loss, logits=heads[0][0])
+        count_step(counters, mostly, loss=loss, logits=outputs[0][0])
         done = time.monotonic()
         counters.waiting_seconds += have_pictures - asked_for_pictures
         counters.epoch_seconds += done - asked_for_pictures
@@ -261,25 +261,25 @@ def _finish_epoch(job: Job, session: Session, length: Length, *, display: TrainP
 
 def _validate(job: Job, session: Session, row: dict[str, Any], *, display: TrainProgress) -> None:
     """Judge an epoch's weights, fill in its row of the log and show it."""
-    scores, best = _judge(job, session, epoch=row["epoch"])
+    scores, best = _evaluate(job, session, epoch=row["epoch"])
     session.counters.validated_at_seconds = session.seconds
     row.update(scores)
     display.epoch(row, best=best)
 
 
-def _judge(job: Job, session: Session, *, epoch: int) -> tuple[dict[str, float], bool]:
+def _evaluate(job: Job, session: Session, *, epoch: int) -> tuple[dict[str, float], bool]:
     """Validate after an epoch, or before the first (0); the scores, and whether its weights are now those kept."""
     counters = session.counters
     before = time.monotonic()
     rows, logits = session.learner.validate()
-    scores = judge(job, rows, logits)
+    scores = evaluate(job, rows, logits)
     counters.validation_seconds = time.monotonic() - before
     best = _is_best(counters, scores, best_by=job.config.schedule.best_by)
     if best:
         counters.best_accuracy, counters.best_loss = scores["val_accuracy"], scores["val_loss"]
         counters.best_epoch = epoch
         session.learner.keep_best()
-        keep_judgement(job, rows, logits)
+        save_predictions(job, rows, logits)
     return scores, best
 
 

@@ -12,16 +12,16 @@ from .job import Job
 
 
 def total_loss(
-    heads: tuple[tuple[torch.Tensor, float], ...],
+    outputs: tuple[tuple[torch.Tensor, float], ...],
     targets: tuple[tuple[torch.Tensor, float], ...],
     *,
     weights: torch.Tensor | None,
     smoothing: float,
 ) -> torch.Tensor:
-    """Cross-entropy in float32, summed over the weighted heads and over the shares of the labels: a scalar."""
+    """Cross-entropy in float32, summed over the weighted outputs and over the shares of the labels: a scalar."""
     terms = [
         weight * share * F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)
-        for logits, weight in heads
+        for logits, weight in outputs
         for labels, share in targets
         if share > 0
     ]

@@ -12,7 +12,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from ..config.learning import OptimizerConfig
-from ..config.usual import settled
+from ..config.usual import resolved
 
 
 def parameter_groups(
@@ -123,7 +123,7 @@ def make_optimizer(
     model: nn.Module, config: OptimizerConfig, *, shares: Mapping[str, float] = MappingProxyType({})
 ) -> Optimizer:
     """SGD with momentum, Adam or AdamW; the learning rate is set before every step."""
-    groups = parameter_groups(model, settled(config.weight_decay), shares=shares)
+    groups = parameter_groups(model, resolved(config.weight_decay), shares=shares)
     parameters = [parameter for group in groups for parameter in group["params"]]
     stored = [{**group, "params": [_as_stored(parameter) for parameter in group["params"]]} for group in groups]
     return Optimizer(parameters, stored, config)

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from ..config.training import TrainConfig, usual_for
-from ..config.usual import settled
+from ..config.usual import resolved
 from ..data.cache import build_cache
 from ..data.index import Index
 from ..data.split import find_units, places_in_class
 from ..data.squares import CacheSpec
-from ..inference.features import Gallery, Look, take_looks
+from ..inference.features import FeaturePass, FeatureSource, extract_features
 from ..inference.logits import BATCH, square_logits
 from ..metrics import wilson_interval
 from ..models.folding import share_norms
@@ -35,7 +35,7 @@ from .learning_curve import expected_errors, learning_curve
 from .logistic import HeadProblem, Scaling, check_finite
 from .optimizer import make_optimizer, set_lr
 from .schedule import size_at
-from .setup import Beginning, begin
+from .setup import Setup, setup
 from .solve import cross_validate
 from .start import alternatives
 from .transfer import set_training
@@ -85,7 +85,7 @@ def plan_training(config: TrainConfig) -> TrainingPlan:
     """Measure each way to train on these pictures; a few seconds, and nothing is written but to the caches."""
     rows, expected, head_seconds, probed, count = [], None, 0.0, 0, 0
     for candidate in alternatives(config):
-        start = begin(candidate)
+        start = setup(candidate)
         if not count:
             index, count = _drawn(start)
         model, transfer = start.model, start.config.transfer
@@ -94,7 +94,7 @@ def plan_training(config: TrainConfig) -> TrainingPlan:
             head_seconds = per_picture * len(start.index)
         predict = _prediction_speed(start, model)
         train, memory = (None, _bytes_of(model)) if transfer.on_features else _training_speed(start, model)
-        minutes = head_seconds / 60 if train is None else settled(start.config.schedule.minutes)
+        minutes = head_seconds / 60 if train is None else resolved(start.config.schedule.minutes)
         for_training = max(0.0, minutes * 60 - (head_seconds if transfer.knows else 0.0))
         accuracy = _tuned(expected, tuned=train is not None) if transfer.knows else None
         rows.append(
@@ -135,7 +135,7 @@ def time_to(plan: TrainingPlan, target: float) -> str:
     if not heads or not tuned or heads[0].accuracy is None:
         return "can't be told before it is trained: nothing is known of these weights"
     middle, low, high = heads[0].accuracy
-    train = settled(tuned[0].train_per_second)
+    train = resolved(tuned[0].train_per_second)
     first, last = (plan.head_seconds + epochs * plan.pictures / train for epochs in (FIRST_EPOCHS, LAST_EPOCHS))
     if target <= low:
         return f"about {clock(plan.head_seconds)}, by the head alone (--tune head)"
@@ -150,7 +150,7 @@ def time_to(plan: TrainingPlan, target: float) -> str:
     )
 
 
-def _drawn(start: Beginning) -> tuple[Index, int]:
+def _drawn(start: Setup) -> tuple[Index, int]:
     """Some of the pictures, evenly from each class, and how many there are to train on."""
     index, config = start.index, start.config
     usable = np.flatnonzero(index.usable & (index.labels >= 0))
@@ -163,7 +163,7 @@ def _drawn(start: Beginning) -> tuple[Index, int]:
     return index.take(some), round(len(own) * share)
 
 
-def _probe(start: Beginning, index: Index, *, train_pictures: int) -> tuple[tuple[float, float, float], float, int]:
+def _probe(start: Setup, index: Index, *, train_pictures: int) -> tuple[tuple[float, float, float], float, int]:
     """The accuracy to expect of a head solved on all pictures, the seconds a picture takes for it, pictures probed."""
     config = start.config
     apply_plan(start.plan)
@@ -174,8 +174,8 @@ def _probe(start: Beginning, index: Index, *, train_pictures: int) -> tuple[tupl
         before = time.monotonic()
         cache, index = build_cache(index, spec, root=root, threads=start.plan.threads)
         rows = np.flatnonzero(index.usable)
-        gallery = Gallery(index, cache, geometry, start.plan, root)
-        (mapped,) = take_looks(gallery, start.model, [Look(rows, exact=False)])
+        source = FeatureSource(index, cache, geometry, start.plan, root)
+        (mapped,) = extract_features(source, start.model, [FeaturePass(rows, exact=False)])
         per_picture = (time.monotonic() - before) / len(rows)
         vectors = np.array(mapped)
     check_finite([vectors])
@@ -211,7 +211,7 @@ def _bytes_of(model: Classifier) -> int:
 
 
 @torch.inference_mode()
-def _prediction_speed(start: Beginning, model: Classifier) -> float:
+def _prediction_speed(start: Setup, model: Classifier) -> float:
     """Pictures per second as prediction computes them."""
     side, channels = start.geometry.square, start.geometry.channels
     squares = torch.zeros(BATCH, side, side, channels, dtype=torch.uint8, device=start.plan.device)
@@ -224,16 +224,16 @@ def _prediction_speed(start: Beginning, model: Classifier) -> float:
     return BATCH / min(seconds)
 
 
-def _training_speed(start: Beginning, model: Classifier) -> tuple[float, int]:
+def _training_speed(start: Setup, model: Classifier) -> tuple[float, int]:
     """Pictures per second over a training with its several sizes, and the most memory that a step takes, in bytes."""
     config, usual = start.config, usual_for(start.config)
-    batch = settled(config.schedule.batch_size)
+    batch = resolved(config.schedule.batch_size)
     keeps = config.transfer.keeps_statistics
     computed = share_norms(model, size=start.geometry.size) if keeps else model
     set_training(computed, keep_statistics=keeps)
     optimizer = make_optimizer(model, config.optimization)
     set_lr(optimizer, 0.0)  # the weights stay as they are
-    progressive_resizing = settled(config.schedule.progressive_resizing)
+    progressive_resizing = resolved(config.schedule.progressive_resizing)
     rates, most = [], 0
     for progress, part in (
         (0.0, progressive_resizing / 2),
@@ -241,7 +241,7 @@ def _training_speed(start: Beginning, model: Classifier) -> tuple[float, int]:
         (1.0, 1 - progressive_resizing),
     ):
         size = size_at(
-            progress, size=start.size, least_size=model.least_size, progressive_resizing=progressive_resizing,
+            progress, size=start.size, min_size=model.min_size, progressive_resizing=progressive_resizing,
             small_sizes=usual.small_sizes,
         )  # fmt: skip
         images = _noise(batch, size, start)
@@ -269,7 +269,7 @@ def _training_speed(start: Beginning, model: Classifier) -> tuple[float, int]:
     return sum(part * rate for part, rate in rates), most + 5 * weights
 
 
-def _noise(batch: int, size: int, start: Beginning) -> torch.Tensor:
+def _noise(batch: int, size: int, start: Setup) -> torch.Tensor:
     """(N, C, H, W) pictures of noise as a training step has them."""
     images = torch.rand(batch, start.geometry.channels, size, size, device=start.plan.device)
     return images.to(memory_format=start.plan.memory_format)

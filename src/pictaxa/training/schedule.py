@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..config.learning import ScheduleConfig
-from ..config.usual import Usual, settled
+from ..config.usual import Usual, resolved
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Length:
 
 def lr_at(progress: float, *, step: int, epoch: int, peak: float, schedule: ScheduleConfig) -> float:
     """Linear from a hundredth of the peak during warm-up, then by the curve; `step` and `epoch` count from 0."""
-    warmup = settled(schedule.warmup)
+    warmup = resolved(schedule.warmup)
     if progress < warmup:
         return peak * max(progress / warmup, 0.01)
     kind, _, words = schedule.lr_schedule.partition(":")
@@ -53,7 +53,7 @@ def cosine(part: float) -> float:
 
 
 def size_at(
-    progress: float, *, size: int, least_size: int, progressive_resizing: float, small_sizes: tuple[float, float]
+    progress: float, *, size: int, min_size: int, progressive_resizing: float, small_sizes: tuple[float, float]
 ) -> int:
     """The side of the pictures in pixels: two smaller ones, each for half of `progressive_resizing`, then the full one.
 
@@ -64,11 +64,11 @@ def size_at(
         return size
     part = small_sizes[0] if progress < progressive_resizing / 2 else small_sizes[1]
     small = round(size * part / 32) * 32
-    return min(size, max(small, least_size))
+    return min(size, max(small, min_size))
 
 
 def peak_lr(config: ScheduleConfig, optimizer: str, *, usual: Usual) -> float:
     """The peak learning rate: as asked, or in proportion to the batch (Goyal et al. 2017) from a measured one."""
     if config.lr is not None:
         return config.lr
-    return dict(usual.lrs)[optimizer] * min(settled(config.batch_size), 512) / usual.batch_size
+    return dict(usual.lrs)[optimizer] * min(resolved(config.batch_size), 512) / usual.batch_size

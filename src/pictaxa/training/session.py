@@ -27,7 +27,7 @@ class Session:
     optimizer: Optimizer
     counters: Counters
     started: float  # time.monotonic() minus the seconds already trained
-    looking_seconds: float = 0.0  # that it took to compute a frozen body's features, or to fit a head to it
+    looking_seconds: float = 0.0  # that it took to compute a frozen backbone's features, or to fit a head to it
     last_saved: float = -math.inf
 
     @property

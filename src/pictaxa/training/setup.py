@@ -12,10 +12,10 @@ from ..augment.policy import Policy, find_policy, read_policies
 from ..augment.preprocess import Geometry
 from ..config.by_name import from_json, to_json
 from ..config.training import TrainConfig, usual_for
-from ..config.usual import settled
+from ..config.usual import resolved
 from ..data.cache import build_cache
 from ..data.index import Index
-from ..data.reading import read_data, settle_place, survey
+from ..data.reading import read_data, resolve_place, survey
 from ..data.split import split_index
 from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, DataError
@@ -33,16 +33,16 @@ from ..system.progress import DecodeProgress, say
 from .job import Job, cache_root, fresh_model
 from .schedule import peak_lr
 from .start import choose_start, chooses_start
-from .transfer import Start, settle_model, start_from_weights
+from .transfer import Start, resolve_model, start_from_weights
 
 # Small pictures are enlarged for a network with known weights: so many times, and at least to this part of its size.
-ENLARGED, LEAST_KNOWN = 2, 5 / 7
+ENLARGED, MIN_KNOWN = 2, 5 / 7
 MARGIN = 5 / 4  # of the cached squares over what is seen of them: a view shows a part, a crop less
-MOST_LOOKED = 10_000  # pictures that are looked at for near copies before a training
+MAX_LOOKED = 10_000  # pictures that are looked at for near copies before a training
 
 
 @dataclass(frozen=True)
-class Beginning:
+class Setup:
     """What is decided before any picture is decoded, so that wrong words and files are told at once."""
 
     config: TrainConfig
@@ -55,28 +55,28 @@ class Beginning:
     start: Start  # what became of `--weights`
 
 
-def begin(config: TrainConfig) -> Beginning:
+def setup(config: TrainConfig) -> Setup:
     """Read the folder, choose what was left open, make the model and fill it with `--weights`."""
     augmentation = read_policies(config.augmentation)
-    config = replace(config, data=settle_place(config.data), augmentation=augmentation)
+    config = replace(config, data=resolve_place(config.data), augmentation=augmentation)
     if chooses_start(config):
         index = read_data(config.data, config.reading, cache=cache_root(config))
-        config = settle_model(choose_start(config, index)).resolved()
+        config = resolve_model(choose_start(config, index)).resolved()
     else:
-        config = settle_model(config).resolved()
+        config = resolve_model(config).resolved()
         find_entry(config.model)
         index = read_data(config.data, config.reading, cache=cache_root(config))
-    policy = find_policy(settled(config.augmentation.policy), config.augmentation.augment)
+    policy = find_policy(resolved(config.augmentation.policy), config.augmentation.augment)
     plan = choose_plan(config.machine)
     size, geometry = _choose_sizes(config, index, policy=policy)
     model = fresh_model(config, index, geometry, size, plan)
     start = start_from_weights(model, config.transfer, index.classes)
-    return Beginning(config, index, geometry, policy, plan, size, model, start)
+    return Setup(config, index, geometry, policy, plan, size, model, start)
 
 
 def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     """Read, decode and split the pictures, choose what was left open, make the run folder; the model to train."""
-    start = begin(config)
+    start = setup(config)
     config = start.config
     before = time.monotonic()
     cache, index = decode(config, start.index, start.geometry, plan=start.plan)
@@ -88,7 +88,7 @@ def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     run = create_run(config.out or next_run_path(config.data, config.model))
     job = Job(
         config, run, index, cache, start.geometry, start.policy, start.plan, start.size,
-        peak_lr(config.schedule, settled(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
+        peak_lr(config.schedule, resolved(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
         new_head=start.start.new_head, alike=alike,
     )  # fmt: skip
     _write(job)
@@ -105,7 +105,7 @@ def prepare_again(path: Path) -> Job:
     run = open_run(path)
     chosen = run.chosen
     config = from_json(run.config["asked"]).resolved()
-    policy = find_policy(settled(config.augmentation.policy), config.augmentation.augment)
+    policy = find_policy(resolved(config.augmentation.policy), config.augmentation.augment)
     plan = choose_plan(config.machine)
     geometry = run.geometry
     before = time.monotonic()
@@ -132,7 +132,7 @@ def prepare_again(path: Path) -> Job:
 def _look(index: Index, cache: Squares, config: TrainConfig) -> tuple[tuple[Pair, ...] | None, Quality | None]:
     """Pictures that are nearly equal, and numbers about each; nothing where there are too many to wait for it."""
     pictures = int(index.usable.sum())
-    if pictures > MOST_LOOKED:
+    if pictures > MAX_LOOKED:
         say(f"note      {pictures} pictures: whether some are nearly equal tells `pictaxa inspect {config.data}`")
         return None, None
     return look(index, cache, root=cache_root(config))
@@ -152,8 +152,8 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     if asked.size is None and entry.any_size:
         # Enlarging small pictures adds no information, only time; but a network that has learnt to see things of some
         # size in pixels knows them at no other (docs/measured.md).
-        least, times = (LEAST_KNOWN * entry.size, ENLARGED) if config.transfer.knows else (entry.least_size, 1)
-        size = min(size, max(entry.least_size, round(least / 32) * 32, round(longer_side * times / 32) * 32))
+        least, times = (MIN_KNOWN * entry.size, ENLARGED) if config.transfer.knows else (entry.min_size, 1)
+        size = min(size, max(entry.min_size, round(least / 32) * 32, round(longer_side * times / 32) * 32))
     check_size(config.model, size)
     test_size = asked.test_size or size
     if asked.size is None and asked.test_size is None and entry.any_size:
@@ -170,7 +170,7 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
     tta = asked.tta
     if tta == "auto":
         tta = "flip" if policy.horizontal_flip > 0 else "none"
-    return size, Geometry(square=square, channels=channels, view=settled(asked.view), size=test_size, tta=tta)
+    return size, Geometry(square=square, channels=channels, view=resolved(asked.view), size=test_size, tta=tta)
 
 
 def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[Squares, Index]:

@@ -7,24 +7,30 @@ import math
 import torch
 from torch import nn
 
-from ..config.usual import settled
+from ..config.usual import resolved
 from ..errors import TrainingError
 from .checkpoint import has_state
 from .job import Job
-from .learner import Heads, Targets
+from .learner import Outputs, Targets
 from .loss import total_loss
 from .optimizer import Optimizer
 
 
 def take_step(
-    job: Job, optimizer: Optimizer, heads: Heads, targets: Targets, *, class_weights: torch.Tensor | None, number: int
+    job: Job,
+    optimizer: Optimizer,
+    outputs: Outputs,
+    targets: Targets,
+    *,
+    class_weights: torch.Tensor | None,
+    number: int,
 ) -> float:
     """Bring the weights nearer to the targets, and say the loss before; TrainingError where it is not finite.
 
     `number` counts steps from 1 on.
     """
     optimization = job.config.optimization
-    loss = total_loss(heads, targets, weights=class_weights, smoothing=settled(optimization.label_smoothing))
+    loss = total_loss(outputs, targets, weights=class_weights, smoothing=resolved(optimization.label_smoothing))
     loss_value = loss.item()
     if not math.isfinite(loss_value):
         raise diverged(job, optimizer, what=f"loss {loss_value} at step {number}")

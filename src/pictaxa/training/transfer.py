@@ -12,7 +12,7 @@ from torch import nn
 
 from ..config.learning import NO_WEIGHTS, TransferConfig
 from ..config.training import TrainConfig
-from ..config.usual import settled
+from ..config.usual import resolved
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, WeightsError
 from ..models.heads import parse_groups
@@ -20,7 +20,7 @@ from ..models.layers import Classifier
 from ..models.zoo import find_entry
 from ..runs.folder import open_run, run_of, weights_file
 from ..weights.files import read_notes
-from ..weights.loading import FEEDINGS, give, translate
+from ..weights.loading import NORMALIZATIONS, load, translate
 from ..weights.published import find_file, find_published
 from ..weights.translated import Translated
 
@@ -73,16 +73,16 @@ def read_origin(weights: Path) -> Origin:
         ) from None
 
 
-def settle_model(config: TrainConfig) -> TrainConfig:
+def resolve_model(config: TrainConfig) -> TrainConfig:
     """`--model auto` becomes the architecture that the weights are of, with its options, or the default one."""
     if config.transfer.head:
         others = tuple(option for option in config.model_options if not option.startswith("head="))
         config = replace(config, model_options=(*others, f"head={config.transfer.head}"))
-    config = _settle_model(config)
+    config = _resolve_model(config)
     return replace(config, model_options=tuple(o for o in config.model_options if o != NO_HIDDEN_LAYERS))
 
 
-def _settle_model(config: TrainConfig) -> TrainConfig:
+def _resolve_model(config: TrainConfig) -> TrainConfig:
     if not config.transfer.knows:
         if config.transfer.tune != "all":
             raise ConfigError(
@@ -92,7 +92,7 @@ def _settle_model(config: TrainConfig) -> TrainConfig:
         return replace(config, model=DEFAULT_MODEL if config.model == "auto" else config.model, transfer=transfer)
     assert config.transfer.weights is not None
     if config.transfer.weights == IMAGENET:
-        return _settle_published(config)
+        return _resolve_published(config)
     weights = config.transfer.weights.expanduser().resolve()
     if not weights.exists():
         raise WeightsError("a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check --weights.")
@@ -114,7 +114,7 @@ def _settle_model(config: TrainConfig) -> TrainConfig:
     return replace(config, model=origin.model, model_options=(*kept, *config.model_options))
 
 
-def _settle_published(config: TrainConfig) -> TrainConfig:
+def _resolve_published(config: TrainConfig) -> TrainConfig:
     """`--weights imagenet`: the entry's published file, of a package or fetched where it is not yet in the cache."""
     model = IMAGENET_MODEL if config.model == "auto" else config.model
     published = find_published(model)
@@ -123,7 +123,7 @@ def _settle_published(config: TrainConfig) -> TrainConfig:
         config.transfer,
         weights=path,
         source=published.source,
-        normalization=config.transfer.normalization or published.feeding,
+        normalization=config.transfer.normalization or published.normalization,
     )
     return replace(config, model=model, transfer=transfer)
 
@@ -131,19 +131,22 @@ def _settle_published(config: TrainConfig) -> TrainConfig:
 def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> Start:
     """Fill a model from `--weights`, if any, and tell what became of them; WeightsError where they don't fit.
 
-    Rows of the head for classes that the weights know by name are kept. Fresh weights are fed as `--normalization` says.
+    Rows of the head for classes that the weights know by name are kept. Fresh weights are fed as `--normalization`
+    says.
     """
     if not config.knows:
         if config.normalization is not None:
-            model.set_normalisation(*FEEDINGS[config.normalization])
+            model.set_normalization(*NORMALIZATIONS[config.normalization])
         return Start([], new_head=True)
     assert config.weights is not None
     origin = read_origin(config.weights)
     try:
-        weights = translate(model, weights_file(config.weights), source=config.source, feeding=config.normalization)
+        weights = translate(
+            model, weights_file(config.weights), source=config.source, normalization=config.normalization
+        )
         if origin.classes and origin.classes != tuple(classes):
-            _fit_classes(model, weights, known=origin.classes, classes=classes)
-        give(model, weights)
+            _match_classes(model, weights, known=origin.classes, classes=classes)
+        load(model, weights)
     except WeightsError:
         if origin.model in ("", model.entry):
             raise
@@ -166,16 +169,16 @@ def _check_new_learns(model: Classifier, weights: Translated, *, tune: str) -> N
     new = [path for path in weights.fresh if path.partition(".")[0] not in model.auxiliary]
     stuck = [path for path in new if not model.get_submodule(path).weight.requires_grad]
     if stuck:
-        *body, _ = model.blocks_in_order()
-        first = next(place for place, paths in enumerate(body) if any(_lies_in(path, paths) for path in stuck))
+        *backbone, _ = model.blocks_in_order()
+        first = next(place for place, paths in enumerate(backbone) if any(_lies_in(path, paths) for path in stuck))
         raise ConfigError(
             "a --tune that trains what the weights lack", found=f"--tune {tune}, and {', '.join(stuck)} new",
-            fix=f"Use --tune last:{len(body) - first} or all.",
+            fix=f"Use --tune last:{len(backbone) - first} or all.",
         )  # fmt: skip
 
 
-def _fit_classes(model: Classifier, weights: Translated, *, known: Sequence[str], classes: Sequence[str]) -> None:
-    """Heads for other classes: the rows of those known by name move to their new places, the others stay fresh."""
+def _match_classes(model: Classifier, weights: Translated, *, known: Sequence[str], classes: Sequence[str]) -> None:
+    """Outputs for other classes: the rows of those known by name move to their new places, the others stay fresh."""
     rows = [(here, _rows_of(name, known)) for here, name in enumerate(classes) if name in known]
     state = model.state_dict()
     for path in model.head_layers():
@@ -205,20 +208,20 @@ def freeze(model: Classifier, tune: str) -> None:
     """Leave requires_grad to what `tune` says: all, head, or last:N blocks and the head."""
     if tune in ("all", "head,all"):
         return
-    *body, _ = model.blocks_in_order()
+    *backbone, _ = model.blocks_in_order()
     count = 0 if tune == "head" else int(tune.removeprefix("last:"))
-    if count > len(body):
+    if count > len(backbone):
         raise ConfigError(
-            f"--tune last:N with at most {len(body)} blocks of {model.entry}", found=tune, fix="Use --tune all."
+            f"--tune last:N with at most {len(backbone)} blocks of {model.entry}", found=tune, fix="Use --tune all."
         )
-    learning = [path for part in body[len(body) - count :] for path in part] + [model.main_head()]
+    learning = [path for part in backbone[len(backbone) - count :] for path in part] + [model.main_head()]
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(_lies_in(name, learning))
 
 
 def lr_scales(model: Classifier, config: TransferConfig) -> dict[str, float]:
     """The part of the learning rate that each parameter gets, by name; heads get the whole."""
-    share = settled(config.backbone_lr_scale)
+    share = resolved(config.backbone_lr_scale)
     if not config.knows or share == 1:
         return {}
     heads = [*model.blocks_in_order()[-1], *model.head_layers(), *model.auxiliary]

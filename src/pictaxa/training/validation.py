@@ -24,14 +24,14 @@ def split_logits(job: Job, model: Classifier, rows: np.ndarray) -> np.ndarray:
     return torch.cat(parts).cpu().numpy()
 
 
-def judge(job: Job, rows: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
+def evaluate(job: Job, rows: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
     """The log's validation columns for (n, classes) logits of (n,) rows of the index."""
     predictions = _predictions(job, rows, logits)
     right = predictions.predicted == predictions.labels
     return {"val_loss": log_loss(predictions), "val_accuracy": float(right.mean())}
 
 
-def keep_judgement(job: Job, rows: np.ndarray, logits: np.ndarray) -> None:
+def save_predictions(job: Job, rows: np.ndarray, logits: np.ndarray) -> None:
     """Write what the best weights say of validation pictures into the run folder."""
     predictions = _predictions(job, rows, logits)
     write_predictions(job.run, predictions, index=job.index)

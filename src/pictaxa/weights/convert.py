@@ -10,7 +10,7 @@ import torch
 from ..errors import ConfigError, WeightsError
 from ..models.zoo import create_model, parse_options
 from .files import save_tensors
-from .loading import Feeding, Source, give, translate
+from .loading import Normalization, Source, load, translate
 
 
 def convert(
@@ -19,7 +19,7 @@ def convert(
     *,
     model: str,
     source: Source,
-    feeding: Feeding | None,
+    normalization: Normalization | None,
     channels: int,
     model_options: tuple[str, ...],
     classes: Path | None,
@@ -33,7 +33,7 @@ def convert(
     options = parse_options(model, model_options)
     with torch.device("meta"):
         plan = create_model(model, 1000, in_channels=channels, **options)
-    weights = translate(plan, file, source=source, feeding=feeding)
+    weights = translate(plan, file, source=source, normalization=normalization)
     heads = [path for path in plan.head_layers() if path.partition(".")[0] not in plan.auxiliary]
     if not heads:
         raise WeightsError(
@@ -45,17 +45,17 @@ def convert(
     if head is None and options.get("head"):
         raise WeightsError(
             f"the layers of head={options['head']}", found=dropped or "none",
-            fix="Say which hidden layers the file has, or leave head out for its body alone.",
+            fix="Say which hidden layers the file has, or leave head out for its backbone alone.",
         )  # fmt: skip
     if head is None and classes is not None:
         raise WeightsError(
             f"a head for the classes of {str(classes)!r}",
-            found=dropped or "the file has no head", fix="Leave --classes out for the body alone.",
+            found=dropped or "the file has no head", fix="Leave --classes out for the backbone alone.",
         )  # fmt: skip
     count = 0 if head is None else len(head)
     names = None if classes is None else read_class_names(classes, count)
     entry = create_model(model, count, in_channels=channels, **options)
-    give(entry, weights)
+    load(entry, weights)
     notes = {"model": model, "model_options": json.dumps(model_options), "channels": str(channels), "source": source}
     if names is not None:
         notes["classes"] = json.dumps(names, ensure_ascii=False)

@@ -85,13 +85,13 @@ class Checkpoint:
     beside: dict[str, str] = field(default_factory=dict)
 
 
-def read_torch(path: Path, *, most_values: int, owned: bool = False) -> Checkpoint:
+def read_torch(path: Path, *, max_values: int, owned: bool = False) -> Checkpoint:
     """A `.safetensors` file, or a `.pth` file through torch's reader that knows tensors and nothing else.
 
     With `owned` a word such as `model.` before all names, a training script's own for the model, is taken away too.
     """
     prefixes = (*_PREFIXES, *_OWNERS) if owned else _PREFIXES
-    most_bytes = 8 * most_values
+    most_bytes = 8 * max_values
     if path.suffix.lower() == ".safetensors":
         with reading(path, "a whole safetensors file", most_bytes=most_bytes):
             return Checkpoint(_without_prefixes(load_file(path), prefixes))
@@ -111,14 +111,14 @@ def read_torch(path: Path, *, most_values: int, owned: bool = False) -> Checkpoi
             found=keys[:200] or "an empty dictionary",
             fix=_ALONE,
         )
-    if sum(value.numel() for value in found.tensors.values()) > most_values:  # a few numbers can stand for any many
+    if sum(value.numel() for value in found.tensors.values()) > max_values:  # a few numbers can stand for any many
         raise refusal(path, "about as many numbers as the model has", found="more", fix="Check the model's name.")
     return Checkpoint(_without_prefixes(found.tensors, prefixes), found.beside)
 
 
 _ALONE = "Save the weights alone: torch.save(model.state_dict(), FILE)."
-_MOST_PICKLED = 2**21  # bytes of names and shapes; a network of 500 tensors has 50,000
-_MOST_COPIES = 8  # of what a pickle has made, each as large as all of it; a state dict copies its metadata
+_MAX_PICKLED = 2**21  # bytes of names and shapes; a network of 500 tensors has 50,000
+_MAX_COPIES = 8  # of what a pickle has made, each as large as all of it; a state dict copies its metadata
 _COPYING = re.compile(r"collections (OrderedDict|Counter)|(builtins|__builtin__) set|torch Size")
 # What a state dict and the counters beside it name, and what any object needs, which torch's reader refuses by itself.
 # More than these it lets make memory of any size.
@@ -141,10 +141,10 @@ def _check_pickles(path: Path, *, zipped: bool) -> None:
             for member in archive.infolist():
                 if member.filename.endswith(".pkl"):
                     with archive.open(member) as stream:
-                        _check_pickle(path, io.BytesIO(stream.read(_MOST_PICKLED)))
+                        _check_pickle(path, io.BytesIO(stream.read(_MAX_PICKLED)))
     else:
         with path.open("rb") as stream:
-            start = io.BytesIO(stream.read(_MOST_PICKLED))
+            start = io.BytesIO(stream.read(_MAX_PICKLED))
         for _ in range(5):  # a magic number, a version, the system's sizes, the document, its storages; then numbers
             _check_pickle(path, start)
 
@@ -161,7 +161,7 @@ def _check_pickle(path: Path, stream: IO[bytes]) -> None:
             fix=f"Nothing was run. {_ALONE}",
         )  # fmt: skip
     made = sum(_COPYING.fullmatch(word) is not None and then != "EMPTY_TUPLE" for word, then in pairwise(used))
-    if made + used.count("BUILD") > _MOST_COPIES:
+    if made + used.count("BUILD") > _MAX_COPIES:
         raise refusal(path, "a file of tensors", found="a pickle of copies of copies", fix=_ALONE)
 
 
@@ -215,9 +215,9 @@ def _without_prefixes(tensors: dict[str, torch.Tensor], prefixes: tuple[str, ...
         tensors = {name.removeprefix(common[0]): value for name, value in tensors.items()}
 
 
-def read_npz(path: Path, *, most_values: int) -> dict[str, np.ndarray]:
+def read_npz(path: Path, *, max_values: int) -> dict[str, np.ndarray]:
     """A `.npz` file's arrays; WeightsError for anything in it but floating-point numbers, pickled objects included."""
-    most_bytes = 8 * most_values
+    most_bytes = 8 * max_values
     members = check_zip(path, most_bytes=most_bytes)
     arrays: dict[str, np.ndarray] = {}
     with reading(path, "a file of arrays", most_bytes=most_bytes), zipfile.ZipFile(path) as archive:

@@ -96,12 +96,14 @@ def _place(model: Classifier, layers: Sequence[StoredLayer], *, hidden: Sequence
     theirs = [layer.arrays["kernel"].shape for layer in dense]
     if len(own) > 1 and (not theirs or (len(theirs) == len(own) and theirs[:-1] == own[:-1])):
         return Placed([*layers], paths_by_order(model, layers))
-    body, norms = _apart(model, [layer for layer in layers if not _is_dense(layer)])
-    paths = _paths_by_name(model, body) or paths_by_order(model, body)
+    backbone, norms = _apart(model, [layer for layer in layers if not _is_dense(layer)])
+    paths = _paths_by_name(model, backbone) or paths_by_order(model, backbone)
     reason = _why_another(model, theirs, norms=bool(norms), hidden=hidden)
     if reason:
-        return Placed(body, paths, {layer.name: reason for layer in (*norms, *dense)})
-    return Placed([*body, *dense], [*paths, *(hidden if len(dense) > 1 else [model.main_head()])][: len(body + dense)])
+        return Placed(backbone, paths, {layer.name: reason for layer in (*norms, *dense)})
+    return Placed(
+        [*backbone, *dense], [*paths, *(hidden if len(dense) > 1 else [model.main_head()])][: len(backbone + dense)]
+    )
 
 
 def _has_own_head(model: Classifier, layers: Sequence[StoredLayer], paths: Sequence[str]) -> bool:
@@ -159,7 +161,7 @@ def _is_dense(layer: StoredLayer) -> bool:
 
 
 def _apart(model: Classifier, layers: list[StoredLayer]) -> tuple[list[StoredLayer], list[StoredLayer]]:
-    """A body's layers, and norms of a head of one's own, where names tell them apart."""
+    """A backbone's layers, and norms of a head of one's own, where names tell them apart."""
     known = [_paths_by_name(model, [layer]) is not None for layer in layers]
     own = [layer for layer, is_known in zip(layers, known, strict=True) if is_known]
     others = [layer for layer, is_known in zip(layers, known, strict=True) if not is_known]

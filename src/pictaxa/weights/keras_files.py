@@ -58,21 +58,21 @@ class Stored:
     dropped: dict[str, str]  # what no layer has, the like together -> the reason, "of the optimizer"
 
 
-def read_file(path: Path, *, most_values: int) -> Stored:
-    """The layers with weights in their order, at most `most_values` numbers in all, and what else is in the file.
+def read_file(path: Path, *, max_values: int) -> Stored:
+    """The layers with weights in their order, at most `max_values` numbers in all, and what else is in the file.
 
     In Keras 3's files the order is known among layers of one class only. WeightsError for files that are cut short,
     lead out of themselves, hold code, or are much larger than the model.
     """
     h5py = need("h5py", extra="keras")
-    with reading(path, "a whole Keras file (.h5, .weights.h5, .keras)", most_bytes=_LARGEST * most_values):
+    with reading(path, "a whole Keras file (.h5, .weights.h5, .keras)", most_bytes=_LARGEST * max_values):
         packed = zipfile.is_zipfile(path)
-        with io.BytesIO(_archived(path, most_bytes=8 * most_values)) if packed else path.open("rb") as source:
+        with io.BytesIO(_archived(path, most_bytes=8 * max_values)) if packed else path.open("rb") as source:
             refuse_lambda(path, source)
             check_heaps(source)
             check_texts(source, ATTRIBUTES)
             with h5py.File(source if packed else path, "r") as file:
-                reader = _Reader(path, h5py, most_values)
+                reader = _Reader(path, h5py, max_values)
                 stored = Stored(reader.read(file), reader.dropped())
     if not stored.layers:
         raise refusal(path, "layers with weights", found="none", fix="Save it with model.save_weights(FILE).")
@@ -94,10 +94,10 @@ def _archived(path: Path, *, most_bytes: int) -> bytes:
 class _Reader:
     """Walks one file, and counts what it holds before anything is read."""
 
-    def __init__(self, path: Path, h5py: Any, most_values: int) -> None:
+    def __init__(self, path: Path, h5py: Any, max_values: int) -> None:
         self.path = path
         self.h5py = h5py
-        self.values_left = most_values
+        self.values_left = max_values
         self.unread: dict[str, str] = {}  # a dataset's name -> its kind of numbers
         self.seen: set[int] = set()  # addresses of groups and datasets
 

@@ -141,7 +141,7 @@ FLATTENED = {
 }
 
 # How Keras' applications feed pictures; MobileNet v3 takes them in [0, 255] and scales them to [-1, 1] itself.
-KERAS_FEEDING: dict[str, str] = {
+KERAS_NORMALIZATION: dict[str, str] = {
     **dict.fromkeys(("vgg16", "vgg19", "resnet50_v1", "resnet101_v1", "resnet152_v1"), "caffe"),
     **dict.fromkeys(("inception_v3", "resnet50v2", "resnet101v2", "resnet152v2"), "-1-1"),
     **dict.fromkeys(("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"), "-1-1"),

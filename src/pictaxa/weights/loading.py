@@ -19,8 +19,8 @@ from . import efficientnet_pytorch, jax, keras, timm, torchvision
 from .adapt import adapt, first_convolution
 from .foreign import read_npz, read_torch
 from .keras_files import read_file
-from .keras_rules import KERAS_FEEDING, KERAS_OPTIONS
-from .rules import Rule, fill, rename
+from .keras_rules import KERAS_NORMALIZATION, KERAS_OPTIONS
+from .rules import Rule, assign, rename
 from .timm import TIMM_OPTIONS
 from .translated import Translated
 
@@ -28,8 +28,8 @@ Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet
 STATE_DICTS: tuple[Source, ...] = ("torchvision", "timm", "pictaxa", "efficientnet_pytorch")
 # How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, minus ImageNet's mean
 # and over its deviation, or (x - 127) / 128 of [0, 255], as EfficientNet-Lite has it.
-Feeding = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
-FEEDINGS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
+NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "0-1": ((0.0,) * 3, (1.0,) * 3),
     "0-255": ((0.0,) * 3, (1 / 255,) * 3),
     "-1-1": ((0.5,) * 3, (0.5,) * 3),
@@ -43,34 +43,41 @@ COPIES = 4
 SPARE_VALUES = 1_000_000
 
 
-def load_weights(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
+def load_weights(
+    model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
+) -> Translated:
     """Fill an entry of the zoo from a checkpoint; WeightsError, and nothing loaded, when it does not fit.
 
-    `source` says whose names and axes the file has. `feeding` says how its pictures were fed, and becomes the model's
-    normalisation; a Keras file needs it, the others' is known. A head for other classes is left out: the model keeps
-    its own, new one.
+    `source` says whose names and axes the file has. `normalization` says how its pictures were fed, and becomes the
+    model's normalisation; a Keras file needs it, the others' is known. A head for other classes is left out: the model
+    keeps its own, new one.
     """
-    weights = translate(model, file, source=source, feeding=feeding)
-    give(model, weights)
+    weights = translate(model, file, source=source, normalization=normalization)
+    load(model, weights)
     return weights
 
 
-def give(model: Classifier, weights: Translated) -> None:
+def load(model: Classifier, weights: Translated) -> None:
     """Fit weights to a model and fill it with them, whole or not at all."""
     adapt(model, weights)
     state = model.state_dict()
     kept = {name: value for name, value in state.items() if name.rpartition(".")[0] in weights.fresh}
-    fill(model, {**kept, **weights.tensors})
+    assign(model, {**kept, **weights.tensors})
 
 
-def translate(model: Classifier, file: str | Path, *, source: Source, feeding: Feeding | None = None) -> Translated:
+def translate(
+    model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
+) -> Translated:
     """A checkpoint's weights by the names and axes of an entry, which need not have its number of classes."""
     hidden = () if kept_outputs(model) else hidden_paths(model)
     if (hidden or kept_outputs(model)) and source != "pictaxa":
         with torch.device("meta"):  # the others know the entry without what lies before its classes
             model = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options)
-    for what, word, known in (("source", source, Source), ("feeding (--normalization)", feeding, Feeding)):
-        if word not in (*get_args(known), *((None,) if known is Feeding else ())):
+    for what, word, known in (
+        ("source", source, Source),
+        ("normalization (--normalization)", normalization, Normalization),
+    ):
+        if word not in (*get_args(known), *((None,) if known is Normalization else ())):
             raise ConfigError(f"a known {what}", found=repr(word), fix=close_matches(str(word), get_args(known)))
     path = Path(file)
     if not path.exists():
@@ -78,34 +85,34 @@ def translate(model: Classifier, file: str | Path, *, source: Source, feeding: F
     _check_suffix(path, source)
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":
-        if feeding is None:
-            usual = KERAS_FEEDING.get(model.entry)
+        if normalization is None:
+            usual = KERAS_NORMALIZATION.get(model.entry)
             own = f"; Keras' own {model.entry} has {usual}" if usual else ""
             raise ConfigError(
                 "how a Keras file's pictures were fed", found="nothing said",
-                fix=f"Choose --normalization {', '.join(get_args(Feeding))} (feeding= in Python): a Rescaling(1/255) layer or "
-                f"x / 255 is 0-1{own}.",
+                fix=f"Choose --normalization {', '.join(get_args(Normalization))} (normalization= in Python): "
+                f"a Rescaling(1/255) layer or x / 255 is 0-1{own}.",
             )  # fmt: skip
-        weights = _of_keras(model, path, hidden=hidden, most_values=most)
+        weights = _of_keras(model, path, hidden=hidden, max_values=most)
     elif source == "jax":
-        weights = Translated(jax.translate(read_npz(path, most_values=most)))
+        weights = Translated(jax.translate(read_npz(path, max_values=most)))
     else:
-        read = read_torch(path, most_values=most, owned=source != "pictaxa")
+        read = read_torch(path, max_values=most, owned=source != "pictaxa")
         weights = rename_state(model, read.tensors, source=source)
         weights.unread = read.beside
     weights.notes += _notes(model, source)
     if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
-    if feeding is None and source == "torchvision":
-        feeding = torchvision.FEEDING.get(find_entry(model.entry).family)
-    if feeding is not None:
-        feed(model, weights, feeding)
+    if normalization is None and source == "torchvision":
+        normalization = torchvision.NORMALIZATION.get(find_entry(model.entry).family)
+    if normalization is not None:
+        feed(model, weights, normalization)
     return weights
 
 
-def _of_keras(model: Classifier, path: Path, *, hidden: Sequence[str], most_values: int) -> Translated:
+def _of_keras(model: Classifier, path: Path, *, hidden: Sequence[str], max_values: int) -> Translated:
     """A Keras file by our names; all dense layers of an entry stay new where the file has another head or none."""
-    stored = read_file(path, most_values=most_values)
+    stored = read_file(path, max_values=max_values)
     weights = Translated(*keras.translate(model, stored.layers, hidden=hidden), unread=stored.dropped)
     weights.notes += keras.notes(model, stored.layers)
     dense = keras.dense_paths(model)
@@ -187,14 +194,14 @@ def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
             weights.fitted[path] = "its one output became two classes; the output is the second's"
 
 
-def feed(model: Classifier, weights: Translated, feeding: Feeding) -> None:
+def feed(model: Classifier, weights: Translated, normalization: Normalization) -> None:
     """Add the normalisation that brings RGB in [0, 1] to what the weights expect; BGR kernels become RGB."""
     tensors = weights.tensors
-    mean, std = (torch.tensor(values) for values in FEEDINGS[feeding])
+    mean, std = (torch.tensor(values) for values in NORMALIZATIONS[normalization])
     first = first_convolution(model)
     channels = tensors[first].shape[1] if first in tensors and tensors[first].ndim == 4 else 3
     if channels == 1:
         mean, std = mean.mean().view(1), std.mean().view(1)
-    elif feeding == "caffe" and first in tensors and tensors[first].ndim == 4:
+    elif normalization == "caffe" and first in tensors and tensors[first].ndim == 4:
         tensors[first] = tensors[first].flip(1)
     tensors["mean"], tensors["std"] = mean, std

@@ -24,7 +24,7 @@ from ..errors import MissingExtraError, WeightsError, close_matches
 from ..system.download import fetch
 
 if TYPE_CHECKING:  # it loads torch, and the list needs none
-    from .loading import Feeding, Source
+    from .loading import Normalization, Source
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
@@ -37,7 +37,7 @@ class Published:
     address: str  # "" where a package brings the file
     digest: str  # ALGORITHM:HEX; the hex may be the digest's beginning
     source: Source
-    feeding: Feeding | None  # None: the source's usual one
+    normalization: Normalization | None  # None: the source's usual one
     accuracy: float  # top-1 on ImageNet's validation pictures, percent, as published
     size: int  # of the pictures that it was measured with, pixels
     resized: int | None  # their shorter side before the centre crop, pixels; None: not published
@@ -51,17 +51,17 @@ class Published:
 
 
 def _torchvision(
-    file: str, accuracy: float, *, size: int = 224, resized: int = 256, feeding: Feeding | None = None
+    file: str, accuracy: float, *, size: int = 224, resized: int = 256, normalization: Normalization | None = None
 ) -> Published:
     digest = "sha256:" + file.removesuffix(".pth").rpartition("-")[2]
     return Published(
-        _TORCHVISION + file, digest, "torchvision", feeding, accuracy, size, resized, licence="BSD-3-Clause"
+        _TORCHVISION + file, digest, "torchvision", normalization, accuracy, size, resized, licence="BSD-3-Clause"
     )
 
 
-def _keras(name: str, md5: str, accuracy: float, *, feeding: Feeding) -> Published:
+def _keras(name: str, md5: str, accuracy: float, *, normalization: Normalization) -> Published:
     address = f"{_KERAS}{name}_weights_tf_dim_ordering_tf_kernels.h5"
-    return Published(address, f"md5:{md5}", "keras", feeding, accuracy, 224, None, licence="Apache-2.0")
+    return Published(address, f"md5:{md5}", "keras", normalization, accuracy, 224, None, licence="Apache-2.0")
 
 
 def _packaged(name: str, sha256: str, accuracy: float, *, size: int, extra: str = "") -> Published:
@@ -96,8 +96,10 @@ PUBLISHED: dict[str, Published] = {
     "vgg16_bn": _torchvision("vgg16_bn-6c64b313.pth", 73.360),
     "vgg19_bn": _torchvision("vgg19_bn-c79401a0.pth", 74.218),
     # Ported from TensorFlow: pictures in [-1, 1], which torchvision's own models turn theirs into (transform_input).
-    "googlenet_bn": _torchvision("googlenet-1378be20.pth", 69.778, feeding="-1-1"),
-    "inception_v3": _torchvision("inception_v3_google-0cc3c7bd.pth", 77.294, size=299, resized=342, feeding="-1-1"),
+    "googlenet_bn": _torchvision("googlenet-1378be20.pth", 69.778, normalization="-1-1"),
+    "inception_v3": _torchvision(
+        "inception_v3_google-0cc3c7bd.pth", 77.294, size=299, resized=342, normalization="-1-1"
+    ),
     "resnet18": _torchvision("resnet18-f37072fd.pth", 69.758),
     "resnet34": _torchvision("resnet34-b627a593.pth", 73.314),
     "resnet50": _torchvision("resnet50-0676ba61.pth", 76.130),
@@ -113,12 +115,12 @@ PUBLISHED: dict[str, Published] = {
     "vit_b_32": _torchvision("vit_b_32-d86f8d99.pth", 75.912),
     "vit_l_16": _torchvision("vit_l_16-852ce7e3.pth", 79.662, resized=242),
     "vit_l_32": _torchvision("vit_l_32-c7638314.pth", 76.972),
-    "resnet50_v1": _keras("resnet50", "2cb95161c43110f7111970584f804107", 74.9, feeding="caffe"),
-    "resnet101_v1": _keras("resnet101", "f1aeb4b969a6efcfb50fad2f0c20cfc5", 76.4, feeding="caffe"),
-    "resnet152_v1": _keras("resnet152", "100835be76be38e30d865e96f2aaae62", 76.6, feeding="caffe"),
-    "resnet50v2": _keras("resnet50v2", "3ef43a0b657b3be2300d5770ece849e0", 76.0, feeding="-1-1"),
-    "resnet101v2": _keras("resnet101v2", "6343647c601c52e1368623803854d971", 77.2, feeding="-1-1"),
-    "resnet152v2": _keras("resnet152v2", "a49b44d1979771252814e80f8ec446f9", 78.0, feeding="-1-1"),
+    "resnet50_v1": _keras("resnet50", "2cb95161c43110f7111970584f804107", 74.9, normalization="caffe"),
+    "resnet101_v1": _keras("resnet101", "f1aeb4b969a6efcfb50fad2f0c20cfc5", 76.4, normalization="caffe"),
+    "resnet152_v1": _keras("resnet152", "100835be76be38e30d865e96f2aaae62", 76.6, normalization="caffe"),
+    "resnet50v2": _keras("resnet50v2", "3ef43a0b657b3be2300d5770ece849e0", 76.0, normalization="-1-1"),
+    "resnet101v2": _keras("resnet101v2", "6343647c601c52e1368623803854d971", 77.2, normalization="-1-1"),
+    "resnet152v2": _keras("resnet152v2", "a49b44d1979771252814e80f8ec446f9", 78.0, normalization="-1-1"),
 }  # fmt: skip
 
 

@@ -54,11 +54,15 @@ def rename(names: Sequence[str], rules: Sequence[Rule]) -> Renamed:
             kept[name] = name
     twice = sorted(ours for ours, count in Counter(kept.values()).items() if count > 1)
     if twice:
-        raise WeightsError("a weight for each name", found=f"two for {', '.join(twice)}", fix="Mend the rules.")
+        raise WeightsError(
+            "a weight for each name",
+            found=f"two for {', '.join(twice)}",
+            fix="Two rules give the same name: correct the table of rules.",
+        )
     return Renamed(names=kept, dropped=dropped)
 
 
-def fill(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+def assign(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
     """Load a whole set of weights under our names; WeightsError that lists all that is missing, unused, misshapen, of
     another kind than plain numbers, or not finite.
 

@@ -41,4 +41,4 @@ RULES: dict[str, tuple[Rule, ...]] = {
 }
 
 # Families that are fed otherwise there than by the code that our entry follows.
-FEEDING: dict[str, Literal["imagenet"]] = {"vit": "imagenet"}
+NORMALIZATION: dict[str, Literal["imagenet"]] = {"vit": "imagenet"}

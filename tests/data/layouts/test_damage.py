@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pictaxa.config.data import ReadingConfig
-from pictaxa.data.fetching import MOST_OPEN, Fetcher
+from pictaxa.data.fetching import MAX_OPEN, Fetcher
 from pictaxa.data.listing import natural_order
 from pictaxa.data.reading import read_data
 from pictaxa.errors import DataError
@@ -152,7 +152,7 @@ def test_a_name_of_thousands_of_digits_has_its_order():
 
 def test_more_shards_than_are_kept_open(tmp_path: Path):
     """A shard that the fetcher lets go is closed, and nobody is warned of it."""
-    for number in range(MOST_OPEN + 2):
+    for number in range(MAX_OPEN + 2):
         with tarfile.open(tmp_path / f"{number}.tar", "w") as archive:
             for name, data in (
                 ("a.png", LAYOUTS["png"](LAYOUTS["pixels"]("x", number))),

@@ -117,7 +117,9 @@ def data(words: list[str], started: float) -> int:
 
     arguments = parse(ConvertDataArguments, words[1:], "data convert")
     if arguments.per_file < 1:
-        raise ConfigError("--per-file from 1 on", found=str(arguments.per_file), fix="Raise it.")
+        raise ConfigError(
+            "--per-file 1 or more", found=str(arguments.per_file), fix="Use --per-file 1000, for example."
+        )
     from ...data.converting import convert_data
 
     converted = convert_data(

@@ -84,7 +84,7 @@ def weights(words: list[str], started: float) -> int:
         arguments.out,
         model=arguments.model,
         source=arguments.source,
-        feeding=arguments.normalization,
+        normalization=arguments.normalization,
         channels=arguments.channels,
         model_options=arguments.model_options,
         classes=arguments.classes,

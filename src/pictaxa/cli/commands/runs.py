@@ -71,7 +71,7 @@ def predict(words: list[str], started: float) -> int:
 
     arguments = parse(PredictArguments, words, "predict")
     if arguments.top is not None and arguments.top < 1:
-        raise ConfigError("--top from 1 on", found=str(arguments.top), fix="Raise it.")
+        raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
     from ...inference.predictor import load
     from ...inference.writers import TableWriter, open_writer, write_all
 

@@ -53,7 +53,9 @@ def list_arrays(files: list[Path], reading: ReadingConfig, *, for_training: bool
             count, values = len(arrays[images]), _labels(np.asarray(arrays[labels][()]), rows=len(arrays[images]))
             if len(values) != count:
                 raise DataError(
-                    f"as many labels as pictures, {count}", found=f"{len(values)} in {labels!r}", fix="Mend the file."
+                    f"as many labels as pictures, {count}",
+                    found=f"{len(values)} in {labels!r}",
+                    fix="Write the file again with a label for each picture.",
                 )
             inside = [f"{images}/{row}" for row in range(count)]
             part = {
@@ -82,7 +84,7 @@ def _keys(arrays: Arrays, reading: ReadingConfig, *, file: Path) -> dict[str, st
         if role not in ROLES or key not in arrays.names:
             raise DataError(
                 f"--keys ROLE=NAME with a role of {some(ROLES, at_most=8)} and an array of {file.name!r}",
-                found=f"{word!r}; it has {some(arrays.names, at_most=12)}", fix="Change it.",
+                found=f"{word!r}; it has {some(arrays.names, at_most=12)}", fix="Take a role and a name of these.",
             )  # fmt: skip
         split, _, kind = role.rpartition("_")
         keys[f"{split}:{kind}"] = key

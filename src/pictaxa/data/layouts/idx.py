@@ -25,7 +25,7 @@ from ..listing import Listing, of_file, some
 
 NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)(?P<rest>[-_.]images?[-_.]idx3[-_.]ubyte(\.gz)?)", re.I)
 SPLITS = {"train": "train", "t10k": "test", "test": "test"}
-MOST_BYTES = 2**31  # of a file's pictures
+MAX_BYTES = 2**31  # of a file's pictures
 BYTES_TYPE = 8
 
 
@@ -41,7 +41,7 @@ def list_idx(files: list[Path], reading: ReadingConfig, *, for_training: bool) -
     """The pictures of IDX files whose labels lie beside; DataError where these are absent or don't fit."""
     place, files = files[0], [file for given in files for file in image_files(given)]
     if not files:
-        raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {place}", fix="Check it.")
+        raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {place}", fix="Check the path.")
     sets = sorted({match["set"] for file in files if (match := NAME.fullmatch(file.name))})
     if len(sets) > 1:
         raise DataError(
@@ -118,8 +118,8 @@ def _header(stream: IO[bytes], *, file: Path, axes: int) -> tuple[int, ...]:
             fix="Fetch it again.",
         )  # fmt: skip
     lengths = tuple(int(length) for length in np.frombuffer(_read(stream, 4 * axes, file=file), dtype=">i4"))
-    if min(lengths) < 0 or math.prod(lengths) > MOST_BYTES:
-        raise DataError(f"at most {MOST_BYTES} bytes in {file.name!r}", found=f"axes {lengths}", fix="Fetch it again.")
+    if min(lengths) < 0 or math.prod(lengths) > MAX_BYTES:
+        raise DataError(f"at most {MAX_BYTES} bytes in {file.name!r}", found=f"axes {lengths}", fix="Fetch it again.")
     return lengths
 
 

@@ -98,7 +98,11 @@ def read_table(file: Path) -> pa.Table:
         check_text(table)
         return table
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"a table of pictures in {file.name!r}", found=str(error)[:200], fix="Mend the file.") from None
+        raise DataError(
+            f"a table of pictures in {file.name!r}",
+            found=str(error)[:200],
+            fix="Correct the file, or save it again as CSV in UTF-8.",
+        ) from None
 
 
 def check_text(table: pa.Table) -> None:
@@ -173,7 +177,9 @@ def as_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
             column = column.cast(pa.int64())
         return column.cast(pa.string())
     except pa.ArrowException:  # lists and the like, numbers beyond 64 bits, bytes that are no text
-        raise DataError("words or whole numbers in each column", found=f"one of {kind}", fix="Mend it.") from None
+        raise DataError(
+            "words or whole numbers in each column", found=f"one of {kind}", fix="Save the column as text."
+        ) from None
 
 
 def splits_of(table: pa.Table, columns: Columns, *, file: Path) -> np.ndarray | None:
@@ -186,7 +192,7 @@ def splits_of(table: pa.Table, columns: Columns, *, file: Path) -> np.ndarray | 
     if unknown:
         raise DataError(
             f"train, val or test in the column {columns.split!r} of {file.name!r}", found=some(unknown),
-            fix="Mend it, or name another with --split-column.",
+            fix="Correct the column, or name another with --split-column.",
         )  # fmt: skip
     known = np.array([SPLIT_NAMES.get(value.strip().casefold(), "") for value in values], dtype=object)
     splits: np.ndarray = known[words.indices.to_numpy()]

@@ -122,7 +122,11 @@ def _named(labels: pa.ChunkedArray, names: tuple[str, ...], *, file: Path) -> pa
     try:
         numbers = labels.cast(pa.int64()).fill_null(-1).to_numpy()  # -1 is what Hugging Face writes for "unknown"
     except pa.ArrowException:
-        raise DataError(f"labels that are numbers in {file.name!r}", found=str(labels.type), fix="Mend it.") from None
+        raise DataError(
+            f"labels that are numbers in {file.name!r}",
+            found=str(labels.type),
+            fix="Write the column as numbers, or without names in the metadata.",
+        ) from None
     if len(numbers) and (numbers.max() >= len(names) or numbers.min() < -1):
         raise DataError(
             f"labels from 0 to {len(names) - 1} in {file.name!r}", found=str(numbers.max()), fix="Fetch it again."

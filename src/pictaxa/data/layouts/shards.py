@@ -21,7 +21,7 @@ from ..listing import Listing, file_status, some, split_of_name
 SUFFIX = ".tar"
 LABEL_SUFFIXES = ("cls", "label", "txt", "json")  # the first that is there
 LABEL_KEYS = ("class_name", "label", "class", "cls", "category")
-MOST_LABEL_BYTES = 2**20
+MAX_LABEL_BYTES = 2**20
 
 
 def list_shards(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
@@ -66,7 +66,7 @@ def _labelled(file: Path) -> list[tuple[str, str]]:
                             fix="Write the shard again, with a name of its own for each.",
                         )  # fmt: skip
                     pictures[key] = member.name
-                elif suffix in LABEL_SUFFIXES and member.size <= MOST_LABEL_BYTES:
+                elif suffix in LABEL_SUFFIXES and member.size <= MAX_LABEL_BYTES:
                     stream = archive.extractfile(member)
                     assert stream is not None, member.name
                     labels.setdefault(key, {})[suffix] = _label(stream.read(), suffix)
