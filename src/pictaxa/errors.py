@@ -2,6 +2,7 @@
 
     PictaxaError
       ConfigError         a setting, flag or config file
+        UsageError        words of the command line that fit no command or flag
       DataError           a folder of pictures, its classes or its splits
       PictureError        one picture that can't be decoded (it is set aside, the rest goes on)
       CacheError          the pixel cache: no room, or damaged
@@ -39,6 +40,17 @@ class PictaxaError(Exception):
 
 class ConfigError(PictaxaError):
     """A setting that is unknown or out of its range."""
+
+
+class UsageError(ConfigError):
+    """Words of the command line that fit no command or flag; `mistake` is a whole sentence."""
+
+    def __init__(self, mistake: str, *, fix: str) -> None:
+        super().__init__("a command as --help tells it", found=mistake, fix=fix)
+        self.args = (f"{mistake} {fix}",)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class DataError(PictaxaError):

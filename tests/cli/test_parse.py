@@ -7,10 +7,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import pytest
 
 from pictaxa.cli import arguments
-from pictaxa.cli.arguments import ConvertArguments, ConvertDataArguments, PredictArguments
-from pictaxa.cli.parse import parse, take_flag, with_recipe
+from pictaxa.cli.arguments import ConvertArguments, ConvertDataArguments, PredictArguments, TrainArguments
+from pictaxa.cli.parse import parse
+from pictaxa.cli.training import parse_training
+from pictaxa.config.by_name import config_fields
 from pictaxa.config.training import TrainConfig
-from pictaxa.errors import ConfigError
+from pictaxa.errors import ConfigError, UsageError
 
 
 def several(kind: type[Any]) -> dict[str, str]:
@@ -20,7 +22,7 @@ def several(kind: type[Any]) -> dict[str, str]:
     for entry in fields(kind):
         hint = hints[entry.name]
         if is_dataclass(hint):
-            found |= several(hint)
+            found |= several(hint)  # type: ignore[arg-type]
         elif get_origin(hint) is not Annotated and tuple in {get_origin(part) for part in (hint, *get_args(hint))}:
             found[entry.name] = "--" + entry.name.replace("_", "-")
     return found
@@ -30,8 +32,8 @@ def value_of(config: object, name: str) -> object:
     """A field by its name, wherever in the groups."""
     if hasattr(config, name):
         return getattr(config, name)
-    groups = [value for value in vars(config).values() if is_dataclass(value) and hasattr(value, name)]
-    return getattr(groups[0], name)
+    groups = (value_of(value, name) for value in vars(config).values() if is_dataclass(value))
+    return next((value for value in groups if value is not None), None)
 
 
 KINDS = [TrainConfig, *(kind for name, kind in vars(arguments).items() if name.endswith("Arguments"))]
@@ -42,22 +44,13 @@ NEEDED = {
 }
 
 
-def test_a_flag_is_taken_out_of_the_words():
-    """Both spellings give the value and leave the other words; absent gives None; no value is an error."""
-    assert take_flag(["a", "--resume", "b", "c"], "--resume") == ("b", ["a", "c"])
-    assert take_flag(["a", "--resume=b", "c"], "--resume") == ("b", ["a", "c"])
-    assert take_flag(["a"], "--resume") == (None, ["a"])
-    with pytest.raises(ConfigError, match="a value after --resume"):
-        take_flag(["--resume"], "--resume")
-
-
 def test_words_become_a_dataclass():
     """Words and flags fill the fields; a wrong flag is told with close matches, a wrong value in one line."""
     arguments = parse(PredictArguments, ["run", "a.jpg", "b.jpg", "--top", "2"], "predict")
     assert arguments == PredictArguments(Path("run"), (Path("a.jpg"), Path("b.jpg")), top=2)
     with pytest.raises(ConfigError, match="--top"):
         parse(PredictArguments, ["run", "a.jpg", "--tpo", "2"], "predict")
-    with pytest.raises(ConfigError, match="the arguments of pictaxa predict") as caught:
+    with pytest.raises(UsageError, match=r"many.*See pictaxa predict --help\.") as caught:
         parse(PredictArguments, ["run", "a.jpg", "--top", "many"], "predict")
     assert "\n" not in str(caught.value)
 
@@ -77,22 +70,52 @@ def test_a_flag_with_several_values_may_be_repeated():
 def test_repeated_flags_add_up(kind: type[Any], name: str, flag: str):
     """Every flag that takes several values has those of all its places, in their order, however they are written."""
     words = [*NEEDED.get(kind, ("x",)), flag, "a=1", "b", "--" + name, "c", f"{flag}=d=2"]
-    assert value_of(parse(kind, words, "any"), name) == ("a=1", "b", "c", "d=2")
+    found = value_of(parse(kind, words, "any"), name)
+    assert [str(word) for word in found] == ["a=1", "b", "c", "d=2"]
     assert {"rename", "merge", "augment", "model_options", "only", "strict"} <= {name for _, name, _ in REPEATED}
 
 
 def test_a_flag_beside_a_recipe_takes_its_place():
-    """What is given wins over the recipe's: values of several don't add up with it."""
-    config = parse(TrainConfig, with_recipe(["photos", "--augment", "rotation=1"], "cifar-resnet20"), "train")
-    assert config.augmentation.augment == ("rotation=1",) and config.model == "cifar_resnet20"
+    """What is given wins over the recipe's, wherever it stands: values of several don't add up with it."""
+    for words in (["photos", "--augment", "rotation=1", "--recipe", "cifar-resnet20"],
+                  ["photos", "--recipe", "cifar-resnet20", "--augment", "rotation=1"]):  # fmt: skip
+        config = parse_training(words).training
+        assert config.augmentation.augment == ("rotation=1",) and config.model == "cifar_resnet20"
+
+
+def test_a_config_file_beside_a_recipe_and_flags(tmp_path: Path):
+    """A flag wins over the recipe and the recipe over the file; a length takes the place of any other."""
+    file = tmp_path / "settings.yaml"
+    file.write_text("data: here\nseed: 7\nlr: 0.5\nminutes: 3\nrecipe: cifar-resnet20\n")
+    words = ["--config", str(file), "--epochs", "2"]
+    config = parse_training(words).training
+    assert (config.data, config.seed, config.model) == (Path("here"), 7, "cifar_resnet20")
+    assert (config.schedule.lr, config.schedule.epochs, config.schedule.minutes) == (0.5, 2, None)
+    assert config.schedule.steps is None and config.optimization.clip_grad_norm is None
+    other = parse_training(["there", *words[:2], "--lr", "0.25"]).training
+    assert (other.data, other.schedule.lr, other.schedule.minutes) == (Path("there"), 0.25, 3.0)
+
+
+def test_help_begins_with_what_most_need(capsys: pytest.CaptureFixture[str]):
+    """--help names the common settings, an example and the way to all of them, which --help-all shows."""
+    said = {}
+    for flag in ("--help", "--help-all"):
+        with pytest.raises(SystemExit, match=r"^0$"):
+            parse(TrainArguments, [flag], "train", common=("data", "epochs"), example="pictaxa train photos")
+        said[flag] = capsys.readouterr().out
+    assert "--epochs" in said["--help"] and "--ema-decay" not in said["--help"]
+    assert "example: pictaxa train photos" in said["--help"] and "pictaxa train --help-all" in said["--help"]
+    flags = ["--" + name.replace("_", "-") for name in config_fields(TrainConfig)]
+    assert all(flag in said["--help-all"] for flag in flags)
+    assert len(said["--help"].splitlines()) < 30
 
 
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ([], "found no PATH."),
-        (["run", "a.jpg", "--top", "many"], "found 'many' for --top."),
-        (["run", "a.jpg", "--top"], "found nothing after --top."),
+        ([], "A value for --run is missing."),
+        (["run", "a.jpg", "--top", "many"], 'value for --top: unable to convert "many" into int.'),
+        (["run", "a.jpg", "--top"], "--top is missing."),
     ],
 )
 def test_mistakes_are_told_in_few_words(words: list[str], found: str):

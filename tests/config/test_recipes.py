@@ -10,7 +10,7 @@ import pytest
 
 from pictaxa.augment.policy import find_policy
 from pictaxa.cli.main import main
-from pictaxa.cli.parse import parse, with_recipe
+from pictaxa.cli.training import parse_training
 from pictaxa.config.by_name import config_fields, from_json, to_json, with_words
 from pictaxa.config.learning import LENGTHS
 from pictaxa.config.recipes import ATTAINED, RECIPES, Recipe
@@ -32,6 +32,11 @@ QUICK = {"mnist-simple-cnn", "flowers-alexnet-slim", "signs-resnet50", "cifar-re
 EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in RECIPES]
 
 
+def training(words: list[str], recipe: str) -> TrainConfig:
+    """What the command line makes of a recipe and the words beside it."""
+    return parse_training([*words, "--recipe", recipe]).training
+
+
 def flat(config: TrainConfig) -> dict[str, object]:
     """Every setting by its name, as it stands in config.json."""
     whole = to_json(config)
@@ -49,7 +54,7 @@ def test_flags_python_and_files_say_the_same(name: str):
     """--recipe, recipe= and `recipe:` in a file give one config, with every setting of the recipe in it."""
     weights = {"weights": "x.safetensors"} if name in NEEDING else {}
     flags = ["--weights", "x.safetensors"] if weights else []
-    by_flags = parse(TrainConfig, with_recipe(["photos", *flags], name), "train")
+    by_flags = training(["photos", *flags], name)
     by_words = with_words(TrainConfig(data=Path("photos")), {"recipe": name, **weights})
     assert by_flags == by_words == from_json({"data": "photos", "recipe": name, **weights})
     settings, found = RECIPES[name].settings, flat(by_words)
@@ -70,7 +75,7 @@ def test_a_recipe_says_what_must_stand_beside_it(name: str, capsys: pytest.Captu
 def test_what_stands_beside_a_recipe_wins(tmp_path: Path, make_photos: Make):
     """Flags, words and lines of a file; another length replaces the recipe's, of whatever kind."""
     words = ["photos", "--epochs", "2", "--lr=0.5", "--policy", "strong"]
-    config = parse(TrainConfig, with_recipe(words, "cifar-resnet20"), "train")
+    config = training(words, "cifar-resnet20")
     assert (config.schedule.epochs, config.schedule.steps, config.schedule.lr) == (2, None, 0.5)
     assert config.augmentation.policy == "strong" and config.optimization.nesterov == "no"
     again = with_words(TrainConfig(data=Path("photos")), {"recipe": "cifar-resnet20", "minutes": 1.0, "size": 48})
@@ -145,7 +150,7 @@ def test_what_is_decided_before_the_first_step(name: str, digits: Path, tmp_path
     if name == "default":
         return  # a set-up of our own: its parts have their tests
     words = [str(digits), *small_words(recipe, tmp_path)]
-    start = setup(parse(TrainConfig, with_recipe(words, name), "train"))
+    start = setup(training(words, name))
     settings, model = recipe.settings, start.model
     flips, pads = "horizontal_flip=0.5" in settings.get("augment", ()), "pad=4" in settings.get("augment", ())
     wanted = replace(NO_POLICY, horizontal_flip=0.5 * flips, pad=4.0 * pads)

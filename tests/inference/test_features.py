@@ -315,7 +315,7 @@ def test_vectors_are_the_same_in_every_split(tmp_path: Path, make_photos: Make, 
     job, model = prepare(with_words(TrainConfig(data=tmp_path / "photos"), asked))
     assert (len(job.train_rows), len(job.val_rows)) == (BATCH + 17, BATCH + 1) and job.geometry.tta == "flip"
     looks = [*train_passes(job, job.train_rows), *prediction_passes(job, job.val_rows)]
-    plain, val_plain, val_mirrored = extract_features(job.source, model, looks)
+    plain, val_plain, val_mirrored = extract_features(job.feature_source, model, looks)
     hashes = job.index.column("hash")
     places = [list(hashes[job.train_rows]).index(wanted) for wanted in hashes[job.val_rows]]
     assert plain.shape == (49, 1280) and places != sorted(places)

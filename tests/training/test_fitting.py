@@ -261,7 +261,7 @@ def test_what_is_asked_of_training_is_asked_of_the_head(
 ):
     """Balanced classes, of either kind, are weights in a solved head's loss; label smoothing and the seed are its."""
     job, model = decide(label_smoothing=0.3, seed=7, **settings)
-    views = features.extract_features(job.source, model, train_passes(job, job.train_rows))
+    views = features.extract_features(job.feature_source, model, train_passes(job, job.train_rows))
     problem = head_problem(job, job.train_rows, views)
     assert np.bincount(problem.labels).tolist() == [32, 8] and problem.classes == 2
     assert (problem.label_smoothing, problem.seed) == (0.3, 7)

@@ -148,7 +148,7 @@ def test_the_same_settings_give_the_same_run(trained: tuple[Path, Path], tmp_pat
     yaml = tmp_path / "settings.yaml"
     yaml.write_text(
         f"data: {asked['data']}\nmodel: lenet5\npictures:\n  size: 28\nbatch_size: 8\nprecision: float32\n"
-        "policy: light\nepochs: 3\nrate: 0.02\n"
+        "policy: light\nepochs: 3\nlr: 0.02\n"
     )
     assert main(["train", "--config", str(yaml), "--out", str(tmp_path / "yaml")]) == 0
     assert same_weights(run, tmp_path / "yaml")
@@ -266,11 +266,11 @@ def test_too_little_memory_is_told_in_one_line(
 ):
     """A step that asks for more than there can be: how much, and a smaller batch; other errors of torch stay."""
     data = make_photos(tmp_path / "photos", {"a": 12, "b": 12})
-    monkeypatch.setattr(WholeModel, "heads", lambda *_: torch.empty(2**55))
+    monkeypatch.setattr(WholeModel, "outputs", lambda *_: torch.empty(2**55))
     assert main(["train", str(data), *tiny, "--epochs", "1", "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err.strip()
     assert "\n" not in said and "--batch-size 4" in said and f"tried to allocate {2**57} bytes" in said
-    monkeypatch.setattr(WholeModel, "heads", lambda *_: torch.ones(2) @ torch.ones(3))
+    monkeypatch.setattr(WholeModel, "outputs", lambda *_: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
         main(["train", str(data), *tiny, "--epochs", "1", "--out", str(tmp_path / "other")])
 

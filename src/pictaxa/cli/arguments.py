@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import Positional
-
 from ..config.data import AugmentConfig, PicturesConfig, ReadingConfig
 from ..config.machine import MachineConfig
+from ..config.training import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainArguments:
+    """Train a classifier on a set of pictures. Without any setting it begins from what fits the pictures, and takes
+    five minutes on a laptop.
+    """
+
+    training: TrainConfig
+    _: KW_ONLY
+    config: Path | None = None
+    """Start from a run's config.json or a YAML file; what is given beside it wins."""
+    resume: Path | None = None
+    """Go on with a run that was cut off, with its own settings."""
 
 
 @dataclass(frozen=True)
 class EvaluateArguments:
     """Judge a trained run: by its own validation pictures, or by a labelled folder."""
 
-    run: Positional[Path]
+    run: Path
     """Run folder."""
-    data: Positional[Path | None] = None
+    data: Path | None = None
     """Pictures with labels in any layout. Default: the run's own validation pictures."""
+    _: KW_ONLY
     device: str = "auto"
     """cpu, cuda, mps, auto."""
     json: Path | None = None
@@ -31,10 +45,11 @@ class EvaluateArguments:
 class PredictArguments:
     """Say what is in pictures. Files that can't be read get a row with the reason; the rest goes on."""
 
-    run: Positional[Path]
+    run: Path
     """Run folder."""
-    files: Positional[tuple[Path, ...]]
+    files: tuple[Path, ...]
     """Pictures, and folders of pictures."""
+    _: KW_ONLY
     out: Path | None = None
     """Write to this .csv or .jsonl file instead of the screen."""
     top: int | None = None
@@ -47,7 +62,7 @@ class PredictArguments:
 class ReportArguments:
     """Write one self-contained HTML page about a run: curves, confusion matrix, right and wrong pictures."""
 
-    run: Positional[Path]
+    run: Path
     """Run folder."""
 
 
@@ -58,8 +73,9 @@ class ProbeArguments:
     pictures that are hard; and whether more pictures would help.
     """
 
-    data: Positional[Path]
+    data: Path
     """Pictures with labels in any layout."""
+    _: KW_ONLY
     model: str = "auto"
     """Architecture, a name of the zoo. auto: what the --weights are of."""
     model_options: tuple[str, ...] = ()
@@ -88,8 +104,9 @@ class PlanArguments:
     to train with their speed, epochs, memory and the accuracy to expect. pictaxa train takes the first row.
     """
 
-    data: Positional[Path]
+    data: Path
     """Pictures with labels in any layout."""
+    _: KW_ONLY
     minutes: float | None = None
     """How long the training may take. Default: as pictaxa train has it."""
     time_to: float | None = None
@@ -115,8 +132,9 @@ class InspectArguments:
     splits), odd sizes, dark, blurred and empty pictures, grey ones among colour, imbalance. Nothing of it is changed.
     """
 
-    data: Positional[Path]
+    data: Path
     """Pictures with labels in any layout."""
+    _: KW_ONLY
     html: Path | None = None
     """Write a page with the pictures to this file."""
     json: Path | None = None
@@ -147,10 +165,11 @@ class InspectArguments:
 class ConvertDataArguments:
     """Write a data set in another layout into a new folder; the source stays as it is."""
 
-    data: Positional[Path]
+    data: Path
     """Pictures with labels in any layout."""
-    out: Positional[Path]
+    out: Path
     """The new folder, outside the pictures'; files are numbered: 0000000.jpg, ..."""
+    _: KW_ONLY
     to: Literal["folders", "parquet", "shards"]
     """A folder for each class; parquet files as on the Hugging Face hub; tar shards as WebDataset has them."""
     per_file: int = 10_000
@@ -158,7 +177,7 @@ class ConvertDataArguments:
     reading: ReadingConfig = field(default_factory=ReadingConfig)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CacheArguments:
     """What lies in the folder of caches, and how much room it takes; --clean removes it."""
 
@@ -176,8 +195,9 @@ class ClassesArguments:
     --weights RUN gives each new folder a row of its own and keeps those of the others.
     """
 
-    run: Positional[Path]
+    run: Path
     """Run folder."""
+    _: KW_ONLY
     rename: tuple[str, ...] = ()
     """Old and new names, such as tulips=tulip."""
     merge: tuple[str, ...] = ()
@@ -190,8 +210,9 @@ class ClassesArguments:
 class ModelsArguments:
     """List the architectures; show one layer by layer, draw it, or put several side by side."""
 
-    name: Positional[str | None] = None
+    name: str | None = None
     """Architecture to show; timm/NAME is any model of timm. Default: list all."""
+    _: KW_ONLY
     size: int | None = None
     """Side of the input, pixels. Default: the model's own."""
     channels: int | None = None
@@ -210,8 +231,9 @@ class ModelsArguments:
 class ConvertArguments:
     """Bring a checkpoint of torchvision, timm, Keras or Google's ViT into our names, axes and colours."""
 
-    file: Positional[Path]
+    file: Path
     """The checkpoint: .pth, .safetensors, .h5, .weights.h5, .keras or .npz."""
+    _: KW_ONLY
     source: Literal["torchvision", "timm", "keras", "jax", "efficientnet_pytorch", "pictaxa"]
     """Whose names and axes the file has; it is never guessed."""
     model: str
@@ -233,7 +255,7 @@ class ConvertArguments:
 class RecipesArguments:
     """Well-known set-ups, each in one command: pictaxa train DATA --recipe NAME."""
 
-    name: Positional[str | None] = None
+    name: str | None = None
     """Show this one with all its settings."""
 
 
@@ -241,7 +263,7 @@ class RecipesArguments:
 class DemoArguments:
     """Train on handwritten digits, evaluate, predict and report: the whole path in under a minute."""
 
-    folder: Positional[Path] = Path("runs/demo")
+    folder: Path = Path("runs/demo")
     """Where the digits and the run go."""
 
 
@@ -251,8 +273,9 @@ class PreviewArguments:
     policy by itself, from mild to full, in OUT-operations.png.
     """
 
-    data: Positional[Path]
+    data: Path
     """Pictures in any layout."""
+    _: KW_ONLY
     out: Path = Path("preview.png")
     """The PNG to write."""
     seed: int = 0

@@ -16,7 +16,7 @@ from .parse import parse
 HELP = f"""\
 pictaxa {__version__}: a folder of pictures in, a classifier out that its owner can trust, explain and ship.
 
-usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a command
+usage: pictaxa COMMAND ...          pictaxa help COMMAND tells what it does and takes
 
   train DATA        train a classifier on a folder with a sub-folder of pictures for each class
   evaluate RUN      accuracy with its interval, per-class figures, confusion matrix
@@ -33,6 +33,8 @@ usage: pictaxa COMMAND ...          pictaxa COMMAND --help tells all of a comman
   recipes           well-known set-ups: pictaxa train DATA --recipe NAME
   weights list      published weights; weights convert: checkpoints of torchvision, timm, Keras, Google's ViT as ours
   demo              all of the above on handwritten digits, in under a minute
+
+pictaxa --install-completion makes the shell complete commands, flags and their values
 
 a first tour on your own photographs, one folder for each class:
 
@@ -66,8 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str], started: float) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
+    if not words or words[0] in ("-h", "--help") or words == ["help"]:
         print(HELP, end="")
+        return 0
+    if words[0] == "help":
+        words = [*words[1:], "--help"]
+    if words[0] == "--install-completion":
+        from .completion import install_completion
+
+        print(f"completion  {install_completion()}; it works in the next shell")
         return 0
     if words[0] == "--version":
         print(f"pictaxa {__version__}")

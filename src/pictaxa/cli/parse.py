@@ -1,129 +1,158 @@
-"""Words of the command line to dataclasses; a mistake becomes an error of one line."""
+"""Words of the command line to dataclasses, by cyclopts; a mistake becomes an error of one line."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
-from typing import TypeVar, cast
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_type_hints
 
 from ..config.renamed import now_called
-from ..errors import ConfigError, close_matches, one_line
+from ..errors import UsageError, one_line
+
+if TYPE_CHECKING:
+    from cyclopts import App, CycloptsError, Group
+    from cyclopts.argument import ArgumentCollection
 
 Arguments = TypeVar("Arguments")
+Given = dict[str, list[str]]  # a setting's name -> its words
+Fill = Callable[[Given], Mapping[str, Any]]  # what was given -> settings for what was not
+
+HELP, HELP_ALL = ("--help", "-h"), "--help-all"
+SETTINGS = "settings"  # title of those in no group
 
 
-def take_flag(words: list[str], flag: str) -> tuple[str | None, list[str]]:
-    """The value of `--flag VALUE` or `--flag=VALUE`, and the other words."""
-    for place, word in enumerate(words):
-        if word.startswith(flag + "="):
-            return word.partition("=")[2], words[:place] + words[place + 1 :]
-        if word == flag:
-            if place + 1 == len(words):
-                raise ConfigError(f"a value after {flag}", found="none", fix=f"Write {flag} PATH.")
-            return words[place + 1], words[:place] + words[place + 2 :]
-    return None, words
+def parse(
+    kind: type[Arguments],
+    words: Sequence[str],
+    command: str,
+    *,
+    common: Sequence[str] = (),
+    example: str = "",
+    fill: Fill | None = None,
+) -> Arguments:
+    """Words to a dataclass whose groups' fields stand beside its own; UsageError for words that don't fit.
 
+    Settings of several values take all words up to the next flag, and may be repeated: the values add up. Of any other
+    the last one counts.
 
-def with_recipe(words: list[str], name: str) -> list[str]:
-    """A recipe's settings as flags, without those that the words give themselves, and the words after them."""
-    from ..config.learning import LENGTHS
-    from ..config.recipes import find_recipe
+    Args:
+        kind: the dataclass; its docstring is the command's help, those of its fields theirs.
+        words: what stands after the command.
+        command: its name, such as train.
+        common: fields that --help shows; --help-all shows all, as --help does where none are named.
+        example: a line to copy, shown by --help.
+        fill: gives settings, by name, for those that no words give: those of a config file or a recipe.
 
-    flags, given = [], {_flag_of(word) for word in words}
-    for setting, value in find_recipe(name).settings.items():
-        flag, values = f"--{setting.replace('_', '-')}", value if isinstance(value, tuple) else (value,)
-        # A flag with several values adds up where it stands twice: the recipe's must not be there to win over it.
-        if values and flag not in given and not (setting in LENGTHS and gives_length(words)):
-            flags += [flag, *map(str, values)]
-    # The last flag takes one word, so that DATA, which may follow, is none of its values.
-    return [*flags, "--recipe", name, *words]
-
-
-def gives_length(words: list[str]) -> bool:
-    """Whether one of them is a flag that says when the training ends."""
-    from ..config.learning import LENGTHS
-
-    return any(word.partition("=")[0] in {f"--{name}" for name in LENGTHS} for word in words)
-
-
-def parse(kind: type[Arguments], words: list[str], command: str, *, default: Arguments | None = None) -> Arguments:
-    """Words to a dataclass through tyro; a mistake becomes a ConfigError of one line.
-
-    A flag that takes several values may be repeated, and has them all; of any other the last one counts.
+    Raises:
+        SystemExit: after --help and --help-all.
     """
-    import tyro
+    from cyclopts import CycloptsError
 
-    from ..config.by_name import config_fields
-
-    fields = {"--" + name.replace("_", "-"): entry for name, entry in config_fields(kind).items()}
-    flags = fields.keys() | {"--help"}
-    for word in words:
-        name = _flag_of(word)
-        if name.startswith("--") and name not in flags:
-            fix = now_called(name) or close_matches(name, sorted(flags))
-            raise ConfigError(f"a flag of pictaxa {command}", found=name, fix=fix)
-    several = {flag for flag, entry in fields.items() if str(entry.type).startswith("tuple[")}  # a Positional has none
-    said = io.StringIO()
+    app = app_of(kind, command, common=() if HELP_ALL in words else common)
+    if any(word in (*HELP, HELP_ALL) for word in words):
+        app.help_print([])
+        if example:
+            print(f"example: {example}")
+        if common and HELP_ALL not in words:
+            print(f"All settings: pictaxa {command} {HELP_ALL}")
+        sys.exit(0)
+    if fill is not None:
+        app.config = (lambda app, commands, arguments: _fill(arguments, fill),)
     try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(
-                kind,
-                args=_joined(words, several),
-                prog=f"pictaxa {command}",
-                default=cast(Arguments, default),  # None is tyro's own word for no default, which its types leave out
-                config=(tyro.conf.OmitArgPrefixes,),
-            )
-    except SystemExit as stop:
-        if stop.code in (0, None):
-            raise
-        text = one_line("".join(c for c in said.getvalue() if c not in "╭╮╰╯│─"))
-        raise ConfigError(
-            f"the arguments of pictaxa {command}", found=_found(text), fix=f"See pictaxa {command} --help."
-        ) from None
+        _, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise UsageError(_told(error, words), fix=f"See pictaxa {command} --help.") from None
+    bound.apply_defaults()
+    return cast(Arguments, bound.arguments["arguments"])
 
 
-def _flag_of(word: str) -> str:
-    return word.partition("=")[0].replace("_", "-")
+def app_of(kind: type[Any], command: str, *, common: Sequence[str] = ()) -> App:
+    """A command of cyclopts that takes a dataclass."""
+    from cyclopts import App, Parameter
+
+    from .help import CommonFirst
+
+    for group in _groups(kind):
+        if "__cyclopts__" not in vars(group):  # cyclopts' own mark: its fields stand beside the others
+            Parameter(name="*", group=_group(_title(group)))(group)
+    app = App(
+        name=f"pictaxa {command}",
+        help=" ".join((kind.__doc__ or "").split()),
+        help_format="markdown",
+        help_flags=(),
+        version_flags=(),
+        help_formatter=CommonFirst(common),
+        default_parameter=Parameter(negative=(), consume_multiple=True, allow_repeating=True),
+        group_parameters=_group(SETTINGS),
+    )
+
+    def take(arguments: Any) -> None:
+        """Takes what was parsed; what is done with it is the command's."""
+
+    take.__annotations__["arguments"] = Annotated[kind, Parameter(name="*")]
+    if all(entry.default is not MISSING or entry.default_factory is not MISSING for entry in fields(kind)):
+        take.__defaults__ = (kind(),)
+    app.default(take)
+    return app
 
 
-def _joined(words: list[str], several: set[str]) -> list[str]:
-    """The words with each flag of `several` only once, with the values from all its places: tyro keeps the last's.
-
-    That is its last place, because DATA may be the last word of all, and tyro keeps only that one for it.
-    """
-    parts: list[list[str]] = [[]]  # what stands before any flag, then each flag with the words up to the next
-    for word in words:
-        if word.startswith("-") and word.lstrip("-")[:1].isalpha():  # -1 is a value, for tyro too
-            parts.append([])
-        parts[-1].append(word)
-    flags = [_flag_of(part[0]) if part else "" for part in parts]
-    values: dict[str, list[str]] = {flag: [] for flag in flags}
-    joined = []
-    for place, (flag, part) in enumerate(zip(flags, parts, strict=True)):
-        if flag not in several or flags.count(flag) == 1:
-            joined += part
-            continue
-        values[flag] += [part[0].partition("=")[2], *part[1:]] if "=" in part[0] else part[1:]
-        if flag not in flags[place + 1 :]:
-            joined += [flag, *values[flag]]
-    return joined
+def _groups(kind: type[Any]) -> Iterator[type[Any]]:
+    """The dataclasses among a dataclass's fields, and among theirs."""
+    for hint in get_type_hints(kind).values():
+        if is_dataclass(hint):
+            yield cast(type[Any], hint)
+            yield from _groups(cast(type[Any], hint))
 
 
-# What tyro says, and that in few words.
-SAYINGS = (
-    (r"invalid choice (?P<word>.+?) for argument '(?P<flag>.+?)'\. Expected one of \((?P<known>.+?)\)\.",
-     "{word} for {flag}, which is one of {known}"),
-    (r"Missing value for argument '(?P<flag>.+?)'", "nothing after {flag}"),
-    (r"Error parsing (?P<flag>\S+):.* from \[(?P<word>[^]]*)\]\.", "{word} for {flag}"),
-    (r"Required options Missing from .*?: (?P<flag>\S+)", "no {flag}"),
-    (r"Unrecognized options: (?P<word>.+)", "{word}, one word too many"),
-)  # fmt: skip
+@cache
+def _group(title: str) -> Group:
+    """The one group of that title; those in no group come first."""
+    from cyclopts import Group
+
+    return Group(title, sort_key=title != SETTINGS)
 
 
-def _found(text: str) -> str:
-    text = text.partition("For full helptext")[0].strip()
-    for pattern, told in SAYINGS:
-        if match := re.search(pattern, text):
-            return told.format(**match.groupdict())
+def _title(group: type[Any]) -> str:
+    """What a group of settings is called: its docstring, where that is a few words and no sentence."""
+    told = group.__doc__ or "."
+    return SETTINGS if told.endswith(".") else told
+
+
+def _fill(arguments: ArgumentCollection, fill: Fill) -> None:
+    """Give settings that no words gave; cyclopts takes them as it takes words."""
+    from cyclopts.token import Token
+
+    by_name = {argument.name.removeprefix("--").replace("-", "_"): argument for argument in arguments if argument.parse}
+    given = {name: [token.value for token in own.tokens] for name, own in by_name.items() if own.tokens}
+    for name, value in fill(given).items():
+        if name not in given:
+            values = value if isinstance(value, (list, tuple)) else [value]
+            for number, one in enumerate(values):
+                by_name[name].append(Token(keyword=by_name[name].name, value=_word(one), index=number))
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _told(error: CycloptsError, words: Sequence[str]) -> str:
+    """What cyclopts says of a mistake, in one line, and in a few words more where it knows less than we do."""
+    from cyclopts import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
+
+    text = one_line(str(error))
+    if isinstance(error, UnusedCliTokensError):
+        return f"There is nothing to do with {' '.join(map(repr, error.unused_tokens or ()))}."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        missing = [
+            part.name for part in (error.argument, *error.argument.children) if part.required and not part.tokens
+        ]
+        name = next(name for name in (*missing, error.argument.name) if name != "*")
+        return f"A value for {name} is missing."
+    if isinstance(error, UnknownOptionError):
+        for word in words:
+            flag = word.partition("=")[0]
+            if flag in text and now_called(flag):
+                return f"Unknown option: {flag}. {now_called(flag)}"
     return text

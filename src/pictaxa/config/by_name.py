@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -28,19 +29,45 @@ def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
 
 
 def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
-    """The config with settings changed by their flat names; ConfigError with close matches on unknown ones."""
+    """The config with settings changed by their flat names; ConfigError with close matches on unknown ones.
+
+    A recipe's settings come in where the words have none of their own.
+    """
     known = config_fields(type(config))
     for word in words:
         if word not in known:
             fix = now_called(word) or close_matches(word, known)
             raise ConfigError("the name of a setting", found=repr(word), fix=fix)
-    words = dict(words)
+    words = over(recipe_settings(words.get("recipe", "")), words)
     if any(words.get(name) is not None for name in LENGTHS):
         words = dict.fromkeys(LENGTHS) | words
-    if words.get("recipe"):
-        words = {**find_recipe(words["recipe"]).settings, **words}
     changed: TrainConfig = _change(config, words)
     return changed
+
+
+def over(settings: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with others that win over them; a length that is given takes the place of any other."""
+    lengths = set(LENGTHS) if any(others.get(name) is not None for name in LENGTHS) else set()
+    return {name: value for name, value in settings.items() if name not in lengths} | dict(others)
+
+
+def recipe_settings(name: str) -> dict[str, Any]:
+    """A recipe's settings by their names; none for "", ConfigError for one that is not there."""
+    return dict(find_recipe(name).settings) if name else {}
+
+
+def changed_settings(config: TrainConfig) -> dict[str, Any]:
+    """What of a config is not as it is by default, by flat names."""
+    found, usual = {}, TrainConfig(data=config.data)
+    groups = [
+        (config, usual),
+        *((value, getattr(usual, name)) for name, value in vars(config).items() if is_dataclass(value)),
+    ]
+    for own, default in groups:
+        for name, value in vars(own).items():
+            if not is_dataclass(value) and value != getattr(default, name):
+                found[name] = value
+    return {"data": config.data, **found}
 
 
 def _change(config: Any, words: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Literal
 from .checking import require_within
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReadingConfig:
     """how the data lies"""
 
@@ -31,7 +31,7 @@ class ReadingConfig:
     """What folders or numbers are called: lines like `n01440764 tench`, or JSON. Default: a file of synsets beside."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PicturesConfig:
     """pictures"""
 
@@ -57,7 +57,7 @@ class PicturesConfig:
             require_within(name, getattr(self, name), least=1, most=4096, such_as="224")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
     """augmentation"""
 

@@ -17,7 +17,7 @@ _NUMBER = r"[0-9]*\.?[0-9]+(?:e-?[0-9]+)?"
 LR_SCHEDULES = rf"cosine|constant|every:[1-9][0-9]*={_NUMBER}|steps:[0-9]+={_NUMBER}(?:,[0-9]+={_NUMBER})*"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TransferConfig:
     """weights to start from"""
 
@@ -83,7 +83,7 @@ class TransferConfig:
         return self.tune == "head" and self.feature_views > 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """length and learning rate"""
 
@@ -145,7 +145,7 @@ class ScheduleConfig:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
     """optimizer"""
 

@@ -8,7 +8,7 @@ from typing import Literal
 from .checking import require_within
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MachineConfig:
     """machine"""
 

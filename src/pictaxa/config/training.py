@@ -7,11 +7,9 @@ side (`--epochs 20`, `train(data, epochs=20)`); in config.json they stand in the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
-
-from tyro.conf import Positional
 
 from .checking import require, require_within
 from .data import AugmentConfig, PicturesConfig, ReadingConfig
@@ -26,10 +24,11 @@ Group = TypeVar("Group", TransferConfig, PicturesConfig, ScheduleConfig, Augment
 class TrainConfig:
     """All that a training is told."""
 
-    data: Positional[Path]
+    data: Path
     """Pictures: a folder with a sub-folder for each class (in train/ and val/, or split by us), a manifest (.csv,
     .jsonl), parquet, IDX, .npz, HDF5 or tar files; or a name: mnist, fashion_mnist, cifar10, cifar100, flowers,
     hf:NAME. See docs/data.md."""
+    _: KW_ONLY
     recipe: str = ""
     """A well-known set-up by its name (pictaxa recipes lists them); any flag beside it wins."""
     model: str = "auto"

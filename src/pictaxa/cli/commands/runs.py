@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from ...errors import ConfigError
 from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
-from ..parse import gives_length, parse, take_flag, with_recipe
+from ..parse import parse
 
 
 def train(words: list[str], started: float) -> int:
     """Train, or go on with a run that was cut off."""
-    resume, words = take_flag(words, "--resume")
-    config_file, words = take_flag(words, "--config")
-    recipe, words = take_flag(words, "--recipe")
-    words = words if recipe is None else with_recipe(words, recipe)
-    if resume is not None and words:
-        raise ConfigError(
-            "--resume RUN alone", found=" ".join(words), fix="A run goes on with its own settings: leave the rest out."
-        )
-    if "--help" in words or "-h" in words:
-        print("Also: --resume RUN goes on with a run that was cut off;")
-        print("      --config FILE starts from a saved config.json or a YAML file (flags given beside it win).\n")
-    from ...config.by_name import read_config_file, with_words
-    from ...config.learning import LENGTHS
-    from ...config.training import TrainConfig
+    from ..training import parse_training
 
-    default = None if config_file is None else read_config_file(Path(config_file))
-    if default is not None and gives_length(words):
-        default = with_words(default, dict.fromkeys(LENGTHS))  # the length given beside the file wins
-    config = None if resume is not None else parse(TrainConfig, words, "train", default=default)
+    arguments = parse_training(words)
     from ...training.interrupts import Interrupted
     from ...training.loop import resume_run, train_run
 
     try:
-        if config is None:
-            assert resume is not None
-            run = resume_run(Path(resume))
+        if arguments.resume is not None:
+            run = resume_run(arguments.resume)
         else:
-            run = train_run(config, started=started)
+            run = train_run(arguments.training, started=started)
     except Interrupted as stop:
         print(f"\nstopped; everything is kept. Go on with:  pictaxa train --resume {stop.run.path}", flush=True)
         return EXIT_INTERRUPTED

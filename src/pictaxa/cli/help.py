@@ -1,0 +1,25 @@
+"""What --help prints of a command's settings: the common ones with one line that leads to the others, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cyclopts.help import DefaultFormatter, HelpPanel, PanelSpec
+from rich.box import SIMPLE
+from rich.console import Console, ConsoleOptions
+
+
+class CommonFirst:
+    """Lines of the settings that are named in `common`, or of all where none are."""
+
+    def __init__(self, common: Sequence[str]) -> None:
+        self.common = {"--" + name.replace("_", "-") for name in common}
+        self.plain = DefaultFormatter(panel_spec=PanelSpec(box=SIMPLE, padding=0))
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        """Print a group of settings."""
+        if self.common:
+            shown = [entry for entry in panel.entries if self.common.intersection(entry.names) or entry.required]
+            panel = panel.copy(entries=shown)
+        if panel.entries:
+            self.plain(console, options, panel)

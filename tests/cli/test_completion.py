@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pictaxa.cli.commands import COMMANDS
+from pictaxa.cli.completion import TAKES, install_completion, whole_app
+from pictaxa.cli.main import main
+
+
+def test_every_command_is_completed():
+    """Those of the table and the demo; no other."""
+    assert {command.partition(" ")[0] for command in TAKES} == {*COMMANDS, "demo"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shells_script_knows_commands_flags_and_values(shell: str):
+    """train, one of its flags, the values of a choice, and the second word of data convert."""
+    script = whole_app().generate_completion(shell=shell)
+    for word in ("train", "evaluate", "ema-decay", "bfloat16", "convert", "per-file"):
+        assert word in script, word
+
+
+def test_it_is_installed_in_the_users_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Where bash looks for it; the command says where."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    path = install_completion("bash")
+    assert path.is_relative_to(tmp_path) and "pictaxa" in path.read_text(encoding="utf-8")
+    path.unlink()
+    status = main(["--install-completion"])
+    said = capsys.readouterr()
+    assert (status == 0 and path.exists() and str(path) in said.out) or (status == 2 and "shell" in said.err)
