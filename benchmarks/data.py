@@ -2,7 +2,7 @@
 
     python benchmarks/data.py batches FLOWERS     # needs torchvision: the interpreter of `make parity` has it
     python benchmarks/data.py index               # makes a million files for a while
-
+    python benchmarks/data.py step                # a million rows in memory
     python benchmarks/data.py alike FLOWERS       # a folder of photographs
     python benchmarks/data.py scale CIFAR10       # 40,000 pictures in any layout
     python benchmarks/data.py labels SIGNS        # a folder for each class
@@ -13,6 +13,7 @@ index: seconds and memory to list, open and split a million pictures whose squar
 alike: each photograph gets a changed copy; the part of the copies that is found, and the other pairs that are, which a
 person must look at: photographs taken one after the other are no mistakes of the finder.
 scale: seconds for 10,000, 20,000 and 40,000 pictures.
+step: what a training step computes beside the model at a million rows of metadata: how far the training is, its lr.
 labels: 5% of the labels are flipped; the part of them among the tenth of the labels that is most suspicious, by five
 trainings on the other parts (`inspect --folds 5`).
 """
@@ -43,10 +44,14 @@ from PIL import Image, ImageEnhance, ImageOps
 from pictaxa.api import train
 from pictaxa.augment.augmenter import Augmenter
 from pictaxa.augment.policy import Policy
+from pictaxa.augment.preprocess import Geometry
+from pictaxa.config.by_name import with_words
 from pictaxa.config.machine import MachineConfig
+from pictaxa.config.training import TrainConfig
 from pictaxa.data.batches import epoch_order, read_batches
 from pictaxa.data.cache import build_cache
 from pictaxa.data.fetching import Fetcher
+from pictaxa.data.index import index_from_columns
 from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
 from pictaxa.images.decode import decode, is_picture, square_of
@@ -55,6 +60,10 @@ from pictaxa.inspection.labels import suspect_order
 from pictaxa.inspection.sketches import thumbnails
 from pictaxa.runs.records import read_predictions
 from pictaxa.system.device import apply_plan, choose_plan, usable_cores
+from pictaxa.training.checkpoint import Counters
+from pictaxa.training.job import Job
+from pictaxa.training.schedule import Length
+from pictaxa.training.session import Session, lr_of, progress_of
 
 SIDE = 160  # of squares, as `pictaxa inspect` has them
 
@@ -153,6 +162,33 @@ def measure_index(rows: int) -> None:
             told = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
             seconds = ", ".join(f"{word} {value:.1f} s" for word, value in told.items() if word != "GB")
             print(f"{rows} rows {what}: {seconds}, at most {told['GB']:.2f} GB of memory", flush=True)
+
+
+def measure_step(rows: int) -> None:
+    """Of an index in memory; no picture is there."""
+    kinds = np.arange(rows) % 1000
+    columns = {
+        "path": np.char.add(np.arange(rows).astype(str), ".jpg"), "label": kinds, "bytes": np.ones(rows, np.int64),
+        "mtime_ns": np.ones(rows, np.int64), "split": np.where(np.arange(rows) % 5 == 0, "val", "train"),
+    }  # fmt: skip
+    index = index_from_columns(columns, root=Path(), classes=tuple(map(str, range(1000))))
+    config = with_words(TrainConfig(data=Path()), {"weights": "none", "model": "resnet_lite", "minutes": 1}).resolved()
+    geometry = Geometry(square=160, channels=3, view="squash", size=128, tta="flip")
+    none: Any = None  # neither a folder nor pictures
+    plan = choose_plan(config.machine)
+    job = Job(config, none, index, none, geometry, Policy(), plan, 128, 0.1, decode_seconds=0.0, new_head=True)
+    session = Session(none, none, Counters(pictures=64, epoch_seconds=1.0), started=time.monotonic())
+    length, seconds = Length(steps=None, seconds=60.0), []
+    for _ in range(50):
+        before = time.perf_counter()
+        lr_of(job, session.counters, progress_of(job, session, length))
+        seconds.append(time.perf_counter() - before)
+    before = time.perf_counter()
+    batches = len(job.epoch_order(0))
+    order_seconds = time.perf_counter() - before
+    first, others = 1e3 * seconds[0], 1e3 * statistics.median(seconds[1:])
+    print(f"{rows} rows: the first step {first:.1f} ms, each other {others:.3f} ms")
+    print(f"the order of an epoch of {batches} batches: {order_seconds:.2f} s")
 
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -297,7 +333,7 @@ def measure_labels(folder: Path, *, minutes: float, folds: int) -> None:
     labels[flipped] = (labels[flipped] + draws.integers(1, classes, len(flipped))) % classes
     with tempfile.TemporaryDirectory() as name:
         manifest = Path(name) / "flipped.csv"
-        rows = [f"{index.place(row)[0].resolve()},{index.classes[labels[row]]}" for row in range(len(index))]
+        rows = [f"{index.location(row)[0].resolve()},{index.classes[labels[row]]}" for row in range(len(index))]
         manifest.write_text("\n".join(["path,label", *rows]), encoding="utf-8")
         probabilities = np.zeros((len(labels), classes))
         for fold in range(1, folds + 1):
@@ -320,7 +356,7 @@ def measure_labels(folder: Path, *, minutes: float, folds: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("batches", "index", "alike", "scale", "labels"))
+    parser.add_argument("what", choices=("batches", "index", "step", "alike", "scale", "labels"))
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--size", type=int, default=128, help="of the batches, pixels")
     parser.add_argument("--rounds", type=int, default=3)
@@ -330,6 +366,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.what == "index":
         measure_index(asked.rows)
+    elif asked.what == "step":
+        measure_step(asked.rows)
     elif asked.data is None:
         parser.error(f"{asked.what} needs the data")
     elif asked.what == "batches":

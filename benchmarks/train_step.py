@@ -21,14 +21,14 @@ from torch import nn
 from pictaxa.config.learning import OptimizerConfig
 from pictaxa.config.machine import MachineConfig
 from pictaxa.models.zoo import create_model
-from pictaxa.system.device import Plan, choose_plan, keep_freed_memory, place
+from pictaxa.system.device import Plan, choose_plan, keep_freed_memory, to_device
 from pictaxa.training.optimizer import Optimizer, make_optimizer, set_lr
 
 
 def make_step(name: str, plan: Plan, *, size: int, batch: int, ours: bool) -> Callable[[], None]:
     """A closure that does one training step, with pictaxa's optimizer or torch's."""
     torch.manual_seed(0)
-    model = place(create_model(name, 10), plan).train()
+    model = to_device(create_model(name, 10), plan).train()
     images = torch.rand(batch, 3, size, size, device=plan.device).contiguous(memory_format=plan.memory_format)
     labels = torch.randint(0, 10, (batch,), device=plan.device)
     parameters = list(model.parameters())

@@ -38,7 +38,7 @@ from pictaxa.models.folding import fold_norms
 from pictaxa.models.layers import Classifier
 from pictaxa.models.summary import summarise_model
 from pictaxa.models.zoo import create_model
-from pictaxa.system.device import apply_plan, choose_plan, place
+from pictaxa.system.device import apply_plan, choose_plan, to_device
 from pictaxa.training.optimizer import make_optimizer, set_lr
 
 STEP_MULTIPLY_ADDS = 24e9  # as many pictures in a timed batch as make so many, from 4 to 64
@@ -148,7 +148,7 @@ def _time(result: Result, reference: Reference, model: Classifier) -> None:
 
     planned = create_model(case.entry, case.classes, in_channels=case.channels, **case.options)
     planned.load_state_dict(model.state_dict())
-    planned = place(planned, plan)
+    planned = to_device(planned, plan)
     optimizer = make_optimizer(planned, OptimizerConfig(clip_grad_norm=None))
     pictures, targets = torch.from_numpy(images), torch.from_numpy(labels)
 

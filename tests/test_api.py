@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 import pictaxa
-from pictaxa import api
+from pictaxa import api, errors
 from pictaxa.errors import ConfigError, WeightsError
 
 Trained = tuple[Path, Path]
@@ -21,6 +22,8 @@ def test_the_public_names_are_those_of_the_face():
         assert callable(getattr(pictaxa, name))
     for name in ("train", "evaluate", "probe", "report", "load_weights"):
         assert getattr(pictaxa, name) is getattr(api, name)
+    tree = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    assert tree <= set(pictaxa.__all__) and all(getattr(pictaxa, name) is getattr(errors, name) for name in tree)
     with pytest.raises(AttributeError, match="no_such_name"):
         pictaxa.no_such_name  # noqa: B018
 
@@ -55,3 +58,17 @@ def test_settings_are_the_flags_of_the_command(tmp_path: Path):
         pictaxa.train(tmp_path, epoch=3)
     with pytest.raises(TypeError, match="folder of pictures"):
         pictaxa.train()
+
+
+def test_resuming_takes_nothing_else(trained: Trained):
+    """Data or a setting beside it is told, and not passed over."""
+    data, path = trained
+    for beside in ({"data": data}, {"epochs": 9}):
+        with pytest.raises(ConfigError, match="resume=RUN alone"):
+            pictaxa.train(resume=path, **beside)
+
+
+def test_a_recipe_may_say_which_weights_are_probed(tmp_path: Path, make_photos: Callable[..., Path]):
+    """Nothing asked for wins over nothing: the recipe's model is what is probed."""
+    probe = pictaxa.probe(make_photos(tmp_path / "photos", {"a": 6, "b": 6}), recipe="mnist-simple-cnn")
+    assert probe.model == "simple_cnn"

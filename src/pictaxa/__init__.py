@@ -11,11 +11,28 @@ if TYPE_CHECKING:
     from .api import probe as probe
     from .api import report as report
     from .api import train as train
+    from .errors import CacheError as CacheError
+    from .errors import ConfigError as ConfigError
+    from .errors import DataError as DataError
+    from .errors import FetchError as FetchError
+    from .errors import MachineError as MachineError
+    from .errors import MissingExtraError as MissingExtraError
+    from .errors import ModelError as ModelError
+    from .errors import PictaxaError as PictaxaError
+    from .errors import PictureError as PictureError
+    from .errors import RunError as RunError
+    from .errors import TrainingError as TrainingError
+    from .errors import UsageError as UsageError
+    from .errors import WeightsError as WeightsError
     from .inference.predictor import load as load
     from .models.zoo import create_model as create_model
 
 __version__ = "0.1.0"
 
+_ERRORS = (
+    "CacheError", "ConfigError", "DataError", "FetchError", "MachineError", "MissingExtraError", "ModelError",
+    "PictaxaError", "PictureError", "RunError", "TrainingError", "UsageError", "WeightsError",
+)  # fmt: skip
 # Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.
 _PUBLIC = {
     "train": "pictaxa.api",
@@ -25,10 +42,10 @@ _PUBLIC = {
     "load": "pictaxa.inference.predictor",
     "create_model": "pictaxa.models.zoo",
     "load_weights": "pictaxa.api",
-    "PictaxaError": "pictaxa.errors",
+    **dict.fromkeys(_ERRORS, "pictaxa.errors"),
 }
 
-__all__ = ["create_model", "evaluate", "load", "load_weights", "probe", "report", "train"]
+__all__ = [*_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

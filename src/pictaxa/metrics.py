@@ -11,7 +11,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of labelled pictures."""
+    """What a model says of labelled pictures.
+
+    Example:
+        answers = np.array([[0.9, 0.1], [0.6, 0.4]], dtype=np.float32)
+        predictions = Predictions(rows=np.arange(2), labels=np.array([0, 1]), probabilities=answers)
+        predictions.predicted  # [0, 0]
+    """
 
     rows: np.ndarray  # (N,) int64 rows of the index
     labels: np.ndarray  # (N,) int64 true classes
@@ -25,14 +31,36 @@ class Predictions:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """(N, classes) logits -> (N, classes) float32 probabilities."""
+    """Turn logits into probabilities.
+
+    Args:
+        logits: (N, classes) float.
+
+    Returns:
+        (N, classes) float32, each row sums to 1.
+
+    Example:
+        softmax(np.zeros((1, 4), dtype=np.float32))  # [[0.25, 0.25, 0.25, 0.25]]
+    """
     shifted = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
     probabilities: np.ndarray = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
     return probabilities
 
 
 def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[float, float]:
-    """The 95% interval of a proportion (Wilson 1927): stays in [0, 1] and holds for few and for extreme counts."""
+    """Compute the interval of a proportion (Wilson 1927); it stays in [0, 1] and holds for few and for extreme counts.
+
+    Args:
+        right: how many were right.
+        total: of how many; of 0 nothing is known.
+        z: half its width in standard deviations; the default is for 95%.
+
+    Returns:
+        Its ends, from 0 to 1.
+
+    Example:
+        wilson_interval(237, 250)  # (0.913, 0.969)
+    """
     if total == 0:
         return 0.0, 1.0
     share = right / total
@@ -42,20 +70,50 @@ def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[flo
 
 
 def confusion_matrix(predictions: Predictions) -> np.ndarray:
-    """(classes, classes) int64: row the true class, column the predicted one."""
+    """Count how often each class was taken for each.
+
+    Args:
+        predictions: of labelled pictures.
+
+    Returns:
+        (classes, classes) int64: row the true class, column the predicted one.
+
+    Example:
+        right = confusion_matrix(predictions).trace()
+    """
     classes = predictions.probabilities.shape[1]
     pairs = predictions.labels * classes + predictions.predicted
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def log_loss(predictions: Predictions) -> float:
-    """Mean negative log probability of the true class, in nats."""
+    """Compute the mean negative log probability of the true class, in nats.
+
+    Args:
+        predictions: of one labelled picture or more.
+
+    Returns:
+        The loss, from 0; a probability below 1e-12 counts as 1e-12.
+    """
     chosen = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
 def summarise(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Accuracy with its interval, loss, and precision, recall and F1 per class, as they stand in metrics.json."""
+    """Compute what predictions are worth, as metrics.json has it.
+
+    Args:
+        predictions: of labelled pictures.
+        classes: names of the classes, in the order of the probabilities.
+
+    Returns:
+        `pictures`, `right`, `accuracy` with the ends of its 95% interval (`accuracy_95_low`, `accuracy_95_high`),
+        `log_loss`, `macro_f1` (the mean over classes that have pictures), `classes` (name, pictures, precision, recall
+        and f1 of each) and `confusion` (rows the true classes). A ratio of nothing is 0.
+
+    Example:
+        summarise(predictions, ("cat", "dog"))["accuracy"]
+    """
     matrix = confusion_matrix(predictions)
     right, total = int(np.trace(matrix)), int(matrix.sum())
     truths, guesses, hits = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)

@@ -43,7 +43,9 @@ def test_ranges_in_a_file(tmp_path: Path):
     (tmp_path / "b.json").write_text('{"shift": 0.3}')
     asked = AugmentConfig(augment=("zoom=0.5", str(tmp_path / "a.yaml"), str(tmp_path / "b.json"), "rotation=10"))
     resolved = read_policies(asked)
-    assert resolved == AugmentConfig("light", ("zoom=0.5", "rotation=30", "shift=0.2", "shift=0.3", "rotation=10"))
+    assert resolved == AugmentConfig(
+        policy="light", augment=("zoom=0.5", "rotation=30", "shift=0.2", "shift=0.3", "rotation=10")
+    )
     found = find_policy(resolved.policy, resolved.augment)
     assert (found.zoom, found.rotation, found.shift) == (0.5, 10, 0.3)
     assert found.brightness == POLICIES["light"].brightness

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from pictaxa.augment import geometry
-from pictaxa.augment.geometry import Padding, mip_levels, plain_view, resample
+from pictaxa.augment.geometry import PaddingMode, mip_levels, plain_view, resample
 from pictaxa.augment.warping import planes_of, warp
 
 
-def resample_bytes(images: torch.Tensor, views: np.ndarray, *, size: int, padding: Padding) -> torch.Tensor:
+def resample_bytes(images: torch.Tensor, views: np.ndarray, *, size: int, padding: PaddingMode) -> torch.Tensor:
     return planes_of(warp(images, views, size=size, padding=padding))
 
 
@@ -29,7 +29,7 @@ def random_views(count: int, *, spread: float) -> np.ndarray:
 
 @pytest.mark.parametrize("padding", ["zeros", "reflection"])
 @pytest.mark.parametrize(("channels", "side", "size"), [(3, 40, 32), (1, 40, 32), (3, 33, 48)])
-def test_it_is_what_resample_computes_rounded(padding: Padding, channels: int, side: int, size: int):
+def test_it_is_what_resample_computes_rounded(padding: PaddingMode, channels: int, side: int, size: int):
     """No byte is further than a rounding from the exact one, whatever the view, beyond the edges too."""
     squares, views = smooth(20, side, channels), random_views(20, spread=1.2 * size / side)
     assert not mip_levels(views, side=side, size=size).any()

@@ -43,7 +43,7 @@ def check(cache: PixelCache, index: Index) -> None:
     rows = np.flatnonzero(index.usable)
     assert len(rows)
     for row, pixels in zip(rows, cache.read(rows), strict=True):
-        square = load_square(index.place(row)[0], side=16, channels=3)
+        square = load_square(index.location(row)[0], side=16, channels=3)
         assert np.array_equal(pixels, square.pixels)
         assert cache.aspects[row] == np.float32(square.aspect)
         assert (index.column("width")[row], index.column("height")[row]) == (square.width, square.height)
@@ -220,7 +220,7 @@ def test_killed_at_twenty_moments(tmp_path: Path, make_photos: Make):
     assert decoded < 1800
     check(cache, index)
     for row in range(0, 1800, 2):  # files change between builds too
-        os.utime(index.place(row)[0], ns=(row, row))
+        os.utime(index.location(row)[0], ns=(row, row))
     child = start_build(data, tmp_path / "cache")
     assert child.stdout
     child.stdout.readline()

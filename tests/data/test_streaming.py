@@ -52,7 +52,7 @@ def test_a_changed_file_is_noticed(tmp_path: Path, make_photos: Make, draw: Call
     draw(2, 99).save(tmp_path / "photos" / "a" / "0.png")
     with pytest.raises(DataError, match="as it was"):
         streamed.read(np.flatnonzero(index.usable))
-    index.place(0)[0].unlink()
+    index.location(0)[0].unlink()
     with pytest.raises(DataError, match="as it was"):
         streamed.read(np.array([0]))
 

@@ -435,3 +435,15 @@ def test_torn_files_are_no_trap(data: Path, backbone: Path, tmp_path: Path, note
     whole.with_suffix(".json").write_text(note, encoding="utf-8")
     train(data, backbone, tmp_path / "two", "--epochs", "1")
     assert whole.read_bytes() == vectors
+
+
+def test_a_model_without_classes_has_no_head_to_leave_out():
+    """Its vectors are those of the same network with classes; its last block was taken for a head."""
+    torch.manual_seed(0)
+    model = create_model("resnet18", 5).eval()
+    bare = create_model("resnet18", 0).eval()
+    bare.load_state_dict({name: value for name, value in model.state_dict().items() if not name.startswith("fc.")})
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        one, other = without_head(model, size=64)(images), without_head(bare, size=64)(images)
+    assert one.shape == (2, 512) and torch.equal(one, other)

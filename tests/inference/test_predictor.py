@@ -62,7 +62,7 @@ def test_the_cache_and_prediction_make_the_same_picture(trained: Trained, tmp_pa
     spec = CacheSpec(side=geometry.square, channels=geometry.channels)
     cache, index = build_cache(read_data(data), spec, root=tmp_path, threads=2)
     rows = np.arange(len(index))
-    squares = [load_square(index.place(row)[0], side=geometry.square, channels=geometry.channels) for row in rows]
+    squares = [load_square(index.location(row)[0], side=geometry.square, channels=geometry.channels) for row in rows]
     assert np.array_equal(cache.read(rows), np.stack([square.pixels for square in squares]))
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)
     assert np.array_equal(cache.aspects[rows], aspects)

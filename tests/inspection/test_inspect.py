@@ -191,7 +191,7 @@ def test_a_picture_inside_a_file_in_a_manifest(tmp_path: Path):
     np.savez(tmp_path / "a.npz", x=pixels, y=np.arange(20) % 2)
     assert main(["inspect", str(tmp_path / "a.npz"), "--fix", str(tmp_path / "good.csv")]) == 0
     index = read_data(tmp_path / "good.csv")
-    assert len(index) == 19 and index.usable.all() and index.place(0)[1] == "x/0"
+    assert len(index) == 19 and index.usable.all() and index.location(0)[1] == "x/0"
 
 
 def test_a_page_with_many_pictures(tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):

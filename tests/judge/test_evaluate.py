@@ -67,3 +67,13 @@ def test_the_lines_by_hand():
     rows = {line.split()[0]: line.split()[1:] for line in lines if line[:1] in "ab猫" and len(line.split()) == 5}
     assert rows["a"] == ["3", "75.0%", "100.0%", "0.857"]
     assert rows["b"] == ["1", "-", "0.0%", "0.000"] and rows["猫"] == ["0", "-", "-", "-"]
+
+
+def test_a_row_without_a_label_is_set_aside(trained: Trained, tmp_path: Path, make_photos: Make):
+    """A readable picture whose label is missing in the table is named with the reason; the others are judged."""
+    data, run = trained
+    rows = [f"{data / name / f'{number}.png'},{name}" for name in ("red", "green") for number in range(3)]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows, f"{data / 'red' / '5.png'},"]) + "\n")
+    evaluation = pictaxa.evaluate(run, tmp_path / "table.csv")
+    assert evaluation.metrics["pictures"] == 6
+    assert [problem for _, problem in evaluation.set_aside] == ["it has no label"]

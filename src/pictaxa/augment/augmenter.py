@@ -134,7 +134,7 @@ class Augmenter:
     seed: int
 
     @property
-    def padding(self) -> geometry.Padding:
+    def padding(self) -> geometry.PaddingMode:
         """What lies beyond a picture's edge."""
         return "zeros" if self.policy.pad else padding_of(self.view)
 

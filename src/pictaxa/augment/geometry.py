@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 ViewName = Literal["centre", "fit", "squash"]
-Padding = Literal["zeros", "reflection"]
+PaddingMode = Literal["zeros", "reflection"]
 VIEWS: tuple[ViewName, ...] = ("centre", "fit", "squash")
 
 
@@ -88,12 +88,12 @@ def to_view(matrices: np.ndarray) -> np.ndarray:
     return matrices[:, :2].astype(np.float32)
 
 
-def padding_of(view: ViewName) -> Padding:
+def padding_of(view: ViewName) -> PaddingMode:
     """What lies beyond a picture's edge: black where the view fits it in, else its mirror image."""
     return "zeros" if view == "fit" else "reflection"
 
 
-def resample(images: torch.Tensor, matrices: np.ndarray, *, size: int, padding: Padding) -> torch.Tensor:
+def resample(images: torch.Tensor, matrices: np.ndarray, *, size: int, padding: PaddingMode) -> torch.Tensor:
     """Look at squares through their views: (N, S, S, C) uint8, (N, 2, 3) -> (N, C, size, size) float32 in [0, 1].
 
     Bilinear. A view that shrinks by more than 2 samples from a half-size copy first, and so on (mip levels), so that
@@ -138,7 +138,7 @@ def _sums_of_four(pixels: torch.Tensor) -> torch.Tensor:
     return rows[..., 0::2] + rows[..., 1::2]
 
 
-def _look(pixels: torch.Tensor, views: torch.Tensor, *, size: int, padding: Padding) -> torch.Tensor:
+def _look(pixels: torch.Tensor, views: torch.Tensor, *, size: int, padding: PaddingMode) -> torch.Tensor:
     # As affine_grid, but with sums over rows and columns instead of a matrix product for every point, and with x and y
     # in planes of their own, which are filled without gaps.
     centres = (torch.arange(size, device=pixels.device, dtype=torch.float32) * 2 + 1) / size - 1

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .geometry import Padding, mip_levels
+from .geometry import PaddingMode, mip_levels
 
 
-def warp(images: torch.Tensor, matrices: np.ndarray, *, size: int, padding: Padding) -> np.ndarray:
+def warp(images: torch.Tensor, matrices: np.ndarray, *, size: int, padding: PaddingMode) -> np.ndarray:
     """Look at squares through their views: (N, S, S, C) uint8, (N, 2, 3) -> (N, size, size, C) uint8.
 
     As `geometry.resample`, but for rounding to whole bytes. A batch at once: torch's threads spin for a while after

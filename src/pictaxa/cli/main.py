@@ -34,6 +34,7 @@ usage: pictaxa COMMAND ...          pictaxa help COMMAND tells what it does and 
   weights list      published weights; weights convert: checkpoints of torchvision, timm, Keras, Google's ViT as ours
   demo              all of the above on handwritten digits, in under a minute
 
+--quiet, anywhere, leaves out what is said on the way; NO_COLOR=1 leaves out colours
 pictaxa --install-completion makes the shell complete commands, flags and their values
 
 a first tour on your own photographs, one folder for each class:
@@ -44,6 +45,9 @@ a first tour on your own photographs, one folder for each class:
   pictaxa report runs/photos-efficientnet_lite0-1
   pictaxa predict runs/photos-efficientnet_lite0-1 holiday.jpg more-photos/
 """
+
+
+QUIET = "--quiet"  # anywhere among the words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str], started: float) -> int:
+    if QUIET in words:
+        from ..system.progress import silence
+
+        with silence():
+            return _dispatch([word for word in words if word != QUIET], started)
     if not words or words[0] in ("-h", "--help") or words == ["help"]:
         print(HELP, end="")
         return 0

@@ -93,8 +93,8 @@ def build_cache(
 
 
 def _key(index: Index, spec: CacheSpec) -> str:
-    place = str(index.root.resolve())
-    digest = hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+    path = str(index.root.resolve())
+    digest = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
     return f"{digest}-{spec.side}px-{spec.channels}c-v{VERSION}"
 
 

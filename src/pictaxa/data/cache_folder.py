@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import CacheError
+from ..system.progress import say
 
 ABOUT = "about.txt"  # in a cache's folder: the root of the data set that it is of
 
@@ -32,7 +33,7 @@ class CacheLock:
         try:
             self._lock.acquire(timeout=0.2)
         except Timeout:
-            print(f"waiting for another process that builds the cache {self._folder}", flush=True)
+            say(f"waiting for another process that builds the cache {self._folder}")
             self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:

@@ -121,9 +121,9 @@ def _encoded(picture: Picture) -> tuple[bytes, str]:
 
 def _write_folders(items: Iterator[Item], folder: Path, index: Index, per_file: int) -> None:
     for item in items:
-        place = folder / item.split / index.classes[item.label]
-        place.mkdir(parents=True, exist_ok=True)
-        (place / item.name).write_bytes(item.data)
+        path = folder / item.split / index.classes[item.label]
+        path.mkdir(parents=True, exist_ok=True)
+        (path / item.name).write_bytes(item.data)
 
 
 def _write_parquet(items: Iterator[Item], folder: Path, index: Index, per_file: int) -> None:

@@ -29,7 +29,7 @@ class Fetcher:
 
     def fetch(self, row: int) -> Picture:
         """A row's picture; PictureError names it and the reason."""
-        file, inside = self.index.place(row)
+        file, inside = self.index.location(row)
         if not inside:
             return read_file(file)
         try:

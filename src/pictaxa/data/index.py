@@ -69,7 +69,7 @@ class Index:
         name: str = self.table.column("path")[int(row)].as_py()
         return name
 
-    def place(self, row: int) -> tuple[Path, str]:
+    def location(self, row: int) -> tuple[Path, str]:
         """The file that a row's picture is in, and where inside; "" when the file is the picture."""
         name, inside = self.name(row), self.table.column("inside")[int(row)].as_py()
         return self.root / (name.removesuffix(f"#{inside}") if inside else name), inside
@@ -96,9 +96,9 @@ class Index:
         """The same rows with some columns replaced."""
         table = self.table
         for name, values in columns.items():
-            place = table.schema.get_field_index(name)
-            field = table.schema.field(place)
-            table = table.set_column(place, field, pa.array(values, type=field.type))
+            i = table.schema.get_field_index(name)
+            field = table.schema.field(i)
+            table = table.set_column(i, field, pa.array(values, type=field.type))
         return replace(self, table=table)
 
     def with_notes(self, *notes: str) -> Index:

@@ -84,33 +84,33 @@ def fetch_named(name: str, cache: Path) -> Path:
     if name.startswith(HUGGING_FACE):
         return fetch_hugging_face(name.removeprefix(HUGGING_FACE), cache)
     data, folder = NAMED[name], cache / "data" / name
-    place = folder / data.folder
-    if data.folder and place.is_dir():
-        return place
+    path = folder / data.folder
+    if data.folder and path.is_dir():
+        return path
     if not all((folder / file).exists() for file in data.files):
         say(f"fetch     {name}: {data.megabytes} MB from {data.address} ({data.licence})")
     paths = [fetch(data.address + file, folder, digest=digest) for file, digest in data.files.items()]
     if data.folder:
-        _unpack(paths[0], place)
+        _unpack(paths[0], path)
     elif data.classes:
         (folder / "names.txt").write_text("\n".join(data.classes) + "\n", encoding="utf-8")
-    return place
+    return path
 
 
-def _unpack(archive: Path, place: Path) -> None:
+def _unpack(archive: Path, path: Path) -> None:
     """An archive's one folder; never half of it, and nothing outside."""
     with FileLock(archive.with_name(f"{archive.name}.lock")):
-        if place.is_dir():
+        if path.is_dir():
             return
-        partial = place.with_name(f"{place.name}.partial")
+        partial = path.with_name(f"{path.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         try:
             with tarfile.open(archive) as tar:
                 tar.extractall(partial, filter="data")
-            (partial / place.name).rename(place)
+            (partial / path.name).rename(path)
         except (tarfile.TarError, OSError, EOFError) as error:
             raise FetchError(
-                f"an archive with {place.name!r} in it", found=f"{str(archive)!r}: {error}",
+                f"an archive with {path.name!r} in it", found=f"{str(archive)!r}: {error}",
                 fix="Make room, or remove it, so that it is fetched anew.",
             ) from None  # fmt: skip
         shutil.rmtree(partial, ignore_errors=True)

@@ -31,7 +31,7 @@ WORDS = re.compile(r"[*?\[{]")
 
 
 def read_data(
-    place: str | Path,
+    path: str | Path,
     reading: ReadingConfig = PLAIN,
     *,
     classes: tuple[str, ...] | None = None,
@@ -44,12 +44,12 @@ def read_data(
     DataError: no such place, no layout that it has, no pictures, fewer than two classes, classes that differ only in
     case, a class in another split that training lacks.
     """
-    if is_named(str(place)) and not Path(place).exists():
-        named = NAMED.get(str(place))
-        place = fetch_named(str(place), cache or default_cache_root())
+    if is_named(str(path)) and not Path(path).exists():
+        named = NAMED.get(str(path))
+        path = fetch_named(str(path), cache or default_cache_root())
         if named and named.classes and reading.class_names is None:
-            reading = replace(reading, class_names=place / "names.txt")
-    files = find_files(place)
+            reading = replace(reading, class_names=path / "names.txt")
+    files = find_files(path)
     layout = guess_layout(files[0]) if reading.layout == "auto" else find_layout(reading.layout)
     if not files[0].exists():
         raise DataError(f"the layout {layout.name}", found=f"nothing at {str(files[0])!r}", fix="Check the path.")
@@ -107,9 +107,9 @@ def _taken(column: Column, rows: np.ndarray) -> pa.Array:
     return pa.array(column).take(pa.array(rows))
 
 
-def resolve_place(place: Path) -> Path:
+def resolve_path(path: Path) -> Path:
     """A path from wherever the command is given, whole; a data set's name as it is."""
-    return place if is_named(str(place)) and not place.exists() else place.expanduser().resolve()
+    return path if is_named(str(path)) and not path.exists() else path.expanduser().resolve()
 
 
 def find_files(place: str | Path) -> list[Path]:
@@ -137,19 +137,19 @@ def expand_braces(text: str) -> Iterator[str]:
         yield from expand_braces(text[: match.start()] + word + text[match.end() :])
 
 
-def guess_layout(place: Path) -> Layout:
+def guess_layout(path: Path) -> Layout:
     """The layout that a file or folder has; DataError where there is nothing, or a file of another kind."""
-    if not place.exists():
-        near = difflib.get_close_matches(place.name, NAMED, n=1)
+    if not path.exists():
+        near = difflib.get_close_matches(path.name, NAMED, n=1)
         raise DataError(
             "a folder with a sub-folder of pictures for each class, or another layout of docs/data.md",
-            found=f"nothing at {str(place)!r}",
+            found=f"nothing at {str(path)!r}",
             fix=f"Did you mean the data set {near[0]}?" if near else "Check the path.",
         )
-    layout = recognise(place)
+    layout = recognise(path)
     if layout is None:
         raise DataError(
-            "a folder of pictures, or a file of " + some(FILE_KINDS, at_most=9), found=f"a file at {str(place)!r}",
+            "a folder of pictures, or a file of " + some(FILE_KINDS, at_most=9), found=f"a file at {str(path)!r}",
             fix="Give the folder that holds the class folders.",
         )  # fmt: skip
     return layout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 
 from ..errors import CacheError, PictureError
 from ..images.decode import square_of
+from ..system.progress import warn
 from .fetching import Fetcher
 from .index import Index
 
@@ -105,7 +105,7 @@ class Mender:
         with self.pixels_path.open("r+b") as pixels:
             pixels.seek(int(self.slots[row]) * self.spec.square_bytes)
             pixels.write(square.data)
-        print(f"mended    a damaged square in the cache, of {name!r}", file=sys.stderr, flush=True)
+        warn(f"mended    a damaged square in the cache, of {name!r}")
         return square
 
 

@@ -43,7 +43,12 @@ KEEP_SECONDS = 5.0  # between two times that a pass is made safe
 
 @dataclass(frozen=True)
 class FeaturePass:
-    """One pass over some pictures."""
+    """One pass over some pictures.
+
+    Example:
+        plain = FeaturePass(rows, exact=False)
+        mirrored = FeaturePass(rows, mirrored=True, exact=False)
+    """
 
     rows: np.ndarray  # (n,) int64 rows of the index
     mirrored: bool = False
@@ -55,7 +60,7 @@ class FeaturePass:
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """The pictures that features are taken of, and how."""
+    """The pictures whose features are computed, and how."""
 
     index: Index
     cache: Squares
@@ -65,9 +70,23 @@ class FeatureSource:
 
 
 def extract_features(source: FeatureSource, model: Classifier, passes: list[FeaturePass]) -> list[np.ndarray]:
-    """Each pass's vectors, (n, width) float32, memory-mapped; what is not in the cache is computed, with a bar.
+    """Compute the features of pictures with a frozen backbone, or take them from the cache.
 
-    CacheError when the disk is full or the cache can't be written.
+    What is not in the cache is computed, with a progress bar. A pass that was cut off continues where it stopped.
+
+    Args:
+        source: the pictures; its plan's device is the model's.
+        model: the model, which stays as it is; its head takes no part.
+        passes: what to compute.
+
+    Returns:
+        For each pass a memory map, (n, width) float32, with a feature vector for each of its rows.
+
+    Raises:
+        CacheError: the disk is full, or the cache can't be written.
+
+    Example:
+        (vectors,) = extract_features(source, model, [FeaturePass(index.rows("train"))])
     """
     folder = source.root / "features"
     backbone = without_head(model, size=source.geometry.size)
@@ -98,9 +117,22 @@ def extract_features(source: FeatureSource, model: Classifier, passes: list[Feat
 
 
 def without_head(model: Classifier, *, size: int) -> Classifier:
-    """A copy in evaluation mode, batch norms folded, that gives the vectors (N, width) which its head would take."""
+    """Copy a model for its features: without its head, in evaluation mode, with batch norms folded.
+
+    Args:
+        model: a model with a head, or without classes; it stays as it is.
+        size: a side that the model takes, pixels.
+
+    Returns:
+        A model that gives the vectors, (N, width), that the head would take.
+
+    Example:
+        backbone = without_head(create_model("resnet18", 5), size=224)
+        vectors = backbone(torch.rand(2, 3, 224, 224))  # (2, 512)
+    """
     folded = fold_norms(model, size=size)
-    folded.set_submodule(folded.main_head(), nn.Identity())
+    if folded.num_classes:  # one without classes gives these vectors already
+        folded.set_submodule(folded.main_head(), nn.Identity())
     return folded
 
 

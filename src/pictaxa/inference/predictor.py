@@ -18,7 +18,7 @@ from ..metrics import softmax
 from ..models.fusing import fast_copy
 from ..models.zoo import create_model, parse_options
 from ..runs.folder import Run, open_run
-from ..system.device import Plan, choose_plan, place
+from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
 from ..weights.files import load_model_weights
 from .logits import BATCH, square_logits
@@ -26,7 +26,12 @@ from .logits import BATCH, square_logits
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is said of one file: probabilities, or the problem that kept it from being read."""
+    """What a run says of one file: probabilities, or the problem that kept it from being read.
+
+    Example:
+        prediction = pictaxa.load("runs/photos-resnet18-1").predict("holiday.jpg")[0]
+        print(prediction.label, prediction.probability, prediction.problem)
+    """
 
     path: str
     classes: tuple[str, ...]
@@ -41,11 +46,21 @@ class Prediction:
 
     @property
     def probability(self) -> float:
-        """Of the most probable class; 0 for a file that could not be read."""
+        """The probability of the most probable class; 0 for a file that could not be read."""
         return 0.0 if self.probabilities is None else float(self.probabilities.max())
 
     def top(self, count: int) -> list[tuple[str, float]]:
-        """The most probable classes, best first."""
+        """List the most probable classes, best first.
+
+        Args:
+            count: how many, at most.
+
+        Returns:
+            (class, probability) pairs; none for a file that could not be read.
+
+        Example:
+            prediction.top(2)  # [("daisy", 0.91), ("tulips", 0.05)]
+        """
         if self.probabilities is None:
             return []
         order = np.argsort(-self.probabilities, kind="stable")[:count]
@@ -53,7 +68,20 @@ class Prediction:
 
 
 class Predictor:
-    """A trained run, ready to be asked."""
+    """A trained run, ready to predict; `load` makes one from a folder.
+
+    Args:
+        run: the run, with its weights.
+        plan: the device, the memory format, and the number of threads that decode. Logits are float32 in any case.
+
+    Raises:
+        RunError: the run lacks a file, or has one that is damaged.
+
+    Example:
+        predictor = pictaxa.load("runs/photos-resnet18-1")
+        for prediction in predictor.stream(["holiday.jpg", "more-photos"]):
+            print(prediction.path, prediction.label)
+    """
 
     def __init__(self, run: Run, plan: Plan) -> None:
         chosen = run.chosen
@@ -64,18 +92,57 @@ class Predictor:
         options = parse_options(chosen.model, chosen.model_options)
         model = create_model(chosen.model, len(self.classes), in_channels=self.geometry.channels, **options)
         load_model_weights(model, run.existing(run.model_path.name))
-        self.model = fast_copy(place(model, plan), size=self.geometry.size)
+        self.model = fast_copy(to_device(model, plan), size=self.geometry.size)
 
     def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
-        """A prediction for each file, and for each picture below each folder, in order."""
+        """Predict files, and all pictures below folders.
+
+        Args:
+            paths: a file or folder, or several of them. Hidden files and folders below a folder are passed over.
+
+        Returns:
+            A Prediction for each file, in order; one that can't be read has its `problem` instead of probabilities.
+
+        Raises:
+            DataError: there is nothing at a path.
+
+        Example:
+            predictions = predictor.predict(["holiday.jpg", "more-photos"])
+        """
         return list(self.stream([paths] if isinstance(paths, (str, Path)) else paths))
 
     def stream(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
-        """As `predict`, one at a time, holding no more than a few batches however many files there are."""
+        """Predict as `predict` does, but one by one: however many files there are, only a few batches are in memory.
+
+        Args:
+            paths: files and folders.
+
+        Returns:
+            An iterator over the predictions, in order.
+
+        Raises:
+            DataError: there is nothing at a path; raised when its turn comes.
+
+        Example:
+            for prediction in predictor.stream(["more-photos"]):
+                print(prediction.path, prediction.label)
+        """
         return self.judge((str(path), partial(read_file, path)) for path in walk(paths))
 
     def judge(self, pictures: Iterable[tuple[str, Callable[[], Picture]]]) -> Iterator[Prediction]:
-        """A prediction for each (name, what gives its bytes or pixels), in order, one at a time."""
+        """Predict pictures wherever they come from, one by one.
+
+        Args:
+            pictures: (name, function) pairs; the function gives the picture's bytes, or its pixels, (H, W) or (H, W, C)
+                uint8. It runs in a thread, ahead of its turn, and may raise PictureError.
+
+        Returns:
+            An iterator over the predictions, in order, with the names as their paths.
+
+        Example:
+            pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+            (prediction,) = predictor.judge([("black", lambda: pixels)])
+        """
         waiting: list[tuple[str, Square | PictureError]] = []
         for item in self._squares(pictures):
             waiting.append(item)
@@ -85,7 +152,19 @@ class Predictor:
         yield from self._judge(waiting)
 
     def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
-        """(N, S, S, C) uint8, (N,) width/height -> (N, classes) float32."""
+        """Compute the logits of decoded pictures, as every prediction does.
+
+        Args:
+            squares: (N, S, S, C) uint8, S and C as `geometry.square` and `geometry.channels` have them.
+            aspects: (N,) float, width / height of each picture.
+
+        Returns:
+            (N, classes) float32 logits.
+
+        Example:
+            squares, aspects, logits = predictor.run.probe()  # what the run's own model said
+            np.allclose(predictor.logits(squares, aspects), logits, atol=1e-4)  # True
+        """
         images = torch.from_numpy(squares).to(self.plan.device)
         return square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
 
@@ -119,12 +198,41 @@ class Predictor:
 
 
 def load(run: str | Path, *, device: str = "auto") -> Predictor:
-    """A trained run folder, ready for `.predict(paths)`; RunError when it is not one or lacks a file."""
+    """Load a trained run, ready to predict.
+
+    Args:
+        run: folder of a trained run.
+        device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
+
+    Returns:
+        A Predictor.
+
+    Raises:
+        RunError: the folder is not a run, is from a newer version, or lacks a file.
+        ConfigError: this machine does not have the device.
+
+    Example:
+        predictor = pictaxa.load("runs/photos-resnet18-1")
+        predictions = predictor.predict("more-photos")
+    """
     return Predictor(open_run(run), choose_plan(MachineConfig(device=device)))
 
 
 def walk(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """Files as they are given, folders as the pictures below them in a fixed order; DataError for what is not there."""
+    """List files as they are given, and folders as the pictures below them in a fixed order.
+
+    Args:
+        paths: files, whatever their suffix, and folders. Hidden files and folders below a folder are passed over.
+
+    Returns:
+        An iterator over the files.
+
+    Raises:
+        DataError: there is nothing at a path; raised when its turn comes.
+
+    Example:
+        files = list(walk(["holiday.jpg", "more-photos"]))
+    """
     for given in paths:
         path = Path(given)
         if path.is_dir():

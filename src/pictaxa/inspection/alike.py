@@ -106,9 +106,9 @@ def _candidates(asked: torch.Tensor, kept: torch.Tensor, *, told: Told, first: i
         weakest = projected.abs().topk(PROBES, dim=1, largest=False).indices
         for probe in range(1 << PROBES):
             keys = _keys(projected)
-            for place in range(PROBES):
-                if probe >> place & 1:
-                    keys ^= 1 << weakest[:, place].numpy()
+            for i in range(PROBES):
+                if probe >> i & 1:
+                    keys ^= 1 << weakest[:, i].numpy()
             found.append(_matches(keys, ordered, order, asked=asked, flat=flat, crops=crops))
     matches = np.concatenate(found)
     likeness = _cosines(asked, flat, matches[:, 0], matches[:, 1] * crops + matches[:, 2])
@@ -237,9 +237,9 @@ def _proved(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray, *, told
     crowd = np.minimum(crowd, _usual_distances(thumbs))
     furthest = np.minimum(1 - ALIKE, STANDS_OUT * np.minimum(crowd[pairs[:, 0]], crowd[pairs[:, 1]]))
     best: dict[tuple[int, int], Pair] = {}
-    for place in np.flatnonzero(1 - likeness <= furthest):
-        first, second = sorted(pairs[place, :2].tolist())
-        pair = Pair(first, second, float(likeness[place]), bool(mirrored[place]))
+    for i in np.flatnonzero(1 - likeness <= furthest):
+        first, second = sorted(pairs[i, :2].tolist())
+        pair = Pair(first, second, float(likeness[i]), bool(mirrored[i]))
         if (first, second) not in best or best[first, second].likeness < pair.likeness:
             best[first, second] = pair
     return sorted(best.values(), key=lambda pair: -pair.likeness)

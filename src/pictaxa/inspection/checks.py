@@ -16,7 +16,7 @@ from .alike import Pair
 from .findings import Finding
 from .quality import MIN_SIDE, Quality
 
-# Measured on photographs of flowers, see docs/measured.md.
+# Chosen by looking at what they find among photographs of flowers; no command measures them.
 DARK, BRIGHT, LOW_CONTRAST, UNIFORM, BLURRED = 0.06, 0.93, 0.18, 0.04, 0.55
 GREY_COLOUR, MOSTLY = 0.004, 0.9
 FAR_SIZE, FAR_ASPECT = 4.0, 3.0  # times the median
@@ -206,7 +206,7 @@ def _worst(
 ) -> Iterator[Finding]:
     """A finding of the rows whose badness is above the limit, worst first."""
     order = np.argsort(-badness, kind="stable")
-    chosen = [int(rows[place]) for place in order if badness[place] > limit]
+    chosen = [int(rows[i]) for i in order if badness[i] > limit]
     if chosen:
         told = {row: notes[row] for row in chosen} if notes else {}
         yield Finding(kind, _counted(facts, chosen), rows=tuple(chosen), notes=told)

@@ -49,7 +49,7 @@ KINDS: dict[str, Kind] = {
     "small": Kind("classes with very few pictures", "Add pictures: figures about them are guesses."),
     "label": Kind("labels that the model contradicts", "The surest stand first: look at them, some will be right."),
     "outlier": Kind("unlike the others of their class", "Check the label and the picture."),
-    "stranger": Kind("of no class, by the model", "They may belong to none."),
+    "out_of_distribution": Kind("of no class, by the model", "They may belong to none."),
 }
 
 

@@ -48,13 +48,13 @@ class Inspection:
 
 
 def inspect_data(
-    place: str | Path, reading: ReadingConfig, *, root: Path, threads: int, size: int | None = None
+    path: str | Path, reading: ReadingConfig, *, root: Path, threads: int, size: int | None = None
 ) -> Inspection:
     """The full inspection of a data set; `root` is the folder of caches, `size` the one to train at, in pixels.
 
     DataError and CacheError as `read_data` and `build_cache`.
     """
-    index = read_data(place, reading, cache=root)
+    index = read_data(path, reading, cache=root)
     side, grey = survey(index)
     spec = CacheSpec(side=min(SIDE, side), channels=1 if grey else 3)
     with DecodeProgress() as progress:

@@ -40,12 +40,12 @@ def doubt_labels(index: Index, rows: np.ndarray, probabilities: np.ndarray) -> I
         say(f"note      no label is doubted: the model agrees with {agrees:.1%} of them only; give a better one")
         return
     order, suspected = suspect_order(probabilities, labels)
-    chosen = [int(place) for place in order if suspected[place]]
+    chosen = [int(i) for i in order if suspected[i]]
     if chosen:
         notes = {
-            int(rows[place]): f"{index.classes[probabilities[place].argmax()]} {probabilities[place].max():.0%}, "
-            f"its label {probabilities[place, labels[place]]:.0%}"
-            for place in chosen
+            int(rows[i]): f"{index.classes[probabilities[i].argmax()]} {probabilities[i].max():.0%}, "
+            f"its label {probabilities[i, labels[i]]:.0%}"
+            for i in chosen
         }
         few = ", ".join(f"{index.name(row)} ({note})" for row, note in list(notes.items())[:3])
         yield Finding(
@@ -76,7 +76,7 @@ def doubt_pictures(index: Index, rows: np.ndarray, vectors: np.ndarray) -> Itera
         own = np.flatnonzero(labels == label)
         away[own] = _deviations(distances(own))
     yield from _far(index, rows, away, kind="outlier")
-    yield from _far(index, rows, _deviations(distances(np.arange(len(rows)))), kind="stranger")
+    yield from _far(index, rows, _deviations(distances(np.arange(len(rows)))), kind="out_of_distribution")
 
 
 def _deviations(values: np.ndarray) -> np.ndarray:
@@ -88,7 +88,7 @@ def _deviations(values: np.ndarray) -> np.ndarray:
 
 def _far(index: Index, rows: np.ndarray, away: np.ndarray, *, kind: str) -> Iterator[Finding]:
     order = np.argsort(-away, kind="stable")
-    chosen = tuple(int(rows[place]) for place in order if away[place] > FAR)
+    chosen = tuple(int(rows[i]) for i in order if away[i] > FAR)
     if chosen:
         names = ", ".join(index.name(row) for row in chosen[:3])
         yield Finding(kind, f"{len(chosen)} of {len(rows)} pictures: {names}", rows=chosen)

@@ -24,7 +24,12 @@ from ..system.progress import CountProgress
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions for labelled pictures, their metrics, and the pictures that could not be read."""
+    """Predictions for labelled pictures, their metrics, and the pictures that could not be read.
+
+    Example:
+        evaluation = pictaxa.evaluate("runs/photos-resnet18-1")
+        print(evaluation.what, evaluation.metrics["accuracy"], len(evaluation.set_aside))
+    """
 
     classes: tuple[str, ...]
     paths: list[Path]  # of the judged pictures, in the order of `predictions`
@@ -37,10 +42,28 @@ class Evaluation:
 def evaluate_run(
     run: str | Path, data: str | Path | None = None, *, reading: ReadingConfig = PLAIN, device: str = "auto"
 ) -> Evaluation:
-    """Judge a run by its own validation pictures, or by others with labels, in any layout.
+    """Evaluate a run on its own validation pictures, or on other labelled ones in any layout.
 
-    Data with splits gives its test pictures, else its validation pictures. Classes are matched by name; one that
-    the run does not know is a DataError.
+    Of data with splits the test pictures are taken; where there are none the validation pictures, else the training
+    pictures. Classes are matched by name.
+
+    Args:
+        run: folder of a trained run.
+        data: labelled pictures; by default the run's own validation pictures.
+        reading: how `data` is laid out.
+        device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
+
+    Returns:
+        An Evaluation.
+
+    Raises:
+        RunError: `run` is not a run folder, or lacks a file.
+        DataError: no picture can be read, or one has a class that the run does not know.
+        ConfigError: this machine does not have the device.
+
+    Example:
+        evaluation = evaluate_run("runs/photos-resnet18-1", "more-photos")
+        evaluation.metrics["accuracy"]
     """
     predictor = load(run, device=device)
     if data is None:
@@ -66,7 +89,7 @@ def evaluate_run(
         paths=[index.root / index.name(row) for row in chosen],
         predictions=predictions,
         metrics=summarise(predictions, predictor.classes),
-        set_aside=set_aside,
+        set_aside=[*_without_label(index), *set_aside],
         what=what,
     )
 
@@ -80,14 +103,31 @@ def _other_data(data: Path, reading: ReadingConfig, classes: tuple[str, ...]) ->
     index = read_data(data, reading, classes=classes)
     splits = index.column("split")
     for split in ("test", "val", "train", ""):
-        rows = np.flatnonzero(splits == split)
+        rows = np.flatnonzero((splits == split) & (index.labels >= 0))
         if len(rows):
             return index, rows, f"the {split} pictures of {data}" if split else f"all pictures of {data}"
     raise DataError("pictures to evaluate with", found=f"none under {str(data)!r}", fix="Check the path.")
 
 
+def _without_label(index: Index) -> list[tuple[str, str]]:
+    """(path, problem) of the pictures that nothing can be said about: a manifest's row may lack its label."""
+    problems = index.column("problem")
+    return [(index.name(row), problems[row]) for row in np.flatnonzero(index.labels < 0).tolist()]
+
+
 def evaluation_lines(evaluation: Evaluation) -> list[str]:
-    """The figures as a person reads them: accuracy with its interval, a row per class, the confusion matrix."""
+    """Format an evaluation as text: accuracy with its interval, a row per class, the confusion matrix.
+
+    Args:
+        evaluation: what `evaluate_run` returned.
+
+    Returns:
+        Lines of text. The confusion matrix is left out above 20 classes.
+
+    Example:
+        for line in evaluation_lines(evaluation):
+            print(line)
+    """
     metrics = evaluation.metrics
     lines = [
         f"judged    {evaluation.what}: {metrics['pictures']} pictures",

@@ -25,7 +25,7 @@ GRID = 6  # side of the last feature map at the native size; other sizes are ave
 
 
 @dataclass(frozen=True)
-class Form:
+class AlexNetForm:
     """A row of FORMS."""
 
     widths: tuple[int, int, int, int, int]  # channels of the five convolutions
@@ -37,14 +37,15 @@ class Form:
     imagenet_statistics: bool = False  # whether pictures are normalised with them
 
 
+HALF = (48, 128, 192, 192, 128)
 FORMS = {
     # The paper's widths in one tower, as most reproductions have it; 227 px without padding.
-    "alexnet": Form((96, 256, 384, 384, 256), (4096, 4096), dropout=0.5, dropout_first=False, padding=(0, 0)),
+    "alexnet": AlexNetForm((96, 256, 384, 384, 256), (4096, 4096), dropout=0.5, dropout_first=False, padding=(0, 0)),
     # Half of the paper's widths, i.e. one of its two GPUs, as widely taught with flowers.
-    "alexnet_half": Form((48, 128, 192, 192, 128), (2048, 2048), dropout=0.2, dropout_first=True, padding=(1, 2)),
-    "alexnet_half_slim": Form((48, 128, 192, 192, 128), (1024, 128), dropout=0.2, dropout_first=True, padding=(1, 2)),
+    "alexnet_half": AlexNetForm(HALF, (2048, 2048), dropout=0.2, dropout_first=True, padding=(1, 2)),
+    "alexnet_half_slim": AlexNetForm(HALF, (1024, 128), dropout=0.2, dropout_first=True, padding=(1, 2)),
     # Krizhevsky 2014, "One weird trick", as torchvision has it.
-    "alexnet_owt": Form(
+    "alexnet_owt": AlexNetForm(
         (64, 192, 384, 256, 256), (4096, 4096), dropout=0.5, dropout_first=True, padding=(2, 2),
         first_weights="torch", imagenet_statistics=True,
     ),
@@ -55,7 +56,7 @@ class AlexNet(Classifier):
     """Five convolutions, three pools, three dense layers; `lrn` adds the paper's local response normalisation."""
 
     def __init__(
-        self, num_classes: int, in_channels: int, *, form: Form, first_weights: FirstWeights, lrn: bool = False
+        self, num_classes: int, in_channels: int, *, form: AlexNetForm, first_weights: FirstWeights, lrn: bool = False
     ) -> None:
         super().__init__(num_classes, in_channels)
         first, second, third, fourth, fifth = form.widths

@@ -14,7 +14,7 @@ import torch
 
 from ..config.machine import MachineConfig
 from ..errors import ModelError
-from ..system.device import apply_plan, choose_plan, place
+from ..system.device import apply_plan, choose_plan, to_device
 from .diagram import draw_diagram, units
 from .summary import Row, Summary, summarise_model
 from .zoo import ZOO, check_size, create_model, find_entry, parse_options
@@ -137,7 +137,7 @@ def _speeds(summaries: Sequence[Summary], *, classes: int) -> list[list[float]]:
     runs = []
     for summary in summaries:
         options: dict[str, Any] = {"size": summary.size} if find_entry(summary.name).size_option else {}
-        model = place(create_model(summary.name, classes, in_channels=summary.channels, **options), plan).eval()
+        model = to_device(create_model(summary.name, classes, in_channels=summary.channels, **options), plan).eval()
         runs.append((model, torch.rand(SPEED_BATCH, summary.channels, summary.size, summary.size, device=plan.device)))
     rates: list[list[float]] = [[] for _ in summaries]
     with torch.inference_mode():

@@ -42,7 +42,7 @@ _SILENT = {
 }  # fmt: skip
 _WORDS = {
     "Linear": "dense", "Conv2d": "conv", "SameConv2d": "conv", "StandardisedConv2d": "conv", "ConvUnit": "conv",
-    "MaxPool2d": "max pool", "SameMaxPool2d": "max pool", "AvgPool2d": "average pool",
+    "ConvNormAct": "conv", "MaxPool2d": "max pool", "SameMaxPool2d": "max pool", "AvgPool2d": "average pool",
     "SameAvgPool2d": "average pool", "AdaptiveAvgPool2d": "average pool", "PatchEmbedding": "patches to tokens",
 }  # fmt: skip
 

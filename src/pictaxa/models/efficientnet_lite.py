@@ -19,7 +19,7 @@ from torch import nn
 
 from .initialisation import fan_out_initialise
 from .layers import LITE_MEAN, LITE_STD, Classifier, classifier_layer, make_divisible
-from .mobilenet import ConvUnit, Norm, Row, V3Block
+from .mobilenet import ConvNormAct, Norm, Row, V3Block
 
 
 class Stage(NamedTuple):
@@ -68,9 +68,9 @@ def stages_of(size: Size) -> list[list[tuple[int, Row]]]:
     """The blocks of each stage, (channels before it, the block); the first and last stage are not deepened."""
     stages: list[list[tuple[int, Row]]] = []
     channels = STEM
-    for place, stage in enumerate(STAGES):
+    for i, stage in enumerate(STAGES):
         scaled = make_divisible(stage.channels * size.width)
-        count = stage.blocks if place in (0, len(STAGES) - 1) else _deepened(stage.blocks, size.depth)
+        count = stage.blocks if i in (0, len(STAGES) - 1) else _deepened(stage.blocks, size.depth)
         stages.append([])
         for number in range(count):
             wide, stride = channels * stage.expansion, stage.stride if number == 0 else 1
@@ -91,10 +91,10 @@ class EfficientNetLite(Classifier):
     def __init__(self, num_classes: int, in_channels: int, *, size: Size, dropout: float) -> None:
         super().__init__(num_classes, in_channels)
         norm = Norm(epsilon=1e-3, momentum=0.01, padding="same")
-        layers: list[nn.Module] = [ConvUnit(in_channels, STEM, kernel=3, stride=2, norm=norm)]
+        layers: list[nn.Module] = [ConvNormAct(in_channels, STEM, kernel=3, stride=2, norm=norm)]
         blocks = [block for stage in stages_of(size) for block in stage]
         layers += [V3Block(channels, row, norm=norm) for channels, row in blocks]
-        layers.append(ConvUnit(blocks[-1][1].channels, LAST, kernel=1, norm=norm))
+        layers.append(ConvNormAct(blocks[-1][1].channels, LAST, kernel=1, norm=norm))
         self.convs = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         self.classifier = classifier_layer(LAST, num_classes)

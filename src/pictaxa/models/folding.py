@@ -25,9 +25,17 @@ from .watching import Watch, tensors_in
 
 
 def fold_norms(model: Classifier, *, size: int) -> Classifier:
-    """A copy in evaluation mode with its batch norms folded away: the same logits for (N, C, H, W) pictures.
+    """Copy a model for prediction, with each batch norm that follows a convolution folded into it.
 
-    `size` is a side, in pixels, that the model takes; the pass that finds the pairs has one picture of it.
+    Args:
+        model: the model; it stays as it is.
+        size: a side that the model takes, pixels; a blank picture of it is passed through to find the pairs.
+
+    Returns:
+        A copy in evaluation mode with the same logits, to the rounding of float32, for pictures of any size.
+
+    Example:
+        folded = fold_norms(create_model("resnet18", 5), size=224)
     """
     model = copy.deepcopy(model).eval()
     for conv_path, norm_path in foldable(model, size=size):
@@ -43,9 +51,17 @@ def fold_norms(model: Classifier, *, size: int) -> Classifier:
 
 
 def foldable(model: Classifier, *, size: int) -> list[tuple[str, str]]:
-    """Paths of each convolution and of the batch norm that alone takes what it gives; the model is in evaluation mode.
+    """Find each convolution whose result only a batch norm takes.
 
-    `size` is the side of the pictures in pixels.
+    Args:
+        model: a model in evaluation mode; it stays as it is.
+        size: a side that the model takes, pixels.
+
+    Returns:
+        (path of the convolution, path of the batch norm) pairs.
+
+    Example:
+        foldable(create_model("resnet18", 5).eval(), size=224)[0]  # ("conv1", "bn1")
     """
     assert not model.training, "a pass would change the statistics"
     with torch.no_grad(), _Finder() as finder:
@@ -89,10 +105,14 @@ class _Finder(Watch):
 
 
 class MergedNorm(nn.Module):
-    """A convolution and the batch norm after it as one convolution, for training on statistics that stay.
+    """A convolution and the batch norm after it as one convolution, for training with fixed statistics.
 
     The kernel and the bias are computed anew from both in every pass, so that gradients reach the weights of both; what
     is saved is one pass over every map forward and two backward.
+
+    Args:
+        conv: a convolution and nothing more (`is_plain`).
+        norm: the batch norm that takes its result, with scale and shift.
     """
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
@@ -100,7 +120,14 @@ class MergedNorm(nn.Module):
         self.conv, self.norm = conv, norm
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> (N, O, h, w)."""
+        """Convolve and normalize maps.
+
+        Args:
+            images: (N, C, H, W).
+
+        Returns:
+            (N, O, h, w).
+        """
         norm = self.norm
         assert norm.running_mean is not None and norm.running_var is not None
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (O,)
@@ -111,10 +138,21 @@ class MergedNorm(nn.Module):
 
 
 def share_norms(model: Classifier, *, size: int) -> Classifier:
-    """A network that computes what the model does in evaluation mode, with its batch norms merged, and has its weights.
+    """Make a twin of a model with its batch norms merged, for training with fixed statistics.
 
-    Parameters and statistics are the model's own tensors: who trains one trains the other. `size` is a side, in
-    pixels, that the model takes.
+    It computes what the model does in evaluation mode. Parameters and statistics are the model's own tensors: training
+    one trains the other.
+
+    Args:
+        model: the model, which stays as it is; every part is set to its own mode, training or evaluation.
+        size: a side that the model takes, pixels.
+
+    Returns:
+        The twin, in the model's mode. Only batch norms with scale and shift, after plain convolutions, are merged.
+
+    Example:
+        twin = share_norms(model, size=224).train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)  # steps on the twin's loss train both
     """
     was_training = model.training
     pairs = foldable(model.eval(), size=size)

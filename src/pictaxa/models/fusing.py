@@ -33,7 +33,18 @@ MAX_PACKED = 4  # shapes of pictures that a convolution keeps its weights for
 
 
 def can_fuse(device: torch.device, precision: torch.dtype) -> bool:
-    """Whether a network on this device and in this precision can be fused here."""
+    """Check whether networks on a device and in a precision can be fused on this machine.
+
+    Args:
+        device: where the network is.
+        precision: what it computes in.
+
+    Returns:
+        True for a CPU with oneDNN in float32, and in bfloat16 where the CPU computes it natively.
+
+    Example:
+        can_fuse(torch.device("cpu"), torch.float32)
+    """
     native = precision is torch.float32 or (precision is torch.bfloat16 and cpu_has_bfloat16())
     if device.type != "cpu" or not native:
         return False
@@ -41,17 +52,39 @@ def can_fuse(device: torch.device, precision: torch.dtype) -> bool:
 
 
 def fast_copy(model: Classifier, *, size: int, precision: torch.dtype = torch.float32) -> Classifier:
-    """A copy in evaluation mode that computes the same as fast as its device can: norms folded, convolutions fused.
+    """Copy a model for prediction as fast as its device allows: norms folded, convolutions fused where they can be.
 
-    In bfloat16 it wants autocast for all else. It can't be trained, copied or saved, as fused convolutions have no
-    parameters. `size` is a side, in pixels, that the model takes.
+    Args:
+        model: the model; it stays as it is.
+        size: a side that the model takes, pixels.
+        precision: of fused convolutions, float32 or bfloat16; in bfloat16 call the copy under autocast, for all else.
+
+    Returns:
+        A copy in evaluation mode with the same logits, to rounding. Where it is fused it can't be trained, copied or
+        saved, as fused convolutions have no parameters.
+
+    Example:
+        fast = fast_copy(model, size=224)
+        with torch.inference_mode():
+            logits = fast(torch.rand(8, 3, 224, 224))
     """
     folded = fold_norms(model, size=size)
     return fuse_in_place(folded, precision=precision) if can_fuse(folded.mean.device, precision) else folded
 
 
 def fuse_in_place(fused: Classifier, *, precision: torch.dtype) -> Classifier:
-    """A model with its norms folded, and now its convolutions fused, which compute in `precision`."""
+    """Fuse the convolutions of a model whose norms are folded.
+
+    Args:
+        fused: the model, in evaluation mode and where `can_fuse` holds; changed in place.
+        precision: what the fused convolutions compute in, float32 or bfloat16.
+
+    Returns:
+        The same model.
+
+    Example:
+        fused = fuse_in_place(fold_norms(model, size=224), precision=torch.float32)
+    """
     for sequence in [part for part in fused.modules() if isinstance(part, nn.Sequential)]:
         _fuse_activations(sequence, precision=precision)
     for path, part in list(fused.named_modules()):
@@ -82,7 +115,16 @@ def _can_be(part: nn.Module) -> TypeGuard[nn.Conv2d]:
 
 
 class FusedConv2d(nn.Module):
-    """A convolution in one precision, with its bias and an activation."""
+    """A convolution in one precision with its bias and an activation, as one oneDNN kernel; it has no parameters.
+
+    Args:
+        conv: the convolution, a plain one with zero padding given in pixels; it stays as it is.
+        precision: what it computes in, float32 or bfloat16.
+        activation: ReLU, ReLU6 or Hardswish; None for none.
+
+    Example:
+        fused = FusedConv2d(nn.Conv2d(3, 8, 3), precision=torch.float32, activation=nn.ReLU())
+    """
 
     def __init__(self, conv: nn.Conv2d, *, precision: torch.dtype, activation: nn.Module | None = None) -> None:
         super().__init__()
@@ -107,7 +149,14 @@ class FusedConv2d(nn.Module):
         return self.packed[key]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, I, H, W) -> (N, O, h, w) in the precision of the weights."""
+        """Convolve, add the bias and activate.
+
+        Args:
+            images: (N, I, H, W).
+
+        Returns:
+            (N, O, h, w) in the precision of the weights.
+        """
         weight, padding = self.weight, self.padding
         if self.uneven is not None:  # TF-same
             rows, columns = same_pixels(images, kernel=self.kernel, stride=self.stride[0])

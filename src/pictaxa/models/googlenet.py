@@ -63,7 +63,7 @@ MODULES = {
 
 
 @dataclass(frozen=True)
-class Form:
+class GoogLeNetForm:
     """What differs between the paper's network and torchvision's."""
 
     epsilon: float | None  # of batch norm; None: biases instead
@@ -76,11 +76,11 @@ class Form:
 
 
 FORMS = {
-    "googlenet": Form(
+    "googlenet": GoogLeNetForm(
         epsilon=None, padding="same", five=5, last_pool=3, dropout=0.4, aux_pool="valid",
         aux_dropouts=(0.5, 0.5)
     ),
-    "googlenet_bn": Form(
+    "googlenet_bn": GoogLeNetForm(
         epsilon=1e-3, padding="symmetric", five=3, last_pool=2, dropout=0.2, aux_pool="adaptive",
         aux_dropouts=(0.0, 0.7)
     ),
@@ -93,7 +93,7 @@ AUX_GRID = {"valid": 4, "same": 5, "adaptive": 4}  # side of the auxiliary heads
 class Inception(nn.Module):
     """Figure 2b: 1x1, 3x3, 5x5 and pooling side by side, each behind or before a 1x1, put together by channel."""
 
-    def __init__(self, in_channels: int, widths: Widths, *, form: Form) -> None:
+    def __init__(self, in_channels: int, widths: Widths, *, form: GoogLeNetForm) -> None:
         super().__init__()
         epsilon = form.epsilon
         self.branch1 = ConvUnit(in_channels, widths.one, kernel=1, epsilon=epsilon)
@@ -119,7 +119,7 @@ class Inception(nn.Module):
 class AuxiliaryHead(nn.Module):
     """Section 5: average pool 5x5/3, 1x1 with 128, dense 1024, classes."""
 
-    def __init__(self, in_channels: int, num_classes: int, *, form: Form) -> None:
+    def __init__(self, in_channels: int, num_classes: int, *, form: GoogLeNetForm) -> None:
         super().__init__()
         self.grid = AUX_GRID[form.aux_pool]
         pools = {"valid": nn.AvgPool2d(5, stride=3), "same": SameAvgPool2d(5, stride=3), "adaptive": nn.Identity()}
@@ -159,7 +159,7 @@ class GoogLeNet(Classifier):
         num_classes: int,
         in_channels: int,
         *,
-        form: Form,
+        form: GoogLeNetForm,
         aux: bool = True,
     ) -> None:
         super().__init__(num_classes, in_channels)
@@ -220,7 +220,7 @@ class GoogLeNet(Classifier):
         return (main, 1.0), (self.aux1(after_4a), AUX_WEIGHT), (self.aux2(after_4d), AUX_WEIGHT)
 
 
-def _pool(kernel: int, *, form: Form) -> nn.Module:
+def _pool(kernel: int, *, form: GoogLeNetForm) -> nn.Module:
     if form.padding == "same":
         return make_max_pool(kernel, stride=2, padding="same")
     return nn.MaxPool2d(kernel, stride=2, ceil_mode=True)  # as torchvision

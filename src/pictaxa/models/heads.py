@@ -20,14 +20,24 @@ KEPT = "outputs"  # what the layer for the weights' own classes is called there
 
 
 class HiddenHead(nn.Sequential):
-    """(N, width) -> dense layers with ReLU, and dropout -> (N, classes)."""
+    """Hidden dense layers with ReLU, and dropout, then the classes: (N, width) -> (N, classes)."""
 
 
 def add_hidden(model: Classifier, words: str) -> None:
-    """Put hidden layers in front of a model's last one; ModelError on words that are none, or without classes.
+    """Put hidden layers in front of a model's last one.
 
-    The words are widths of dense layers and `dropout:RATE`, in their order from the backbone on. `outputs:N` before
-    them is the layer that the weights have for their own N classes: it stays, and the head takes their probabilities.
+    Args:
+        model: a model with classes; changed in place.
+        words: the layers from the backbone on, separated by commas: widths of dense layers with ReLU, and
+            `dropout:RATE` with a rate from 0 to below 1. `outputs:N` as the first keeps the layer that the weights have
+            for their own N classes; what follows takes its probabilities.
+
+    Raises:
+        ModelError: a word is neither of these, or the model has no classes.
+
+    Example:
+        model = create_model("resnet18", 5)
+        add_hidden(model, "1024,dropout:0.5")
     """
     path = model.main_head()
     last = model.get_submodule(path)
@@ -73,21 +83,49 @@ def _is_rate(text: str) -> bool:
 class MergedLayer(ClassifierLayer):
     """A last layer in which a class may have several rows: its probability is the sum of theirs.
 
-    (N, width) -> rows' logits (N, rows) -> the log of the sum of the exponentials of each class's (N, classes).
+    A class's logit is the log of the sum of the exponentials of its rows' logits.
+
+    Args:
+        width: length of a feature vector.
+        groups: the class of each row, from 0 on.
+
+    Example:
+        layer = MergedLayer(512, (0, 1, 1))  # three rows, two classes
+        logits = layer(torch.rand(4, 512))  # (4, 2)
     """
 
     def __init__(self, width: int, groups: tuple[int, ...]) -> None:
         super().__init__(width, len(groups))
-        self.members = [[row for row, group in enumerate(groups) if group == place] for place in range(max(groups) + 1)]
+        self.members = [[row for row, group in enumerate(groups) if group == i] for i in range(max(groups) + 1)]
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """(N, width) -> (N, classes)."""
+        """Compute the logits of the classes.
+
+        Args:
+            input: (N, width).
+
+        Returns:
+            (N, classes).
+        """
         rows = super().forward(input)
         return torch.stack([torch.logsumexp(rows[:, members], dim=1) for members in self.members], dim=1)
 
 
 def parse_groups(words: str) -> tuple[int, ...]:
-    """`0,1,1` is the class of each row: every class from 0 on has one or more; ModelError on other words."""
+    """Read which class each row of a last layer belongs to.
+
+    Args:
+        words: whole numbers separated by commas, such as "0,1,1"; every class from 0 on has a row or more.
+
+    Returns:
+        The class of each row.
+
+    Raises:
+        ModelError: the words are no numbers, or leave a class out.
+
+    Example:
+        parse_groups("0,1,1")  # (0, 1, 1)
+    """
     try:
         groups = tuple(int(word) for word in words.split(","))
     except ValueError:
@@ -98,7 +136,18 @@ def parse_groups(words: str) -> tuple[int, ...]:
 
 
 def merge_rows(model: Classifier, words: str) -> None:
-    """Give a model, built with as many classes as `merged=` has rows, the classes that they are of."""
+    """Merge the classes of a model: several rows of its last layer become one class.
+
+    Args:
+        model: a model with a class for each row; changed in place, its `num_classes` too.
+        words: the class of each row, such as "0,1,1" (see `parse_groups`).
+
+    Raises:
+        ModelError: the words are no numbers, or leave a class out.
+
+    Example:
+        merge_rows(create_model("resnet18", 3), "0,1,1")  # two classes
+    """
     groups = parse_groups(words)
     path = f"{model.main_head()}"
     head = model.get_submodule(path)
@@ -111,7 +160,14 @@ def merge_rows(model: Classifier, words: str) -> None:
 
 
 def hidden_paths(model: Classifier) -> tuple[str, ...]:
-    """Paths of the dense layers of a head with hidden ones, the classes' last; nothing where there is no such head."""
+    """List the dense layers of a head with hidden layers.
+
+    Args:
+        model: any model.
+
+    Returns:
+        Their paths, the classes' last; empty where there is no such head.
+    """
     heads = [(path, part) for path, part in model.named_modules() if isinstance(part, HiddenHead)]
     return tuple(
         f"{path}.{inner}" for path, head in heads for inner, part in head.named_modules() if isinstance(part, nn.Linear)
@@ -119,21 +175,43 @@ def hidden_paths(model: Classifier) -> tuple[str, ...]:
 
 
 def kept_outputs(model: Classifier) -> str:
-    """Path of the layer for the weights' own classes where the head goes on from it, or nothing."""
+    """Find the layer for the weights' own classes, where the head continues from it (`outputs:N`).
+
+    Args:
+        model: any model.
+
+    Returns:
+        Its path; "" where there is none.
+    """
     paths = [path for path, part in model.named_modules() if isinstance(part, StackedHead)]
     return f"{paths[0]}.{KEPT}" if paths else ""
 
 
 def first_layer(head: nn.Module) -> nn.Linear:
-    """The dense layer of a head that takes what the backbone gives."""
+    """Find the dense layer of a head that takes the backbone's vectors.
+
+    Args:
+        head: a dense layer, or a module that has one.
+
+    Returns:
+        The layer.
+    """
     layers = [part for part in head.modules() if isinstance(part, nn.Linear)]
     return layers[0]
 
 
 def dropout_before(model: Classifier, *, size: int) -> float:
-    """The rate of the dropout that the head's input comes out of; 0 where it comes from elsewhere.
+    """Find the rate of the dropout whose result the head takes, by a pass of one blank picture.
 
-    `size` is a side, in pixels, that the model takes.
+    Args:
+        model: a model with a head, which stays as it is; every part is set to its own mode, training or evaluation.
+        size: a side that the model takes, pixels.
+
+    Returns:
+        The rate, from 0 to below 1; 0 where no dropout stands before the head.
+
+    Example:
+        dropout_before(create_model("mobilenet_v2", 5), size=224)  # 0.2
     """
     weight = first_layer(model.get_submodule(model.main_head())).weight
     was_training = model.training

@@ -31,12 +31,21 @@ LITE_STD = (128 / 255, 128 / 255, 128 / 255)
 
 
 class Classifier(nn.Module):
-    """The contract of every entry: float pictures in [0, 1] in, logits out, normalisation inside.
+    """The contract of every entry: float pictures in [0, 1] in, logits out, normalization inside.
 
-    A family sets `mean`/`std` through `set_normalization` and defines `features` and `head`:
+    A family sets `mean` and `std` through `set_normalization` and defines `backbone` and `head`:
 
-        features(images)         normalised (N, C, H, W) -> (N, C', h, w), or (N, tokens, width)
+        backbone(images)         normalized (N, C, H, W) -> features (N, C', h, w), or (N, tokens, width)
         head(features)           -> (N, num_classes) logits
+
+    Args:
+        num_classes: number of classes; 0 for a model without its last layer.
+        in_channels: 3 for RGB, 1 for grey.
+
+    Example:
+        model = create_model("resnet18", 5).eval()
+        features = model.features(torch.rand(2, 3, 224, 224))  # (2, 512, 7, 7)
+        logits = model.head(features)  # (2, 5), as model(images) gives them
     """
 
     mean: torch.Tensor
@@ -54,7 +63,15 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.ones(in_channels))
 
     def set_normalization(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        """Fill the buffers; three values are averaged for grey input."""
+        """Set the mean and the standard deviation with which the model normalizes its pictures.
+
+        Args:
+            mean: a value per channel, of pictures in [0, 1]; three values are averaged for grey input.
+            std: likewise, above 0.
+
+        Example:
+            model.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        """
         if len(mean) != self.in_channels:
             mean = (sum(mean) / len(mean),) * self.in_channels
             std = (sum(std) / len(std),) * self.in_channels
@@ -62,17 +79,41 @@ class Classifier(nn.Module):
         self.std.copy_(torch.tensor(std))
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) float in [0, 1] -> the same shape, minus mean, over std."""
+        """Subtract the mean from pictures and divide them by the standard deviation.
+
+        Args:
+            images: (N, C, H, W) float in [0, 1].
+
+        Returns:
+            Float of the same shape.
+        """
         scale = 1 / self.std[:, None, None]
         return torch.addcmul(-self.mean[:, None, None] * scale, images, scale)  # one pass over the pixels
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Pictures in [0, 1], (N, C, H, W) -> the last feature map, (N, C', h, w); ModelError for other pictures."""
+        """Normalize pictures and pass them through the backbone.
+
+        Args:
+            images: (N, C, H, W) float in [0, 1].
+
+        Returns:
+            The last feature map, (N, C', h, w), or a transformer's tokens, (N, tokens, width).
+
+        Raises:
+            ModelError: the pictures have another shape or number of channels, or are too small.
+        """
         self.check(images)
         return self.backbone(self.normalise(images))
 
     def check(self, images: torch.Tensor) -> None:
-        """ModelError when pictures have another number of channels or are too small."""
+        """Check the shape of pictures.
+
+        Args:
+            images: should be (N, C, H, W), with the model's channels and sides of `min_size` or more.
+
+        Raises:
+            ModelError: the pictures have another shape or number of channels, or are too small.
+        """
         shape = tuple(images.shape)
         if len(shape) != 4 or shape[1] != self.in_channels:
             raise ModelError(
@@ -88,29 +129,67 @@ class Classifier(nn.Module):
             )
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised pictures -> features; each family writes its own."""
+        """Compute features from normalized pictures; each family writes its own.
+
+        Args:
+            images: (N, C, H, W) float, normalized.
+
+        Returns:
+            (N, C', h, w), or (N, tokens, width) for transformers.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no backbone")  # an abstract method
 
     def grid(self, features: torch.Tensor) -> torch.Tensor:
-        """Features -> (N, C', h, w), for explanations."""
+        """Arrange features as a map, for explanations.
+
+        Args:
+            features: what `features` returns.
+
+        Returns:
+            (N, C', h, w).
+        """
         return features
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        """Features -> (N, num_classes) logits; each family writes its own."""
+        """Compute logits from features; each family writes its own.
+
+        Args:
+            features: what `features` returns.
+
+        Returns:
+            (N, num_classes) logits.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no head")  # an abstract method
 
     def head_layers(self) -> tuple[str, ...]:
-        """Paths of the dense layers whose outputs are the classes, auxiliary heads' among them."""
+        """List the dense layers whose outputs are the classes.
+
+        Returns:
+            Their paths, those in auxiliary heads included.
+
+        Example:
+            create_model("resnet18", 5).head_layers()  # ("fc",)
+        """
         return tuple(path for path, part in self.named_modules() if isinstance(part, ClassifierLayer))
 
     def main_head(self) -> str:
-        """Path of the part that gives the logits: the last dense layer, or the hidden layers that end in it."""
+        """Find the part that gives the logits: the last dense layer, or the hidden layers that end in it.
+
+        Returns:
+            Its path, as `get_submodule` takes it.
+
+        Example:
+            create_model("resnet18", 5).main_head()  # "fc"
+        """
         return self.blocks_in_order()[-1][0]
 
     def blocks_in_order(self) -> list[list[str]]:
-        """Paths of parts (or parameters) with weights in their order, but for auxiliary heads; the last is the head.
+        """List the blocks of the model from the input to the head, without auxiliary heads.
 
-        A part is a block, or a layer that stands alone, with the norms that follow it.
+        A block may also be a layer or a parameter that stands alone.
+
+        Returns:
+            For each block, its path and those of the norms that follow it; the last one is the head.
         """
         parts: list[list[str]] = []
         for name, child in self.named_children():
@@ -125,16 +204,33 @@ class Classifier(nn.Module):
         return parts
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Pictures in [0, 1], (N, C, H, W) float -> (N, num_classes) logits."""
+        """Classify pictures.
+
+        Args:
+            images: (N, C, H, W) float in [0, 1].
+
+        Returns:
+            (N, num_classes) logits.
+
+        Raises:
+            ModelError: the pictures have another shape or number of channels, or are too small.
+        """
         return self.head(self.features(images))
 
     def training_logits(self, images: torch.Tensor) -> tuple[tuple[torch.Tensor, float], ...]:
-        """Logits and their weight in the loss: the main head, then any auxiliary heads."""
+        """Compute the logits that a training takes its loss from.
+
+        Args:
+            images: (N, C, H, W) float in [0, 1].
+
+        Returns:
+            (logits, weight in the loss) pairs: those of the main head, then those of any auxiliary heads.
+        """
         return ((self.forward(images), 1.0),)
 
 
 class StackedHead(nn.Sequential):
-    """Where a model's last layer stood: that layer, and what goes on from its outputs. Each part is a block."""
+    """A head that keeps the weights' own last layer and continues from its outputs. Each part is a block."""
 
 
 def _expanded(path: str, part: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -148,21 +244,51 @@ def _expanded(path: str, part: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 class ClassifierLayer(nn.Linear):
-    """The dense layer whose outputs are the classes: what becomes another one when the classes do."""
+    """The dense layer whose outputs are the classes. Weights for other classes leave it as it is.
+
+    Args:
+        width: length of a feature vector.
+        num_classes: number of classes.
+    """
 
 
 def classifier_layer(width: int, num_classes: int) -> nn.Module:
-    """The last dense layer, or nothing for `num_classes=0`, which gives pooled features."""
+    """Make the last dense layer.
+
+    Args:
+        width: length of a feature vector.
+        num_classes: number of classes, or 0 for none.
+
+    Returns:
+        A ClassifierLayer, (N, width) -> (N, num_classes); for 0 classes an Identity, which passes vectors on.
+    """
     return ClassifierLayer(width, num_classes) if num_classes else nn.Identity()
 
 
 def activate(images: torch.Tensor, slope: float = 0.0) -> torch.Tensor:
-    """ReLU in place, or LeakyReLU where the slope below zero is not 0."""
+    """Apply ReLU, or LeakyReLU where a slope is given, in place.
+
+    Args:
+        images: float of any shape; overwritten.
+        slope: slope below zero, 0 for ReLU.
+
+    Returns:
+        The same tensor.
+    """
     return F.leaky_relu(images, slope, inplace=True) if slope else F.relu(images, inplace=True)
 
 
 def same_pixels(images: torch.Tensor, *, kernel: int, stride: int) -> tuple[int, int]:
-    """How many rows and columns TF-same padding adds in all, so that out = ceil(in / stride)."""
+    """Compute the total padding with which out = ceil(in / stride), as TensorFlow's "same" has it.
+
+    Args:
+        images: (N, C, H, W); only its shape matters.
+        kernel: side of the kernel, pixels.
+        stride: pixels between two windows.
+
+    Returns:
+        Rows and columns to add in all, both sides together.
+    """
 
     def total(length: int) -> int:
         outputs = -(-length // stride)
@@ -172,27 +298,71 @@ def same_pixels(images: torch.Tensor, *, kernel: int, stride: int) -> tuple[int,
 
 
 def pad_same(images: torch.Tensor, *, kernel: int, stride: int, value: float = 0.0) -> torch.Tensor:
-    """TF-same padding of (N, C, H, W), the odd pixel on the right and at the bottom."""
+    """Pad maps as TensorFlow's "same" does, the odd pixel on the right and at the bottom.
+
+    Args:
+        images: (N, C, H, W).
+        kernel: side of the kernel, pixels.
+        stride: pixels between two windows.
+        value: what the new pixels hold.
+
+    Returns:
+        (N, C, H', W'), on which a layer without padding gives ceil(H / stride) rows and ceil(W / stride) columns.
+
+    Example:
+        padded = pad_same(torch.rand(1, 3, 224, 224), kernel=3, stride=2)  # (1, 3, 225, 225)
+    """
     vertical, horizontal = same_pixels(images, kernel=kernel, stride=stride)
     left_right_top_bottom = (horizontal // 2, -(-horizontal // 2), vertical // 2, -(-vertical // 2))
     return F.pad(images, left_right_top_bottom, value=value)
 
 
 class SameConv2d(Conv2d):
-    """A convolution with TF-same padding; square kernel and stride."""
+    """A convolution with TensorFlow's "same" padding.
+
+    It takes the arguments of torch.nn.Conv2d: a square kernel, one stride for both directions, and no `padding`.
+
+    Example:
+        layer = SameConv2d(3, 8, 3, stride=2)
+        out = layer(torch.rand(1, 3, 225, 225))  # (1, 8, 113, 113)
+    """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> (N, C', ceil(H / stride), ceil(W / stride))."""
+        """Convolve maps.
+
+        Args:
+            input: (N, in_channels, H, W).
+
+        Returns:
+            (N, out_channels, ceil(H / stride), ceil(W / stride)).
+        """
         return super().forward(pad_same(input, kernel=self.kernel_size[0], stride=self.stride[0]))
 
 
 def is_plain(part: nn.Module) -> bool:
-    """Whether a part is a convolution of its weights and nothing more, which a class derived from it may do."""
+    """Check whether a part is a convolution and nothing more; a class derived from one may do more.
+
+    Args:
+        part: any module.
+
+    Returns:
+        True for torch's Conv2d, ours, and SameConv2d; False for classes derived from them.
+    """
     return type(part) in (nn.Conv2d, Conv2d, SameConv2d)
 
 
 def convolve(conv: nn.Conv2d, images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """What a convolution would give with other weights: (N, C, H, W) -> (N, O, h, w)."""
+    """Compute a convolution with other weights than its own.
+
+    Args:
+        conv: the layer, whose stride, padding, dilation and groups count.
+        images: (N, C, H, W).
+        weight: (O, C / groups, k, k).
+        bias: (O,), or None.
+
+    Returns:
+        (N, O, h, w).
+    """
     if isinstance(conv, SameConv2d):
         images = pad_same(images, kernel=conv.kernel_size[0], stride=conv.stride[0])
     if isinstance(conv, Conv2d):
@@ -201,7 +371,15 @@ def convolve(conv: nn.Conv2d, images: torch.Tensor, weight: torch.Tensor, bias: 
 
 
 class SameMaxPool2d(nn.Module):
-    """Max pooling with TF-same padding; what lies beyond the edge never wins, whatever the sign of the values."""
+    """Max pooling with TensorFlow's "same" padding. Padding never wins, even where all values are negative.
+
+    Args:
+        kernel: side of the window, pixels.
+        stride: pixels between two windows.
+
+    Example:
+        out = SameMaxPool2d(3, stride=2)(torch.rand(1, 8, 113, 113))  # (1, 8, 57, 57)
+    """
 
     def __init__(self, kernel: int, *, stride: int) -> None:
         super().__init__()
@@ -209,7 +387,14 @@ class SameMaxPool2d(nn.Module):
         self.stride = stride
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))."""
+        """Pool maps.
+
+        Args:
+            images: (N, C, H, W).
+
+        Returns:
+            (N, C, ceil(H / stride), ceil(W / stride)).
+        """
         vertical, horizontal = same_pixels(images, kernel=self.kernel, stride=self.stride)
         # The two cases of 3x3/2 and of stride 1 need no padded copy: windows may reach over the edge evenly, or by a
         # pixel at the end.
@@ -232,7 +417,23 @@ def make_conv(
     bias: bool = False,
     groups: int = 1,
 ) -> Conv2d:
-    """A convolution with the padding of the reference; "symmetric" is kernel // 2 on every side."""
+    """Make a convolution that pads as its reference does.
+
+    Args:
+        in_channels: channels of the input.
+        channels: channels of the output.
+        kernel: side of the kernel, pixels; odd, unless padding is "valid".
+        stride: pixels between two windows.
+        padding: "symmetric" (kernel // 2 on every side), "same" (TensorFlow's) or "valid" (none).
+        bias: whether it has a bias.
+        groups: groups of channels; as many as channels for a depthwise convolution.
+
+    Returns:
+        The layer, (N, in_channels, H, W) -> (N, channels, h, w); a SameConv2d only where that differs from "symmetric".
+
+    Example:
+        stem = make_conv(3, 32, kernel=3, stride=2, padding="same")
+    """
     if padding == "same" and stride > 1:  # with stride 1 and an odd kernel the two are equal
         return SameConv2d(in_channels, channels, kernel, stride=stride, bias=bias, groups=groups)
     pixels = 0 if padding == "valid" else kernel // 2
@@ -240,14 +441,31 @@ def make_conv(
 
 
 def make_max_pool(kernel: int, *, stride: int, padding: Padding = "symmetric") -> nn.Module:
-    """Max pooling with the padding of the reference."""
+    """Make a max pooling that pads as its reference does.
+
+    Args:
+        kernel: side of the window, pixels.
+        stride: pixels between two windows.
+        padding: "symmetric" (kernel // 2 on every side), "same" (TensorFlow's) or "valid" (none).
+
+    Returns:
+        The layer, (N, C, H, W) -> (N, C, h, w).
+    """
     if padding == "same":
         return SameMaxPool2d(kernel, stride=stride)
     return nn.MaxPool2d(kernel, stride=stride, padding=0 if padding == "valid" else kernel // 2)
 
 
 class SameAvgPool2d(nn.Module):
-    """Average pooling with TF-same padding; what lies beyond the edge does not count in an average."""
+    """Average pooling with TensorFlow's "same" padding. Padding does not count in an average.
+
+    Args:
+        kernel: side of the window, pixels.
+        stride: pixels between two windows.
+
+    Example:
+        out = SameAvgPool2d(5, stride=3)(torch.rand(1, 8, 14, 14))  # (1, 8, 5, 5)
+    """
 
     def __init__(self, kernel: int, *, stride: int) -> None:
         super().__init__()
@@ -255,7 +473,14 @@ class SameAvgPool2d(nn.Module):
         self.stride = stride
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))."""
+        """Pool maps.
+
+        Args:
+            images: (N, C, H, W).
+
+        Returns:
+            (N, C, ceil(H / stride), ceil(W / stride)).
+        """
         sums = self._pool(images)
         return sums / self._pool(torch.ones_like(images[:1, :1]))  # the share of each window that is picture
 
@@ -264,7 +489,19 @@ class SameAvgPool2d(nn.Module):
 
 
 class ConvUnit(nn.Module):
-    """Convolution, batch norm (unless `epsilon` is None, when it has a bias instead), ReLU."""
+    """Convolution, batch norm and ReLU; or convolution with a bias and ReLU.
+
+    Args:
+        in_channels: channels of the input.
+        channels: channels of the output.
+        kernel: side of the kernel, pixels; or (rows, columns), both odd, which has stride 1 and symmetric padding.
+        stride: pixels between two windows, of a square kernel.
+        padding: "symmetric" (kernel // 2 on every side), "same" (TensorFlow's) or "valid" (none), of a square kernel.
+        epsilon: batch norm's; None for a bias instead of batch norm.
+
+    Example:
+        out = ConvUnit(3, 32, kernel=3, stride=2)(torch.rand(2, 3, 224, 224))  # (2, 32, 112, 112)
+    """
 
     def __init__(
         self,
@@ -287,12 +524,30 @@ class ConvUnit(nn.Module):
         self.bn = None if epsilon is None else nn.BatchNorm2d(channels, eps=epsilon)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
+        """Convolve, normalize and activate maps.
+
+        Args:
+            images: (N, in_channels, H, W).
+
+        Returns:
+            (N, channels, ceil(H / stride), ceil(W / stride)); less with valid padding.
+        """
         out = self.conv(images)
         return F.relu(out if self.bn is None else self.bn(out), inplace=True)
 
 
 def make_divisible(channels: float, *, divisor: int = 8) -> int:
-    """A scaled width as MobileNet rounds it: to the nearest multiple of 8, never more than a tenth below."""
+    """Round a scaled width as MobileNet does: to the nearest multiple of the divisor, never more than a tenth below.
+
+    Args:
+        channels: the width, scaled; above 0.
+        divisor: what the result is a multiple of, and the least it can be.
+
+    Returns:
+        Number of channels.
+
+    Example:
+        make_divisible(32 * 0.35)  # 16
+    """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded

@@ -38,7 +38,7 @@ class Norm(NamedTuple):
     padding: Padding
 
 
-class ConvUnit(nn.Sequential):
+class ConvNormAct(nn.Sequential):
     """Convolution, batch norm, activation; `groups=in_channels` makes it depthwise."""
 
     def __init__(
@@ -71,8 +71,8 @@ class DepthwiseSeparable(nn.Sequential):
 
     def __init__(self, in_channels: int, channels: int, *, stride: int, norm: Norm) -> None:
         super().__init__(
-            ConvUnit(in_channels, in_channels, kernel=3, stride=stride, groups=in_channels, norm=norm),
-            ConvUnit(in_channels, channels, kernel=1, norm=norm),
+            ConvNormAct(in_channels, in_channels, kernel=3, stride=stride, groups=in_channels, norm=norm),
+            ConvNormAct(in_channels, channels, kernel=1, norm=norm),
         )
 
 
@@ -95,7 +95,7 @@ class MobileNetV1(Classifier):
         super().__init__(num_classes, in_channels)
         norm = Norm(epsilon, 0.01, padding)
         channels = int(32 * width)
-        layers: list[nn.Module] = [ConvUnit(in_channels, channels, kernel=3, stride=2, norm=norm)]
+        layers: list[nn.Module] = [ConvNormAct(in_channels, channels, kernel=3, stride=2, norm=norm)]
         for full_width, stride in V1_BLOCKS:
             layers.append(DepthwiseSeparable(channels, int(full_width * width), stride=stride, norm=norm))
             channels = int(full_width * width)
@@ -130,8 +130,8 @@ class InvertedResidual(nn.Module):
         wide = in_channels * expansion
         layers: list[nn.Module] = []
         if expansion != 1:
-            layers.append(ConvUnit(in_channels, wide, kernel=1, norm=norm))
-        layers.append(ConvUnit(wide, wide, kernel=3, stride=stride, groups=wide, norm=norm))
+            layers.append(ConvNormAct(in_channels, wide, kernel=1, norm=norm))
+        layers.append(ConvNormAct(wide, wide, kernel=3, stride=stride, groups=wide, norm=norm))
         narrow = make_conv(wide, channels, kernel=1)
         self.conv = nn.Sequential(*layers, narrow, nn.BatchNorm2d(channels, eps=norm.epsilon, momentum=norm.momentum))
         self.residual = stride == 1 and in_channels == channels
@@ -161,15 +161,15 @@ class MobileNetV2(Classifier):
         super().__init__(num_classes, in_channels)
         norm = Norm(epsilon, 0.1, padding)
         channels = make_divisible(32 * width)
-        layers: list[nn.Module] = [ConvUnit(in_channels, channels, kernel=3, stride=2, norm=norm)]
+        layers: list[nn.Module] = [ConvNormAct(in_channels, channels, kernel=3, stride=2, norm=norm)]
         for expansion, full_width, blocks, first_stride in V2_STAGES:
             scaled = make_divisible(full_width * width)
-            for place in range(blocks):
-                stride = first_stride if place == 0 else 1
+            for i in range(blocks):
+                stride = first_stride if i == 0 else 1
                 layers.append(InvertedResidual(channels, scaled, expansion=expansion, stride=stride, norm=norm))
                 channels = scaled
         last = make_divisible(1280 * max(1.0, width))
-        layers.append(ConvUnit(channels, last, kernel=1, norm=norm))
+        layers.append(ConvNormAct(channels, last, kernel=1, norm=norm))
         self.convs = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), classifier_layer(last, num_classes))
         he_initialise(self)
@@ -270,16 +270,16 @@ class V3Block(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         if row.wide != in_channels:
-            layers.append(ConvUnit(in_channels, row.wide, kernel=1, norm=norm, activation=row.activation))
+            layers.append(ConvNormAct(in_channels, row.wide, kernel=1, norm=norm, activation=row.activation))
         layers.append(
-            ConvUnit(
+            ConvNormAct(
                 row.wide, row.wide, kernel=row.kernel, stride=row.stride, groups=row.wide, norm=norm,
                 activation=row.activation,
             )
         )  # fmt: skip
         if row.squeeze:
             layers.append(SqueezeExcite(row.wide))
-        layers.append(ConvUnit(row.wide, row.channels, kernel=1, norm=norm, activation="none"))
+        layers.append(ConvNormAct(row.wide, row.channels, kernel=1, norm=norm, activation="none"))
         self.block = nn.Sequential(*layers)
         self.residual = row.stride == 1 and in_channels == row.channels
 
@@ -307,12 +307,12 @@ class MobileNetV3(Classifier):
     ) -> None:
         super().__init__(num_classes, in_channels)
         norm = Norm(epsilon, 0.01, padding)
-        layers: list[nn.Module] = [ConvUnit(in_channels, 16, kernel=3, stride=2, norm=norm, activation="hardswish")]
+        layers: list[nn.Module] = [ConvNormAct(in_channels, 16, kernel=3, stride=2, norm=norm, activation="hardswish")]
         channels = 16
         for row in size.rows:
             layers.append(V3Block(channels, row, norm=norm))
             channels = row.channels
-        layers.append(ConvUnit(channels, size.last, kernel=1, norm=norm, activation="hardswish"))
+        layers.append(ConvNormAct(channels, size.last, kernel=1, norm=norm, activation="hardswish"))
         self.convs = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
             nn.Linear(size.last, size.hidden), nn.Hardswish(inplace=True), nn.Dropout(dropout),

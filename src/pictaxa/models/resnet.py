@@ -44,7 +44,7 @@ StageDepths = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Form:
+class ResNetForm:
     """A row of SIZES."""
 
     bottleneck: bool
@@ -64,29 +64,29 @@ class Form:
     xavier: bool = False  # first weights as Keras' layers have them, else He's
 
 
-_COURSE = Form(
+_COURSE = ResNetForm(
     bottleneck=True, blocks=(3, 4, 6, 3), stride_in="1x1", bias=True, epsilon=1e-3, pool_padding="valid",
     last_inner_width=256, final_pool="valid", xavier=True,
 )  # fmt: skip
 
 # Depths: table 1 of the paper; ResNeXt: table 1 of its paper and torchvision's names.
-SIZES: dict[str, Form] = {
-    "resnet18": Form(bottleneck=False, blocks=(2, 2, 2, 2)),
-    "resnet34": Form(bottleneck=False, blocks=(3, 4, 6, 3)),
-    "resnet50": Form(bottleneck=True, blocks=(3, 4, 6, 3)),
-    "resnet101": Form(bottleneck=True, blocks=(3, 4, 23, 3)),
-    "resnet152": Form(bottleneck=True, blocks=(3, 8, 36, 3)),
-    "resnext50_32x4d": Form(bottleneck=True, blocks=(3, 4, 6, 3), groups=32, group_width=4),
-    "resnext101_32x8d": Form(bottleneck=True, blocks=(3, 4, 23, 3), groups=32, group_width=8),
-    "resnext101_64x4d": Form(bottleneck=True, blocks=(3, 4, 23, 3), groups=64, group_width=4),
+SIZES: dict[str, ResNetForm] = {
+    "resnet18": ResNetForm(bottleneck=False, blocks=(2, 2, 2, 2)),
+    "resnet34": ResNetForm(bottleneck=False, blocks=(3, 4, 6, 3)),
+    "resnet50": ResNetForm(bottleneck=True, blocks=(3, 4, 6, 3)),
+    "resnet101": ResNetForm(bottleneck=True, blocks=(3, 4, 23, 3)),
+    "resnet152": ResNetForm(bottleneck=True, blocks=(3, 8, 36, 3)),
+    "resnext50_32x4d": ResNetForm(bottleneck=True, blocks=(3, 4, 6, 3), groups=32, group_width=4),
+    "resnext101_32x8d": ResNetForm(bottleneck=True, blocks=(3, 4, 23, 3), groups=32, group_width=8),
+    "resnext101_64x4d": ResNetForm(bottleneck=True, blocks=(3, 4, 23, 3), groups=64, group_width=4),
     "resnet50_course": _COURSE,
     "resnet50_course_leaky": replace(_COURSE, slope=0.3, final_pool="same"),
-    "resnet18_textbook": Form(
+    "resnet18_textbook": ResNetForm(
         bottleneck=False, blocks=(2, 2, 2, 2), bias=True, epsilon=1e-3, padding="same", pool_padding="same",
         shortcut_norm=False, xavier=True,
     ),
 } | {
-    f"{name}_v1": Form(
+    f"{name}_v1": ResNetForm(
         bottleneck=True, blocks=blocks, stride_in="1x1", bias=True, epsilon=1.001e-5, caffe_input=True
     )
     for name, blocks in {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}.items()
@@ -96,7 +96,7 @@ SIZES: dict[str, Form] = {
 class Projection(nn.Sequential):
     """The shortcut's 1x1 where the shape changes (option B of the paper), with its batch norm."""
 
-    def __init__(self, in_channels: int, channels: int, *, stride: int, form: Form) -> None:
+    def __init__(self, in_channels: int, channels: int, *, stride: int, form: ResNetForm) -> None:
         conv = make_conv(in_channels, channels, kernel=1, stride=stride, bias=form.bias)
         super().__init__(conv, *([nn.BatchNorm2d(channels, eps=form.epsilon)] if form.shortcut_norm else []))
 
@@ -106,7 +106,7 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, width: int, *, stride: int, form: Form, project: bool) -> None:
+    def __init__(self, in_channels: int, width: int, *, stride: int, form: ResNetForm, project: bool) -> None:
         super().__init__()
         self.conv1 = make_conv(in_channels, width, kernel=3, stride=stride, padding=form.padding, bias=form.bias)
         self.bn1 = nn.BatchNorm2d(width, eps=form.epsilon)
@@ -128,7 +128,14 @@ class Bottleneck(nn.Module):
     expansion = 4
 
     def __init__(
-        self, in_channels: int, width: int, *, stride: int, form: Form, project: bool, inner_width: int | None = None
+        self,
+        in_channels: int,
+        width: int,
+        *,
+        stride: int,
+        form: ResNetForm,
+        project: bool,
+        inner_width: int | None = None,
     ) -> None:
         super().__init__()
         channels = width * self.expansion
@@ -156,7 +163,7 @@ class Bottleneck(nn.Module):
 class ResNet(Classifier):
     """Stem, four stages, pool, one dense layer. `size` matters only where the last map is flattened."""
 
-    def __init__(self, num_classes: int, in_channels: int, *, form: Form, size: int = 224) -> None:
+    def __init__(self, num_classes: int, in_channels: int, *, form: ResNetForm, size: int = 224) -> None:
         super().__init__(num_classes, in_channels)
         self.slope = form.slope
         self.conv1 = make_conv(in_channels, 64, kernel=7, stride=2, padding=form.padding, bias=form.bias)
@@ -192,13 +199,13 @@ class ResNet(Classifier):
         return logits
 
 
-def _stage(number: int, in_channels: int, *, form: Form) -> nn.Sequential:
+def _stage(number: int, in_channels: int, *, form: ResNetForm) -> nn.Sequential:
     width = STAGE_WIDTHS[number]
     units: list[nn.Module] = []
-    for place in range(form.blocks[number]):
-        stride = 2 if number > 0 and place == 0 else 1
+    for i in range(form.blocks[number]):
+        stride = 2 if number > 0 and i == 0 else 1
         if form.bottleneck:
-            inner = form.last_inner_width if number == 3 and place > 0 else width
+            inner = form.last_inner_width if number == 3 and i > 0 else width
             project = in_channels != width * 4 or stride > 1
             units.append(Bottleneck(in_channels, width, stride=stride, form=form, project=project, inner_width=inner))
             in_channels = width * 4
@@ -209,7 +216,7 @@ def _stage(number: int, in_channels: int, *, form: Form) -> nn.Sequential:
     return nn.Sequential(*units)
 
 
-def _flattened_pixels(form: Form, size: int) -> int:
+def _flattened_pixels(form: ResNetForm, size: int) -> int:
     """Pixels of the last map that the dense layer sees: 1 behind a global average."""
     if form.final_pool == "global":
         return 1

@@ -77,8 +77,8 @@ class CifarResNet(Classifier):
         stages = []
         for number, width in enumerate(STAGE_WIDTHS):
             units = []
-            for place in range(size.blocks):
-                stride = 2 if number > 0 and place == 0 else 1
+            for i in range(size.blocks):
+                stride = 2 if number > 0 and i == 0 else 1
                 units.append(Block(channels, width, stride=stride, bottleneck=size.bottleneck, ablation=ablation))
                 channels = 4 * width if size.bottleneck else width
             stages.append(nn.Sequential(*units))

@@ -60,8 +60,8 @@ class ResNetLite(Classifier):
         blocks = []
         channels = second
         for number, (depth, width) in enumerate(STAGES):
-            for place in range(depth):
-                blocks.append(LiteBlock(channels, width, stride=2 if number > 0 and place == 0 else 1))
+            for i in range(depth):
+                blocks.append(LiteBlock(channels, width, stride=2 if number > 0 and i == 0 else 1))
                 channels = width
         self.stages = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)

@@ -79,9 +79,9 @@ class ResNetV2(Classifier):
         for number, depth in enumerate(blocks):
             width = 64 * 2**number
             units = []
-            for place in range(depth):
-                stride = 2 if place == depth - 1 and number < 3 else 1
-                units.append(PreactBottleneck(channels, width, stride=stride, project=place == 0, conv_bias=conv_bias))
+            for i in range(depth):
+                stride = 2 if i == depth - 1 and number < 3 else 1
+                units.append(PreactBottleneck(channels, width, stride=stride, project=i == 0, conv_bias=conv_bias))
                 channels = EXPANSION * width
             stacks.append(nn.Sequential(*units))
         self.layer1, self.layer2, self.layer3, self.layer4 = stacks

@@ -23,7 +23,7 @@ WHOLE = math.inf  # the receptive field of what has seen the whole picture
 
 @dataclass(frozen=True)
 class Trace:
-    """What is known of a tensor on its way through the network."""
+    """What is known of a tensor on its way through the network: how much of the picture it sees, and at what depth."""
 
     field_height: float = 1  # pixels of the input that one of its positions sees
     field_width: float = 1
@@ -33,7 +33,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Row:
-    """A call of a layer."""
+    """One call of a layer."""
 
     name: str
     kind: str
@@ -48,7 +48,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """A network at an input size."""
+    """A network at an input size: its layers, and their totals for one picture.
+
+    Example:
+        summary = summarise_model("resnet18", size=224)
+        print(summary.trainable, summary.multiply_adds)  # 11689512 1814073344
+    """
 
     name: str
     size: int
@@ -148,7 +153,25 @@ def _pair(value: Any) -> tuple[int, int]:
 def summarise_model(
     name: str, *, size: int, num_classes: int = 1000, channels: int = 3, options: dict[str, Any] | None = None
 ) -> Summary:
-    """Build an entry on the meta device, pass one picture through it, and write down what happened."""
+    """Summarise an entry layer by layer, from a forward pass of one picture on the meta device.
+
+    Args:
+        name: name of the entry.
+        size: side of the picture, pixels; one that the entry takes (`zoo.check_size`).
+        num_classes: number of classes.
+        channels: 3 for RGB, 1 for grey.
+        options: the entry's own options; {"size": size} for one that is built for one size.
+
+    Returns:
+        A Summary, with a row for each call of a layer in the order of the calls.
+
+    Raises:
+        ModelError: the name or an option is unknown, or the picture is too small.
+
+    Example:
+        for row in summarise_model("resnet18", size=224).rows:
+            print(row.name, row.shape, row.parameters)
+    """
     with torch.device("meta"):
         model = create_model(name, num_classes, in_channels=channels, **(options or {})).eval()
         images = torch.empty(1, channels, size, size)

@@ -187,7 +187,7 @@ class VisionTransformer(Classifier):
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid_side**2, form.width))
         self.dropout = nn.Dropout(options.dropout)
         # Stochastic depth grows linearly with depth (section 3 of its paper).
-        rates = [options.drop_path * place / max(1, form.depth - 1) for place in range(form.depth)]
+        rates = [options.drop_path * i / max(1, form.depth - 1) for i in range(form.depth)]
         self.blocks = nn.Sequential(
             *(
                 EncoderBlock(form, dropout=options.dropout, attention_dropout=options.attention_dropout, drop_path=rate)

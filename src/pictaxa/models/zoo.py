@@ -34,7 +34,12 @@ TIMM = "timm/"  # names that begin so are timm's
 
 @dataclass(frozen=True)
 class Entry:
-    """How to build an architecture and which pictures it takes."""
+    """How to build an architecture, and which pictures it takes.
+
+    Example:
+        entry = find_entry("resnet18")
+        model = entry.build(5, entry.channels)  # 5 classes; create_model checks its arguments too
+    """
 
     build: Callable[..., Classifier]
     family: str
@@ -49,20 +54,20 @@ class Entry:
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
-        """What can be set beside classes and channels: its keyword-only arguments."""
+        """The options that can be set beside classes and channels, by name: the builder's keyword-only arguments."""
         parameters = inspect.signature(self.build).parameters.values()
         return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
     @property
     def option_types(self) -> dict[str, Any]:
-        """The type of each option."""
+        """The type of each option, by name."""
         described = self.build.__init__ if inspect.isclass(self.build) else self.build
         hints = get_type_hints(described)
         return {name: hints[name] for name in self.options}
 
     @property
     def any_size(self) -> bool:
-        """Whether one model takes pictures of several sizes, the multiples of 32 among them."""
+        """Whether one model takes pictures of several sizes, multiples of 32 among them."""
         return not self.fixed_sizes and not self.size_option and 32 % self.multiple == 0
 
 
@@ -187,7 +192,21 @@ ZOO: dict[str, Entry] = {
 
 
 def find_entry(name: str) -> Entry:
-    """An entry by name; ModelError with close matches. `timm/NAME` is any model of timm."""
+    """Find an entry of the zoo by its name.
+
+    Args:
+        name: a name of ZOO, or `timm/NAME` for any model of timm.
+
+    Returns:
+        The Entry; that of a timm model is made from timm's own record of it.
+
+    Raises:
+        ModelError: the name is unknown; the message has close matches.
+        MissingExtraError: a model of timm, without the `timm` extra.
+
+    Example:
+        find_entry("inception_v3").size  # 299
+    """
     if name.startswith(TIMM):
         from . import timm_models  # loaded only for this
 
@@ -203,11 +222,28 @@ def find_entry(name: str) -> Entry:
 def create_model(
     name: str, num_classes: int = 1000, *, in_channels: int = 3, head: str = "", merged: str = "", **options: object
 ) -> Classifier:
-    """Build an entry of the zoo with fresh weights; `options` are the entry's own, as its class documents them.
+    """Build an entry of the zoo with fresh weights.
 
-    `num_classes=0` gives pooled features instead of logits. `head` puts hidden layers before the classes, such as
-    "1024,dropout:0.5"; `merged` gives a class several rows of the last layer, such as "0,1,1" (heads.py). ModelError on
-    unknown names, options and bad counts.
+    Args:
+        name: a name of ZOO, or `timm/NAME` for any model of timm.
+        num_classes: number of classes, 0 or more; 0 leaves out the last layer and gives the vectors that it would take.
+        in_channels: 3 for RGB, 1 for grey.
+        head: hidden layers before the classes, such as "1024,dropout:0.5" (`heads.add_hidden`); "" for none.
+        merged: the class of each row of the last layer, such as "0,1,1", where a class has several rows
+            (`heads.merge_rows`); "" for one row per class.
+        **options: the entry's own options, as its class documents them, such as dropout=0.3.
+
+    Returns:
+        A Classifier in training mode: (N, in_channels, H, W) float32 in [0, 1] -> (N, num_classes) float32 logits.
+
+    Raises:
+        ModelError: the name, an option or a choice is unknown, a count is out of its range, or `head` or `merged` is
+            malformed.
+        MissingExtraError: a model of timm, without the `timm` extra.
+
+    Example:
+        model = pictaxa.create_model("resnet18", 5).eval()
+        logits = model(torch.rand(2, 3, 224, 224))  # (2, 5)
     """
     entry = find_entry(name)
     if num_classes < 0:
@@ -239,7 +275,21 @@ def _option_type(name: str, word: str) -> Any:
 
 
 def parse_options(name: str, words: tuple[str, ...]) -> dict[str, Any]:
-    """`("dropout=0.3",)` to `{"dropout": 0.3}`, each value of the option's type."""
+    """Turn options written as words into an entry's keyword arguments, each of the option's type.
+
+    Args:
+        name: name of the entry.
+        words: an `option=value` each. Booleans are true or false, tuples are written as in Python.
+
+    Returns:
+        Keyword arguments for `create_model`.
+
+    Raises:
+        ModelError: an option is unknown, or a value is not of its type. `create_model` checks choices.
+
+    Example:
+        parse_options("mobilenet_v2", ("width=0.5", "dropout=0"))  # {"width": 0.5, "dropout": 0.0}
+    """
     entry = find_entry(name)
     options: dict[str, Any] = {}
     for word in words:
@@ -265,7 +315,18 @@ def parse_options(name: str, words: tuple[str, ...]) -> dict[str, Any]:
 
 
 def check_size(name: str, size: int) -> None:
-    """ModelError when an entry can't take pictures of this size."""
+    """Check that an entry takes pictures of a size.
+
+    Args:
+        name: name of the entry.
+        size: side of the pictures, pixels.
+
+    Raises:
+        ModelError: the size is too small, not a multiple of the entry's patch, or not one of the few that it takes.
+
+    Example:
+        check_size("vit_b_16", 224)
+    """
     entry = find_entry(name)
     if entry.fixed_sizes and size not in entry.fixed_sizes:
         sizes = " or ".join(map(str, entry.fixed_sizes))

@@ -118,8 +118,8 @@ def grid(rows: list[list[Tile]], *, inches: float = 1.5) -> Figure:
     font.set_size(8)
     for axis in axes.flat:
         axis.set_axis_off()
-    for place, row in enumerate(rows):
-        for axis, tile in zip(axes[place], row, strict=False):
+    for i, row in enumerate(rows):
+        for axis, tile in zip(axes[i], row, strict=False):
             grey = tile.pixels.ndim == 2 or tile.pixels.shape[2] == 1
             axis.imshow(tile.pixels.squeeze(), cmap="gray" if grey else None, vmin=0, vmax=255)
             axis.set_title(writable([tile.title])[0], fontproperties=font, color=tile.colour, pad=2)

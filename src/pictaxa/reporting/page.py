@@ -102,15 +102,15 @@ def _spread(places: np.ndarray, count: int) -> np.ndarray:
     return places[np.linspace(0, len(places) - 1, count).round().astype(int)]
 
 
-def _sample(fetcher: Fetcher, predictions: Predictions, place: int) -> Sample:
-    row, label, guess = predictions.rows[place], predictions.labels[place], predictions.predicted[place]
+def _sample(fetcher: Fetcher, predictions: Predictions, i: int) -> Sample:
+    row, label, guess = predictions.rows[i], predictions.labels[i], predictions.predicted[i]
     index = fetcher.index
     return Sample(
         path=index.name(row),
         truth=index.classes[label],
         guess=index.classes[guess],
-        probability=float(predictions.probabilities[place, guess]),
-        truth_probability=float(predictions.probabilities[place, label]),
+        probability=float(predictions.probabilities[i, guess]),
+        truth_probability=float(predictions.probabilities[i, label]),
         image=thumbnail(fetcher, row),
     )
 

@@ -58,15 +58,15 @@ def draw_preview(
     once = np.zeros(len(rows), dtype=np.int64)
     columns = [augment(images, rows, repeats=once, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
     tiles = []
-    for place, row in enumerate(rows):
+    for i, row in enumerate(rows):
         name = index.classes[index.labels[row]]
-        line = [Tile(_pixels(plain[place]), title=name, colour=GOOD)]
-        heads = [f"training, epoch {epoch + 1}" if place == 0 else "" for epoch in range(VIEWS)]
-        line += [Tile(_pixels(column[place]), title=head) for column, head in zip(columns, heads, strict=True)]
+        line = [Tile(_pixels(plain[i]), title=name, colour=GOOD)]
+        heads = [f"training, epoch {epoch + 1}" if i == 0 else "" for epoch in range(VIEWS)]
+        line += [Tile(_pixels(column[i]), title=head) for column, head in zip(columns, heads, strict=True)]
         tiles.append(line)
     steps = []
-    for place, stages in enumerate(stages_of(policy)):
-        at = place % len(rows)  # another picture in each row
+    for i, stages in enumerate(stages_of(policy)):
+        at = i % len(rows)  # another picture in each row
         mixed = np.array([(at - 1) % len(rows), at])  # behind the one that it is mixed with
         line = [Tile(_pixels(plain[at]), title="as it is", colour=GOOD)]
         for stage in stages:

@@ -60,7 +60,7 @@ def plan_relabelling(classes: Sequence[str], *, rename: Sequence[str], merge: Se
     new = tuple(dict.fromkeys(names.values()))
     if len(new) < 2:
         raise ConfigError("two classes or more in the end", found=str(len(new)), fix="Merge fewer.")
-    places = {name: place for place, name in enumerate(new)}
+    places = {name: i for i, name in enumerate(new)}
     return Relabelling(tuple(classes), new, tuple(places[names[name]] for name in classes))
 
 
@@ -178,8 +178,8 @@ def relabel_run(
 
 def relabelling_lines(run: Run, plan: Relabelling) -> Iterator[str]:
     """As a person reads it."""
-    for place, name in enumerate(plan.new):
-        members = [old for old, becomes in zip(plan.old, plan.becomes, strict=True) if becomes == place]
+    for i, name in enumerate(plan.new):
+        members = [old for old, becomes in zip(plan.old, plan.becomes, strict=True) if becomes == i]
         if members != [name]:
             yield f"class     {name}: {' and '.join(members)} until now"
     metrics = run.metrics

@@ -74,7 +74,7 @@ def apply_plan(plan: Plan) -> None:
         keep_freed_memory()
 
 
-def place(model: Model, plan: Plan) -> Model:
+def to_device(model: Model, plan: Plan) -> Model:
     """The model on the plan's device, its convolutions in the plan's memory format."""
     return lay_out(model.to(plan.device), plan.memory_format)
 

@@ -1,18 +1,60 @@
-"""What long work says while it runs: a bar on a terminal, plain lines elsewhere."""
+"""What work says while it runs: a bar on a terminal, plain lines elsewhere, or records of logging.
+
+Who gives the logger `pictaxa` a handler of its own takes all of it: a server its log, a notebook nothing.
+
+    logging.getLogger("pictaxa").addHandler(handler)         # records of the levels INFO and WARNING
+    logging.getLogger("pictaxa").addHandler(logging.NullHandler())      # silence
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 LINE_SECONDS = 10.0  # between two plain lines
 
 
+LOG = logging.getLogger("pictaxa")
+
+
 def say(text: str) -> None:
-    """One plain line."""
-    print(text, flush=True)
+    """One plain line, on standard output unless a handler takes it."""
+    if LOG.handlers:
+        _log(logging.INFO, text)
+    else:
+        print(text, flush=True)
+
+
+def warn(text: str) -> None:
+    """One plain line on standard error, unless a handler takes it."""
+    if LOG.handlers:
+        _log(logging.WARNING, text)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _log(level: int, text: str) -> None:
+    # By the handlers' own levels: the logger's is the root's until somebody sets it, which keeps all but warnings back.
+    record = LOG.makeRecord(LOG.name, level, "", 0, text, (), None)
+    for handler in LOG.handlers:
+        if level >= handler.level:
+            handler.handle(record)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Nothing is said within."""
+    nothing = logging.NullHandler()
+    LOG.addHandler(nothing)
+    try:
+        yield
+    finally:
+        LOG.removeHandler(nothing)
 
 
 def clock(seconds: float) -> str:
@@ -28,7 +70,7 @@ class _Display:
     def __init__(self) -> None:
         self._bar: Any = None
         self._last_line = time.monotonic()
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and not LOG.handlers:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
             self._bar = Progress(

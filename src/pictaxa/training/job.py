@@ -21,7 +21,7 @@ from ..inference.features import FeatureSource
 from ..models.layers import Classifier
 from ..models.zoo import create_model, find_entry, parse_options
 from ..runs.folder import Run
-from ..system.device import Plan, place
+from ..system.device import Plan, to_device
 from .schedule import size_at
 from .transfer import freeze
 
@@ -120,7 +120,7 @@ def fresh_model(config: TrainConfig, index: Index, geometry: Geometry, size: int
         options["size"] = size
     model = create_model(config.model, len(index.classes), in_channels=geometry.channels, **options)
     freeze(model, config.transfer.tune)
-    return place(model, plan)
+    return to_device(model, plan)
 
 
 def cache_root(config: TrainConfig) -> Path:

@@ -30,7 +30,7 @@ Outputs = tuple[tuple[torch.Tensor, float], ...]  # (N, classes) logits and thei
 Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the share that they have in each picture
 
 # Of the standardised vectors, root mean square. At the usual peak rate the training loss rises during warm-up and comes
-# back; a quarter of that rate, which is what half the length does, learns smoothly (docs/measured.md).
+# back; a quarter of that rate, which is what half the length does, learns smoothly (docs/measured/transfer.md).
 VECTOR_LENGTH = 16.0
 
 
@@ -233,7 +233,7 @@ def learn_head(job: Job, model: Classifier) -> HeadAlone:
 def train_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
     """The views of training pictures (n,) that a head learns from: prediction's, or as many as are asked for.
 
-    Mirror images, which prediction averages over, would bring a head nothing for twice the time (docs/measured.md).
+    Mirror images, which prediction averages over, would bring a head nothing for twice the time (docs/measured/starting.md).
     """
     views = job.config.transfer.feature_views
     if views <= 1:

@@ -15,7 +15,7 @@ from ..config.training import TrainConfig, usual_for
 from ..config.usual import resolved
 from ..data.cache import build_cache
 from ..data.index import Index
-from ..data.reading import read_data, resolve_place, survey
+from ..data.reading import read_data, resolve_path, survey
 from ..data.split import split_index
 from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, DataError
@@ -58,7 +58,7 @@ class Setup:
 def setup(config: TrainConfig) -> Setup:
     """Read the folder, choose what was left open, make the model and fill it with `--weights`."""
     augmentation = read_policies(config.augmentation)
-    config = replace(config, data=resolve_place(config.data), augmentation=augmentation)
+    config = replace(config, data=resolve_path(config.data), augmentation=augmentation)
     if chooses_start(config):
         index = read_data(config.data, config.reading, cache=cache_root(config))
         config = resolve_model(choose_start(config, index)).resolved()

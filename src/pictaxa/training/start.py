@@ -8,7 +8,7 @@ from ..config.learning import NO_WEIGHTS
 from ..config.training import TrainConfig
 from ..data.cache_folder import default_cache_root
 from ..data.index import Index
-from ..data.reading import read_data, resolve_place, survey
+from ..data.reading import read_data, resolve_path, survey
 from ..errors import MissingExtraError
 from ..system.progress import say
 from ..weights.published import find_file, find_published
@@ -64,7 +64,7 @@ def alternatives(config: TrainConfig) -> list[TrainConfig]:
     needs none.
     """
     if chooses_start(config):
-        index = read_data(resolve_place(config.data), config.reading, cache=config.cache or default_cache_root())
+        index = read_data(resolve_path(config.data), config.reading, cache=config.cache or default_cache_root())
         config = choose_start(config, index)
     transfer = config.transfer
     ways = [config]

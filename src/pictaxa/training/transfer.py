@@ -170,7 +170,7 @@ def _check_new_learns(model: Classifier, weights: Translated, *, tune: str) -> N
     stuck = [path for path in new if not model.get_submodule(path).weight.requires_grad]
     if stuck:
         *backbone, _ = model.blocks_in_order()
-        first = next(place for place, paths in enumerate(backbone) if any(_lies_in(path, paths) for path in stuck))
+        first = next(i for i, paths in enumerate(backbone) if any(_lies_in(path, paths) for path in stuck))
         raise ConfigError(
             "a --tune that trains what the weights lack", found=f"--tune {tune}, and {', '.join(stuck)} new",
             fix=f"Use --tune last:{len(backbone) - first} or all.",

@@ -24,9 +24,33 @@ def convert(
     model_options: tuple[str, ...],
     classes: Path | None,
 ) -> list[str]:
-    """Write a checkpoint under our names, with the entry, its options and classes beside; what became of it.
+    """Write another library's checkpoint as safetensors under our names, with what it is of beside the tensors.
 
-    `classes` is a JSON file; ConfigError and WeightsError as `load_weights`.
+    Args:
+        file: the checkpoint.
+        out: the file to write; it ends in .safetensors.
+        model: the entry that the weights are of, a name of the zoo.
+        source: whose names and axes the checkpoint has; it is never guessed.
+        normalization: what the weights expect of their pictures; only a Keras file needs it.
+        channels: 3 for RGB, 1 for grey.
+        model_options: the entry's own options, such as ("dropout=0.3",).
+        classes: a JSON file with the names of the classes (see `read_class_names`); None where they have none.
+
+    Returns:
+        What became of the weights, in lines.
+
+    Raises:
+        ConfigError: `out` has another suffix or can't be written, `classes` can't be read, `source` or `normalization`
+            is unknown, or a Keras file comes without a normalization.
+        WeightsError: the checkpoint is missing, damaged, does not fit the entry, or lacks the head that is asked for.
+        ModelError: the entry or an option is unknown.
+        MissingExtraError: a Keras file, without the `keras` extra.
+
+    Example:
+        convert(
+            Path("resnet50.pth"), Path("resnet50.safetensors"), model="resnet50", source="torchvision",
+            normalization=None, channels=3, model_options=(), classes=None,
+        )
     """
     if out.suffix != ".safetensors":
         raise ConfigError("--out FILE.safetensors", found=str(out), fix="Give it that ending.")
@@ -67,7 +91,19 @@ def convert(
 
 
 def read_class_names(file: Path, count: int) -> list[str]:
-    """Names in the order of a head's outputs, from {"name": index} as Keras' generators give it, or from a list."""
+    """Read the names of classes, in the order of a head's outputs.
+
+    Args:
+        file: a JSON file with {"name": index}, as Keras' generators give it, or with a list of names.
+        count: number of classes.
+
+    Returns:
+        A name for each output.
+
+    Raises:
+        ConfigError: the file can't be read, or is not JSON.
+        WeightsError: it does not have a name for each class from 0 on.
+    """
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

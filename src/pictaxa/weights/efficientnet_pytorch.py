@@ -18,9 +18,9 @@ def _rules(name: str) -> tuple[Rule, ...]:
     blocks = [block for stage in efficientnet_lite.stages_of(efficientnet_lite.SIZES[name]) for block in stage]
     for number, (channels, row) in enumerate(blocks):
         units = [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
-        for place, (convolution, norm) in enumerate(units[row.wide == channels :]):
+        for i, (convolution, norm) in enumerate(units[row.wide == channels :]):
             theirs = rf"_blocks\.{number}\."
-            rules += _unit(theirs + convolution, theirs + norm, f"convs.{number + 1}.block.{place}")
+            rules += _unit(theirs + convolution, theirs + norm, f"convs.{number + 1}.block.{i}")
     rules += _unit("_conv_head", "_bn1", f"convs.{len(blocks) + 1}")
     return (*rules, Rule(r"_fc\.(.+)", r"classifier.\1"))
 

@@ -57,9 +57,9 @@ def _mobilenet_v1() -> tuple[Rule, ...]:
         Rule("conv_preds", r"fc"),
     ]
     for block in range(1, 14):
-        for place, word in enumerate(("dw", "pw")):
-            rules.append(Rule(f"conv_{word}_{block}", rf"convs.{block}.{place}.0"))
-            rules.append(Rule(f"conv_{word}_{block}_bn", rf"convs.{block}.{place}.1"))
+        for i, word in enumerate(("dw", "pw")):
+            rules.append(Rule(f"conv_{word}_{block}", rf"convs.{block}.{i}.0"))
+            rules.append(Rule(f"conv_{word}_{block}_bn", rf"convs.{block}.{i}.1"))
     return tuple(rules)
 
 
@@ -75,9 +75,9 @@ def _mobilenet_v2() -> tuple[Rule, ...]:
         theirs = "expanded_conv_" if block == 0 else f"block_{block}_"
         ours = f"convs.{block + 1}.conv."
         names = ("depthwise",) if block == 0 else ("expand", "depthwise")
-        for place, word in enumerate(names):
-            rules.append(Rule(f"{theirs}{word}", rf"{ours}{place}.0"))
-            rules.append(Rule(f"{theirs}{word}_BN", rf"{ours}{place}.1"))
+        for i, word in enumerate(names):
+            rules.append(Rule(f"{theirs}{word}", rf"{ours}{i}.0"))
+            rules.append(Rule(f"{theirs}{word}_BN", rf"{ours}{i}.1"))
         rules.append(Rule(f"{theirs}project", rf"{ours}{len(names)}"))
         rules.append(Rule(f"{theirs}project_BN", rf"{ours}{len(names) + 1}"))
     return tuple(rules)
@@ -105,9 +105,9 @@ def _mobilenet_v3(name: str) -> tuple[Rule, ...]:
         if row.squeeze:
             units.append((("squeeze_excite_conv", "fc1"), ("squeeze_excite_conv_1", "fc2")))
         units.append((("project", "0"), ("project_bn", "1")))
-        for place, unit in enumerate(units):
+        for i, unit in enumerate(units):
             for word, part in unit:
-                rules.append(Rule(f"{theirs}{word}", rf"convs.{block + 1}.block.{place}.{part}"))
+                rules.append(Rule(f"{theirs}{word}", rf"convs.{block + 1}.block.{i}.{part}"))
         channels = row.channels
     return tuple(rules)
 

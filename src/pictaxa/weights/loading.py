@@ -46,11 +46,28 @@ SPARE_VALUES = 1_000_000
 def load_weights(
     model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
 ) -> Translated:
-    """Fill an entry of the zoo from a checkpoint; WeightsError, and nothing loaded, when it does not fit.
+    """Fill a model of the zoo with the weights of a checkpoint, whole or not at all.
 
-    `source` says whose names and axes the file has. `normalization` says how its pictures were fed, and becomes the
-    model's normalisation; a Keras file needs it, the others' is known. A head for other classes is left out: the model
-    keeps its own, new one.
+    A head for other classes is left out: the model keeps its own, new one.
+
+    Args:
+        model: an entry of the zoo, from `create_model`; filled in place.
+        file: the checkpoint.
+        source: whose names and axes the file has; it is never guessed.
+        normalization: what the weights expect of their pictures (NORMALIZATIONS); it becomes the model's. A Keras file
+            needs it; for the others it is known.
+
+    Returns:
+        A Translated: what was loaded, dropped, fitted or stays new; its `lines()` say so in words.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or does not fit the model, which then stays as it was.
+        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        MissingExtraError: a Keras file, without the `keras` extra.
+
+    Example:
+        model = create_model("vgg16", 5)
+        load_weights(model, "vgg16.h5", source="keras", normalization="caffe")
     """
     weights = translate(model, file, source=source, normalization=normalization)
     load(model, weights)
@@ -58,7 +75,19 @@ def load_weights(
 
 
 def load(model: Classifier, weights: Translated) -> None:
-    """Fit weights to a model and fill it with them, whole or not at all."""
+    """Fit weights to a model and fill it with them, whole or not at all.
+
+    Args:
+        model: an entry of the zoo; filled in place.
+        weights: the weights by our names, from `translate`; fitted in place to the model's classes, channels and size.
+
+    Raises:
+        WeightsError: a weight is missing, unused, misshapen or not finite; the model then stays as it was.
+
+    Example:
+        weights = translate(model, "resnet50.pth", source="torchvision")
+        load(model, weights)
+    """
     adapt(model, weights)
     state = model.state_dict()
     kept = {name: value for name, value in state.items() if name.rpartition(".")[0] in weights.fresh}
@@ -68,7 +97,27 @@ def load(model: Classifier, weights: Translated) -> None:
 def translate(
     model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
 ) -> Translated:
-    """A checkpoint's weights by the names and axes of an entry, which need not have its number of classes."""
+    """Read a checkpoint and give its weights the names and axes of an entry.
+
+    Args:
+        model: the entry, which stays as it is; it may be on the meta device, and need not have the file's number of
+            classes.
+        file: the checkpoint.
+        source: whose names and axes the file has; it is never guessed.
+        normalization: what the weights expect of their pictures (NORMALIZATIONS). A Keras file needs it; for the others
+            it is known.
+
+    Returns:
+        The weights by our names, for `load`, and what was dropped and why.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or is plainly of another source or model.
+        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        MissingExtraError: a Keras file, without the `keras` extra.
+
+    Example:
+        weights = translate(create_model("resnet50", 5), "resnet50.pth", source="torchvision")
+    """
     hidden = () if kept_outputs(model) else hidden_paths(model)
     if (hidden or kept_outputs(model)) and source != "pictaxa":
         with torch.device("meta"):  # the others know the entry without what lies before its classes
@@ -166,7 +215,22 @@ def _rules(model: Classifier, source: str) -> Sequence[Rule]:
 
 
 def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: Source) -> Translated:
-    """A state dict of torchvision, timm or ours by our names; WeightsError when it is plainly another's."""
+    """Give the tensors of a state dict our names.
+
+    Args:
+        model: the entry that they are for; it stays as it is.
+        tensors: the state dict.
+        source: whose names it has, one of STATE_DICTS.
+
+    Returns:
+        The tensors by our names, and what was dropped and why.
+
+    Raises:
+        WeightsError: the names are plainly those of another source.
+
+    Example:
+        weights = rename_state(model, torchvision_model.state_dict(), source="torchvision")
+    """
     own = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[0]}  # but for mean and std
     found = {name: rename(list(tensors), _rules(model, name)) for name in STATE_DICTS}
     known = {name: len(own.keys() & set(renamed.names.values())) for name, renamed in found.items()}
@@ -195,7 +259,14 @@ def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
 
 
 def feed(model: Classifier, weights: Translated, normalization: Normalization) -> None:
-    """Add the normalisation that brings RGB in [0, 1] to what the weights expect; BGR kernels become RGB."""
+    """Add the normalization that weights expect to the weights. Kernels for BGR become kernels for RGB.
+
+    Args:
+        model: the entry that the weights are for; it stays as it is.
+        weights: the weights by our names; changed in place: `mean` and `std` are set, and with "caffe" the channels of
+            the first convolution are reversed.
+        normalization: what the weights expect, of NORMALIZATIONS.
+    """
     tensors = weights.tensors
     mean, std = (torch.tensor(values) for values in NORMALIZATIONS[normalization])
     first = first_convolution(model)

@@ -34,7 +34,7 @@ def _mobilenet(blocks: Sequence[Sequence[Rule]], stages: Sequence[int]) -> tuple
 
 def _places(stages: Sequence[int]) -> list[tuple[str, str]]:
     """(the path of each block there, ours)."""
-    theirs = [rf"blocks\.{stage}\.{place}\." for stage, blocks in enumerate(stages) for place in range(blocks)]
+    theirs = [rf"blocks\.{stage}\.{i}\." for stage, blocks in enumerate(stages) for i in range(blocks)]
     return [(path, f"convs.{number}.") for number, path in enumerate(theirs, start=1)]
 
 
@@ -65,8 +65,8 @@ def _mobilenet_v3(name: str) -> tuple[Rule, ...]:
     for (theirs, ours), row in zip(_places(stages), V3_SIZES[name].rows, strict=True):
         words = ["conv_dw", "conv_pw"] if row.wide == channels else ["conv_pw", "conv_dw", "conv_pwl"]
         places = [*range(len(words) - 1), len(words) - 1 + row.squeeze]  # what squeezes stands before the last
-        rules = [rule for at, (word, place) in enumerate(zip(words, places, strict=True), start=1) for rule in _unit(
-            f"{theirs}{word}", f"{theirs}bn{at}", f"{ours}block.{place}")]  # fmt: skip
+        rules = [rule for at, (word, i) in enumerate(zip(words, places, strict=True), start=1) for rule in _unit(
+            f"{theirs}{word}", f"{theirs}bn{at}", f"{ours}block.{i}")]  # fmt: skip
         for word, layer in (("conv_reduce", "fc1"), ("conv_expand", "fc2")):
             rules.append(Rule(rf"{theirs}se\.{word}\.(.+)", rf"{ours}block.{places[-1] - 1}.{layer}.\1"))
         blocks.append(rules)

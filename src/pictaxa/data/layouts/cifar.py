@@ -42,55 +42,55 @@ PICKLED = {
 }
 
 
-def finds(place: Path) -> bool:
+def finds(path: Path) -> bool:
     """Whether a folder holds one of the forms."""
-    return place.is_dir() and bool(_binary_form(place) or _pickled_form(place))
+    return path.is_dir() and bool(_binary_form(path) or _pickled_form(path))
 
 
-def _binary_form(place: Path) -> str:
-    return next((form for form, (train, *_, names) in BINARY.items() if _all_there(place, (*train[:1], names))), "")
+def _binary_form(path: Path) -> str:
+    return next((form for form, (train, *_, names) in BINARY.items() if _all_there(path, (*train[:1], names))), "")
 
 
-def _pickled_form(place: Path) -> str:
-    return next((form for form, (train, _, _, meta, _) in PICKLED.items() if _all_there(place, (*train[:1], meta))), "")
+def _pickled_form(path: Path) -> str:
+    return next((form for form, (train, _, _, meta, _) in PICKLED.items() if _all_there(path, (*train[:1], meta))), "")
 
 
-def _all_there(place: Path, names: tuple[str, ...]) -> bool:
-    return all((place / name).is_file() for name in names)
+def _all_there(path: Path, names: tuple[str, ...]) -> bool:
+    return all((path / name).is_file() for name in names)
 
 
 def list_cifar(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of a folder with one of the forms; DataError for damaged files."""
-    place = files[0]
-    if not finds(place):
+    path = files[0]
+    if not finds(path):
         raise DataError(
             "CIFAR's files with data_batch_1 and batches.meta, or train and meta", found="others",
             fix="Give the folder that they lie in.",
         )  # fmt: skip
-    if form := _binary_form(place):
+    if form := _binary_form(path):
         train, test, label_bytes, names_file = BINARY[form]
-        names = _names(place / names_file)
-        numbers = {name: _records(place / name, label_bytes)[:, label_bytes - 1] for name in _there(place, train, test)}
+        names = _names(path / names_file)
+        numbers = {name: _records(path / name, label_bytes)[:, label_bytes - 1] for name in _there(path, train, test)}
     else:
-        train, test, key, meta, names_key = PICKLED[_pickled_form(place)]
-        listed = load_plain_pickle(place / meta).get(names_key)
+        train, test, key, meta, names_key = PICKLED[_pickled_form(path)]
+        listed = load_plain_pickle(path / meta).get(names_key)
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
             raise DataError(f"a list {names_key!r} in {meta!r}", found="none", fix="Fetch the file again.")
         names = tuple(listed)
         numbers = {}
-        for name in _there(place, train, test):
-            labels = load_plain_pickle(place / name).get(key)
+        for name in _there(path, train, test):
+            labels = load_plain_pickle(path / name).get(key)
             if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
                 raise DataError(f"a list {key!r} in {name!r}", found="none", fix="Fetch the file again.")
             numbers[name] = np.array(labels)
     for name, labels in numbers.items():
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
             raise DataError(f"labels from 0 to {len(names) - 1} in {name!r}", found=str(labels.max()), fix="Fetch it.")
-    status = {name: file_status(place / name)[:2] for name in numbers}
+    status = {name: file_status(path / name)[:2] for name in numbers}
     counts = {name: len(labels) for name, labels in numbers.items()}
     table = np.array(names, dtype=object)
     return Listing(
-        place, repr(str(place)), [f"{name}#{row}" for name, count in counts.items() for row in range(count)],
+        path, repr(str(path)), [f"{name}#{row}" for name, count in counts.items() for row in range(count)],
         table[np.concatenate(list(numbers.values()))],
         [("test" if name in test else "train") for name, count in counts.items() for _ in range(count)],
         more={
@@ -109,8 +109,8 @@ def _names(file: Path) -> tuple[str, ...]:
         raise DataError("names of classes", found=f"{file.name!r}: {error}", fix="Fetch it again.") from None
 
 
-def _there(place: Path, train: tuple[str, ...], test: tuple[str, ...]) -> list[str]:
-    return [name for name in (*train, *test) if (place / name).is_file()]
+def _there(path: Path, train: tuple[str, ...], test: tuple[str, ...]) -> list[str]:
+    return [name for name in (*train, *test) if (path / name).is_file()]
 
 
 def _records(file: Path, label_bytes: int) -> np.ndarray:

@@ -172,11 +172,11 @@ def _add(columns: dict[str, list[object]], entry: os.DirEntry[str], *, root: str
     columns["problem"].append(bad_name or problem)
 
 
-def has_picture_folders(place: Path) -> bool:
+def has_picture_folders(path: Path) -> bool:
     """Whether a folder has folders that hold pictures, or further folders: then these are what it is about."""
-    return place.is_dir() and any(
+    return path.is_dir() and any(
         inside.is_dir() or is_picture(inside.name)
-        for folder in place.iterdir()
+        for folder in path.iterdir()
         if folder.is_dir() and not folder.name.startswith(".")
         for inside in folder.iterdir()
         if not inside.name.startswith(".")

@@ -29,19 +29,19 @@ MAX_BYTES = 2**31  # of a file's pictures
 BYTES_TYPE = 8
 
 
-def image_files(place: Path) -> list[Path]:
+def image_files(path: Path) -> list[Path]:
     """The files of pictures at a place: the file itself, or those of a folder, training first."""
-    if place.is_file():
-        return [place] if NAME.fullmatch(place.name) else []
-    files = [file for file in sorted(place.iterdir()) if NAME.fullmatch(file.name)]
+    if path.is_file():
+        return [path] if NAME.fullmatch(path.name) else []
+    files = [file for file in sorted(path.iterdir()) if NAME.fullmatch(file.name)]
     return sorted(files, key=lambda file: "train" not in file.name.lower())
 
 
 def list_idx(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of IDX files whose labels lie beside; DataError where these are absent or don't fit."""
-    place, files = files[0], [file for given in files for file in image_files(given)]
+    path, files = files[0], [file for given in files for file in image_files(given)]
     if not files:
-        raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {place}", fix="Check the path.")
+        raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {path}", fix="Check the path.")
     sets = sorted({match["set"] for file in files if (match := NAME.fullmatch(file.name))})
     if len(sets) > 1:
         raise DataError(

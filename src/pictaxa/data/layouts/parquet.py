@@ -32,7 +32,7 @@ def picture_columns(schema: pa.Schema) -> list[str]:
 
 def _bytes_of(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return any(kind.field(place).name == "bytes" for place in range(kind.num_fields))
+        return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
@@ -165,9 +165,9 @@ class ParquetFile:
         self.file.close()
 
 
-def recognises(place: Path) -> bool:
+def recognises(path: Path) -> bool:
     """A parquet file with pictures in it, or a folder with parquet files."""
-    return holds_files(place, SUFFIX) or (place.suffix.lower() == SUFFIX and place.is_file() and holds_pictures(place))
+    return holds_files(path, SUFFIX) or (path.suffix.lower() == SUFFIX and path.is_file() and holds_pictures(path))
 
 
 LAYOUT = Layout(

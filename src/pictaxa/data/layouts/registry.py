@@ -21,9 +21,9 @@ LAYOUTS: tuple[Layout, ...] = (
 FILE_KINDS = (*manifests.SUFFIXES, ".npz", ".h5", ".tar", "IDX")  # in words, for who gives another
 
 
-def recognise(place: Path) -> Layout | None:
+def recognise(path: Path) -> Layout | None:
     """The first layout that a file or folder has; a folder that has none may still hold pictures."""
-    return next((layout for layout in LAYOUTS if layout.recognises(place)), folders.LAYOUT if place.is_dir() else None)
+    return next((layout for layout in LAYOUTS if layout.recognises(path)), folders.LAYOUT if path.is_dir() else None)
 
 
 def find_layout(name: str) -> Layout:
