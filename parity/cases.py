@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class Case:
     classes: int = 1000
     channels: int = 3
     size: int = 224
-    options: dict[str, object] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     gradient: bool = True
     tolerance: float = 1e-4  # of the largest logit
     # Batch norm's statistics: random, or the network's own on other pictures, shaken. Random ones let the activations

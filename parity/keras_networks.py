@@ -78,7 +78,7 @@ def googlenet(classes: int, channels: int, size: int, *, aux: bool = True, aux_p
     x = layers.MaxPooling2D(3, 2, padding="same")(unit(picture, "conv1", 64, 7, stride=2))
     x = unit(unit(x, "conv2", 64, 1), "conv3", 192, 3)
     x = layers.MaxPooling2D(3, 2, padding="same")(x)
-    heads = []
+    heads: list[Any] = []
     for name, (one, three_reduce, three, five_reduce, five, pool) in MODULES.items():
         path = f"inception{name}"
         pooled = layers.MaxPooling2D(3, 1, padding="same")(x)

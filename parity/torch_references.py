@@ -40,6 +40,7 @@ class TorchReference:
         for part in self.module.modules():
             if isinstance(part, nn.BatchNorm2d):
                 part.weight.data.uniform_(0.5, 1.5, generator=generator)
+                assert part.running_mean is not None and part.running_var is not None
                 part.running_mean.uniform_(-0.1, 0.1, generator=generator)
                 part.running_var.uniform_(0.5, 1.5, generator=generator)
             if isinstance(part, (nn.BatchNorm2d, nn.Linear, nn.Conv2d)) and part.bias is not None:

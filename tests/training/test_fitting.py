@@ -359,7 +359,7 @@ def test_hidden_layers_begin_as_the_linear_head(words: str, monkeypatch: pytest.
 @pytest.mark.parametrize("rate", [1e-3, 3.0, 1e30])
 def test_hidden_layers_are_never_worse_than_the_linear_head(rate: float, monkeypatch: pytest.MonkeyPatch):
     """Of pictures held out, by loss, at a rate that learns and at rates that spoil everything."""
-    monkeypatch.setattr(fitting, "RATE", rate)
+    monkeypatch.setattr(fitting, "LR", rate)
     problem = clouds(spread=2.0)
     scaled = fitting._Scaled(problem, *standardise(problem.views))
     held = np.arange(0, len(problem.labels), 5)
@@ -375,7 +375,7 @@ def test_training_that_brings_nothing_leaves_the_linear_head(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """No epoch is better on held-out pictures: the head with hidden layers says what the linear one does."""
-    monkeypatch.setattr(fitting, "RATE", 30.0)
+    monkeypatch.setattr(fitting, "LR", 30.0)
     problem = clouds()
     solved = solve_head(problem)
     head = fitting._train_hidden(hidden(problem, "24"), problem, solved)

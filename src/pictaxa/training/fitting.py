@@ -17,6 +17,7 @@ from torch import nn
 
 from ..config.learning import OptimizerConfig
 from ..config.usual import resolved
+from ..data.batches import epoch_order
 from ..data.split import NO_PAIRS, find_units, parts_of_class
 from ..inference.features import FeaturePass, extract_features
 from ..models.heads import HiddenHead, MergedLayer, first_layer
@@ -26,9 +27,10 @@ from ..system.progress import CountProgress, clock, say
 from .job import Job
 from .learner import train_passes
 from .logistic import BLOCK, HeadProblem, standardise
-from .loss import weigh_classes
+from .loss import total_loss, weigh_classes
 from .optimizer import Optimizer, make_optimizer, set_lr
 from .solve import FOLDS, SolvedHead, deal_folds, solve_head
+from .step import descend, step_seed
 
 TRIED = 512  # pictures by which the backbone's speed is taken, where there are many
 MIN_PICTURES = 2_000  # that a head learns from, however slow the backbone
@@ -37,7 +39,7 @@ MIN_PICTURES = 2_000  # that a head learns from, however slow the backbone
 TIME_SHARE = 0.5
 
 # Of a head with hidden layers. Adam's usual rate; weight decay and the end keep it from memorising.
-RATE, WEIGHT_DECAY, BATCH, MAX_EPOCHS, PATIENCE = 1e-3, 1e-2, 128, 60, 5
+LR, WEIGHT_DECAY, BATCH, CLIP_GRAD_NORM, MAX_EPOCHS, PATIENCE = 1e-3, 1e-2, 128, None, 60, 5
 
 
 def can_solve(model: Classifier) -> bool:
@@ -205,19 +207,15 @@ def _held_out_loss(head: HiddenHead, scaled: _Scaled, held: np.ndarray) -> float
 
 
 def _train_epoch(head: HiddenHead, optimizer: Optimizer, scaled: _Scaled, places: np.ndarray, *, epoch: int) -> None:
-    """Once over the vectors at (n,) places, in an order of the epoch's own."""
+    """Once over the vectors at (n,) places: the order, the draws and the step are those of the loop."""
     problem = scaled.problem
-    order = np.random.default_rng([problem.seed, epoch]).permutation(places)
-    seed_draws(problem.seed + epoch, problem.device)  # for dropout
-    set_lr(optimizer, RATE)
+    order = epoch_order(places, epoch, seed=problem.seed, batch_size=BATCH)
+    set_lr(optimizer, LR)
     head.train()
-    for first in range(0, len(order), BATCH):
-        some = order[first : first + BATCH]
+    for number, some in enumerate(order, start=epoch * len(order)):
+        seed_draws(step_seed(problem.seed, number), problem.device)  # for dropout
         logits = head(scaled.vectors(some, view=epoch % len(problem.views)))
-        loss = F.cross_entropy(
-            logits, scaled.labels(some), weight=scaled.class_weights, label_smoothing=problem.label_smoothing
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        targets = ((scaled.labels(some), 1.0),)
+        loss = total_loss(((logits, 1.0),), targets, weights=scaled.class_weights, smoothing=problem.label_smoothing)
+        descend(optimizer, loss, clip_grad_norm=CLIP_GRAD_NORM)
     head.eval()

@@ -233,7 +233,7 @@ def learn_head(job: Job, model: Classifier) -> HeadAlone:
 def train_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
     """The views of training pictures (n,) that a head learns from: prediction's, or as many as are asked for.
 
-    Mirror images, which prediction averages over, would bring a head nothing for twice the time (docs/measured/starting.md).
+    Mirror images, which prediction averages over, would bring nothing for twice the time (docs/measured/starting.md).
     """
     views = job.config.transfer.feature_views
     if views <= 1:

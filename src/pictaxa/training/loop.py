@@ -29,7 +29,7 @@ from .optimizer import set_lr
 from .schedule import Length
 from .session import Session, count_step, lr_of, progress_of, row_of, save_session
 from .setup import prepare, prepare_again
-from .step import take_step
+from .step import step_seed, take_step
 from .validation import evaluate, save_predictions
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
@@ -219,7 +219,7 @@ def _train_epoch(
         if progress >= 1:
             break
         set_lr(optimizer, lr_of(job, counters, progress))
-        seed_draws(_step_seed(config.seed, counters.step), job.plan.device)  # for dropout
+        seed_draws(step_seed(config.seed, counters.step), job.plan.device)  # for dropout
         inputs, targets = learner.prepare_batch(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
 
@@ -295,8 +295,3 @@ def _is_best(counters: Counters, scores: dict[str, float], *, best_by: str) -> b
     if best_by == "accuracy":
         return scores["val_accuracy"] >= counters.best_accuracy
     return best_by == "last" or counters.best_loss is None or scores["val_loss"] <= counters.best_loss
-
-
-def _step_seed(seed: int, step: int) -> int:
-    # Two different primes keep neighbouring seeds and steps from sharing draws.
-    return (seed * 1_000_003 + step * 7_919 + 1) % 2**63

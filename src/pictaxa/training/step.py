@@ -34,12 +34,23 @@ def take_step(
     loss_value = loss.item()
     if not math.isfinite(loss_value):
         raise diverged(job, optimizer, what=f"loss {loss_value} at step {number}")
+    descend(optimizer, loss, clip_grad_norm=optimization.clip_grad_norm)
+    return loss_value
+
+
+def descend(optimizer: Optimizer, loss: torch.Tensor, *, clip_grad_norm: float | None) -> None:
+    """Change the weights against the gradient of a scalar loss."""
     optimizer.zero_grad()
     loss.backward()
-    if optimization.clip_grad_norm is not None:
-        nn.utils.clip_grad_norm_(optimizer.parameters, optimization.clip_grad_norm)
+    if clip_grad_norm is not None:
+        nn.utils.clip_grad_norm_(optimizer.parameters, clip_grad_norm)
     optimizer.step()
-    return loss_value
+
+
+def step_seed(seed: int, step: int) -> int:
+    """What the draws of a step, of dropout for instance, are seeded with."""
+    # Two different primes keep neighbouring seeds and steps from sharing draws.
+    return (seed * 1_000_003 + step * 7_919 + 1) % 2**63
 
 
 def diverged(job: Job, optimizer: Optimizer, *, what: str) -> TrainingError:
