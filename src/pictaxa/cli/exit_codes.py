@@ -39,4 +39,6 @@ def write_json(path: Path | None, document: object) -> None:
     try:
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError("a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Change --json.") from None
+        raise ConfigError(
+            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another path with --json."
+        ) from None

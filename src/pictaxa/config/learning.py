@@ -58,7 +58,12 @@ class TransferConfig:
             known, "--tune all, head, last:N or head,all", found=self.tune, fix="Choose one of these, such as last:2."
         )
         kept = self.tune == "all" or self.weights != NO_WEIGHTS
-        require(kept, f"--weights with --tune {self.tune}", found="none", fix="Frozen fresh weights know nothing.")
+        require(
+            kept,
+            f"--weights with --tune {self.tune}",
+            found="none",
+            fix="Give --weights as well: layers that stay at random learn nothing.",
+        )
         require_within("feature_views", self.feature_views, least=0, such_as="1")
         require_within("backbone_lr_scale", self.backbone_lr_scale, above=0, most=1, such_as="0.1")
 

@@ -72,7 +72,12 @@ class TrainConfig:
             schedule = replace(schedule, progressive_resizing=0.0)
             if self.transfer.feature_views == 1:
                 found = " ".join(augmentation.augment)
-                require(not found, "--feature-views from 2 on with --augment", found=found, fix="Say how many views.")
+                require(
+                    not found,
+                    "--feature-views from 2 on with --augment",
+                    found=found,
+                    fix="Give a number of views, such as --feature-views 4.",
+                )
                 still = augmentation.policy in ("none", "light")  # those that mirror nothing
                 augmentation = AugmentConfig(policy="none" if still else "mirror")
         if all(getattr(schedule, name) is None for name in LENGTHS):

@@ -55,10 +55,16 @@ def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingC
     be a folder's name.
     """
     if out.exists():
-        raise DataError("a new folder to write into", found=f"{str(out)!r}, which is there", fix="Name another.")
+        raise DataError(
+            "a new folder to write into",
+            found=f"{str(out)!r}, which is there",
+            fix="Give a folder that does not exist yet.",
+        )
     if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
         raise DataError(
-            "a folder beside the pictures", found=f"{str(out)!r}, which is among them", fix="Name one outside."
+            "a folder beside the pictures",
+            found=f"{str(out)!r}, which is among them",
+            fix="Give a folder outside the pictures'.",
         )
     index = read_data(source, reading)
     if to == "folders":
@@ -73,7 +79,11 @@ def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingC
             write(_items(fetcher, converted, progress.count), partial, index, per_file)
         partial.rename(out)
     except OSError as error:
-        raise DataError("a place to write", found=f"{str(out)!r}: {error.strerror}", fix="Make room.") from None
+        raise DataError(
+            "a place to write",
+            found=f"{str(out)!r}: {error.strerror}",
+            fix="Make room on the disk, or give another folder.",
+        ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return converted

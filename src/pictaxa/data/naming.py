@@ -29,12 +29,14 @@ def read_names(file: Path) -> dict[str, str]:
         is_json = file.suffix.lower() == ".json"
         names = _from_json(json.loads(text)) if is_json else _from_lines(text.splitlines())
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError("names of classes", found=f"{str(file)!r}: {error}", fix="Change --class-names.") from None
+        raise DataError(
+            "names of classes", found=f"{str(file)!r}: {error}", fix="Give another file with --class-names."
+        ) from None
     if not names:
         raise DataError(
             "lines like `n01440764 tench`, or JSON of names",
             found=f"none in {str(file)!r}",
-            fix="Change --class-names.",
+            fix="Give another file with --class-names.",
         )
     return names
 

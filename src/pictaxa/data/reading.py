@@ -72,7 +72,7 @@ def rename(listing: Listing, reading: ReadingConfig) -> Listing:
             return listing
         raise DataError(
             f"names of classes such as {some(sorted(set(labels)))!r} in {str(file)!r}", found=some(list(names)),
-            fix="Change --class-names.",
+            fix="Give another file with --class-names.",
         )  # fmt: skip
     notes = (f"{len(known)} classes are called as {file.name} has them", *listing.notes)
     told = called([*listing.declared, *labels], names)

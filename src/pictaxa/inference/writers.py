@@ -98,11 +98,15 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None) -> Iter
     """A writer for a .csv or .jsonl file; ConfigError for another suffix or a place that can't be written."""
     suffix = out.suffix.lower()
     if suffix not in (".csv", ".jsonl"):
-        raise ConfigError("--out with the suffix .csv or .jsonl", found=repr(str(out)), fix="Change the suffix.")
+        raise ConfigError(
+            "--out with the suffix .csv or .jsonl", found=repr(str(out)), fix="End the file's name in .csv or .jsonl."
+        )
     try:
         file = out.open("w", encoding="utf-8", newline="")
     except OSError as error:
-        raise ConfigError("a place to write", found=f"{str(out)!r}: {error.strerror}", fix="Change --out.") from None
+        raise ConfigError(
+            "a place to write", found=f"{str(out)!r}: {error.strerror}", fix="Give another path with --out."
+        ) from None
     with file:
         yield CsvWriter(file, classes) if suffix == ".csv" else JsonLinesWriter(file, top=top)
 

@@ -210,7 +210,7 @@ def check_manifest_place(path: Path | None, data: Path) -> None:
     elif path.exists() and _first_line(path) != ",".join(MANIFEST_HEAD):
         found = f"{str(path)!r}, which is there and no manifest of this command"
     if found:
-        raise ConfigError("a new .csv file for the manifest", found=found, fix="Change --fix.")
+        raise ConfigError("a new .csv file for the manifest", found=found, fix="Give a new .csv file with --fix.")
 
 
 def _first_line(path: Path) -> str:
@@ -235,5 +235,7 @@ def write_manifest(inspection: Inspection, path: Path) -> tuple[int, int]:
                     writer.writerow([name, index.classes[labels[row]], splits[row], groups[row]])
                     kept += 1
     except OSError as error:
-        raise ConfigError("a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Change --fix.") from None
+        raise ConfigError(
+            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give a new .csv file with --fix."
+        ) from None
     return kept, len(index) - kept

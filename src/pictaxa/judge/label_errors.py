@@ -33,7 +33,9 @@ def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iter
     known = open_run(run).classes
     if set(known) != set(inspection.index.classes):
         raise ConfigError(
-            "a run with the classes of the data", found=f"{', '.join(known[:5])} ... in {run}", fix="Change --run."
+            "a run with the classes of the data",
+            found=f"{', '.join(known[:5])} ... in {run}",
+            fix="Give a run that was trained on these classes with --run.",
         )
     say(f"judge     {run}: its backbone and a linear probe on other parts of the data")
     start = setup(replace(config, transfer=TransferConfig(weights=run)))

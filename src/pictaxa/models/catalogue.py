@@ -105,7 +105,9 @@ def draw(summary: Summary, options: dict[str, Any], *, classes: int, path: Path)
 def compare_lines(names: Sequence[str], *, size: int | None, channels: int | None, classes: int) -> Iterator[str]:
     """Several entries side by side: parameters, multiply-adds, depth, receptive field, measured speed."""
     if len(names) < 2:
-        raise ModelError("two names or more after --compare", found=" ".join(names) or "none", fix="Add one.")
+        raise ModelError(
+            "two names or more after --compare", found=" ".join(names) or "none", fix="Name at least two models."
+        )
     summaries = []
     for name in names:
         entry = find_entry(name)

@@ -104,7 +104,7 @@ def _parts(model: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
 def draw_diagram(summary: Summary, parts: list[Unit], path: Path) -> Path:
     """Write the diagram to an .svg or .png file; ConfigError for another suffix."""
     if path.suffix.lower() not in (".svg", ".png"):
-        raise ConfigError("--diagram FILE.svg or FILE.png", found=str(path), fix="Change the suffix.")
+        raise ConfigError("--diagram FILE.svg or FILE.png", found=str(path), fix="End the file's name in .svg or .png.")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

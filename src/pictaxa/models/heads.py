@@ -42,7 +42,9 @@ def add_hidden(model: Classifier, words: str) -> None:
     path = model.main_head()
     last = model.get_submodule(path)
     if not isinstance(last, ClassifierLayer):
-        raise ModelError("classes behind the hidden layers", found=f"{model.entry} without", fix="Leave head out.")
+        raise ModelError(
+            "classes behind the hidden layers", found=f"{model.entry} without", fix="Leave the option head out."
+        )
     kept, *hidden = (word.strip() for word in words.split(","))
     count = kept.removeprefix("outputs:")
     if count == kept or not count.isdecimal() or int(count) < 1:

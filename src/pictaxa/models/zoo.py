@@ -247,9 +247,15 @@ def create_model(
     """
     entry = find_entry(name)
     if num_classes < 0:
-        raise ModelError("num_classes from 0 on", found=str(num_classes), fix="Give the number of classes.")
+        raise ModelError(
+            "num_classes from 0 on",
+            found=str(num_classes),
+            fix="Use the number of classes, or 0 for a backbone without a head.",
+        )
     if in_channels not in (1, 3):
-        raise ModelError("in_channels 1 (grey) or 3 (RGB)", found=str(in_channels), fix="Convert the pictures.")
+        raise ModelError(
+            "in_channels 1 (grey) or 3 (RGB)", found=str(in_channels), fix="Convert the pictures to grey or RGB."
+        )
     for word, value in options.items():
         choices = get_args(_option_type(name, word)) if get_origin(_option_type(name, word)) is Literal else ()
         if choices and value not in choices:

@@ -41,7 +41,9 @@ def write_inspection(inspection: Inspection, path: Path) -> Path:
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise ConfigError("a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Change --html.") from None
+        raise ConfigError(
+            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another path with --html."
+        ) from None
     return path
 
 

@@ -81,7 +81,9 @@ def draw_preview(
         if operations:
             save_figure(grid(steps), operations)
     except OSError as error:
-        raise DataError("a place to write the PNG", found=f"{out}: {error.strerror}", fix="Change --out.") from None
+        raise DataError(
+            "a place to write the PNG", found=f"{out}: {error.strerror}", fix="Give another path with --out."
+        ) from None
     return out, operations
 
 

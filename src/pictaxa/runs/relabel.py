@@ -53,13 +53,15 @@ def plan_relabelling(classes: Sequence[str], *, rename: Sequence[str], merge: Se
     for change in (*renames, *merges):
         for name in change.members:
             if name in touched:
-                raise ConfigError("each class once", found=f"{name!r} twice", fix="Leave one out.")
+                raise ConfigError("each class once", found=f"{name!r} twice", fix="Name the class in one of them only.")
             touched.add(name)
             names[name] = change.name
     _check_meant(names, merges)
     new = tuple(dict.fromkeys(names.values()))
     if len(new) < 2:
-        raise ConfigError("two classes or more in the end", found=str(len(new)), fix="Merge fewer.")
+        raise ConfigError(
+            "two classes or more in the end", found=str(len(new)), fix="Leave at least two classes apart."
+        )
     places = {name: i for i, name in enumerate(new)}
     return Relabelling(tuple(classes), new, tuple(places[names[name]] for name in classes))
 

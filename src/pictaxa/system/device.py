@@ -130,7 +130,7 @@ def _device(asked: str) -> tuple[torch.device, str]:
     try:
         device = torch.device(asked)
     except RuntimeError:
-        raise ConfigError("--device cpu, cuda, cuda:N or mps", found=repr(asked), fix="Use one of these.") from None
+        raise ConfigError("--device cpu, cuda, cuda:N or mps", found=repr(asked), fix="Choose one of these.") from None
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),

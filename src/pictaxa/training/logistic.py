@@ -149,7 +149,7 @@ def check_finite(views: Sequence[np.ndarray]) -> None:
     )
     if bad:
         found = f"NaN or infinity for {bad} of {sum(map(len, views))} pictures"
-        raise WeightsError("finite numbers from the backbone", found=found, fix="Check the weights.")
+        raise WeightsError("finite numbers from the backbone", found=found, fix="Use other weights.")
 
 
 def solve_at(

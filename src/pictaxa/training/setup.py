@@ -161,7 +161,9 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
         test_size = max(size, min(larger, round(longer_side / 32) * 32))
     if test_size != size and not entry.any_size:
         raise ConfigError(
-            f"one size for {config.model}", found=f"--size {size} and --test-size {test_size}", fix="Leave one out."
+            f"one size for {config.model}",
+            found=f"--size {size} and --test-size {test_size}",
+            fix="Give only one of the two.",
         )
     check_size(config.model, test_size)
     margin = MARGIN if asked.test_size is None else 1.0

@@ -69,7 +69,9 @@ def read_origin(weights: Path) -> Origin:
         return Origin.of(notes.get("model", ""), [str(option) for option in options], [str(name) for name in classes])
     except (ValueError, TypeError):
         raise WeightsError(
-            "lists of words beside the weights", found=f"{str(weights)!r} with others", fix="Convert it again."
+            "lists of words beside the weights",
+            found=f"{str(weights)!r} with others",
+            fix="Convert the checkpoint again with pictaxa weights convert.",
         ) from None
 
 
@@ -86,7 +88,9 @@ def _resolve_model(config: TrainConfig) -> TrainConfig:
     if not config.transfer.knows:
         if config.transfer.tune != "all":
             raise ConfigError(
-                f"--weights with --tune {config.transfer.tune}", found="none", fix="Frozen fresh weights know nothing."
+                f"--weights with --tune {config.transfer.tune}",
+                found="none",
+                fix="Give --weights as well: layers that stay at random learn nothing.",
             )
         transfer = replace(config.transfer, weights=NO_WEIGHTS)
         return replace(config, model=DEFAULT_MODEL if config.model == "auto" else config.model, transfer=transfer)
@@ -95,7 +99,9 @@ def _resolve_model(config: TrainConfig) -> TrainConfig:
         return _resolve_published(config)
     weights = config.transfer.weights.expanduser().resolve()
     if not weights.exists():
-        raise WeightsError("a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check --weights.")
+        raise WeightsError(
+            "a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check the path after --weights."
+        )
     weights = run_of(weights)
     config = replace(config, transfer=replace(config.transfer, weights=weights))
     origin = read_origin(weights)
@@ -103,7 +109,9 @@ def _resolve_model(config: TrainConfig) -> TrainConfig:
         return config
     if not origin.model:
         raise ConfigError(
-            "--model NAME beside --weights", found="none, and the file does not say", fix="Say what they are of."
+            "--model NAME beside --weights",
+            found="none, and the file does not say",
+            fix="Name the architecture with --model.",
         )
     options = dict(option.split("=", 1) for option in origin.options)
     if find_entry(origin.model).size_option and "size" in options:  # a setting of the training here, not of the model

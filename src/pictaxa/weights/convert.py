@@ -53,7 +53,7 @@ def convert(
         )
     """
     if out.suffix != ".safetensors":
-        raise ConfigError("--out FILE.safetensors", found=str(out), fix="Give it that ending.")
+        raise ConfigError("--out FILE.safetensors", found=str(out), fix="End the file's name in .safetensors.")
     options = parse_options(model, model_options)
     with torch.device("meta"):
         plan = create_model(model, 1000, in_channels=channels, **options)
@@ -62,7 +62,7 @@ def convert(
     if not heads:
         raise WeightsError(
             "a model whose last layer is linear", found=f"{model}, whose head is built otherwise",
-            fix="Take another model.",
+            fix="Use another --model.",
         )  # fmt: skip
     head = weights.tensors.get(f"{heads[0]}.weight")
     dropped = "; ".join(dict.fromkeys(weights.dropped.values()))
@@ -86,7 +86,9 @@ def convert(
     try:
         save_tensors(entry.state_dict(), out, notes=notes)
     except OSError as error:
-        raise ConfigError("a place to write", found=f"{str(out)!r}: {error.strerror}", fix="Change --out.") from None
+        raise ConfigError(
+            "a place to write", found=f"{str(out)!r}: {error.strerror}", fix="Give another path with --out."
+        ) from None
     return [*weights.lines(), f"model     {model}, {count} classes, {channels} channels", f"written   {out}"]
 
 
@@ -107,7 +109,9 @@ def read_class_names(file: Path, count: int) -> list[str]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError("a JSON file of classes", found=f"{str(file)!r}: {error}", fix="Change --classes.") from None
+        raise ConfigError(
+            "a JSON file of classes", found=f"{str(file)!r}: {error}", fix="Give another file with --classes."
+        ) from None
     if isinstance(document, list) and all(isinstance(name, str) for name in document):
         document = {name: index for index, name in enumerate(document)}
     if not isinstance(document, dict) or sorted(document.values(), key=str) != sorted(range(count), key=str):

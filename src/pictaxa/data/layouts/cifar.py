@@ -85,7 +85,9 @@ def list_cifar(files: list[Path], reading: ReadingConfig, *, for_training: bool)
             numbers[name] = np.array(labels)
     for name, labels in numbers.items():
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
-            raise DataError(f"labels from 0 to {len(names) - 1} in {name!r}", found=str(labels.max()), fix="Fetch it.")
+            raise DataError(
+                f"labels from 0 to {len(names) - 1} in {name!r}", found=str(labels.max()), fix="Fetch the file again."
+            )
     status = {name: file_status(path / name)[:2] for name in numbers}
     counts = {name: len(labels) for name, labels in numbers.items()}
     table = np.array(names, dtype=object)

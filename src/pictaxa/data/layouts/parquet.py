@@ -53,7 +53,7 @@ def list_parquet(files: list[Path], reading: ReadingConfig, *, for_training: boo
         if part.declared != declared or part.notes != columns:
             raise DataError(
                 "files of one layout", found=f"{files[0].name!r} and {file.name!r} with other columns or classes",
-                fix="Give them one by one.",
+                fix="Give the files one by one.",
             )  # fmt: skip
 
     def joined(name: str) -> pa.ChunkedArray:
@@ -81,7 +81,9 @@ def _list_file(file: Path, reading: ReadingConfig) -> Listing:
         column = reading.path_column or (pictures[0] if pictures else "")
         if column not in pictures:
             raise DataError(
-                f"a column of pictures in {file.name!r}", found=some(schema.names), fix="Say --path-column."
+                f"a column of pictures in {file.name!r}",
+                found=some(schema.names),
+                fix="Name the column with --path-column.",
             )
         others = [name for name in schema.names if name not in pictures]
         chosen = choose_columns(others, reading, file=file, pictures=column)
