@@ -9,7 +9,7 @@ import pytest
 from pictaxa.cli import arguments
 from pictaxa.cli.arguments import ConvertArguments, ConvertDataArguments, PredictArguments, TrainArguments
 from pictaxa.cli.parse import parse
-from pictaxa.cli.training import parse_training
+from pictaxa.cli.training import settings_beside
 from pictaxa.config.by_name import config_fields
 from pictaxa.config.training import TrainConfig
 from pictaxa.errors import ConfigError, UsageError
@@ -79,7 +79,7 @@ def test_a_flag_beside_a_recipe_takes_its_place():
     """What is given wins over the recipe's, wherever it stands: values of several don't add up with it."""
     for words in (["photos", "--augment", "rotation=1", "--recipe", "cifar-resnet20"],
                   ["photos", "--recipe", "cifar-resnet20", "--augment", "rotation=1"]):  # fmt: skip
-        config = parse_training(words).training
+        config = parse(TrainArguments, words, "train", fill=settings_beside).training
         assert config.augmentation.augment == ("rotation=1",) and config.model == "cifar_resnet20"
 
 
@@ -88,11 +88,11 @@ def test_a_config_file_beside_a_recipe_and_flags(tmp_path: Path):
     file = tmp_path / "settings.yaml"
     file.write_text("data: here\nseed: 7\nlr: 0.5\nminutes: 3\nrecipe: cifar-resnet20\n")
     words = ["--config", str(file), "--epochs", "2"]
-    config = parse_training(words).training
+    config = parse(TrainArguments, words, "train", fill=settings_beside).training
     assert (config.data, config.seed, config.model) == (Path("here"), 7, "cifar_resnet20")
     assert (config.schedule.lr, config.schedule.epochs, config.schedule.minutes) == (0.5, 2, None)
     assert config.schedule.steps is None and config.optimization.clip_grad_norm is None
-    other = parse_training(["there", *words[:2], "--lr", "0.25"]).training
+    other = parse(TrainArguments, ["there", *words[:2], "--lr", "0.25"], "train", fill=settings_beside).training
     assert (other.data, other.schedule.lr, other.schedule.minutes) == (Path("there"), 0.25, 3.0)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from pictaxa.augment.policy import find_policy
+from pictaxa.cli.arguments import TrainArguments
 from pictaxa.cli.main import main
-from pictaxa.cli.training import parse_training
+from pictaxa.cli.parse import parse
+from pictaxa.cli.training import settings_beside
 from pictaxa.config.by_name import config_fields, from_json, to_json, with_words
 from pictaxa.config.learning import LENGTHS
 from pictaxa.config.recipes import ATTAINED, RECIPES, Recipe
@@ -34,7 +36,7 @@ EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for 
 
 def training(words: list[str], recipe: str) -> TrainConfig:
     """What the command line makes of a recipe and the words beside it."""
-    return parse_training([*words, "--recipe", recipe]).training
+    return parse(TrainArguments, [*words, "--recipe", recipe], "train", fill=settings_beside).training
 
 
 def flat(config: TrainConfig) -> dict[str, object]:

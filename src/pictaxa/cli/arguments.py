@@ -252,6 +252,11 @@ class ConvertArguments:
 
 
 @dataclass(frozen=True)
+class ListWeightsArguments:
+    """Published weights for --weights imagenet: whose they are, how good, under which licence, where they come from."""
+
+
+@dataclass(frozen=True)
 class RecipesArguments:
     """Well-known set-ups, each in one command: pictaxa train DATA --recipe NAME."""
 

@@ -8,8 +8,10 @@ import time
 from collections.abc import Sequence
 
 from .. import __version__
-from ..errors import ConfigError, PictaxaError, close_matches, machine_error
-from .commands import COMMANDS
+from ..errors import PictaxaError, UsageError, close_matches, machine_error
+from .arguments import DemoArguments
+from .commands import COMMANDS as ALL_BUT_DEMO
+from .commands import Command
 from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE
 from .parse import parse
 
@@ -47,6 +49,13 @@ a first tour on your own photographs, one folder for each class:
 """
 
 
+def _demo(arguments: DemoArguments, started: float) -> int:
+    from .demo import run_demo
+
+    return run_demo(arguments.folder, main)
+
+
+COMMANDS = {**ALL_BUT_DEMO, "demo": Command(DemoArguments, _demo)}  # the demo runs the others
 QUIET = "--quiet"  # anywhere among the words
 
 
@@ -85,24 +94,27 @@ def _dispatch(words: list[str], started: float) -> int:
     if words[0] == "--install-completion":
         from .completion import install_completion
 
-        print(f"completion  {install_completion()}; it works in the next shell")
+        print(f"completion  {install_completion(_takes())}; it works in the next shell")
         return 0
     if words[0] == "--version":
         print(f"pictaxa {__version__}")
         return 0
-    command, rest = words[0], words[1:]
-    if command == "demo":
-        return _demo(rest)
-    if command not in COMMANDS:
-        fix = close_matches(command, [*COMMANDS, "demo"])
-        raise ConfigError("a command of pictaxa", found=repr(command), fix=fix)
-    return COMMANDS[command](rest, started)
+    name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
+    if name is None:
+        raise _no_command(words)
+    command, rest = COMMANDS[name], words[name.count(" ") + 1 :]
+    taken = parse(command.takes, rest, name, common=command.common, example=command.example, fill=command.fill)
+    return command.run(taken, started)
 
 
-def _demo(words: list[str]) -> int:
-    from .arguments import DemoArguments
+def _takes() -> dict[str, type]:
+    return {name: command.takes for name, command in COMMANDS.items()}
 
-    arguments = parse(DemoArguments, words, "demo")
-    from .demo import run_demo
 
-    return run_demo(arguments.folder, main)
+def _no_command(words: list[str]) -> UsageError:
+    """What is wrong with words that begin with no command, and what to do."""
+    within = [name for name in COMMANDS if name.startswith(f"{words[0]} ")]
+    if within:
+        fix = f"Write pictaxa {' ... or pictaxa '.join(within)} ..."
+        return UsageError(f"There is no pictaxa {' '.join(words[:2])} by itself.", fix=f"{fix}.")
+    return UsageError(f"There is no command {words[0]!r}.", fix=close_matches(words[0], COMMANDS))

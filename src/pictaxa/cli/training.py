@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config.by_name import changed_settings, over, read_config_file, recipe_settings
 from ..errors import ConfigError
-from .arguments import TrainArguments
-from .parse import Given, parse
+from .parse import Given
 
 # What --help shows; --help-all has the rest.
 COMMON = ("data", "model", "weights", "tune", "minutes", "epochs", "size", "policy", "out", "seed", "recipe", "resume")
 EXAMPLE = "pictaxa train photos --minutes 10 --out runs/mine"
 
 
-def parse_training(words: Sequence[str]) -> TrainArguments:
-    """What a training is told by words, by a config file and by a recipe."""
-    return parse(TrainArguments, words, "train", common=COMMON, example=EXAMPLE, fill=settings_beside)
-
-
 def settings_beside(given: Given) -> dict[str, Any]:
     """Settings of a training from where --resume, --config and --recipe point to; what is given wins over them."""
+    from ..config.by_name import changed_settings, over, read_config_file, recipe_settings
+
     if "resume" in given:
         if len(given) > 1:
             found = " ".join(f"--{name.replace('_', '-')}" for name in given if name != "resume")

@@ -14,20 +14,21 @@ from pictaxa.errors import ConfigError
 def test_every_command_is_in_the_table():
     """What runs.py, data.py and models.py offer is what the command line knows, and help tells of each."""
     offered = {
-        name
+        value
         for module in (runs, data, models)
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
-    assert offered == set(COMMANDS)
+    assert offered == {command.run for command in COMMANDS.values()}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]):
     """COMMAND --help ends well and tells how it is used."""
     with pytest.raises(SystemExit, match=r"^0$"):
-        main([name, "--help"])
-    assert f"pictaxa {name}" in capsys.readouterr().out
+        main([*name.split(), "--help"])
+    said = capsys.readouterr().out
+    assert f"pictaxa {name}" in said and COMMANDS[name].example in said
 
 
 def test_json_that_cannot_be_written_is_a_mistake(tmp_path: Path):

@@ -1,25 +1,48 @@
-"""The commands. Each imports its part only when it is called, so that help is instant."""
+"""The commands: what each takes, and what does it. Each imports its part only when it runs, so that help is instant."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+from .. import arguments
+from ..parse import Fill
+from ..training import COMMON, EXAMPLE, settings_beside
 from . import data, models, runs
 
-# Name -> what it does with the words after it, and the time at which the program began; gives the exit status.
-COMMANDS: dict[str, Callable[[list[str], float], int]] = {
-    "train": runs.train,
-    "evaluate": runs.evaluate,
-    "predict": runs.predict,
-    "report": runs.report,
-    "preview": data.preview,
-    "probe": models.probe,
-    "plan": models.plan,
-    "inspect": data.inspect,
-    "data": data.data,
-    "cache": data.cache,
-    "classes": runs.classes,
-    "models": models.models,
-    "recipes": models.recipes,
-    "weights": models.weights,
-}
+
+@dataclass(frozen=True)
+class Command:
+    """What a command takes, as parse.py makes it of words, and what is done with it."""
+
+    takes: type[Any]
+    run: Callable[[Any, float], int]  # with the time at which the program began; gives the exit status
+    common: tuple[str, ...] = ()  # settings that --help shows; all where none are named
+    example: str = ""
+    fill: Fill | None = None  # settings from elsewhere
+
+
+# By name; one of two words is within its first.
+COMMANDS: dict[str, Command] = {
+    "train": Command(arguments.TrainArguments, runs.train, COMMON, EXAMPLE, settings_beside),
+    "evaluate": Command(arguments.EvaluateArguments, runs.evaluate, example="pictaxa evaluate RUN more-photos"),
+    "predict": Command(arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2"),
+    "report": Command(arguments.ReportArguments, runs.report),
+    "preview": Command(arguments.PreviewArguments, data.preview, example="pictaxa preview photos --policy strong"),
+    "probe": Command(arguments.ProbeArguments, models.probe, example="pictaxa probe photos"),
+    "plan": Command(arguments.PlanArguments, models.plan, example="pictaxa plan photos --minutes 10"),
+    "inspect": Command(arguments.InspectArguments, data.inspect, example="pictaxa inspect photos --html found.html"),
+    "data convert": Command(
+        arguments.ConvertDataArguments, data.convert, example="pictaxa data convert photos shards --to shards"
+    ),
+    "cache": Command(arguments.CacheArguments, data.cache, example="pictaxa cache --clean gone"),
+    "classes": Command(arguments.ClassesArguments, runs.classes, example="pictaxa classes RUN --rename tulips=tulip"),
+    "models": Command(arguments.ModelsArguments, models.models, example="pictaxa models resnet18 --diagram a.svg"),
+    "recipes": Command(arguments.RecipesArguments, models.recipes, example="pictaxa recipes cifar-resnet20"),
+    "weights list": Command(arguments.ListWeightsArguments, models.list_weights),
+    "weights convert": Command(
+        arguments.ConvertArguments, models.convert_weights,
+        example="pictaxa weights convert a.pth --source torchvision --model resnet18 --out a.safetensors",
+    ),
+}  # fmt: skip

@@ -6,20 +6,21 @@ import sys
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
+from ..arguments import (
+    CacheArguments,
+    ConvertDataArguments,
+    InspectArguments,
+    PreviewArguments,
+)
 from ..exit_codes import EXIT_FOUND, check_place, write_json
-from ..parse import parse
 
 if TYPE_CHECKING:  # loaded when they are needed
     from ...inspection.findings import Finding
     from ...inspection.inspect import Inspection
-    from ..arguments import InspectArguments
 
 
-def inspect(words: list[str], started: float) -> int:
+def inspect(arguments: InspectArguments, started: float) -> int:
     """Say what is wrong with a data set."""
-    from ..arguments import InspectArguments
-
-    arguments = parse(InspectArguments, words, "inspect")
     from ...data.cache_folder import default_cache_root
     from ...inspection import inspect as looking
     from ...system.device import usable_cores
@@ -80,11 +81,8 @@ def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding
     return found + ([] if arguments.folds is None else list(doubt_by_folds(inspection, config, arguments.folds)))
 
 
-def preview(words: list[str], started: float) -> int:
+def preview(arguments: PreviewArguments, started: float) -> int:
     """Draw pictures and what training will see of them."""
-    from ..arguments import PreviewArguments
-
-    arguments = parse(PreviewArguments, words, "preview")
     from ...reporting.preview import draw_preview
 
     check_place(arguments.out, "--out", makes_folder=True)
@@ -102,20 +100,8 @@ def preview(words: list[str], started: float) -> int:
     return 0
 
 
-def data(words: list[str], started: float) -> int:
+def convert(arguments: ConvertDataArguments, started: float) -> int:
     """Convert a data set to another layout."""
-    if words[:1] in (["-h"], ["--help"]):
-        print("pictaxa data convert SRC DST --to folders|parquet|shards   as follows\n")
-        words = ["convert", "--help"]
-    if words[:1] != ["convert"]:
-        raise ConfigError(
-            "pictaxa data convert ...",
-            found=words[0] if words else "nothing after data",
-            fix="See pictaxa data --help.",
-        )
-    from ..arguments import ConvertDataArguments
-
-    arguments = parse(ConvertDataArguments, words[1:], "data convert")
     if arguments.per_file < 1:
         raise ConfigError(
             "--per-file 1 or more", found=str(arguments.per_file), fix="Use --per-file 1000, for example."
@@ -133,11 +119,8 @@ def data(words: list[str], started: float) -> int:
     return 0
 
 
-def cache(words: list[str], started: float) -> int:
+def cache(arguments: CacheArguments, started: float) -> int:
     """List what lies in the cache, and clean it."""
-    from ..arguments import CacheArguments
-
-    arguments = parse(CacheArguments, words, "cache")
     from ...data.cache_folder import default_cache_root
     from ...data.keeping import cache_lines
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from ...errors import ConfigError
+from ..arguments import (
+    ConvertArguments,
+    ListWeightsArguments,
+    ModelsArguments,
+    PlanArguments,
+    ProbeArguments,
+    RecipesArguments,
+)
 from ..exit_codes import check_place, write_json
-from ..parse import parse
 
 
-def models(words: list[str], started: float) -> int:
+def models(arguments: ModelsArguments, started: float) -> int:
     """List the zoo, one of its networks layer by layer, or several side by side."""
-    from ..arguments import ModelsArguments
-
-    arguments = parse(ModelsArguments, words, "models")
     from ...models import catalogue
 
     if arguments.compare:
@@ -39,11 +43,8 @@ def models(words: list[str], started: float) -> int:
     return 0
 
 
-def recipes(words: list[str], started: float) -> int:
+def recipes(arguments: RecipesArguments, started: float) -> int:
     """List the well-known set-ups, or one with its settings."""
-    from ..arguments import RecipesArguments
-
-    arguments = parse(RecipesArguments, words, "recipes")
     from ...config.recipes import RECIPES, find_recipe, recipe_lines
 
     if arguments.name is not None:
@@ -56,26 +57,17 @@ def recipes(words: list[str], started: float) -> int:
     return 0
 
 
-def weights(words: list[str], started: float) -> int:
-    """List published weights, or convert another library's."""
-    if words and words[0] in ("-h", "--help"):
-        print("pictaxa weights list      published weights, for --weights imagenet")
-        print("pictaxa weights convert   as follows\n")
-        words = ["convert", "--help"]
-    if words == ["list"]:
-        from ...weights.published import list_lines
+def list_weights(arguments: ListWeightsArguments, started: float) -> int:
+    """List published weights."""
+    from ...weights.published import list_lines
 
-        for line in list_lines():
-            print(line)
-        return 0
-    if not words or words[0] != "convert":
-        raise ConfigError(
-            "pictaxa weights convert ... or list", found=words[0] if words else "nothing after weights",
-            fix="See pictaxa weights --help.",
-        )  # fmt: skip
-    from ..arguments import ConvertArguments
+    for line in list_lines():
+        print(line)
+    return 0
 
-    arguments = parse(ConvertArguments, words[1:], "weights convert")
+
+def convert_weights(arguments: ConvertArguments, started: float) -> int:
+    """Bring another library's checkpoint into our names."""
     from ...runs.folder import weights_file
     from ...weights.convert import convert
 
@@ -94,11 +86,8 @@ def weights(words: list[str], started: float) -> int:
     return 0
 
 
-def plan(words: list[str], started: float) -> int:
+def plan(arguments: PlanArguments, started: float) -> int:
     """Compare the ways to train on a set of pictures."""
-    from ..arguments import PlanArguments
-
-    arguments = parse(PlanArguments, words, "plan")
     from dataclasses import asdict
 
     from ...config.learning import ScheduleConfig, TransferConfig
@@ -129,11 +118,8 @@ def plan(words: list[str], started: float) -> int:
     return 0
 
 
-def probe(words: list[str], started: float) -> int:
+def probe(arguments: ProbeArguments, started: float) -> int:
     """Say what a backbone is worth for a set of pictures."""
-    from ..arguments import ProbeArguments
-
-    arguments = parse(ProbeArguments, words, "probe")
     from dataclasses import asdict
 
     from ...config.learning import TransferConfig

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 
 from ...errors import ConfigError
+from ..arguments import (
+    ClassesArguments,
+    EvaluateArguments,
+    PredictArguments,
+    ReportArguments,
+    TrainArguments,
+)
 from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
-from ..parse import parse
 
 
-def train(words: list[str], started: float) -> int:
+def train(arguments: TrainArguments, started: float) -> int:
     """Train, or go on with a run that was cut off."""
-    from ..training import parse_training
-
-    arguments = parse_training(words)
     from ...training.interrupts import Interrupted
     from ...training.loop import resume_run, train_run
 
@@ -30,11 +33,8 @@ def train(words: list[str], started: float) -> int:
     return 0
 
 
-def evaluate(words: list[str], started: float) -> int:
+def evaluate(arguments: EvaluateArguments, started: float) -> int:
     """Judge a run by its own validation pictures or by others."""
-    from ..arguments import EvaluateArguments
-
-    arguments = parse(EvaluateArguments, words, "evaluate")
     from ...judge.evaluate import evaluate_run, evaluation_lines
 
     check_place(arguments.json, "--json")
@@ -47,11 +47,8 @@ def evaluate(words: list[str], started: float) -> int:
     return 0
 
 
-def predict(words: list[str], started: float) -> int:
+def predict(arguments: PredictArguments, started: float) -> int:
     """Say what a run sees in files and folders."""
-    from ..arguments import PredictArguments
-
-    arguments = parse(PredictArguments, words, "predict")
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
     from ...inference.predictor import load
@@ -77,22 +74,16 @@ def predict(words: list[str], started: float) -> int:
     return 0 if read else EXIT_MISTAKE
 
 
-def report(words: list[str], started: float) -> int:
+def report(arguments: ReportArguments, started: float) -> int:
     """Write a run's page."""
-    from ..arguments import ReportArguments
-
-    arguments = parse(ReportArguments, words, "report")
     from ...reporting.page import write_report
 
     print(f"report    {write_report(arguments.run)}")
     return 0
 
 
-def classes(words: list[str], started: float) -> int:
+def classes(arguments: ClassesArguments, started: float) -> int:
     """List a run's classes, or give them other names."""
-    from ..arguments import ClassesArguments
-
-    arguments = parse(ClassesArguments, words, "classes")
     if not arguments.rename and not arguments.merge:
         from ...runs.folder import open_run
 
