@@ -42,9 +42,9 @@ POINTWISE = (
 )  # fmt: skip
 
 
-def milliseconds(sides: dict[str, Callable[[], object]]) -> dict[str, float]:
+def milliseconds(sides: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
     """Median of each side, in turn."""
-    seconds = seconds_in_turn(sides, rounds=ROUNDS)
+    seconds = seconds_in_turn(sides, rounds=rounds)
     return {name: 1000 * statistics.median(values) for name, values in seconds.items()}
 
 
@@ -62,23 +62,23 @@ def step(model: Classifier, images: torch.Tensor, labels: torch.Tensor) -> None:
     torch.stack([weight * F.cross_entropy(logits, labels) for logits, weight in heads]).sum().backward()
 
 
-def memory_formats() -> None:
+def memory_formats(rounds: int, layers: int) -> None:
     """Whole networks in float32, weights contiguous and channels last."""
     print("float32, ms: forward contiguous, channels last, times as fast; forward and backward the same")
-    for name, count in ENTRIES:
+    for name, count in ENTRIES[:layers]:
         last = create_model(name, 10)
         contiguous = lay_out(create_model(name, 10), torch.contiguous_format)
         images, labels = torch.rand(count, 3, ZOO[name].size, ZOO[name].size), torch.zeros(count, dtype=torch.long)
         sides = {"contiguous": contiguous, "last": last}
         times = (
-            milliseconds({side: partial(forward, model, images) for side, model in sides.items()}),
-            milliseconds({side: partial(step, model, images, labels) for side, model in sides.items()}),
+            milliseconds({side: partial(forward, model, images) for side, model in sides.items()}, rounds=rounds),
+            milliseconds({side: partial(step, model, images, labels) for side, model in sides.items()}, rounds=rounds),
         )
         cells = (f"{t['contiguous']:8.0f}{t['last']:8.0f}{t['contiguous'] / t['last']:8.2f}" for t in times)
         print(f"{name:20}" + "   ".join(cells), flush=True)
 
 
-def depthwise_times(channels: int, side: int, stride: int, kernel: int) -> dict[str, float]:
+def depthwise_times(channels: int, side: int, stride: int, kernel: int, *, rounds: int) -> dict[str, float]:
     """Milliseconds of a layer's forward pass and gradients, torch's and ours."""
     padding = kernel // 2
     images = torch.randn(64, channels, side, side).bfloat16().to(memory_format=torch.channels_last)
@@ -100,20 +100,21 @@ def depthwise_times(channels: int, side: int, stride: int, kernel: int) -> dict[
             ),
             "weight": lambda: of([False, True, False], torch.Tensor.bfloat16),
             "weight, in float32": lambda: of([False, True, False], torch.Tensor.float),
-        }
+        },
+        rounds=rounds,
     )
 
 
-def depthwise_gradients() -> None:
+def depthwise_gradients(rounds: int, layers: int) -> None:
     """Single layers in bfloat16, channels last: torch's gradients and ours."""
     print("depthwise, bfloat16, batch 64, ms: forward; input's gradient torch's, ours; weight's bfloat16, in float32")
-    for channels, side, stride, kernel in DEPTHWISE:
+    for channels, side, stride, kernel in DEPTHWISE[:layers]:
         label = f"{channels} channels, {kernel}x{kernel}/{stride} at {side} px"
-        times = depthwise_times(channels, side, stride, kernel)
+        times = depthwise_times(channels, side, stride, kernel, rounds=rounds)
         print(f"{label:32}" + "".join(f"{value:9.1f}" for value in times.values()), flush=True)
 
 
-def pointwise_times(channels: int, out_channels: int, side: int) -> dict[str, float]:
+def pointwise_times(channels: int, out_channels: int, side: int, *, rounds: int) -> dict[str, float]:
     """Milliseconds of a layer's forward pass and gradients, torch's and as matrix products."""
     images = torch.randn(16, channels, side, side).bfloat16().to(memory_format=torch.channels_last)
     weight = torch.randn(out_channels, channels, 1, 1).bfloat16()
@@ -133,15 +134,16 @@ def pointwise_times(channels: int, out_channels: int, side: int) -> dict[str, fl
             "input, product": lambda: out_rows @ matrix,
             "weight": lambda: of([False, True, False]),
             "weight, product": lambda: out_rows.t() @ rows,
-        }
+        },
+        rounds=rounds,
     )
 
 
-def pointwise_products() -> None:
+def pointwise_products(rounds: int, layers: int) -> None:
     """Single layers in bfloat16, channels last: torch's convolution and matrix products."""
     print("1x1, bfloat16, batch 16, ms: forward torch's, product; input's gradient the same; weight's the same")
-    for channels, out_channels, side in POINTWISE:
-        times = pointwise_times(channels, out_channels, side)
+    for channels, out_channels, side in POINTWISE[:layers]:
+        times = pointwise_times(channels, out_channels, side, rounds=rounds)
         cells = "".join(f"{value:9.1f}" for value in times.values())
         print(f"{f'{channels} to {out_channels} channels at {side} px':32}{cells}", flush=True)
 
@@ -153,11 +155,13 @@ def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, help="one of the parts")
-    asked = parser.parse_args().only
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--layers", type=int, default=99, help="of each part, at most so many layers or networks")
+    asked = parser.parse_args()
     apply_plan(choose_plan(MachineConfig()))
     for name, run in PARTS.items():
-        if asked in (None, name):
-            run()
+        if asked.only in (None, name):
+            run(asked.rounds, asked.layers)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ Make = Callable[..., Path]
 
 # The words of each, and what its output must hold; {data} is a folder of class folders, {split} one of train/ and val/.
 RUNS = {
-    "convolutions": ("--only pointwise", "1x1"),
+    "convolutions": ("--only pointwise --rounds 1 --layers 1", "1x1"),
     "data step": ("step --rows 20000", "20000 rows: the first step"),
     "data index": ("index --rows 4000", "4000 rows opened again"),
     "data alike": ("alike {data}", "photographs as they are"),

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pictaxa.cli.main import COMMANDS, main
+from pictaxa.cli.main import commands, main
 from pictaxa.config.by_name import config_fields
 
 Make = Callable[..., Path]
 Say = pytest.CaptureFixture[str]
+COMMANDS = commands()
 
 
 def pictaxa(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -33,7 +34,7 @@ def test_help_is_instant_and_names_every_command():
         seconds.append(time.monotonic() - before)
     assert done.returncode == 0 and all(f"\n  {name.split()[0]} " in done.stdout for name in COMMANDS)
     assert min(seconds) < 0.25
-    slow = ("torch", "numpy", "matplotlib", "cyclopts", "rich")
+    slow = ("torch", "numpy", "matplotlib", "cyclopts", "rich", "pictaxa.config")
     code = f"import sys, pictaxa, pictaxa.cli.main; print([m for m in {slow} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

@@ -6,14 +6,15 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import PictaxaError, UsageError, close_matches, machine_error
-from .arguments import DemoArguments
-from .commands import COMMANDS as ALL_BUT_DEMO
-from .commands import Command
 from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE
-from .parse import parse
+
+if TYPE_CHECKING:  # loaded when they are needed
+    from .arguments import DemoArguments
+    from .commands import Command
 
 HELP = f"""\
 pictaxa {__version__}: a folder of pictures in, a classifier out that its owner can trust, explain and ship.
@@ -49,13 +50,6 @@ a first tour on your own photographs, one folder for each class:
 """
 
 
-def _demo(arguments: DemoArguments, started: float) -> int:
-    from .demo import run_demo
-
-    return run_demo(arguments.folder, main)
-
-
-COMMANDS = {**ALL_BUT_DEMO, "demo": Command(DemoArguments, _demo)}  # the demo runs the others
 QUIET = "--quiet"  # anywhere among the words
 
 
@@ -94,27 +88,42 @@ def _dispatch(words: list[str], started: float) -> int:
     if words[0] == "--install-completion":
         from .completion import install_completion
 
-        print(f"completion  {install_completion(_takes())}; it works in the next shell")
+        path = install_completion({name: command.takes for name, command in commands().items()})
+        print(f"completion  {path}; it works in the next shell")
         return 0
     if words[0] == "--version":
         print(f"pictaxa {__version__}")
         return 0
-    name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
+    known = commands()
+    name = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
     if name is None:
         raise _no_command(words)
-    command, rest = COMMANDS[name], words[name.count(" ") + 1 :]
+    from .parse import parse
+
+    command, rest = known[name], words[name.count(" ") + 1 :]
     taken = parse(command.takes, rest, name, common=command.common, example=command.example, fill=command.fill)
     return command.run(taken, started)
 
 
-def _takes() -> dict[str, type]:
-    return {name: command.takes for name, command in COMMANDS.items()}
+def commands() -> dict[str, Command]:
+    """All commands by name; loaded when one is asked for, as what they take needs every setting."""
+    from .arguments import DemoArguments
+    from .commands import COMMANDS, Command
+
+    return {**COMMANDS, "demo": Command(DemoArguments, _demo)}  # the demo runs the others
+
+
+def _demo(arguments: DemoArguments, started: float) -> int:
+    from .demo import run_demo
+
+    return run_demo(arguments.folder, main)
 
 
 def _no_command(words: list[str]) -> UsageError:
     """What is wrong with words that begin with no command, and what to do."""
-    within = [name for name in COMMANDS if name.startswith(f"{words[0]} ")]
+    known = commands()
+    within = [name for name in known if name.startswith(f"{words[0]} ")]
     if within:
         fix = f"Write pictaxa {' ... or pictaxa '.join(within)} ..."
         return UsageError(f"There is no pictaxa {' '.join(words[:2])} by itself.", fix=f"{fix}.")
-    return UsageError(f"There is no command {words[0]!r}.", fix=close_matches(words[0], COMMANDS))
+    return UsageError(f"There is no command {words[0]!r}.", fix=close_matches(words[0], known))
