@@ -23,9 +23,28 @@ import difflib
 import errno
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 
 # What the system refuses for reasons that only its user can mend. EFBIG: more than 4 GB on a FAT disk.
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+class Problem(StrEnum):
+    """Why a picture is set aside, where it is one of these. The text that an Index keeps begins with it."""
+
+    UNREADABLE = "unreadable"  # for a reason outside the file (permissions, a network share): it is tried again
+    TRUNCATED = "truncated"
+    BOMB = "decompression bomb"
+    DAMAGED = "damaged"
+
+    def told(self, detail: object) -> str:
+        """The text for a picture of which this is true."""
+        return f"{self}: {detail}"
+
+    @classmethod
+    def of(cls, text: str) -> Problem | None:
+        """Which of them a text tells; None where it is another problem, or none."""
+        return next((kind for kind in cls if text.startswith(f"{kind}: ")), None)
 
 
 class PictaxaError(Exception):

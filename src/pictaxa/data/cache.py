@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import DataError, PictureError
+from ..errors import DataError, PictureError, Problem
 from ..images.decode import Picture, square_of
 from ..system.files import write_atomically
 from ..system.pool import results_ahead
@@ -212,7 +212,7 @@ def _is_fresh(index: Index, records: pa.Table, places: np.ndarray) -> np.ndarray
     for name in ("bytes", "mtime_ns"):
         same &= known[name].to_numpy() == index.column(name)[fresh]
     # What could not be read for a reason outside the file (permissions, a network share) is tried again.
-    same &= ~pc.starts_with(known["problem"], "unreadable").to_numpy(zero_copy_only=False).astype(bool)
+    same &= ~pc.starts_with(known["problem"], Problem.UNREADABLE).to_numpy(zero_copy_only=False).astype(bool)
     fresh[fresh] = same
     return fresh
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import DataError
+from ..errors import DataError, Problem
 from .index import Index, index_from_columns
 
 SPLIT_NAMES = {
@@ -98,7 +98,7 @@ def file_status(path: Path | os.DirEntry[str]) -> tuple[int, int, str]:
         status = path.stat()
         return status.st_size, status.st_mtime_ns, ""
     except (OSError, ValueError) as error:  # a name with a zero in it is the latter
-        return 0, 0, f"unreadable: {getattr(error, 'strerror', '') or error}"
+        return 0, 0, Problem.UNREADABLE.told(getattr(error, "strerror", "") or error)
 
 
 def of_file(file: Path, rows: int) -> dict[str, Column]:

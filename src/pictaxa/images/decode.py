@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ..errors import PictureError
+from ..errors import PictureError, Problem
 from .integrity import JPEGS, check_cover, check_end, check_sums
 from .jpeg import ORIENTATION, plain_jpeg
 from .to_uint8 import to_eight_bits
@@ -95,7 +95,7 @@ def read_file(path: str | Path) -> bytes:
     try:
         return _read_whole(path)
     except (OSError, ValueError) as error:  # a name with a zero in it is the latter
-        raise PictureError(str(path), f"unreadable: {getattr(error, 'strerror', '') or error}") from None
+        raise PictureError(str(path), Problem.UNREADABLE.told(getattr(error, "strerror", "") or error)) from None
 
 
 def _read_whole(path: str | Path) -> bytes:
@@ -280,9 +280,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known format"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return f"decompression bomb: more than {MAX_PIXELS:,} pixels or above the safe size ({text})"
+        return Problem.BOMB.told(f"more than {MAX_PIXELS:,} pixels or above the safe size ({text})")
     if "truncated" in text.lower() or isinstance(error, (EOFError, struct.error)):
-        return f"truncated: {text or 'the file ends too early'}"
+        return Problem.TRUNCATED.told(text or "the file ends too early")
     if isinstance(error, OSError) and error.strerror:
-        return f"unreadable: {error.strerror}"
-    return f"damaged: {text or type(error).__name__}"
+        return Problem.UNREADABLE.told(error.strerror)
+    return Problem.DAMAGED.told(text or type(error).__name__)

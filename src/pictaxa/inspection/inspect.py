@@ -20,7 +20,7 @@ from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import read_data, survey
 from ..data.squares import CacheSpec, Squares
-from ..errors import ConfigError, PictureError, close_matches
+from ..errors import ConfigError, PictureError, Problem, close_matches
 from ..images.decode import Header, examine
 from ..system.pool import results_ahead
 from ..system.progress import CountProgress, DecodeProgress, StageProgress
@@ -124,7 +124,7 @@ def _remember(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def read_headers(index: Index, *, threads: int) -> dict[int, Header]:
     """What each readable file says of itself, by row."""
     headers: dict[int, Header] = {}
-    rows = np.flatnonzero(~np.char.startswith(index.column("problem").astype(str), "unreadable")).tolist()
+    rows = [row for row, text in enumerate(index.column("problem")) if Problem.of(text) is not Problem.UNREADABLE]
 
     with Fetcher(index) as fetcher, CountProgress("headers", total=len(rows)) as progress:
 

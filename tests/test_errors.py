@@ -1,0 +1,41 @@
+"""errors.py: what is one tree, and what a problem's text tells."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from pictaxa import errors
+from pictaxa.errors import PictaxaError, PictureError, Problem, UsageError, close_matches, one_line
+
+
+@pytest.mark.parametrize("kind", Problem)
+def test_a_problem_is_told_and_known_again(kind: Problem):
+    """By its text, whatever follows; a text that only begins alike is another."""
+    assert Problem.of(kind.told("No such file: a.jpg")) is kind
+    assert Problem.of(f"{kind} somehow") is None and Problem.of("") is None and Problem.of("it has no label") is None
+
+
+def test_all_errors_are_of_one_tree():
+    """Each is a PictaxaError, and its message is one line."""
+    kinds = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert len(kinds) > 12 and all(issubclass(kind, PictaxaError) for kind in kinds)
+    told = str(errors.DataError("two\nclasses", found="one", fix="Add one."))
+    assert told == "expected two classes; found one. Add one."
+
+
+def test_errors_cross_processes():
+    """A picture's error is rebuilt with its name and reason, a mistake in words with its sentence."""
+    error = pickle.loads(pickle.dumps(PictureError("a.jpg", "truncated:\n ends")))
+    assert (error.name, error.reason) == ("a.jpg", "truncated: ends")
+    assert (
+        str(UsageError("There is no command 'x'.", fix="Did you mean y?")) == "There is no command 'x'. Did you mean y?"
+    )
+
+
+def test_near_words_come_first():
+    """The nearest of many, or all where none is near."""
+    assert close_matches("epohcs", ["epochs", "size"]) == "Did you mean epochs?"
+    assert close_matches("zzz", ["b", "a"]) == "Choose one of: b, a."
+    assert one_line("a\n\tb  c") == "a b c"
