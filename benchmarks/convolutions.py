@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 
 from pictaxa.config.machine import MachineConfig
+from pictaxa.models.contract import Classifier
 from pictaxa.models.convolution import pixels, spread_gradient
-from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import ZOO, create_model
 from pictaxa.system.device import apply_plan, choose_plan, lay_out
 from turns import seconds_in_turn

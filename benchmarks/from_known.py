@@ -46,10 +46,10 @@ from pictaxa.config.usual import FROM_KNOWN
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.images.decode import decode
+from pictaxa.models.contract import Classifier
 from pictaxa.models.convolution import Conv2d
 from pictaxa.models.folding import fold_norms, share_norms
 from pictaxa.models.fusing import fast_copy
-from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.system.device import Plan, choose_plan, keep_freed_memory
 from pictaxa.training.loop import train_run

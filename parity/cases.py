@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pictaxa.models.layers import Classifier
+from pictaxa.models.contract import Classifier
 
 
 class Reference(Protocol):

@@ -34,8 +34,8 @@ from cases import Case, Reference, pictures_for, torch_forward, torch_step
 
 from pictaxa.config.learning import OptimizerConfig
 from pictaxa.config.machine import MachineConfig
+from pictaxa.models.contract import Classifier
 from pictaxa.models.folding import fold_norms
-from pictaxa.models.layers import Classifier
 from pictaxa.models.summary import summarise_model
 from pictaxa.models.zoo import create_model
 from pictaxa.system.device import apply_plan, choose_plan, to_device

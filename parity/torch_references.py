@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pictaxa.models import efficientnet_lite
-from pictaxa.models.layers import Classifier
+from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import TIMM, find_entry
 from pictaxa.weights.loading import Source, load_weights
 

@@ -13,7 +13,7 @@ from .errors import ConfigError
 from .inference.predictor import Predictor, load
 from .judge.evaluate import Evaluation, evaluate_run
 from .judge.probe import Probe, probe_data
-from .models.layers import Classifier
+from .models.contract import Classifier
 from .reporting.page import write_report
 from .runs.folder import weights_file
 from .training.loop import resume_run, train_run

@@ -16,7 +16,7 @@ def columns() -> torch.Tensor:
 
 def seen(view: str, *, size: int = 8) -> torch.Tensor:
     """(size, size) what the model gets of a picture twice as wide as high, in 255ths."""
-    geometry = Geometry(square=8, channels=1, view=view, size=size, tta="none")  # type: ignore[arg-type]
+    geometry = Geometry(square=8, channels=1, view=view, size=size, tta="none")
     images = model_input(columns(), WIDE, geometry=geometry)
     assert images.shape == (1, 1, size, size) and images.dtype == torch.float32
     return images[0, 0] * 255

@@ -22,7 +22,7 @@ def several(kind: type[Any]) -> dict[str, str]:
     for entry in fields(kind):
         hint = hints[entry.name]
         if is_dataclass(hint):
-            found |= several(hint)  # type: ignore[arg-type]
+            found |= several(hint)
         elif get_origin(hint) is not Annotated and tuple in {get_origin(part) for part in (hint, *get_args(hint))}:
             found[entry.name] = "--" + entry.name.replace("_", "-")
     return found

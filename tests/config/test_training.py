@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 import pictaxa
-from pictaxa.config.by_name import config_fields, from_json, to_json, with_words
+from pictaxa.cli.arguments import PlanArguments
+from pictaxa.config.by_name import config_fields, from_json, to_json, training_like, with_words
+from pictaxa.config.data import PicturesConfig
 from pictaxa.config.training import TrainConfig, usual_for
 from pictaxa.config.usual import FROM_KNOWN, FROM_NOTHING, Usual, resolved
 from pictaxa.errors import ConfigError
@@ -167,3 +169,14 @@ def test_python_takes_the_same_words(tmp_path: Path, make_photos: object):
     with pytest.raises(ConfigError, match="epochs"):
         pictaxa.train(data, epcohs=4)
     assert pictaxa.create_model("lenet5", 3).num_classes == 3
+
+
+def test_arguments_of_other_commands_become_a_training():
+    """By equal names, in groups or not; what a training has no setting for is left out."""
+    arguments = PlanArguments(
+        Path("photos"), minutes=3.0, weights=Path("none"), seed=4, pictures=PicturesConfig(size=64), json=Path("a.json")
+    )
+    config = training_like(arguments)
+    assert config == with_words(
+        TrainConfig(data=Path("photos")), {"minutes": 3.0, "weights": "none", "seed": 4, "size": 64}
+    )

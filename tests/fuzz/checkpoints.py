@@ -35,7 +35,7 @@ def model_of(source: str) -> Any:
     """A network of a few thousand numbers, so that damage hits structure: a ViT for jax, else a thin LeNet."""
     import torch
 
-    from pictaxa.models.layers import ClassifierLayer
+    from pictaxa.models.contract import ClassifierLayer
     from pictaxa.models.vit import VisionTransformer
     from pictaxa.models.zoo import create_model
 

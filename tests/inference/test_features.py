@@ -22,8 +22,8 @@ from pictaxa.config.training import TrainConfig
 from pictaxa.inference import features
 from pictaxa.inference.features import FeaturePass, FeatureSource, extract_features, without_head
 from pictaxa.inference.logits import BATCH
+from pictaxa.models.contract import Classifier
 from pictaxa.models.heads import dropout_before, first_layer
-from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import Run, open_run
 from pictaxa.training import loop

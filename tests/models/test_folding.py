@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from pictaxa.models.contract import Classifier
 from pictaxa.models.folding import MergedNorm, fold_norms, share_norms
-from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.training.transfer import set_training
 

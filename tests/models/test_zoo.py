@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from pictaxa.errors import ModelError
-from pictaxa.models.layers import Classifier, SameConv2d, SameMaxPool2d, pad_same
+from pictaxa.models.contract import Classifier
+from pictaxa.models.layers import SameConv2d, SameMaxPool2d, pad_same
 from pictaxa.models.resnet import SIZES, BasicBlock, Bottleneck
 from pictaxa.models.zoo import ZOO, Entry, check_size, create_model, parse_options
 from pictaxa.weights.files import load_model_weights, save_tensors

@@ -16,8 +16,8 @@ from pictaxa.config.by_name import with_words
 from pictaxa.config.learning import OptimizerConfig
 from pictaxa.config.training import TrainConfig
 from pictaxa.inference import features
+from pictaxa.models.contract import Classifier
 from pictaxa.models.heads import HiddenHead
-from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import open_run
 from pictaxa.training import fitting

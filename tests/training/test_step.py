@@ -14,7 +14,7 @@ from pictaxa.config.training import TrainConfig
 from pictaxa.data.batches import Batch
 from pictaxa.errors import TrainingError
 from pictaxa.metrics import log_loss
-from pictaxa.models.layers import Classifier
+from pictaxa.models.contract import Classifier
 from pictaxa.runs.records import read_predictions
 from pictaxa.training.job import Job
 from pictaxa.training.learner import WholeModel

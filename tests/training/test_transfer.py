@@ -13,7 +13,7 @@ from torch import nn
 from pictaxa.cli.main import main
 from pictaxa.config.learning import NO_WEIGHTS, TransferConfig
 from pictaxa.errors import ConfigError
-from pictaxa.models.layers import Classifier, ClassifierLayer
+from pictaxa.models.contract import Classifier, ClassifierLayer
 from pictaxa.models.zoo import ZOO, create_model, find_entry
 from pictaxa.runs.folder import open_run
 from pictaxa.training import transfer

@@ -8,7 +8,7 @@ import torch
 
 from pictaxa.errors import WeightsError
 from pictaxa.models import efficientnet_lite
-from pictaxa.models.layers import Classifier
+from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.efficientnet_pytorch import RULES
 from pictaxa.weights.loading import load_weights, rename_state

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pictaxa.errors import WeightsError
-from pictaxa.models.layers import Classifier
+from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import create_model, find_entry
 from pictaxa.weights.keras_files import read_file
 from pictaxa.weights.keras_rules import FLATTENED

@@ -10,7 +10,7 @@ import torch
 
 from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError, WeightsError
-from pictaxa.models.layers import Classifier
+from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.keras import notes, translate
 from pictaxa.weights.keras_files import StoredLayer

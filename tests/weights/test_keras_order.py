@@ -5,8 +5,8 @@ import pytest
 from torch import nn
 
 from pictaxa.errors import WeightsError
+from pictaxa.models.contract import Classifier
 from pictaxa.models.googlenet import MODULES
-from pictaxa.models.layers import Classifier
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.keras_files import StoredLayer
 from pictaxa.weights.keras_order import paths_by_order

@@ -14,7 +14,7 @@ import torch
 import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError, PictaxaError, WeightsError
-from pictaxa.models.layers import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from pictaxa.models.contract import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from pictaxa.models.vit import SIZES, Options, VisionTransformer
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import weights_file

@@ -56,18 +56,25 @@ def recipe_settings(name: str) -> dict[str, Any]:
     return dict(find_recipe(name).settings) if name else {}
 
 
+def flat_settings(config: Any) -> dict[str, Any]:
+    """The values of a dataclass of settings by their flat names, those of its groups included."""
+    flat: dict[str, Any] = {}
+    for name, value in vars(config).items():
+        flat |= flat_settings(value) if is_dataclass(value) else {name: value}
+    return flat
+
+
 def changed_settings(config: TrainConfig) -> dict[str, Any]:
-    """What of a config is not as it is by default, by flat names."""
-    found, usual = {}, TrainConfig(data=config.data)
-    groups = [
-        (config, usual),
-        *((value, getattr(usual, name)) for name, value in vars(config).items() if is_dataclass(value)),
-    ]
-    for own, default in groups:
-        for name, value in vars(own).items():
-            if not is_dataclass(value) and value != getattr(default, name):
-                found[name] = value
-    return {"data": config.data, **found}
+    """What of a config is not as it is by default, by flat names, and its data."""
+    usual = flat_settings(TrainConfig(data=config.data))
+    changed = {name: value for name, value in flat_settings(config).items() if value != usual[name]}
+    return {"data": config.data, **changed}
+
+
+def training_like(arguments: Any) -> TrainConfig:
+    """A training with every setting that other arguments have by the same name; they have `data`."""
+    shared = {name: value for name, value in flat_settings(arguments).items() if name in config_fields(TrainConfig)}
+    return with_words(TrainConfig(data=arguments.data), shared)
 
 
 def _change(config: Any, words: dict[str, Any]) -> Any:

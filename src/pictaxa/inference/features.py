@@ -28,9 +28,9 @@ from ..data.cache import VERSION as PIXELS_VERSION
 from ..data.cache_folder import CacheLock, disk_error
 from ..data.index import Index
 from ..data.squares import Squares
+from ..models.contract import Classifier
 from ..models.folding import fold_norms
 from ..models.fusing import fast_copy
-from ..models.layers import Classifier
 from ..system.device import Plan
 from ..system.files import write_atomically
 from ..system.progress import CountProgress

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..augment.preprocess import Geometry, model_input
-from ..models.layers import Classifier
+from ..models.contract import Classifier
 
 BATCH = 32  # pictures in a pass
 

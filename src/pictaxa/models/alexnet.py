@@ -15,9 +15,10 @@ from typing import Literal
 import torch
 from torch import nn
 
+from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 from .convolution import Conv2d
 from .initialisation import weighted_layers, xavier_initialise
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, activate, classifier_layer
+from .layers import activate
 
 # The paper's section 5; Glorot's, which Keras gives every layer; torch's own.
 FirstWeights = Literal["paper", "glorot", "torch"]

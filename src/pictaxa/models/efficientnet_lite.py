@@ -17,8 +17,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from .contract import LITE_MEAN, LITE_STD, Classifier, classifier_layer
 from .initialisation import fan_out_initialise
-from .layers import LITE_MEAN, LITE_STD, Classifier, classifier_layer, make_divisible
+from .layers import make_divisible
 from .mobilenet import ConvNormAct, Norm, Row, V3Block
 
 

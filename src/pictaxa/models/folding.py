@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from .layers import Classifier, convolve, is_plain
+from .contract import Classifier
+from .layers import convolve, is_plain
 from .watching import Watch, tensors_in
 
 

@@ -17,18 +17,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
+from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 from .initialisation import xavier_initialise
-from .layers import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Classifier,
-    ConvUnit,
-    Padding,
-    SameAvgPool2d,
-    activate,
-    classifier_layer,
-    make_max_pool,
-)
+from .layers import ConvUnit, Padding, SameAvgPool2d, activate, make_max_pool
 
 AuxPool = Literal["valid", "same", "adaptive"]
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
-from .layers import Classifier, ClassifierLayer, StackedHead
+from .contract import Classifier, ClassifierLayer, StackedHead
 from .watching import Watch
 
 KEPT = "outputs"  # what the layer for the weights' own classes is called there

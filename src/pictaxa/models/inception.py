@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 from .initialisation import truncated_normal_initialise
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, ConvUnit, classifier_layer
+from .layers import ConvUnit
 
 
 class Widths(NamedTuple):

@@ -19,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 from .initialisation import he_initialise
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, Padding, classifier_layer, make_conv, make_divisible
+from .layers import Padding, make_conv, make_divisible
 
 Activation = Literal["relu", "relu6", "hardswish", "none"]
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .contract import Classifier, classifier_layer
 from .initialisation import xavier_initialise
-from .layers import Classifier, activate, classifier_layer
+from .layers import activate
 
 
 class SimpleCNN(Classifier):

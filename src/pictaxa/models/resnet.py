@@ -23,20 +23,9 @@ from typing import Literal
 import torch
 from torch import nn
 
+from .contract import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 from .initialisation import he_initialise, xavier_initialise
-from .layers import (
-    CAFFE_MEAN,
-    CAFFE_STD,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Classifier,
-    Padding,
-    SameAvgPool2d,
-    activate,
-    classifier_layer,
-    make_conv,
-    make_max_pool,
-)
+from .layers import Padding, SameAvgPool2d, activate, make_conv, make_max_pool
 
 STAGE_WIDTHS = (64, 128, 256, 512)  # table 1 of the paper; a bottleneck gives four times as many channels
 

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .contract import Classifier, classifier_layer
 from .convolution import Conv2d
 from .initialisation import he_initialise
-from .layers import Classifier, classifier_layer
 from .resnet_ablations import ORDERS, SHORTCUTS, Ablation, ConvSizes, Gate, Order, Place, Shortcut
 
 # Statistics of CIFAR-10's training pictures, RGB in [0, 1].

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 from .convolution import Conv2d
 from .initialisation import he_initialise
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 
 STEM_WIDTHS = (32, 48)
 STAGES = ((1, 48), (2, 96), (2, 192), (1, 384))  # (blocks, width); each but the first halves

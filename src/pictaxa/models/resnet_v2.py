@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .contract import Classifier, classifier_layer
 from .initialisation import he_initialise
-from .layers import Classifier, classifier_layer, make_conv
+from .layers import make_conv
 
 EPSILON = 1.001e-5
 EXPANSION = 4

@@ -10,8 +10,8 @@ from torch import nn
 
 from ..errors import ModelError, close_matches
 from ..system.extras import need
+from .contract import Classifier, ClassifierLayer
 from .heads import HiddenHead
-from .layers import Classifier, ClassifierLayer
 
 
 def _timm() -> Any:

@@ -14,9 +14,9 @@ from typing import Literal
 import torch
 from torch import nn
 
+from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 from .convolution import Conv2d
 from .initialisation import fan_out_initialise, he_initialise, xavier_initialise
-from .layers import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
 
 GRID = 7  # side of the last feature map at 224 px; other sizes are averaged to it
 HIDDEN = 4096

@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
+from .contract import Classifier, classifier_layer
 from .initialisation import lecun_initialise, xavier_initialise
-from .layers import Classifier, classifier_layer
 from .standardised_resnet import StandardisedResNet
 
 EPSILON = 1e-6  # of layer norm, as in the published code

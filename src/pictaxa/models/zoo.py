@@ -26,8 +26,8 @@ from . import (
     vgg,
     vit,
 )
+from .contract import Classifier
 from .heads import add_hidden, merge_rows, parse_groups
-from .layers import Classifier
 
 TIMM = "timm/"  # names that begin so are timm's
 

@@ -20,8 +20,8 @@ from ..config.usual import resolved
 from ..data.batches import epoch_order
 from ..data.split import NO_PAIRS, find_units, parts_of_class
 from ..inference.features import FeaturePass, extract_features
+from ..models.contract import Classifier, ClassifierLayer
 from ..models.heads import HiddenHead, MergedLayer, first_layer
-from ..models.layers import Classifier, ClassifierLayer
 from ..system.device import seed_draws
 from ..system.progress import CountProgress, clock, say
 from .job import Job

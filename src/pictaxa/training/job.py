@@ -18,7 +18,7 @@ from ..data.cache_folder import default_cache_root
 from ..data.index import Index
 from ..data.squares import Squares
 from ..inference.features import FeatureSource
-from ..models.layers import Classifier
+from ..models.contract import Classifier
 from ..models.zoo import create_model, find_entry, parse_options
 from ..runs.folder import Run
 from ..system.device import Plan, to_device

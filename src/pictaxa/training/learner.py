@@ -13,10 +13,10 @@ from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
 from ..data.batches import Batch, read_batches
 from ..inference.features import FeaturePass, extract_features
+from ..models.contract import Classifier
 from ..models.folding import share_norms
 from ..models.fusing import fast_copy
 from ..models.heads import dropout_before, first_layer
-from ..models.layers import Classifier
 from ..system.progress import say
 from ..weights.files import load_model_weights, save_tensors
 from . import logistic

@@ -13,7 +13,7 @@ from typing import Any
 from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..errors import TrainingError, machine_error
-from ..models.layers import Classifier
+from ..models.contract import Classifier
 from ..runs.folder import Run
 from ..system.device import seed_draws
 from ..system.progress import TrainProgress, clock, say

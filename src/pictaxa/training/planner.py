@@ -26,9 +26,9 @@ from ..data.squares import CacheSpec
 from ..inference.features import FeaturePass, FeatureSource, extract_features
 from ..inference.logits import BATCH, square_logits
 from ..metrics import wilson_interval
+from ..models.contract import Classifier
 from ..models.folding import share_norms
 from ..models.fusing import fast_copy
-from ..models.layers import Classifier
 from ..system.device import apply_plan
 from ..system.progress import clock
 from .learning_curve import expected_errors, learning_curve

@@ -23,7 +23,7 @@ from ..inspection.alike import Pair
 from ..inspection.checks import Facts, check
 from ..inspection.inspect import fast_lines, look
 from ..inspection.quality import Quality
-from ..models.layers import Classifier
+from ..models.contract import Classifier
 from ..models.zoo import check_size, find_entry
 from ..runs.chosen import Chosen
 from ..runs.folder import create_run, next_run_path, open_run

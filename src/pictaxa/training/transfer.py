@@ -15,8 +15,8 @@ from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, WeightsError
+from ..models.contract import Classifier
 from ..models.heads import parse_groups
-from ..models.layers import Classifier
 from ..models.zoo import find_entry
 from ..runs.folder import open_run, run_of, weights_file
 from ..weights.files import read_notes

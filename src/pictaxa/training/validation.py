@@ -10,7 +10,7 @@ import torch
 from ..data.batches import in_order, read_batches
 from ..inference.logits import BATCH, square_logits
 from ..metrics import Predictions, log_loss, softmax, summarise
-from ..models.layers import Classifier
+from ..models.contract import Classifier
 from ..runs.records import write_predictions
 from .job import Job
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..models.contract import Classifier
 from ..models.heads import hidden_paths, kept_outputs
-from ..models.layers import Classifier
 from .translated import Translated
 
 

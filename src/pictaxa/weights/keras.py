@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ..errors import WeightsError
-from ..models.layers import Classifier
+from ..models.contract import Classifier
 from .keras_files import StoredLayer
 from .keras_order import paths_by_order
 from .keras_rules import FLATTENED, RULES, WITHOUT_SCALE

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import WeightsError
-from ..models.layers import Classifier, ClassifierLayer
+from ..models.contract import Classifier, ClassifierLayer
 from ..models.zoo import create_model, find_entry
 from .keras_files import StoredLayer
 

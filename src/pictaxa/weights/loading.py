@@ -12,8 +12,8 @@ from typing import Literal, get_args
 import torch
 
 from ..errors import ConfigError, WeightsError, close_matches
+from ..models.contract import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, Classifier
 from ..models.heads import hidden_paths, kept_outputs
-from ..models.layers import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, Classifier
 from ..models.zoo import create_model, find_entry
 from . import efficientnet_pytorch, jax, keras, timm, torchvision
 from .adapt import adapt, first_convolution
@@ -46,29 +46,7 @@ SPARE_VALUES = 1_000_000
 def load_weights(
     model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
 ) -> Translated:
-    """Fill a model of the zoo with the weights of a checkpoint, whole or not at all.
-
-    A head for other classes is left out: the model keeps its own, new one.
-
-    Args:
-        model: an entry of the zoo, from `create_model`; filled in place.
-        file: the checkpoint.
-        source: whose names and axes the file has; it is never guessed.
-        normalization: what the weights expect of their pictures (NORMALIZATIONS); it becomes the model's. A Keras file
-            needs it; for the others it is known.
-
-    Returns:
-        A Translated: what was loaded, dropped, fitted or stays new; its `lines()` say so in words.
-
-    Raises:
-        WeightsError: the file is missing, damaged, or does not fit the model, which then stays as it was.
-        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
-        MissingExtraError: a Keras file, without the `keras` extra.
-
-    Example:
-        model = create_model("vgg16", 5)
-        load_weights(model, "vgg16.h5", source="keras", normalization="caffe")
-    """
+    """Fill an entry of the zoo from a checkpoint, as `pictaxa.load_weights` does, but from files alone."""
     weights = translate(model, file, source=source, normalization=normalization)
     load(model, weights)
     return weights

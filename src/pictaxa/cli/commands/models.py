@@ -90,8 +90,7 @@ def plan(arguments: PlanArguments, started: float) -> int:
     """Compare the ways to train on a set of pictures."""
     from dataclasses import asdict
 
-    from ...config.learning import ScheduleConfig, TransferConfig
-    from ...config.training import TrainConfig
+    from ...config.by_name import training_like
     from ...training.planner import plan_lines, plan_training
 
     check_place(arguments.json, "--json")
@@ -99,19 +98,7 @@ def plan(arguments: PlanArguments, started: float) -> int:
         raise ConfigError(
             "--time-to above 0 and below 1", found=f"{arguments.time_to:g}", fix="Write 0.95 for 95% right answers."
         )
-    plan = plan_training(
-        TrainConfig(
-            data=arguments.data,
-            model=arguments.model,
-            cache=arguments.cache,
-            seed=arguments.seed,
-            transfer=TransferConfig(weights=arguments.weights),
-            schedule=ScheduleConfig(minutes=arguments.minutes),
-            reading=arguments.reading,
-            pictures=arguments.pictures,
-            machine=arguments.machine,
-        )
-    )
+    plan = plan_training(training_like(arguments))
     for line in plan_lines(plan, target=arguments.time_to):
         print(line)
     write_json(arguments.json, asdict(plan))
@@ -122,27 +109,11 @@ def probe(arguments: ProbeArguments, started: float) -> int:
     """Say what a backbone is worth for a set of pictures."""
     from dataclasses import asdict
 
-    from ...config.learning import TransferConfig
-    from ...config.training import TrainConfig
+    from ...config.by_name import training_like
     from ...judge.probe import probe_data, probe_lines
 
     check_place(arguments.json, "--json")
-
-    probe = probe_data(
-        TrainConfig(
-            data=arguments.data,
-            model=arguments.model,
-            model_options=arguments.model_options,
-            cache=arguments.cache,
-            seed=arguments.seed,
-            transfer=TransferConfig(
-                weights=arguments.weights, source=arguments.source, normalization=arguments.normalization
-            ),
-            reading=arguments.reading,
-            pictures=arguments.pictures,
-            machine=arguments.machine,
-        )
-    )
+    probe = probe_data(training_like(arguments))
     for line in probe_lines(probe):
         print(line)
     write_json(arguments.json, asdict(probe))
