@@ -124,6 +124,6 @@ def _no_command(words: list[str]) -> UsageError:
     known = commands()
     within = [name for name in known if name.startswith(f"{words[0]} ")]
     if within:
-        fix = f"Write pictaxa {' ... or pictaxa '.join(within)} ..."
-        return UsageError(f"There is no pictaxa {' '.join(words[:2])} by itself.", fix=f"{fix}.")
+        fix = f"Write pictaxa {' or pictaxa '.join(within)}, and what it takes after it."
+        return UsageError(f"There is no pictaxa {' '.join(words[:2])} by itself.", fix=fix)
     return UsageError(f"There is no command {words[0]!r}.", fix=close_matches(words[0], known))
