@@ -15,6 +15,14 @@ class ReadingConfig:
 
     layout: Literal["auto", "folders", "manifest", "parquet", "idx", "cifar", "arrays", "shards"] = "auto"
     """Which layout of docs/data.md the data has. auto: told from the names and files, and reported."""
+    split_folders: Literal["auto", "yes", "no"] = "auto"
+    """Of folders: whether those named like train, val_set or test are splits, or classes. auto: where it is plain."""
+    class_folder: Literal["auto", "top", "parent"] = "auto"
+    """Of folders within folders: which are the classes, the top ones or those right above the pictures. auto: the top
+    ones, where it is plain."""
+    label_pattern: str = ""
+    """A regular expression that finds the class in a picture's path, such as '([a-z]+)[.]' for train/cat.0.jpg: its
+    first group, or all that it finds."""
     path_column: str = ""
     """Of a manifest: the column of file names; of parquet: of pictures. Default: by its name."""
     label_column: str = ""

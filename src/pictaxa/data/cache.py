@@ -36,6 +36,7 @@ from ..system.files import write_atomically
 from ..system.pool import results_ahead
 from .cache_folder import ABOUT, CacheLock, disk_error
 from .fetching import Fetcher
+from .file_names import find_on_disk, shown_name
 from .index import Index
 from .journal import OF_THE_FILE, SCHEMA, append, newest, places_of, read_journal
 from .squares import CacheSpec, Mender, PixelCache, Squares
@@ -75,7 +76,7 @@ def build_cache(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with CacheLock(folder):
-            write_atomically(folder / ABOUT, f"{index.root.resolve()}\n")
+            write_atomically(folder / ABOUT, shown_name(f"{index.root.resolve()}\n"))
             records = builder.bring_up_to_date(index)
     except OSError as error:
         raise disk_error(
@@ -225,7 +226,7 @@ def _is_abandoned(index: Index, records: pa.Table, *, used: np.ndarray) -> bool:
     kept = 0
     for path, slot, size_bytes, mtime_ns in zip(*columns, strict=True):
         try:
-            status = (index.root / path.partition("#")[0]).stat()
+            status = find_on_disk(index.root / path.partition("#")[0]).stat()
         except OSError:
             continue
         kept += slot >= 0 and (status.st_size, status.st_mtime_ns) == (size_bytes, mtime_ns)

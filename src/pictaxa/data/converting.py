@@ -21,8 +21,8 @@ from ..images.decode import Picture, decode, examine
 from ..system.progress import CountProgress
 from .fetching import Fetcher
 from .index import Index
-from .layouts.folders import SYSTEM_NAMES
 from .reading import read_data
+from .walk import is_hidden
 
 Target = Literal["folders", "parquet", "shards"]
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "DIB": ".bmp", "GIF": ".gif",
@@ -92,7 +92,7 @@ def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingC
 def _check_names(index: Index) -> None:
     folded = {name.casefold() for name in index.classes}
     for name in index.classes:
-        if set(name) & set('/\\:*?"<>|\0') or name.startswith(".") or name.casefold() in SYSTEM_NAMES:
+        if set(name) & set('/\\:*?"<>|\0') or is_hidden(name):
             raise DataError("classes that can be folders", found=repr(name), fix="Use --to parquet or --to shards.")
     if len(folded) < len(index.classes):
         raise DataError(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from .file_names import find_on_disk
+
 SPLITS = ("train", "val", "test")
 
 SCHEMA = pa.schema(
@@ -72,7 +74,7 @@ class Index:
     def location(self, row: int) -> tuple[Path, str]:
         """The file that a row's picture is in, and where inside; "" when the file is the picture."""
         name, inside = self.name(row), self.table.column("inside")[int(row)].as_py()
-        return self.root / (name.removesuffix(f"#{inside}") if inside else name), inside
+        return find_on_disk(self.root / (name.removesuffix(f"#{inside}") if inside else name)), inside
 
     def files(self) -> np.ndarray | None:
         """(rows,) int64: which file a row's picture is in, counted from 0; None when each is a file of its own."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from .cache_folder import ABOUT
+from .file_names import find_on_disk
 
 # Folders of the cache that are not decoded pictures: name -> what they hold.
 OTHERS = {
@@ -38,7 +39,9 @@ def list_caches(root: Path) -> list[Kept]:
             found.append(Kept(path, OTHERS[path.name], _bytes_below(path), gone=False))
         elif about.is_file():
             source = about.read_text(encoding="utf-8", errors="replace").strip()
-            found.append(Kept(path, f"pixels of {source}", _bytes_below(path), gone=not Path(source).exists()))
+            found.append(
+                Kept(path, f"pixels of {source}", _bytes_below(path), gone=not find_on_disk(Path(source)).exists())
+            )
         elif (path / "journal.jsonl").is_file():
             found.append(Kept(path, "pixels, by an older version", _bytes_below(path), gone=True))
     return sorted(found, key=lambda kept: -kept.size_bytes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,24 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError, Problem
+from .file_names import shown_name
 from .index import Index, index_from_columns
+from .labels import clean_label, clean_labels, find_twins, visible
+from .split_names import SPLIT_WORDS
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "训练": "train",
-    "训练集": "train",
-    "验证": "val",
-    "验证集": "val",
-    "测试": "test",
-    "测试集": "test",
-}
+SPLIT_NAMES = SPLIT_WORDS
 MAX_DIGITS = 1000  # of a number in a name; Python makes no number of very many
 Column: TypeAlias = Any  # Sequence, numpy's or Arrow's array, of which mypy knows nothing
 
@@ -54,27 +41,31 @@ def index_of(listing: Listing, classes: tuple[str, ...] | None = None) -> Index:
     """The Index of a listing. `classes` are those of a trained run, when it is to be judged by these pictures.
 
     Without, they are those that training may use, in the data set's own order or in natural order. Other splits are
-    matched by name: one that training lacks is a DataError, one that they lack is said. So are too few classes, and
-    names that differ only in case.
+    matched by name: one that training lacks is a DataError (in test its pictures are set aside), one that they lack is
+    said. So are too few classes, and names that look the same.
     """
     rows = len(listing.paths)
-    names = _normalised(pa.array(listing.labels, type=pa.string()))
+    names, changed = clean_labels(pa.array(listing.labels, type=pa.string()))
     splits = pa.array(pa.repeat("", rows) if listing.splits is None else listing.splits, type=pa.string())
     for_training = pc.is_in(splits, value_set=pa.array(["", "train"]))
     if not pc.any(for_training).as_py():  # a part of a data set by itself; whoever trains on it says what is missing
         for_training = pc.is_valid(splits)
     notes = list(listing.notes)
+    if changed:
+        told = some([f"{visible(label)} as {name!r}" for label, name in changed])
+        notes.append(f"blanks that can't be seen were taken off labels: {told}")
     source, split_of = "the run", {"": "the folder"}
     if classes is None:
         source, split_of = "train", {}
         classes = _classes(_distinct(names.filter(for_training)), listing, notes)
     notes += _check_by_name(names, splits, classes=classes, source=source, told=split_of)
-    labels = pc.fill_null(pc.index_in(names, value_set=pa.array(classes, type=pa.string())), -1)
-    unlabelled = pc.equal(names, "")
+    known = pa.array([clean_label(name) for name in classes], type=pa.string())
+    labels = pc.fill_null(pc.index_in(names, value_set=known), -1)
+    unlabelled = pc.if_else(pc.equal(names, ""), "it has no label", f"{source} has no class of its label")
     problems = pa.array(listing.more.get("problem", pa.repeat("", rows)), type=pa.string())
-    problems = pc.if_else(pc.and_(unlabelled, pc.equal(problems, "")), "it has no label", problems)
+    problems = pc.if_else(pc.and_(pc.less(labels, 0), pc.equal(problems, "")), unlabelled, problems)
     columns = {"path": listing.paths, "label": labels, "split": splits} | listing.more | {"problem": problems}
-    return index_from_columns(columns, root=listing.root, classes=classes).with_notes(*notes)
+    return index_from_columns(columns, root=Path(shown_name(str(listing.root))), classes=classes).with_notes(*notes)
 
 
 def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -84,12 +75,6 @@ def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
         (0, int(part), "") if part.isdecimal() and len(part) <= MAX_DIGITS else (1, 0, part) for part in parts if part
     ]
     return key, name
-
-
-def split_of_name(name: str) -> str | None:
-    """The split that a file's name speaks of, such as train-00000-of-00001.parquet; None where it names none."""
-    words = re.split(r"[^a-z]+", name.casefold())
-    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
 
 
 def file_status(path: Path | os.DirEntry[str]) -> tuple[int, int, str]:
@@ -114,23 +99,6 @@ def some(names: Sequence[str], *, at_most: int = 5) -> str:
     return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
 
 
-def utf8_name(path: str) -> tuple[str, str]:
-    """A path as text that can be written down, and the problem when it is not valid UTF-8."""
-    try:
-        path.encode()
-        return path, ""
-    except UnicodeEncodeError:
-        told = os.fsencode(path).decode("utf-8", "backslashreplace")
-        return told, "its name is not valid UTF-8: rename the file"
-
-
-def _normalised(names: pa.Array) -> pa.Array:
-    # The same name typed on a Mac (decomposed) and elsewhere (composed) is the same class.
-    distinct = names.fill_null("").dictionary_encode()
-    values = [unicodedata.normalize("NFC", name) for name in distinct.dictionary.to_pylist()]
-    return pa.array(values, type=pa.string()).take(distinct.indices)
-
-
 def _distinct(names: pa.Array) -> list[str]:
     return [name for name in pc.unique(names).to_pylist() if name]
 
@@ -139,7 +107,7 @@ def _classes(present: Iterable[str], listing: Listing, notes: list[str]) -> tupl
     """The one class list, from the pictures that classes are learned from."""
     known = set(present)
     if listing.declared:
-        declared = [unicodedata.normalize("NFC", name) for name in listing.declared]
+        declared = [clean_label(name) for name in listing.declared]
         absent = [name for name in declared if name not in known]
         if absent:
             notes.append(f"left out classes without a training picture: {some(absent)}")
@@ -156,15 +124,12 @@ def _classes(present: Iterable[str], listing: Listing, notes: list[str]) -> tupl
             found=f"only {classes[0]!r} in {listing.what}",
             fix="Add pictures of something else.",
         )
-    by_folded: dict[str, str] = {}
-    for name in () if listing.declared else classes:  # EMNIST's A and a are meant
-        twin = by_folded.setdefault(name.casefold(), name)
-        if twin != name:
-            raise DataError(
-                "class names that differ in more than case",
-                found=f"{twin!r} and {name!r}",
-                fix="Merge or rename one of them.",
-            )
+    twins = find_twins(classes, folds_case=not listing.declared)  # EMNIST's A and a are meant
+    if twins:
+        raise DataError(
+            "class names that a reader can tell apart, by more than case, width or blanks",
+            found=" and ".join(map(visible, twins)), fix="Merge or rename one of them.",
+        )  # fmt: skip
     return classes
 
 
@@ -179,7 +144,9 @@ def _check_by_name(
         where = told.get(split, split)
         present = _distinct(names.filter(pc.equal(splits, split)))
         unknown = sorted(set(present) - set(classes), key=natural_order)
-        if unknown:
+        if unknown and split == "test":
+            notes.append(f"set aside pictures of test whose class {source} does not have: {some(unknown)}")
+        elif unknown:
             raise DataError(
                 f"in {where} only classes that {source} has ({some(classes)})",
                 found=some(unknown),

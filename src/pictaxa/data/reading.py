@@ -15,15 +15,20 @@ import pyarrow.compute as pc
 
 from ..config.data import ReadingConfig
 from ..errors import DataError, PictureError, close_matches
-from ..images.decode import measure
+from ..images.decode import is_picture, measure
 from .cache_folder import default_cache_root
 from .fetching import Fetcher
+from .file_names import find_on_disk, shown_name
 from .index import Index
+from .labels import clean_label
 from .layout import Layout
+from .layouts import folders
 from .layouts.registry import FILE_KINDS, find_layout, recognise
 from .listing import Column, Listing, index_of, some
 from .named import NAMED, fetch_named, is_named
 from .naming import called, find_names_file, read_names
+from .split_names import is_split_alone, split_of_name
+from .walk import PassedOver, list_entries
 
 PLAIN = ReadingConfig()
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
@@ -50,6 +55,9 @@ def read_data(
         if named and named.classes and reading.class_names is None:
             reading = replace(reading, class_names=path / "names.txt")
     files = find_files(path)
+    wrapped = files[0]
+    if reading.layout in ("auto", "folders"):
+        files[0] = unwrap(files[0], classes=classes or ())
     layout = guess_layout(files[0]) if reading.layout == "auto" else find_layout(reading.layout)
     if not files[0].exists():
         raise DataError(f"the layout {layout.name}", found=f"nothing at {str(files[0])!r}", fix="Check the path.")
@@ -57,7 +65,24 @@ def read_data(
     listing = choose(rename(listing, reading), reading.only)
     if reading.layout == "auto" and layout.name != "folders":
         listing = replace(listing, notes=(f"read as {layout.name} (--layout {layout.name})", *listing.notes))
+    if files[0] != wrapped:
+        listing = replace(listing, notes=(f"the data set is {shown_name(str(files[0]))}", *listing.notes))
     return index_of(listing, classes)
+
+
+def unwrap(folder: Path, *, classes: tuple[str, ...]) -> Path:
+    """The folder that holds the data set, where folders around it, such as a zip's own, hold nothing else."""
+    entries = list_entries(folder, PassedOver()) if folder.is_dir() else []
+    inner = [entry for entry in entries if entry.is_dir()]
+    if len(inner) != 1 or clean_label(shown_name(inner[0].name)) in classes or recognise(folder) is not folders.LAYOUT:
+        return folder
+    within = Path(inner[0].path)
+    deeper = [entry.name for entry in list_entries(within, PassedOver()) if entry.is_dir()]
+    loose = any(is_picture(entry.name) for entry in entries)
+    own_split = is_split_alone(inner[0].name) or (split_of_name(inner[0].name) and not any(map(split_of_name, deeper)))
+    if loose or own_split or (not deeper and recognise(within) is folders.LAYOUT):
+        return folder
+    return unwrap(within, classes=classes)
 
 
 def rename(listing: Listing, reading: ReadingConfig) -> Listing:
@@ -108,13 +133,13 @@ def _taken(column: Column, rows: np.ndarray) -> pa.Array:
 
 
 def resolve_path(path: Path) -> Path:
-    """A path from wherever the command is given, whole; a data set's name as it is."""
-    return path if is_named(str(path)) and not path.exists() else path.expanduser().resolve()
+    """A path from wherever the command is given, whole, and as text; a data set's name as it is."""
+    return path if is_named(str(path)) and not path.exists() else Path(shown_name(str(path.expanduser().resolve())))
 
 
 def find_files(place: str | Path) -> list[Path]:
     """A folder or file as it is; patterns with *, {0..9} and {a,b} as the files that they name, in order."""
-    path = Path(place).expanduser()
+    path = find_on_disk(Path(place).expanduser())
     text = str(path)
     if path.exists() or not WORDS.search(text):
         return [path]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +11,17 @@ import numpy as np
 import torch
 
 from ..config.machine import MachineConfig
+from ..data.file_names import shown_name
+from ..data.walk import PassedOver, walk_pictures
 from ..errors import DataError, PictureError
-from ..images.decode import Picture, Square, is_picture, read_file, square_of
+from ..images.decode import Picture, Square, read_file, square_of
 from ..metrics import softmax
 from ..models.fusing import fast_copy
 from ..models.zoo import create_model, parse_options
 from ..runs.folder import Run, open_run
 from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
+from ..system.progress import warn
 from ..weights.files import load_model_weights
 from .logits import BATCH, square_logits
 
@@ -127,7 +129,7 @@ class Predictor:
             for prediction in predictor.stream(["more-photos"]):
                 print(prediction.path, prediction.label)
         """
-        return self.judge((str(path), partial(read_file, path)) for path in walk(paths))
+        return self.judge((shown_name(str(path)), partial(read_file, path)) for path in walk(paths))
 
     def judge(self, pictures: Iterable[tuple[str, Callable[[], Picture]]]) -> Iterator[Prediction]:
         """Predict pictures wherever they come from, one by one.
@@ -219,10 +221,13 @@ def load(run: str | Path, *, device: str = "auto") -> Predictor:
 
 
 def walk(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """List files as they are given, and folders as the pictures below them in a fixed order.
+    """List files as they are given, and folders as the pictures below them, which training would find there too.
+
+    What is passed over in folders (hidden and system files, files that are no pictures, folders that may not be read,
+    links that lead back) is told in a warning at the end.
 
     Args:
-        paths: files, whatever their suffix, and folders. Hidden files and folders below a folder are passed over.
+        paths: files, whatever their suffix, and folders.
 
     Returns:
         An iterator over the files.
@@ -233,21 +238,18 @@ def walk(paths: Iterable[str | Path]) -> Iterator[Path]:
     Example:
         files = list(walk(["holiday.jpg", "more-photos"]))
     """
+    passed = PassedOver()
     for given in paths:
         path = Path(given)
         if path.is_dir():
-            yield from _below(path)
+            yield from (Path(entry.path) for entry in walk_pictures(path, passed))
         elif path.exists() or path.is_symlink():
             yield path
         else:
             raise DataError(
-                "a picture or a folder of pictures", found=f"nothing at {str(path)!r}", fix="Check the path."
+                "a picture or a folder of pictures",
+                found=f"nothing at {shown_name(str(path))!r}",
+                fix="Check the path.",
             )
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if is_picture(name) and not name.startswith("."):
-                yield Path(parent) / name
+    for note in passed.notes():
+        warn(note)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pictaxa.data.fetching import Fetcher
 from pictaxa.data.listing import natural_order
 from pictaxa.data.reading import read_data, survey
 from pictaxa.errors import DataError
@@ -102,12 +103,26 @@ def test_links_are_followed_and_broken_ones_set_aside(tmp_path: Path, make_photo
     assert [path for path, _ in index.set_aside()] == ["b/broken.png"]
 
 
-def test_a_name_that_is_not_utf8_is_set_aside(tmp_path: Path, make_photos: Make):
-    """Bytes that are no UTF-8 in a name are shown escaped and the file is set aside."""
-    make_photos(tmp_path, {"a": 1, "b": 1})
-    Path(os.fsdecode(os.fsencode(tmp_path / "a") + b"/caf\xe9.png")).write_bytes(b"x")
+def test_names_in_another_encoding_are_decoded(tmp_path: Path, make_photos: Make):
+    """Folders and files whose names are GBK or Latin-1, as other systems write them, are read by their right names."""
+    make_photos(tmp_path, {"b": 2})
+    folder = os.fsencode(tmp_path) + b"/" + "花朵".encode("gbk")
+    Path(os.fsdecode(folder)).mkdir()
+    for name in (b"caf\xe9.png", "照片.png".encode("gbk")):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes((tmp_path / "b" / "0.png").read_bytes())
     index = read_data(tmp_path)
-    assert index.set_aside() == [("a/caf\\xe9.png", "its name is not valid UTF-8: rename the file")]
+    assert index.classes == ("b", "花朵") and index.set_aside() == []
+    assert sorted(index.column("path")) == ["b/0.png", "b/1.png", "花朵/café.png", "花朵/照片.png"]
+    with Fetcher(index) as fetcher:
+        assert {fetcher.fetch(row) for row in range(4)} >= {(tmp_path / "b" / "0.png").read_bytes()}
+
+
+def test_a_name_in_no_encoding_is_set_aside(tmp_path: Path, make_photos: Make):
+    """Bytes that make no sound name in any encoding are shown escaped and the file is set aside."""
+    make_photos(tmp_path, {"a": 1, "b": 1})
+    Path(os.fsdecode(os.fsencode(tmp_path / "a") + b"/\xff\x98\x81.png")).write_bytes(b"x")
+    index = read_data(tmp_path)
+    assert index.set_aside() == [("a/\\xff\\x98\\x81.png", "its name is in no encoding that is known: rename the file")]
 
 
 BAD = {

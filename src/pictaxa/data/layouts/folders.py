@@ -1,185 +1,170 @@
-"""Folders of pictures, in two layouts:
+"""Folders of pictures, and the ways in which people lay them:
 
-    root/CLASS/...                 split by us (split.py)
-    root/{train,val,test}/CLASS/...    split by the owner; also training, valid, validation, testing, 训练集
+    root/CLASS/...                         split by us (split.py)
+    root/{train,val,test}/CLASS/...        split by the owner, in any spelling that split_names.py knows
+    root/CLASS/{train,val,test}/...        the same, the other way round
+    root/[{train,val,test}/]cat.0.jpg ...  by --label-pattern, from the names of the files
 
-Pictures may lie at any depth below a class. Hidden and system folders are passed over, and the Index says so.
+Pictures may lie at any depth below a class. Where two of these are possible, neither is guessed: the error names both,
+and the flag that settles it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from ...config.data import ReadingConfig
 from ...errors import DataError
 from ...images.decode import SUFFIXES, is_picture
+from ..file_names import shown_name, was_decoded
 from ..layout import Layout
-from ..listing import SPLIT_NAMES, Listing, file_status, some, utf8_name
+from ..listing import Listing, file_status, some
+from ..split_names import is_for_prediction, split_of_name
+from ..structure import FolderReading, find_class_folders, folders_in
+from ..walk import PassedOver, is_hidden, list_entries, walk_pictures
 
-SYSTEM_NAMES = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"})
-
-
-@dataclass
-class Passed:
-    """What a reader passed over, counted so that it can be said."""
-
-    hidden: list[str] = field(default_factory=list)
-    other_files: Counter[str] = field(default_factory=Counter)
-    empty_classes: list[str] = field(default_factory=list)
-    extra_folders: list[str] = field(default_factory=list)
-
-    def notes(self) -> tuple[str, ...]:
-        """One line for each kind that occurred."""
-        lines = []
-        if self.hidden:
-            lines.append(f"passed over {len(self.hidden)} hidden or system folders and files: {some(self.hidden)}")
-        if self.other_files:
-            kinds = [f"{suffix or 'no suffix'} x{count}" for suffix, count in self.other_files.most_common()]
-            lines.append(f"passed over {self.other_files.total()} files that are not pictures: {some(kinds)}")
-        if self.empty_classes:
-            lines.append(f"left out classes without a picture: {some(self.empty_classes)}")
-        if self.extra_folders:
-            lines.append(f"left out folders beside the splits: {some(self.extra_folders)}")
-        return tuple(lines)
+COLUMNS = ("path", "class", "split", "bytes", "mtime_ns", "problem")
+NUMBERED = r"([^/\d]+?)[._ (-]*\d+\)?\.\w+$"  # cat.0.jpg, great_dane_17.png, dog (3).jpg
 
 
 def list_folder(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
-    """List a data set in either folder layout; no picture is opened. To be judged, it may lack training pictures.
+    """List a data set in any of the layouts of folders; no picture is opened.
 
-    DataError: no such folder, a file, no pictures, two folders for a split, or a loop of links.
+    DataError: no such folder, a file, no pictures, two folders for a split, a loop of links, or a structure that can be
+    read in two ways.
     """
     root = files[0]
     _check_is_folder(root)
-    passed = Passed()
-    folders = _subfolders(root, passed)
-    splits = _split_folders(folders, passed, needs_train=for_training)
-    if splits is None:
-        class_folders = {"": folders}
-        for name in sorted(os.listdir(root)):
-            if (root / name).is_file() and not _is_hidden(name):
-                passed.other_files["in no class: " + Path(name).suffix] += 1
-    else:
-        class_folders = {split: _subfolders(folder, passed) for split, folder in splits.items()}
-
-    columns: dict[str, list[object]] = {name: [] for name in ("path", "class", "split", "bytes", "mtime_ns", "problem")}
-    for split, folders in class_folders.items():
-        for folder in folders:
-            before = len(columns["path"])
-            for entry in _pictures(str(folder), passed):
-                _add(columns, entry, root=str(root), name=folder.name, split=split)
-            if len(columns["path"]) == before and split in ("", "train"):
-                passed.empty_classes.append(folder.name)
-    if not columns["path"]:
+    reader = FolderReading(root, reading, for_training)
+    rows = list(_by_pattern(reader) if reading.label_pattern else _by_folders(reader))
+    if reader.passed.loops:
+        link, real = reader.passed.loops[0]
         raise DataError(
-            f"pictures ({', '.join(sorted(SUFFIXES))}) in a sub-folder for each class",
-            found=f"no class with a picture under {str(root)!r}" + _searched(root),
-            fix="Make a folder per class and put its pictures in it.",
+            "folders without loops", found=f"the link {link!r}, which leads back to {real!r}", fix="Remove the link."
         )
+    if not rows:
+        _refuse_empty(reader)
+    columns: dict[str, list[object]] = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    if reader.loose:
+        told = [f"{count} in {shown_name(where) or 'the folder itself'}" for where, count in reader.loose.items()]
+        reader.notes.append(f"left out {reader.loose.total()} pictures that are in no class folder: {some(told)}")
     return Listing(
-        root, repr(str(root)), columns.pop("path"), columns.pop("class"), columns.pop("split"), more=columns,
-        notes=passed.notes(),
+        root, repr(shown_name(str(root))), columns.pop("path"), columns.pop("class"), columns.pop("split"),
+        more=columns, notes=(*reader.passed.notes(), *reader.notes),
     )  # fmt: skip
 
 
 def _check_is_folder(root: Path) -> None:
     layout = "a folder with a sub-folder of pictures for each class"
     if not root.exists():
-        raise DataError(layout, found=f"nothing at {str(root)!r}", fix="Check the path.")
+        raise DataError(layout, found=f"nothing at {shown_name(str(root))!r}", fix="Check the path.")
     if not root.is_dir():
-        raise DataError(layout, found=f"a file at {str(root)!r}", fix="Give the folder that holds the class folders.")
+        found = f"a file at {shown_name(str(root))!r}"
+        raise DataError(layout, found=found, fix="Give the folder that holds the class folders.")
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in SYSTEM_NAMES
-
-
-def _subfolders(folder: Path, passed: Passed) -> list[Path]:
-    found = []
-    for name in sorted(os.listdir(folder)):
-        path = folder / name
-        if not path.is_dir():
-            continue
-        if _is_hidden(name):
-            passed.hidden.append(name)
-        else:
-            found.append(path)
-    return found
-
-
-def _split_folders(folders: list[Path], passed: Passed, *, needs_train: bool) -> dict[str, Path] | None:
-    """The folder of each split when the owner has split the pictures, else None."""
-    splits: dict[str, Path] = {}
-    for folder in folders:
-        split = SPLIT_NAMES.get(folder.name.casefold())
-        if split is None:
-            continue
-        if split in splits:
-            raise DataError(
-                f"one folder for the {split} split",
-                found=f"{splits[split].name!r} and {folder.name!r}",
-                fix="Keep one of them.",
-            )
-        splits[split] = folder
-    if not splits or (needs_train and "train" not in splits):
-        return None
-    if len(splits) < len(folders):
-        # Toy trains are a class too: beside other classes, a train folder that holds pictures itself is one.
-        if any(is_picture(name) for folder in splits.values() for name in os.listdir(folder)):
-            return None
-        passed.extra_folders.extend(folder.name for folder in folders if folder not in splits.values())
-    return splits
-
-
-def _pictures(folder: str, passed: Passed, *, above: tuple[str, ...] = ()) -> Iterator[os.DirEntry[str]]:
-    """Every picture at or below a folder, in a fixed order; links are followed, loops are an error."""
-    real = os.path.realpath(folder)
-    if real in above:
-        raise DataError(
-            "folders without loops",
-            found=f"the link {folder!r}, which leads back to {real!r}",
-            fix="Remove the link.",
-        )
-    with os.scandir(folder) as entries:  # knows folders from files without asking for each; a million files are listed
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        if _is_hidden(entry.name):
-            passed.hidden.append(entry.name)
-        elif entry.is_dir():
-            yield from _pictures(entry.path, passed, above=(*above, real))
-        elif is_picture(entry.name):
-            yield entry
-        else:
-            passed.other_files[Path(entry.name).suffix.lower()] += 1
-
-
-def _searched(root: Path) -> str:
-    names = sorted(os.listdir(root))
-    return f" (it holds: {some(names)})" if names else " (it is empty)"
-
-
-def _add(columns: dict[str, list[object]], entry: os.DirEntry[str], *, root: str, name: str, split: str) -> None:
+def _row(reader: FolderReading, entry: os.DirEntry[str], *, name: str, split: str) -> tuple[object, ...]:
     size_bytes, mtime_ns, problem = file_status(entry)
-    relative, bad_name = utf8_name(entry.path[len(root) + 1 :].replace(os.sep, "/"))
-    columns["path"].append(relative)
-    columns["class"].append(name)
-    columns["split"].append(split)
-    columns["bytes"].append(size_bytes)
-    columns["mtime_ns"].append(mtime_ns)
-    columns["problem"].append(bad_name or problem)
+    relative = entry.path[len(str(reader.root)) + 1 :].replace(os.sep, "/")
+    if not was_decoded(relative):
+        problem = "its name is in no encoding that is known: rename the file"
+    return shown_name(relative), name, split, size_bytes, mtime_ns, problem
+
+
+# --- labels from folders
+
+
+def _by_folders(reader: FolderReading) -> Iterator[tuple[object, ...]]:
+    empty = []
+    for folder in find_class_folders(reader):
+        count = 0
+        for entry in walk_pictures(folder.path, reader.passed):
+            name = Path(entry.path).parent.name if reader.config.class_folder == "parent" else folder.name
+            count += 1
+            yield _row(reader, entry, name=shown_name(name), split=folder.split)
+        if not count and folder.split in ("", "train"):
+            empty.append(folder.name)
+    if empty:
+        reader.notes.append(f"left out classes without a picture: {reader.shown(empty)}")
+
+
+# --- labels from the names of files
+
+
+def _by_pattern(reader: FolderReading) -> Iterator[tuple[object, ...]]:
+    pattern = _compiled(reader.config.label_pattern)
+    tops = [] if reader.config.split_folders == "no" else [top.name for top in folders_in(reader.root)]
+    splits = {name: split_of_name(name) or "" for name in tops}
+    without: list[str] = []
+    for entry in walk_pictures(reader.root, reader.passed):
+        inside = entry.path[len(str(reader.root)) + 1 :].replace(os.sep, "/")
+        relative, top = shown_name(inside), inside.partition("/")[0]
+        match = None if top in splits and is_for_prediction(top) else pattern.search(relative)
+        if match is None:
+            without.append(relative)
+        else:
+            name = match.groupdict().get("label") or next((group for group in match.groups() if group), match[0])
+            yield _row(reader, entry, name=name, split=splits.get(top, ""))
+    if without:
+        reader.notes.append(f"left out {len(without)} pictures whose names don't fit --label-pattern: {some(without)}")
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise DataError(
+            "a regular expression that finds the class in a picture's path",
+            found=f"--label-pattern {pattern!r}: {error}",
+            fix=r"Give one such as '([a-z]+)\.\d+' for cat.0.jpg.",
+        ) from None  # fmt: skip
+
+
+# --- what is said where nothing was found
+
+
+def _refuse_empty(reader: FolderReading) -> NoReturn:
+    root = reader.root
+    where = repr(shown_name(str(root)))
+    if reader.config.label_pattern:
+        raise DataError(
+            f"pictures whose paths fit --label-pattern {reader.config.label_pattern!r}",
+            found=f"none under {where}", fix="Try the pattern on a path such as train/cat.0.jpg.",
+        )  # fmt: skip
+    names = [entry.name for entry in walk_pictures(root, PassedOver())]
+    prefixes = Counter(match[1] for name in names if (match := re.search(NUMBERED, name)))
+    tables = [entry.name for entry in list_entries(root, PassedOver()) if entry.name.lower().endswith((".csv", ".tsv"))]
+    fix = "Make a folder per class and put its pictures in it."
+    if tables:
+        fix = (
+            f"Give the table if it has their labels ({shown_name(str(root / tables[0]))}), or make a folder per class."
+        )
+    elif 1 < len(prefixes) <= max(2, len(names) // 2):
+        fix = (
+            f"Say --label-pattern '{NUMBERED}' if the files' names begin with their classes "
+            f"({reader.shown(sorted(prefixes))}), or make a folder per class."
+        )
+    inside = sorted(name for name in os.listdir(root) if not is_hidden(name))
+    holds = f" (it holds: {reader.shown(inside)})" if inside else " (it is empty)"
+    loose = f", and {len(names)} pictures in no class folder" if names else ""
+    raise DataError(
+        f"pictures ({', '.join(sorted(SUFFIXES))}) in a sub-folder for each class",
+        found=f"no class with a picture under {where}{holds}{loose}", fix=fix,
+    )  # fmt: skip
 
 
 def has_picture_folders(path: Path) -> bool:
     """Whether a folder has folders that hold pictures, or further folders: then these are what it is about."""
     return path.is_dir() and any(
         inside.is_dir() or is_picture(inside.name)
-        for folder in path.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".")
-        for inside in folder.iterdir()
-        if not inside.name.startswith(".")
+        for folder in list_entries(path, PassedOver())
+        if folder.is_dir()
+        for inside in list_entries(folder.path, PassedOver())
     )
 
 

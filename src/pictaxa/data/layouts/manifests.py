@@ -22,7 +22,7 @@ from ...config.data import ReadingConfig
 from ...errors import DataError
 from ...images.decode import is_picture
 from ..layout import Layout
-from ..listing import SPLIT_NAMES, Listing, file_status, some, utf8_name
+from ..listing import SPLIT_NAMES, Listing, file_status, some
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 # What people call them, the usual first.
@@ -66,8 +66,7 @@ def list_manifest(files: list[Path], reading: ReadingConfig, *, for_training: bo
         if problem and "#" in path:  # a picture inside a file, as `pictaxa inspect --fix` writes it
             holder, _, inside = path.partition("#")
             size_bytes, mtime_ns, problem = file_status(file.parent / holder)
-        told, bad_name = utf8_name(path)
-        for name, value in zip(rows, (told, inside, size_bytes, mtime_ns, bad_name or problem), strict=True):
+        for name, value in zip(rows, (path, inside, size_bytes, mtime_ns, problem), strict=True):
             rows[name].append(value)
     gone = [path for path, problem in zip(paths, rows["problem"], strict=True) if problem]
     if len(gone) > MOSTLY * len(paths) or not paths:

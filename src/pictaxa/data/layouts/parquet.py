@@ -18,7 +18,8 @@ from ...config.data import ReadingConfig
 from ...errors import DataError, PictureError
 from ...images.decode import Picture
 from ..layout import Layout, files_within, holds_files
-from ..listing import Listing, of_file, some, split_of_name
+from ..listing import Listing, of_file, some
+from ..split_names import split_of_name
 from .manifests import as_words, check_text, choose_columns, splits_of
 
 SUFFIX = ".parquet"

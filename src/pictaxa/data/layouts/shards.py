@@ -16,7 +16,8 @@ from ...config.data import ReadingConfig
 from ...errors import DataError, PictureError
 from ...images.decode import Picture, is_picture
 from ..layout import Layout, files_within, holds_files
-from ..listing import Listing, file_status, some, split_of_name
+from ..listing import Listing, file_status, some
+from ..split_names import split_of_name
 
 SUFFIX = ".tar"
 LABEL_SUFFIXES = ("cls", "label", "txt", "json")  # the first that is there
