@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import os
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -14,9 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pictaxa.cli.main import main
 from pictaxa.data.converting import convert_data
 from pictaxa.data.fetching import Fetcher
+from pictaxa.data.file_names import shown_name
 from pictaxa.data.index import Index, index_from_columns
+from pictaxa.data.labels import clean_label
 from pictaxa.data.layouts.manifests import read_table
 from pictaxa.data.listing import natural_order
 from pictaxa.data.reading import PLAIN, read_data
@@ -169,3 +174,41 @@ def test_from_layout_to_layout_and_back(classes: list[str], sizes: list[tuple[in
         for number, to in enumerate(("parquet", "shards", "folders")):
             convert_data(root / str(number), root / str(number + 1), to=to, reading=PLAIN, per_file=per_file)
             assert contents(root / str(number + 1)) == before
+
+
+# What a name on a disk may be made of: any bytes but the separator and zero.
+RAW_NAMES = st.binary(min_size=1, max_size=10).map(lambda name: b"n" + name.replace(b"/", b"_").replace(b"\0", b"_"))
+
+
+@settings(few, max_examples=6)
+@given(st.lists(RAW_NAMES, min_size=4, max_size=4, unique=True))
+def test_no_name_ends_in_a_traceback(names: list[bytes]):
+    """Whatever the bytes of a root, its classes and its files: inspecting, converting, walking end as they should.
+
+    A row leads to its own file's bytes, or says why it is set aside; what commands print can be printed.
+    """
+    png = {}
+    for kind in (0, 1):
+        file = io.BytesIO()
+        Image.fromarray(drawn(9, 9, RGB, kind)).save(file, "PNG")
+        png[kind] = file.getvalue()
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary) / os.fsdecode(names[0])
+        for kind, name in enumerate(names[1:3]):
+            (root / os.fsdecode(name)).mkdir(parents=True)
+            for suffix in (b".png", b"2.png"):
+                (root / os.fsdecode(name) / os.fsdecode(names[3] + suffix)).write_bytes(png[kind])
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            status = main(["inspect", str(root), "--html", f"{temporary}/page.html", "--cache", f"{temporary}/cache"])
+        out.getvalue().encode()
+        assert status in (0, 1, 2) and "Traceback" not in out.getvalue()
+        try:
+            index = read_data(root)
+        except DataError as error:
+            str(error).encode()
+            return
+        by_class = {clean_label(shown_name(os.fsdecode(name))): png[kind] for kind, name in enumerate(names[1:3])}
+        with Fetcher(index) as fetcher:
+            for row in np.flatnonzero(index.usable):
+                assert fetcher.fetch(int(row)) == by_class[index.classes[index.labels[row]]]

@@ -24,6 +24,7 @@ SOUND = {
 }
 # Between Latin letters one letter of another script is an accented one in another encoding.
 LONE = re.compile(r"[A-Za-z][\u0400-\u045f\u3040-\u30ff\u4e00-\u9fa5\uac00-\ud7a3][A-Za-z]")
+ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 KANA = re.compile(r"[\u3040-\u30ff]")
 
 
@@ -71,11 +72,6 @@ def _readings(data: bytes) -> Iterator[tuple[str, str]]:
             yield encoding, text
 
 
-def was_decoded(name: str) -> bool:
-    """Whether `shown_name` finds an encoding for every part of a name: then its file can be found again."""
-    return all(is_text(part) or any(_readings(os.fsencode(part))) for part in name.split("/"))
-
-
 def find_on_disk(path: Path) -> Path:
     """Where a path lies whose parts may be called otherwise on the disk; the path itself where there is none."""
     if path.exists() or path.is_symlink():
@@ -95,3 +91,5 @@ def _places(folder: Path, part: str) -> Iterable[Path]:
             yield folder / os.fsdecode(part.encode(encoding))
         except UnicodeEncodeError:
             continue
+    if ESCAPED.search(data := os.fsencode(part)):
+        yield folder / os.fsdecode(ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), data))

@@ -32,6 +32,7 @@ from .walk import PassedOver, list_entries
 
 PLAIN = ReadingConfig()
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
+PACKED = (".zip", ".7z", ".rar", ".gz", ".tgz", ".bz2", ".xz")
 WORDS = re.compile(r"[*?\[{]")
 
 
@@ -173,9 +174,10 @@ def guess_layout(path: Path) -> Layout:
         )
     layout = recognise(path)
     if layout is None:
+        packed = path.name.lower().endswith(PACKED)
         raise DataError(
             "a folder of pictures, or a file of " + some(FILE_KINDS, at_most=9), found=f"a file at {str(path)!r}",
-            fix="Give the folder that holds the class folders.",
+            fix="Unpack it and give the folder." if packed else "Give the folder that holds the class folders.",
         )  # fmt: skip
     return layout
 

@@ -117,12 +117,13 @@ def test_names_in_another_encoding_are_decoded(tmp_path: Path, make_photos: Make
         assert {fetcher.fetch(row) for row in range(4)} >= {(tmp_path / "b" / "0.png").read_bytes()}
 
 
-def test_a_name_in_no_encoding_is_set_aside(tmp_path: Path, make_photos: Make):
-    """Bytes that make no sound name in any encoding are shown escaped and the file is set aside."""
+def test_a_name_in_no_encoding_is_shown_by_its_bytes(tmp_path: Path, make_photos: Make):
+    """Bytes that make no sound name in any encoding are shown escaped, and the file is read all the same."""
     make_photos(tmp_path, {"a": 1, "b": 1})
     Path(os.fsdecode(os.fsencode(tmp_path / "a") + b"/\xff\x98\x81.png")).write_bytes(b"x")
     index = read_data(tmp_path)
-    assert index.set_aside() == [("a/\\xff\\x98\\x81.png", "its name is in no encoding that is known: rename the file")]
+    row = index.column("path").tolist().index("a/\\xff\\x98\\x81.png")
+    assert index.usable[row] and index.location(row)[0].read_bytes() == b"x"
 
 
 BAD = {

@@ -21,7 +21,7 @@ from typing import NoReturn
 from ...config.data import ReadingConfig
 from ...errors import DataError
 from ...images.decode import SUFFIXES, is_picture
-from ..file_names import shown_name, was_decoded
+from ..file_names import shown_name
 from ..layout import Layout
 from ..listing import Listing, file_status, some
 from ..split_names import is_for_prediction, split_of_name
@@ -71,8 +71,6 @@ def _check_is_folder(root: Path) -> None:
 def _row(reader: FolderReading, entry: os.DirEntry[str], *, name: str, split: str) -> tuple[object, ...]:
     size_bytes, mtime_ns, problem = file_status(entry)
     relative = entry.path[len(str(reader.root)) + 1 :].replace(os.sep, "/")
-    if not was_decoded(relative):
-        problem = "its name is in no encoding that is known: rename the file"
     return shown_name(relative), name, split, size_bytes, mtime_ns, problem
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from ...config.data import ReadingConfig
 from ...errors import DataError
 from ...images.decode import Picture
+from ..file_names import shown_name
 from ..layout import Layout
 from ..listing import Listing, of_file, some
 
@@ -76,7 +77,7 @@ def _columns(file: Path) -> dict[str, pa.Array]:
         )
     inside = pa.array(np.arange(count)).cast(pa.string())
     return {
-        "path": pa.array([f"{file.name}#{row}" for row in range(count)]),
+        "path": pa.array([f"{shown_name(file.name)}#{row}" for row in range(count)]),
         "inside": inside,
         "label": pa.array(labels),
         "split": pa.repeat(SPLITS[match["split"].lower()], count),

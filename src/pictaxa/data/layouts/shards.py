@@ -15,6 +15,7 @@ from typing import Any
 from ...config.data import ReadingConfig
 from ...errors import DataError, PictureError
 from ...images.decode import Picture, is_picture
+from ..file_names import shown_name
 from ..layout import Layout, files_within, holds_files
 from ..listing import Listing, file_status, some
 from ..split_names import split_of_name
@@ -33,7 +34,7 @@ def list_shards(files: list[Path], reading: ReadingConfig, *, for_training: bool
         size_bytes, mtime_ns, _ = file_status(file)
         split = split_of_name(file.stem) or ""
         for name, label in _labelled(file):
-            row = (f"{file.name}#{name}", label, split, name, size_bytes, mtime_ns)
+            row = (f"{shown_name(file.name)}#{name}", label, split, name, size_bytes, mtime_ns)
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
     if not columns["path"]:
@@ -53,7 +54,8 @@ def _labelled(file: Path) -> list[tuple[str, str]]:
     try:
         with tarfile.open(file, "r:") as archive:
             for member in archive:
-                folder, _, base = member.name.rpartition("/")
+                name = shown_name(member.name)
+                folder, _, base = name.rpartition("/")
                 stem, _, suffix = base.partition(".")
                 key = f"{folder}/{stem}"
                 if not member.isreg() or base.startswith("."):
@@ -63,10 +65,10 @@ def _labelled(file: Path) -> list[tuple[str, str]]:
                         raise DataError(
                             f"one picture for each key in {file.name!r}",
 
-                            found=f"{pictures[key]!r} and {member.name!r}",
+                            found=f"{pictures[key]!r} and {name!r}",
                             fix="Write the shard again, with a name of its own for each.",
                         )  # fmt: skip
-                    pictures[key] = member.name
+                    pictures[key] = name
                 elif suffix in LABEL_SUFFIXES and member.size <= MAX_LABEL_BYTES:
                     stream = archive.extractfile(member)
                     assert stream is not None, member.name
@@ -96,7 +98,8 @@ class TarShard:
 
     def __init__(self, file: Path) -> None:
         with tarfile.open(file, "r:") as archive:
-            self.places = {member.name: (member.offset_data, member.size) for member in archive if member.isreg()}
+            files = (member for member in archive if member.isreg())
+            self.places = {shown_name(member.name): (member.offset_data, member.size) for member in files}
         self.stream = file.open("rb")
         self.bytes = file.stat().st_size
         self.lock = threading.Lock()
