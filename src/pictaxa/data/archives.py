@@ -1,0 +1,94 @@
+"""Pictures within zip and tar files, read one after the other and never unpacked to the disk."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from ..errors import DataError, PictureError, Problem
+from ..images.decode import is_picture
+from .file_names import shown_name
+from .walk import PassedOver
+
+ZIPS, TARS = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+MAX_BYTES = 2**30  # of a member: no picture is larger, and what unpacks to more is a bomb
+IS_UTF8 = 0x800  # zip's flag of a name in UTF-8; others were written by systems with encodings of their own
+
+# A picture's name, and what gives its encoded bytes; PictureError with the reason.
+Named = tuple[str, Callable[[], bytes]]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip or tar file by its name."""
+    return path.name.lower().endswith((*ZIPS, *TARS))
+
+
+def archive_pictures(path: Path, passed: PassedOver) -> Iterator[Named]:
+    """The pictures of a zip or tar file, in the order in which they lie in it.
+
+    Args:
+        path: the file.
+        passed: counts the hidden and the other files that are passed over.
+
+    Returns:
+        An iterator over (FILE#MEMBER, what gives the bytes).
+
+    Raises:
+        DataError: the file is none of these, or is damaged.
+
+    Example:
+        names = [name for name, fetch in archive_pictures(Path("holiday.zip"), PassedOver())]
+    """
+    members = _zipped if path.name.lower().endswith(ZIPS) else _tarred
+    try:
+        for name, size_bytes, read in members(path):
+            parts = name.split("/")
+            if any(passed.passes_hidden(part) for part in parts):
+                continue
+            if is_picture(parts[-1]):
+                yield f"{shown_name(str(path))}#{name}", _checked(name, size_bytes, read)
+            else:
+                passed.passes_file(parts[-1])
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise DataError(
+            "a whole zip or tar file", found=f"{shown_name(path.name)!r}: {error}", fix="Fetch or pack it again."
+        ) from None
+
+
+def _zipped(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if not member.is_dir():
+                name = member.filename
+                if not member.flag_bits & IS_UTF8:  # what Python decoded by its default, from bytes of unknown encoding
+                    name = shown_name(os.fsdecode(name.encode("cp437")))
+                yield name, member.file_size, partial(archive.read, member)
+
+
+def _tarred(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
+    with tarfile.open(path, "r:*") as archive:
+        for member in archive:
+            stream = archive.extractfile(member) if member.isreg() else None
+            if stream is not None:
+                yield shown_name(member.name), member.size, stream.read
+
+
+def _checked(name: str, size_bytes: int, read: Callable[[], bytes]) -> Callable[[], bytes]:
+    """What gives a member's bytes later, when the archive stands elsewhere: they are read now."""
+    try:
+        data: bytes | str = Problem.BOMB.told(f"{size_bytes:,} bytes") if size_bytes > MAX_BYTES else read()
+    except (RuntimeError, NotImplementedError) as error:  # a password, a compression that zipfile does not know
+        data = Problem.UNREADABLE.told(error)
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        data = Problem.DAMAGED.told(error)
+
+    def fetch() -> bytes:
+        if isinstance(data, str):
+            raise PictureError(name, data)
+        return data
+
+    return fetch
