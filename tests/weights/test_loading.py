@@ -110,7 +110,7 @@ def test_a_head_for_other_classes_stays_new(tmp_path: Path):
     before = other.fc.weight.clone()
     told = load_weights(other, saved(model, tmp_path / "a.pth"), source="torchvision")
     assert torch.equal(other.fc.weight, before) and torch.equal(other.conv1.weight, model.conv1.weight)
-    assert told.lines()[1:] == ["new       fc: the file's head is for 7 classes, this one for 3"]
+    assert told.lines()[1:] == ["new       fc: the file's head has 7 classes, this one has 3"]
 
 
 def test_a_file_without_a_head(tmp_path: Path):

@@ -130,7 +130,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
     """
     metrics = evaluation.metrics
     lines = [
-        f"judged    {evaluation.what}: {metrics['pictures']} pictures",
+        f"evaluated {evaluation.what}: {metrics['pictures']} pictures",
         f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
         f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
         f"loss      {metrics['log_loss']:.3f}   mean F1 {metrics['macro_f1']:.3f}",
@@ -147,7 +147,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         lines.append(f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {precision:>9}  {recall:>6}  {f1:>5}")
     if len(names) <= 20:
         cells = [max(4, len(str(max(max(line) for line in matrix)))) for _ in names]
-        lines += ["", "rows: the true class; columns, in the same order: what it said"]
+        lines += ["", "rows: true class; columns, in the same order: predicted class"]
         for name, line in zip(names, matrix, strict=True):
             counts = "  ".join(str(count).rjust(cell) for count, cell in zip(line, cells, strict=True))
             lines.append(f"{set_cell_size(name, width)}  {counts}")

@@ -162,7 +162,7 @@ def probe_data(config: TrainConfig) -> Probe:
 
 
 def _told(weights: Path | None) -> str:
-    return "ImageNet's weights" if weights == IMAGENET else str(weights)
+    return "ImageNet weights" if weights == IMAGENET else str(weights)
 
 
 def vectors_of(start: Setup, cache: Squares, index: Index, rows: np.ndarray) -> tuple[np.ndarray, HeadProblem]:
@@ -210,11 +210,11 @@ def probe_lines(probe: Probe) -> Iterator[str]:
             print(line)
     """
     yield f"probed    {probe.pictures} pictures, {len(probe.classes)} classes, {probe.folds} folds"
-    yield f"backbone  {probe.model}, {probe.weights}: {probe.width} numbers for each picture"
+    yield f"backbone  {probe.model}, {probe.weights}: {probe.width} features per picture"
     for judge in probe.judgements:
         low, high = judge.interval
         yield f"{judge.judge:21} {judge.accuracy:6.1%} (95% interval {low:.1%} to {high:.1%})"
-    yield f"{'the largest class':21} {probe.chance:6.1%}"
+    yield f"{'largest class':21} {probe.chance:6.1%}"
     recalls = zip(probe.judgements[-1].recalls, probe.classes, strict=True)
     judged = [(recall, name) for recall, name in recalls if recall is not None]
     weakest = sorted(judged, key=lambda pair: pair[0])[:3]
@@ -222,15 +222,15 @@ def probe_lines(probe: Probe) -> Iterator[str]:
     unjudged = len(probe.classes) - len(judged)
     if unjudged:
         told = "1 class was" if unjudged == 1 else f"{unjudged} classes were"
-        yield f"note      {told} not judged: all pictures in it are alike"
+        yield f"note      {told} not evaluated: all its pictures are alike"
     for hard in probe.hardest:
-        yield f"hard      {hard.path}: {hard.label}, taken for {hard.said} ({hard.label} {hard.probability:.1%})"
+        yield f"hard      {hard.path}: {hard.label}, predicted {hard.said} ({hard.label} {hard.probability:.1%})"
     if probe.curve:
         points = ", ".join(f"{point.accuracy:.1%} from {point.pictures}" for point in probe.curve)
         yield f"learning  {points} pictures"
     if probe.twice is not None:
         more, least, most = (100 * gain for gain in (probe.twice.expected, probe.twice.low, probe.twice.high))
-        yield f"twice     as many pictures would bring about {more:.1f} points more ({least:.1f} to {most:.1f})"
+        yield f"twice     as many pictures would add about {more:.1f} points ({least:.1f} to {most:.1f})"
 
 
 def _some(index: Index, *, seed: int) -> np.ndarray:
@@ -252,7 +252,7 @@ def _some(index: Index, *, seed: int) -> np.ndarray:
         differing = np.sort(np.unique(hashes[own], return_index=True)[1])[:FOLDS]
         drawn.append(np.concatenate([own[differing], np.delete(own, differing)])[:count])
     some = np.sort(np.concatenate(drawn))
-    say(f"note      {len(some)} of {len(rows)} pictures are judged, drawn at random from each class")
+    say(f"note      {len(some)} of {len(rows)} pictures are used, drawn at random from each class")
     return some
 
 

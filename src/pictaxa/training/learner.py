@@ -96,7 +96,7 @@ class WholeModel:
         rows, logits = self._evaluate(job.val_rows)
         save_predictions(job, rows, logits)
         accuracy = evaluate(job, rows, logits)["val_accuracy"]
-        say(f"judged    on all {len(rows)} validation pictures: {accuracy:.1%}")
+        say(f"evaluated on all {len(rows)} validation pictures: {accuracy:.1%}")
 
 
 def drop_(values: torch.Tensor, rate: float) -> torch.Tensor:
@@ -239,7 +239,7 @@ def train_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
     if views <= 1:
         return [FeaturePass(rows, exact=False)]
     if job.policy.mixup or job.policy.cutmix:
-        say("note      mixup and cutmix have no part in it: a head learns from the features of single pictures")
+        say("note      mixup and cutmix are off: a head is trained on the features of single pictures")
     augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
     return [FeaturePass(rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
 

@@ -32,8 +32,8 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
     longer_side, all_grey = survey(index)
     if longer_side <= TINY and all_grey and config.transfer.tune == "all":
         say(
-            f"start     from nothing: the pictures are tiny and grey ({longer_side} px; --weights imagenet: from "
-            "ImageNet's weights)"
+            f"start     from scratch: the pictures are tiny and grey ({longer_side} px; use --weights imagenet to "
+            "start from ImageNet weights)"
         )
         augmentation = config.augmentation
         return replace(
@@ -45,7 +45,7 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
     if missing is not None:
         say(f"note      {missing}")
         return replace(config, transfer=replace(config.transfer, weights=NO_WEIGHTS))
-    say(f"start     from {IMAGENET_MODEL} with ImageNet's weights (--weights none: from nothing)")
+    say(f"start     from {IMAGENET_MODEL} with ImageNet weights (use --weights none to train from scratch)")
     return replace(config, transfer=replace(config.transfer, weights=IMAGENET))
 
 
