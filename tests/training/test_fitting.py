@@ -295,7 +295,7 @@ def test_the_pictures_that_there_is_time_for(
     rows = fitting._affordable_rows(job, model)
     assert np.bincount(job.index.labels[rows]).tolist() == [16, 4]
     assert list(rows) == sorted(set(rows)) and set(rows) <= set(job.train_rows)
-    assert "solved on 20 of the 40 pictures, to stay within the time limit" in capsys.readouterr().out
+    assert "solved on 20 of the 40 pictures to stay within the time limit" in capsys.readouterr().out
     monkeypatch.setattr(fitting, "TIME_SHARE", 0.25)
     assert np.array_equal(fitting._affordable_rows(job, model), job.train_rows)
 
