@@ -132,7 +132,7 @@ def test_a_run_folder_holds_all_that_its_readers_need(trained: tuple[Path, Path]
         assert (path / name).exists(), name
     assert run.config["asked"]["schedule"]["epochs"] == 3 and run.config["asked"]["data"] == str(data)
     machine = run.config["chosen"]["machine"]
-    assert machine["device"] == "cpu" and machine["precision"] == "float32" and "as asked" in machine["reason"]
+    assert machine["device"] == "cpu" and machine["precision"] == "float32" and "as requested" in machine["reason"]
     best = max(float(row["val_accuracy"]) for row in run.log_rows())
     assert run.metrics["accuracy"] == pytest.approx(best, abs=1e-5)
     assert best > 0.9

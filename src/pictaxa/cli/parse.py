@@ -143,13 +143,13 @@ def _told(error: CycloptsError, words: Sequence[str]) -> str:
 
     text = one_line(str(error))
     if isinstance(error, UnusedCliTokensError):
-        return f"There is nothing to do with {' '.join(map(repr, error.unused_tokens or ()))}."
+        return f"Unexpected argument: {' '.join(map(repr, error.unused_tokens or ()))}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         missing = [
             part.name for part in (error.argument, *error.argument.children) if part.required and not part.tokens
         ]
         name = next(name for name in (*missing, error.argument.name) if name != "*")
-        return f"A value for {name} is missing."
+        return f"{name} needs a value."
     if isinstance(error, UnknownOptionError):
         for word in words:
             flag = word.partition("=")[0]

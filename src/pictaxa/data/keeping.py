@@ -13,7 +13,7 @@ from .cache_folder import ABOUT
 # Folders of the cache that are not decoded pictures: name -> what they hold.
 OTHERS = {
     "features": "features of frozen backbones",
-    "inspected": "what inspections remember",
+    "inspected": "inspection results",
     "weights": "published weights",
     "data": "data sets by name",
 }
@@ -40,7 +40,7 @@ def list_caches(root: Path) -> list[Kept]:
             source = about.read_text(encoding="utf-8", errors="replace").strip()
             found.append(Kept(path, f"pixels of {source}", _bytes_below(path), gone=not Path(source).exists()))
         elif (path / "journal.jsonl").is_file():
-            found.append(Kept(path, "pixels, by an older version", _bytes_below(path), gone=True))
+            found.append(Kept(path, "pixels, from an older version", _bytes_below(path), gone=True))
     return sorted(found, key=lambda kept: -kept.size_bytes)
 
 
@@ -57,7 +57,7 @@ def cache_lines(root: Path, *, clean: Literal["", "gone", "all"]) -> Iterator[st
     freed = 0
     for kept in caches:
         goes = clean == "all" or (clean == "gone" and (kept.gone or kept.path.name in ("features", "inspected")))
-        told = " (removed)" if goes else " (its pictures are gone)" if kept.gone else ""
+        told = " (removed)" if goes else " (its data set no longer exists)" if kept.gone else ""
         yield f"{kept.size_bytes / 1e6:10,.1f} MB  {kept.path.name:34}  {kept.what}{told}"
         if goes:
             shutil.rmtree(kept.path, ignore_errors=True)

@@ -61,7 +61,9 @@ def inspect_data(
         cache, index = build_cache(index, spec, root=root, threads=threads, progress=progress)
     pairs, quality = look(index, cache, root=root)
     if cache.side < MIN_SIDE:
-        index = index.with_notes(f"near copies were not looked for: at {cache.side} px too much is alike")
+        index = index.with_notes(
+            f"near duplicates were not searched for: too many pictures look alike at {cache.side} px"
+        )
     headers = read_headers(index, threads=threads)
     facts = Facts(index, pairs, quality, headers, looked=np.flatnonzero(index.usable), side=cache.side, size=size)
     return Inspection(index, cache, check(facts))
@@ -208,7 +210,7 @@ def check_manifest_place(path: Path | None, data: Path) -> None:
     elif path.exists() and data.exists() and path.samefile(data):
         found = f"{str(path)!r}, which is the data"
     elif path.exists() and _first_line(path) != ",".join(MANIFEST_HEAD):
-        found = f"{str(path)!r}, which is there and no manifest of this command"
+        found = f"{str(path)!r}, which exists and is not a manifest of this command"
     if found:
         raise ConfigError("a new .csv file for the manifest", found=found, fix="Give a new .csv file with --fix.")
 

@@ -37,7 +37,7 @@ def doubt_labels(index: Index, rows: np.ndarray, probabilities: np.ndarray) -> I
     labels = index.labels[rows]
     agrees = float((probabilities.argmax(axis=1) == labels).mean())
     if agrees < GOOD_JUDGE:
-        say(f"note      no label is doubted: the model agrees with {agrees:.1%} of them only; give a better one")
+        say(f"note      no label is suspected: the model agrees with only {agrees:.1%} of them; use a better one")
         return
     order, suspected = suspect_order(probabilities, labels)
     chosen = [int(i) for i in order if suspected[i]]
