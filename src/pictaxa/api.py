@@ -52,15 +52,15 @@ def train(data: str | Path | None = None, config: TrainConfig | None = None, **s
         beside = [*settings, *(name for name, value in (("data", data), ("config", config)) if value is not None)]
         if beside:
             raise ConfigError(
-                "resume=RUN alone",
+                "resume=RUN without other arguments",
                 found=", ".join(beside),
-                fix="A run goes on with its own settings: leave the rest out.",
+                fix="A run continues with its own settings, so leave out the others.",
             )
         run = resume_run(Path(resume))
         return load(run.path, device=read_config_file(run.path / "config.json").machine.device)
     if config is None:
         if data is None:
-            raise TypeError("train() needs the folder of pictures, a config, or resume=RUN")
+            raise TypeError("train() needs a folder of pictures, a config, or resume=RUN")
         config = TrainConfig(data=Path(data))
     elif data is not None:
         settings["data"] = data

@@ -128,13 +128,13 @@ class PictureError(PictaxaError):
 def machine_error(
     error: Exception,
     *,
-    room_fix: str = "Make room or let it be written, and run the command again.",
-    memory_fix: str = "Close what else uses it, or choose --device cpu where a GPU has too little.",
+    room_fix: str = "Free some space or allow writing, and run the command again.",
+    memory_fix: str = "Close other programs, or use --device cpu if the GPU has too little.",
 ) -> MachineError | None:
     """What the machine refuses, as an error of ours; None for everything else."""
     if isinstance(error, OSError) and error.errno in REFUSALS:  # a write that fails doesn't name its file
         found = ": ".join(filter(None, (error.filename and repr(str(error.filename)), error.strerror)))
-        return MachineError("files to be written", found=found, fix=room_fix)
+        return MachineError("files that can be written", found=found, fix=room_fix)
     # A GPU's is a RuntimeError of torch, and torch's on a CPU is no more than that.
     told = isinstance(error, RuntimeError) and re.search("out of memory|can't allocate memory", str(error))
     if told or isinstance(error, MemoryError):

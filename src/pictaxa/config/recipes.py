@@ -224,5 +224,5 @@ def recipe_lines(name: str, recipe: Recipe) -> list[str]:
     for run in (run for whose, run in ATTAINED if whose == name):
         about = f"{run.train_pictures:,} to train, {run.epochs} epochs, {run.time} on two CPU cores"
         beside = f", with {run.beside}" if run.beside else ""
-        lines.append(f"attained  {run.accuracy} of {run.val_pictures:,}; {run.data}, {about}{beside}")
+        lines.append(f"result    {run.accuracy} of {run.val_pictures:,}; {run.data}, {about}{beside}")
     return lines

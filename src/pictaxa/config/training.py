@@ -75,7 +75,7 @@ class TrainConfig:
                 found = " ".join(augmentation.augment)
                 require(
                     not found,
-                    "--feature-views from 2 on with --augment",
+                    "--feature-views of 2 or more with --augment",
                     found=found,
                     fix="Give a number of views, such as --feature-views 4.",
                 )

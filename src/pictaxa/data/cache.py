@@ -271,6 +271,6 @@ def _fill(index: Index, records: pa.Table) -> tuple[Index, np.ndarray, np.ndarra
         raise DataError(
             "pictures that can be decoded",
             found=f"none among {len(index)} files under {str(index.root)!r} ({problem[0].as_py()})",
-            fix="Check that the files are pictures and that you may read them.",
+            fix="Check that the files are pictures and that you have permission to read them.",
         )
     return index, filled("slot", -1).to_numpy(), filled("sum", 0).to_numpy()

@@ -100,12 +100,12 @@ class Mender:
             raise CacheError(
                 f"the decoded picture of {name!r} as it was written",
                 found=f"other bytes in {str(self.pixels_path)!r}, and of the file {problem}",
-                fix="Start again: it is decoded anew. If this comes back, check the disk.",
+                fix="Run the command again to decode the picture again. If this happens again, check the disk.",
             )
         with self.pixels_path.open("r+b") as pixels:
             pixels.seek(int(self.slots[row]) * self.spec.square_bytes)
             pixels.write(square.data)
-        warn(f"mended    a damaged square in the cache, of {name!r}")
+        warn(f"repaired  a damaged square in the cache, of {name!r}")
         return square
 
 

@@ -156,7 +156,7 @@ def inspection_lines(inspection: Inspection) -> Iterator[str]:
         yield f"{KINDS[finding.kind].title} ({finding.kind})"
         yield f"          {finding.text}"
     if not inspection.findings:
-        yield "nothing was found"
+        yield "no problems were found"
 
 
 def fast_lines(findings: list[Finding]) -> Iterator[str]:

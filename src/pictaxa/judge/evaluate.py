@@ -81,7 +81,7 @@ def evaluate_run(
                 judged.append(row)
                 probabilities.append(prediction.probabilities)
     if not judged:
-        raise DataError("readable pictures to evaluate with", found=f"none among {len(rows)}", fix="Check the files.")
+        raise DataError("readable pictures to evaluate", found=f"none among {len(rows)}", fix="Check the files.")
     chosen = np.array(judged, dtype=np.int64)
     predictions = Predictions(rows=chosen, labels=index.labels[chosen], probabilities=np.stack(probabilities))
     return Evaluation(
@@ -106,7 +106,7 @@ def _other_data(data: Path, reading: ReadingConfig, classes: tuple[str, ...]) ->
         rows = np.flatnonzero((splits == split) & (index.labels >= 0))
         if len(rows):
             return index, rows, f"the {split} pictures of {data}" if split else f"all pictures of {data}"
-    raise DataError("pictures to evaluate with", found=f"none under {str(data)!r}", fix="Check the path.")
+    raise DataError("pictures to evaluate", found=f"none under {str(data)!r}", fix="Check the path.")
 
 
 def _without_label(index: Index) -> list[tuple[str, str]]:

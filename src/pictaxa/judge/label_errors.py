@@ -37,7 +37,7 @@ def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iter
             found=f"{', '.join(known[:5])} ... in {run}",
             fix="Give a run that was trained on these classes with --run.",
         )
-    say(f"judge     {run}: its backbone and a linear probe on other parts of the data")
+    say(f"labels    checked with the backbone of {run} and a cross-validated linear probe")
     start = setup(replace(config, transfer=TransferConfig(weights=run)))
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
     rows = np.flatnonzero(index.usable & (index.labels >= 0))

@@ -142,8 +142,8 @@ def probe_data(config: TrainConfig) -> Probe:
     held_out = cross_validate(problem, scaling, all_folds=len(rows) <= MAX_PICTURES // 4)
     if (held_out.fold_of < 0).all():
         raise DataError(
-            "two pictures that differ in some class", found="near copies of one in each",
-            fix="Add pictures: what looks alike can't judge itself.",
+            "two different pictures in at least one class", found="only near duplicates",
+            fix="Add pictures that are not near duplicates.",
         )  # fmt: skip
     curve = learning_curve(problem, scaling, held_out)
     return Probe(
@@ -263,7 +263,7 @@ def _check_classes(index: Index, rows: np.ndarray) -> None:
     fewest = int(np.argmin(differing))
     if differing[fewest] < 2:
         raise DataError(
-            "two pictures that differ in each class", found=f"{differing[fewest]} in {index.classes[fewest]!r}",
+            "two different pictures in each class", found=f"{differing[fewest]} in {index.classes[fewest]!r}",
             fix="Add pictures, or leave the class out.",
         )  # fmt: skip
 

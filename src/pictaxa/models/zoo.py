@@ -248,7 +248,7 @@ def create_model(
     entry = find_entry(name)
     if num_classes < 0:
         raise ModelError(
-            "num_classes from 0 on",
+            "num_classes of 0 or more",
             found=str(num_classes),
             fix="Use the number of classes, or 0 for a backbone without a head.",
         )
@@ -262,7 +262,9 @@ def create_model(
             raise ModelError(f"{word}= one of its choices", found=repr(value), fix=close_matches(str(value), choices))
     rows = len(parse_groups(merged)) if merged else num_classes
     if merged and max(parse_groups(merged)) + 1 != num_classes:
-        raise ModelError(f"{num_classes} classes in merged=", found=merged, fix="Name each row's class, from 0 on.")
+        raise ModelError(
+            f"{num_classes} classes in merged=", found=merged, fix="Give the class of each row, counted from 0."
+        )
     model = entry.build(rows, in_channels, **options)
     model.entry, model.options, model.min_size = name, options, entry.min_size
     if head:

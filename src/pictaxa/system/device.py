@@ -138,7 +138,7 @@ def _device(asked: str) -> tuple[torch.device, str]:
     }
     if not there.get(device.type, False):
         names = ", ".join(name for name, present in there.items() if present)
-        raise ConfigError("a device of this machine", found=f"--device {asked}", fix=f"Use one of: {names}.")
+        raise ConfigError("a device that this machine has", found=f"--device {asked}", fix=f"Use one of: {names}.")
     return device, "as requested"
 
 

@@ -90,7 +90,7 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
         _fill(tensors, model=model, average=average, optimizer=optimizer)
         return counters
     raise RunError(
-        "a saved state to go on from",
+        "a checkpoint to resume from",
         found=problems[0] if problems else f"none in {str(folder)!r}",
         fix="Train again with --config RUN/config.json.",
     )

@@ -122,7 +122,7 @@ def _machine_errors_told(job: Job) -> Iterator[None]:
         less = f"--batch-size {max(2, resolved(job.config.schedule.batch_size) // 2)} or a --size below {job.size}"
         mistake = machine_error(
             error,
-            room_fix=f"Make room and go on with: pictaxa train --resume {job.run.path}",
+            room_fix=f"Free some space and continue with: pictaxa train --resume {job.run.path}",
             memory_fix=f"Train again with {less}.",
         )
         if mistake is None:
@@ -196,9 +196,9 @@ def _end_without_epoch(job: Job, session: Session) -> None:
     if counters.step == 0:
         shutil.rmtree(job.run.path)  # nothing was learnt
     raise TrainingError(
-        "time for at least one step",
+        "enough time for one step",
         found=f"--minutes {minutes:g}",
-        fix=f"Give at least --minutes {2 * session.seconds / 60:.1g}, better ten times as many.",
+        fix=f"Give at least --minutes {2 * session.seconds / 60:.1g}, preferably ten times that.",
     )
 
 

@@ -72,5 +72,5 @@ def _damaged(path: Path, error: Exception) -> RunError:
     return RunError(
         "a whole safetensors file",
         found=f"{str(path)!r}: {error}",
-        fix="Restore it from a copy, or fetch or make it again.",
+        fix="Restore it from a backup, or download or create it again.",
     )

