@@ -1,4 +1,4 @@
-"""The Python face of the commands: the same words, as arguments."""
+"""The Python interface: the commands as functions, their flags as arguments."""
 
 from __future__ import annotations
 

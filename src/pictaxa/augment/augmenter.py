@@ -1,4 +1,4 @@
-"""From cached squares to a model's training input: what a policy leaves open is drawn, and done to whole batches."""
+"""From cached squares to the training input: draws a policy's random parameters and applies them to whole batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is neither a move nor a colour matrix: pictures of a batch changed pixel by pixel, on their device.
+"""Pixel-wise augmentation: what is neither a geometric view nor a colour matrix, for whole batches on their device.
 
 Pictures are (N, C, H, W) float32 in [0, 1], amounts (N,); each picture's result depends on nothing else in the batch.
 """

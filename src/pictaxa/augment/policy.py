@@ -1,4 +1,4 @@
-"""Policies: how far training pictures may be moved, recoloured, disturbed and mixed."""
+"""Augmentation policies: the ranges of geometric changes, colour, noise and mixing."""
 
 from __future__ import annotations
 

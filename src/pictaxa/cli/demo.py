@@ -1,4 +1,4 @@
-"""The whole path on pictures that need no download: scikit-learn's embedded handwritten digits."""
+"""The demo: train, evaluate, predict and report on the handwritten digits that come with scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: which command, its exit status, and what is said of mistakes."""
+"""The command line: picks the command, its exit status, and prints errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words of the command line to dataclasses, by cyclopts; a mistake becomes an error of one line."""
+"""Parses the command line into dataclasses with cyclopts; a mistake becomes a one-line error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of `pictaxa train`: settings, and where more of them stand."""
+"""The arguments of `pictaxa train`: settings from flags, config files and recipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings by their names: words of Python and of config files to a TrainConfig and back."""
+"""Settings by name: Python arguments and config files to a TrainConfig and back."""
 
 from __future__ import annotations
 

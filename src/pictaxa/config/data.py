@@ -1,4 +1,4 @@
-"""Settings of what is learnt from: how the data lies, what is seen of a picture, how it is varied."""
+"""Settings of the data: its layout, the pictures, and their augmentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of how it is learnt: from which weights, for how long, at which rate, by which optimizer."""
+"""Settings of learning: starting weights, length, learning rate and optimizer."""
 
 from __future__ import annotations
 

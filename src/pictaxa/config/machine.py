@@ -1,4 +1,4 @@
-"""Settings of the machine that computes."""
+"""Settings of the machine: device, precision, threads, checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every setting of a training, once: flags, config files, Python arguments and help all come from here.
+"""Every setting of a training, defined once: flags, config files, Python arguments and help come from here.
 
 The groups are frozen dataclasses that check themselves. On the command line and in Python their fields stand side by
 side (`--epochs 20`, `train(data, epochs=20)`); in config.json they stand in their groups.

@@ -1,4 +1,4 @@
-"""Where caches lie, whose turn it is to write one, and what is said when that can't be done."""
+"""Cache folders: where they are, a lock for writing, and the error when writing fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From any layout to folders, parquet or shards, a picture at a time; encoded bytes stay, pixels become PNG."""
+"""Converts any layout to folders, parquet or shards, picture by picture; encoded bytes are kept, pixels become PNG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in the folder of caches: decoded pictures, features, weights, data sets by name; listed and cleaned."""
+"""Lists and cleans the cache folder: decoded pictures, features, weights, downloaded data sets."""
 
 from __future__ import annotations
 

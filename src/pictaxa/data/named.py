@@ -1,4 +1,4 @@
-"""Data sets by name: where they are published, how to check them, under which terms; fetched once into the cache.
+"""Data sets by name: where they are published, their digests and licences; downloaded once into the cache.
 
 Addresses, sizes and digests are their publishers' own (MNIST's by way of the mirror that torchvision uses: the original
 address answers no more).

@@ -1,4 +1,4 @@
-"""What folders or numbers of classes are called: files of synsets as ImageNet has them, lists of names."""
+"""Names for class folders or class numbers: ImageNet synset files and lists of names."""
 
 from __future__ import annotations
 

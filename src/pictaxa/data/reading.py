@@ -1,4 +1,4 @@
-"""A data set, whatever its layout, to an Index: which layout it is, and what is said when it is none."""
+"""Reads a data set of any layout into an Index: recognises the layout, or says why there is none."""
 
 from __future__ import annotations
 

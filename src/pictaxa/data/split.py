@@ -1,4 +1,4 @@
-"""Splitting by us: stratified, seeded, independent of the order of files; what belongs together stays on one side."""
+"""Automatic splits: stratified, seeded, independent of file order; pictures that belong together stay on one side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoded pictures as squares in a memory map: read by rows of the index, compared with their checksums, mended."""
+"""Decoded pictures as squares in a memory map: read by index row, verified by checksum, and repaired."""
 
 from __future__ import annotations
 

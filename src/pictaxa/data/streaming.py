@@ -1,4 +1,4 @@
-"""Squares made anew whenever they are asked for: for sets whose squares no disk would hold."""
+"""Squares decoded again whenever they are needed, for data sets too large for a cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a picture's file is whole, where Pillow would fill what is missing with black or grey and tell nobody.
+"""Checks that a picture file is complete, where Pillow would silently fill the missing part with black or grey.
 
 Each check raises OSError with the reason; what it can't prove is said in docs/data.md.
 """

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: resized, encoded again, brighter, cropped a little, mirrored. Not quadratic.
+"""Finds near duplicates: resized, re-encoded, brighter, slightly cropped, mirrored. Not in quadratic time.
 
 Pictures are compared by their sketches (sketches.py). Cropping moves a sketch, so each picture is kept in several
 crops, and asked for as it is and mirrored.

@@ -1,4 +1,4 @@
-"""What can be wrong with a data set, as a table, and what was found."""
+"""The kinds of problems of a data set, as a table, and the findings."""
 
 from __future__ import annotations
 

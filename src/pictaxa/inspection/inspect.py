@@ -1,4 +1,4 @@
-"""Look at a data set before anything is learnt from it: read, decode, measure, check; lines, JSON, a manifest."""
+"""Inspects a data set before training: read, decode, measure, check; output as lines, JSON or a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels that are most likely wrong, and pictures unlike their class or any, from what was learnt elsewhere."""
+"""Finds likely wrong labels, and pictures unlike their class or any class, from the predictions of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation: labelled pictures through the predictor, and what the answers are worth."""
+"""Evaluation: runs the predictor on labelled pictures and computes metrics."""
 
 from __future__ import annotations
 

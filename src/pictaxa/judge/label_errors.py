@@ -1,4 +1,4 @@
-"""Which labels of a data set to doubt: by a run's backbone and a cross-validated probe, or by trainings."""
+"""Finds suspicious labels, with a run's backbone and a cross-validated probe, or by cross-validation trainings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of every model: what it gives, its normalisation inside it, and the head that ends it."""
+"""The contract of every model: its outputs, its built-in normalization, and its head."""
 
 from __future__ import annotations
 

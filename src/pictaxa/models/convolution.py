@@ -1,4 +1,4 @@
-"""A convolution that is computed otherwise in training where oneDNN's bfloat16 kernels for CPUs are slow.
+"""A convolution that avoids oneDNN's slow bfloat16 kernels in training on CPUs.
 
 The weight's gradient, where pixels are few. On CPUs with AMX that of a convolution with many channels and few pixels
 (the last stages of any ResNet) takes three to five times as long as the forward pass. Written as a product, the

@@ -1,4 +1,4 @@
-"""resnet_lite: a small residual network for training from nothing on a CPU.
+"""resnet_lite: a small residual network for training from scratch on a CPU.
 
 The ideas are published ones: a stem of 3x3 convolutions and average-pooled shortcuts (He et al. 2018, "Bag of
 tricks", ResNet-C and ResNet-D) and blocks that start as the identity (Goyal et al. 2017: the last batch norm's scale

@@ -1,4 +1,4 @@
-"""Other names for a run's classes, and several classes as one, with all that was learnt kept.
+"""Renames and merges the classes of a run without retraining.
 
 The run itself stays as it is: a new one is written. A class that several became keeps the rows of all of them in the
 last layer, and its probability is the sum of theirs (models/heads.py).

@@ -1,4 +1,4 @@
-"""Fetching a published file once: resumed when the line is cut, checked before it is used, kept in the cache."""
+"""Downloads a published file once: resumed when interrupted, verified before use, kept in the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What work says while it runs: a bar on a terminal, plain lines elsewhere, or records of logging.
+"""Progress messages: a bar on a terminal, plain lines elsewhere, or logging records.
 
 Who gives the logger `pictaxa` a handler of its own takes all of it: a server its log, a notebook nothing.
 

@@ -1,4 +1,4 @@
-"""Saved states: all that a killed training needs to go on as if it had not been killed.
+"""Checkpoints: everything that a killed training needs to continue as if it had not been killed.
 
 A state is one safetensors file: the model's weights, their average, the optimizer's tensors, and beside them the
 counters as JSON. There is no generator state: every draw is a function of (seed, epoch, step, row).

@@ -1,4 +1,4 @@
-"""The head before the rest: found on the frozen backbone's vectors of the training pictures, where the weights lack it.
+"""Fits the head before the rest is trained, on the frozen backbone's features, where the weights lack one.
 
 A linear head is solved (solve.py). One with hidden layers has no single best: it begins as the solved linear one, where
 it is wide enough to hold it, and is trained by gradient from there for as long as pictures that it does not learn from

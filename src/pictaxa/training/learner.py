@@ -1,4 +1,4 @@
-"""What learns, and from what: the whole model from pictures, or its head alone from a frozen backbone's vectors."""
+"""What is trained, and on what: the whole model on pictures, or its head alone on a frozen backbone's features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training could be on these pictures and this machine, measured in a few seconds: `pictaxa plan`.
+"""`pictaxa plan`: compares the ways to train on these pictures and this machine, measured in a few seconds.
 
 Each candidate does a few real steps and a few real predictions, on as many pictures as a batch has. What accuracy to
 expect is told by a probe: a head solved on some hundred pictures, and by its learning curve what it would be with all.

@@ -1,4 +1,4 @@
-"""How far the training is, and what follows from it: the learning rate and the size of the pictures."""
+"""The progress of a training, and what depends on it: the learning rate and the input size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what was asked to all that is decided: pictures, splits, sizes, machine, model, run folder."""
+"""From settings to a Job: decides pictures, splits, sizes, machine, model and run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a training starts when nobody says: from ImageNet's weights or from nothing, by what the pictures are."""
+"""Chooses where a training starts by default: from ImageNet weights or from scratch, depending on the pictures."""
 
 from __future__ import annotations
 

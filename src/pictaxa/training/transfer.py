@@ -1,4 +1,4 @@
-"""Starting from weights that are there: what they are of, how they get in, and what of the model is trained."""
+"""Starting from existing weights: their architecture, how they are loaded, and which parts of the model are trained."""
 
 from __future__ import annotations
 
@@ -194,7 +194,9 @@ def _match_classes(model: Classifier, weights: Translated, *, known: Sequence[st
             name for name in (f"{path}.weight", f"{path}.bias") if len(weights.tensors.get(name, ())) == len(known)
         ]
         if not rows and names:
-            weights.fresh[path] = f"none of the {len(set(known))} classes of the weights is among the {len(classes)} of the data"
+            weights.fresh[path] = (
+                f"none of the {len(set(known))} classes of the weights is among the {len(classes)} of the data"
+            )
         for name in names:
             theirs = weights.tensors.pop(name)
             if rows:

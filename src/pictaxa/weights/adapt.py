@@ -1,4 +1,4 @@
-"""Weights by our names as a model needs them: its picture size, channels, auxiliary heads, and classes."""
+"""Adapts weights to a model: its input size, channels, auxiliary heads and classes."""
 
 from __future__ import annotations
 

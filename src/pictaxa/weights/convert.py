@@ -1,4 +1,4 @@
-"""`pictaxa weights convert`: a checkpoint of another library as a safetensors file that says what it is."""
+"""`pictaxa weights convert`: converts a checkpoint of another library to a self-describing safetensors file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of torch and numpy as names and tensors, without running anything in them.
+"""Reads torch and numpy files as names and tensors, without running anything in them.
 
 Pickles are read by torch's reader that knows tensors and nothing else, after a look at what they name, and nothing is
 unpacked that is much larger than the model it is for.

@@ -1,4 +1,4 @@
-"""Layers of a Keras file as our tensors: which module each is, and the axes of kernels.
+"""Layers of a Keras file as our tensors: which module each belongs to, and the axes of kernels.
 
 Keras keeps kernels as (height, width, in, out), depthwise ones as (height, width, channels, 1), dense ones as (in,
 out), and flattens maps as (height, width, channel); torch has (out, in, height, width), (out, in) and (channel,

@@ -1,4 +1,4 @@
-"""What must hold of a Keras file's bytes before HDF5 reads it, which damaged ones lead astray.
+"""Checks the bytes of a Keras file before HDF5 reads it, because damaged files can mislead HDF5.
 
 HDF5 keeps texts in heaps. An attribute has for each text its length, its heap's address and its number there. With a
 damaged heap HDF5 can look for ever, and it makes room for whatever length is told before it looks.

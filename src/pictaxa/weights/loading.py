@@ -1,4 +1,4 @@
-"""Weights of any source into an entry of the zoo, whole or not at all.
+"""Loads weights from any source into a model, completely or not at all.
 
 read the file -> our names and axes -> fit to this model (classes, size, channels) -> fill
 """

@@ -1,4 +1,4 @@
-"""Published ImageNet weights by entry: where the file is, how to check it, what it is worth, how it wants its pictures.
+"""Published ImageNet weights: where the file is, its digest, its accuracy and its preprocessing.
 
 A file is fetched from an address, or a package of the package index brings it: those are there without a connection.
 No code of such a package is ever run; its file is found by what the installer wrote down, and checked like any other.

@@ -1,4 +1,4 @@
-"""Commands about a data set, before anything is trained: inspect, preview, data convert, cache."""
+"""Commands for a data set before training: inspect, preview, data convert, cache."""
 
 from __future__ import annotations
 

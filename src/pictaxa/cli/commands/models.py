@@ -1,4 +1,4 @@
-"""Commands about models, their weights and how they are trained: models, recipes, weights, plan, probe."""
+"""Commands for models, weights and training plans: models, recipes, weights, plan, probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that make a run and ask it: train, evaluate, predict, report, classes."""
+"""Commands that create and use a run: train, evaluate, predict, report, classes."""
 
 from __future__ import annotations
 
