@@ -135,7 +135,7 @@ class Augmenter:
 
     @property
     def padding(self) -> geometry.PaddingMode:
-        """What lies beyond a picture's edge."""
+        """How to pad beyond a picture's edge."""
         return "zeros" if self.policy.pad else padding_of(self.view)
 
     def __call__(

@@ -89,7 +89,7 @@ def to_view(matrices: np.ndarray) -> np.ndarray:
 
 
 def padding_of(view: ViewName) -> PaddingMode:
-    """What lies beyond a picture's edge: black where the view fits it in, else its mirror image."""
+    """How to pad beyond a picture's edge: black if the view fits it in, otherwise its mirror image."""
     return "zeros" if view == "fit" else "reflection"
 
 

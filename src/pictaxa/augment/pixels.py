@@ -45,7 +45,7 @@ def sharpen(images: torch.Tensor, amounts: torch.Tensor) -> torch.Tensor:
 
 
 def posterize(images: torch.Tensor, amounts: torch.Tensor) -> torch.Tensor:
-    """With so many bits of brightness fewer than eight, rounded to whole ones."""
+    """Reduces brightness to fewer than eight bits, rounded to whole numbers of bits."""
     steps = 2.0 ** amounts.round()[:, None, None, None]
     return ((images * (LEVELS - 1)).round() / steps).floor() * steps / (LEVELS - 1)
 

@@ -32,14 +32,14 @@ def parse(
     example: str = "",
     fill: Fill | None = None,
 ) -> Arguments:
-    """Words to a dataclass whose groups' fields stand beside its own; UsageError for words that don't fit.
+    """Parse words into a dataclass, with the fields of its groups as flags too; UsageError for words that don't fit.
 
     Settings of several values take all words up to the next flag, and may be repeated: the values add up. Of any other
     the last one counts.
 
     Args:
         kind: the dataclass; its docstring is the command's help, those of its fields theirs.
-        words: what stands after the command.
+        words: the arguments after the command.
         command: its name, such as train.
         common: fields that --help shows; --help-all shows all, as --help does where none are named.
         example: a line to copy, shown by --help.

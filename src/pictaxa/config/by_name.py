@@ -120,7 +120,7 @@ def _kind_name(kind: Any) -> str:
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:
-    """As it stands in config.json."""
+    """As written to config.json."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return plain
 

@@ -214,7 +214,7 @@ def find_recipe(name: str) -> Recipe:
 
 
 def recipe_lines(name: str, recipe: Recipe) -> list[str]:
-    """As a person reads it: what it is, how to run it, every setting, and what it attained."""
+    """As text: what it is, how to run it, every setting, and its results."""
     words = f"pictaxa train DATA --recipe {name} {recipe.needs}".rstrip()
     lines = [f"what      {recipe.what}", f"from      {recipe.source}", f"for       {recipe.data}", f"run       {words}"]
     for setting, value in recipe.settings.items():

@@ -22,7 +22,7 @@ Group = TypeVar("Group", TransferConfig, PicturesConfig, ScheduleConfig, Augment
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that a training is told."""
+    """All settings of a training."""
 
     data: Path
     """Data set: a folder with one sub-folder per class (optionally inside train/ and val/), a manifest (.csv, .jsonl),

@@ -66,7 +66,7 @@ def build_cache(
 ) -> tuple[Squares, Index]:
     """Decode what is not decoded yet; give the squares, and the index with width, height, hash and problem filled in.
 
-    Without `keep_pixels` only the journal is kept, and pictures are decoded anew whenever they are read.
+    Without `keep_pixels` only the journal is kept, and pictures are decoded again whenever they are read.
 
     DataError when no picture can be decoded, CacheError when the disk is full or the cache can't be written.
     """

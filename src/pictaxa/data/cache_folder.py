@@ -41,7 +41,7 @@ class CacheLock:
 
 
 def disk_error(error: OSError, *, what: str, folder: Path, wanted_bytes: int) -> CacheError:
-    """What the user is told when the cache can't be written."""
+    """The error when the cache can't be written."""
     megabytes = wanted_bytes / 1e6
     other = "set PICTAXA_CACHE or --cache to a folder with room"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

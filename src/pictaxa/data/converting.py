@@ -49,7 +49,7 @@ class Converted:
 
 
 def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingConfig, per_file: int) -> Converted:
-    """Write a data set in another layout into a new folder, whole or not at all; the source stays as it is.
+    """Write a data set in another layout into a new folder, completely or not at all; the source is not changed.
 
     `per_file` is the most pictures of a parquet file or shard. DataError when `out` is there already, or a class can't
     be a folder's name.

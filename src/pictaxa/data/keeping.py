@@ -49,9 +49,9 @@ def _bytes_below(folder: Path) -> int:
 
 
 def cache_lines(root: Path, *, clean: Literal["", "gone", "all"]) -> Iterator[str]:
-    """The list as a person reads it; what is cleaned is removed on the way.
+    """The list as text; whatever is to be cleaned is removed at the same time.
 
-    gone: pixels whose data set is no more, and features, which any training makes anew; all: everything listed.
+    gone: pixels whose data set no longer exists, and features, which a training computes again; all: everything.
     """
     caches = list_caches(root)
     freed = 0

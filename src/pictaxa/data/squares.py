@@ -31,7 +31,7 @@ class CacheSpec:
 
 
 class Squares(Protocol):
-    """Decoded pictures of an Index's rows, wherever they come from."""
+    """Decoded pictures of an Index's rows, from any source."""
 
     aspects: np.ndarray  # (rows,) float32: width / height
 
@@ -83,7 +83,7 @@ class PixelCache:
 
 @dataclass(frozen=True)
 class Mender:
-    """Decodes again what a disk has not kept as it was written."""
+    """Decodes again the squares that were damaged on disk."""
 
     pixels_path: Path
     spec: CacheSpec

@@ -73,7 +73,7 @@ class Square:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself: format, Pillow's mode, and the EXIF orientation (1: upright)."""
+    """The header of a file: format, Pillow's mode, and the EXIF orientation (1: upright)."""
 
     format: str
     mode: str

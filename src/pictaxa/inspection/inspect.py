@@ -124,7 +124,7 @@ def _remember(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_headers(index: Index, *, threads: int) -> dict[int, Header]:
-    """What each readable file says of itself, by row."""
+    """The header of each readable file, by row."""
     headers: dict[int, Header] = {}
     rows = [row for row, text in enumerate(index.column("problem")) if Problem.of(text) is not Problem.UNREADABLE]
 
@@ -144,7 +144,7 @@ def read_headers(index: Index, *, threads: int) -> dict[int, Header]:
 
 
 def inspection_lines(inspection: Inspection) -> Iterator[str]:
-    """As a person reads it: what there is, and a line or two for each finding."""
+    """As text: the data set, and a line or two for each finding."""
     index = inspection.index
     splits = index.column("split")
     counts = [(split, int((splits == split).sum())) for split in ("train", "val", "test")]

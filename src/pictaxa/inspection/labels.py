@@ -16,7 +16,7 @@ FAR = 5.0  # deviations above the typical distance, both robust
 
 
 def suspect_order(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, K) of pictures that were not learnt from, (n,) -> places from the most suspicious label on, and a mask.
+    """(n, K) held-out probabilities, (n,) labels -> indices, most suspicious first, and a mask of suspected labels.
 
     Confident learning (Northcutt et al. 2021): a class is confidently another's where its probability reaches the mean
     that the class' own pictures have; the mask (n,) is of those whose likeliest confident class is not their label. The

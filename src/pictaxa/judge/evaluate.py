@@ -51,7 +51,7 @@ def evaluate_run(
         run: folder of a trained run.
         data: labelled pictures; by default the run's own validation pictures.
         reading: how `data` is laid out.
-        device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
+        device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
 
     Returns:
         An Evaluation.

@@ -26,7 +26,7 @@ from .probe import vectors_of
 
 
 def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:
-    """What a run's backbone makes of the pictures, judged across folds: wrong labels, outliers, pictures of no class.
+    """Cross-validates a probe on a run's features: wrong labels, outliers, pictures of no class.
 
     RunError when it is no run, ConfigError when its classes are others.
     """

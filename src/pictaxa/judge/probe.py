@@ -60,7 +60,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class HardPicture:
-    """A picture whose own class was among the least probable to a head that had not learnt from it."""
+    """A picture whose own class got one of the lowest probabilities from a head that was not trained on it."""
 
     path: str
     label: str
@@ -70,7 +70,7 @@ class HardPicture:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The accuracy of a head that learnt from so many pictures."""
+    """The accuracy of a head that was trained on a given number of pictures."""
 
     pictures: int
     accuracy: float
@@ -90,7 +90,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Probe:
-    """What the features of a backbone are worth for a set of pictures.
+    """How well the features of a backbone suit a data set.
 
     Example:
         probe = pictaxa.probe("photos")
@@ -112,7 +112,7 @@ class Probe:
 
 
 def probe_data(config: TrainConfig) -> Probe:
-    """Estimate what a backbone is worth for a folder of pictures, by cross-validation and without any training.
+    """Estimate how well a backbone suits a data set, by cross-validation and without any training.
 
     Args:
         config: the pictures, and the backbone: the weights that it names; with a model alone, fresh ones; with neither,

@@ -43,7 +43,7 @@ def list_lines() -> Iterator[str]:
 
 
 def write_figures(path: Path = FIGURES) -> None:
-    """Count every entry's parameters and multiply-adds anew: half a minute, which the list does not take."""
+    """Count every entry's parameters and multiply-adds for the list to read; takes half a minute."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", "parameters", "multiply_adds"))

@@ -180,7 +180,7 @@ class Classifier(nn.Module):
     def blocks_in_order(self) -> list[list[str]]:
         """List the blocks of the model from the input to the head, without auxiliary heads.
 
-        A block may also be a layer or a parameter that stands alone.
+        A block may also be a single layer or parameter.
 
         Returns:
             For each block, its path and those of the norms that follow it; the last one is the head.

@@ -118,7 +118,7 @@ class _ProductGradient(_OwnGradient):
 
 
 def pixels(maps: torch.Tensor) -> torch.Tensor:
-    """(N, C, h, w) -> (N * h * w, C); no copy where they lie channels last."""
+    """(N, C, h, w) -> (N * h * w, C); no copy if they are stored channels last."""
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 

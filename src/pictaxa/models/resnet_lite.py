@@ -21,7 +21,7 @@ DROPOUT = 0.2
 
 
 class LiteBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut that halves by averaging."""
+    """Two 3x3 convolutions with a shortcut that halves by averaging."""
 
     def __init__(self, in_channels: int, width: int, *, stride: int) -> None:
         super().__init__()

@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
-        """The options that can be set beside classes and channels, by name: the builder's keyword-only arguments."""
+        """The options other than classes and channels, by name: the builder's keyword-only arguments."""
         parameters = inspect.signature(self.build).parameters.values()
         return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
@@ -110,7 +110,7 @@ def _vit(name: str, *, multiple: int) -> Entry:
 
 ZOO: dict[str, Entry] = {
     "resnet_lite": Entry(
-        resnet_lite.ResNetLite, "resnet_lite", 2026, "ours, for training from nothing on a CPU", size=128
+        resnet_lite.ResNetLite, "resnet_lite", 2026, "ours, for training from scratch on a CPU", size=128
     ),
     "simple_cnn": Entry(
         plain.SimpleCNN, "plain", 2019, "TensorFlow's quick-start for experts", size=28, channels=1, min_size=3,

@@ -153,7 +153,7 @@ def _check_meant(names: Mapping[str, str], merges: Sequence[_Change]) -> None:
 def relabel_run(
     path: Path, out: Path | None, *, rename: Sequence[str], merge: Sequence[str]
 ) -> tuple[Run, Relabelling]:
-    """Write a run with other classes beside one that stays as it is; RunError when one of its files is missing."""
+    """Write a copy of a run with other classes; RunError when one of its files is missing."""
     old = open_run(path)
     plan = plan_relabelling(old.classes, rename=rename, merge=merge)
     model = old.existing(old.model_path.name)
@@ -177,7 +177,7 @@ def relabel_run(
 
 
 def relabelling_lines(run: Run, plan: Relabelling) -> Iterator[str]:
-    """As a person reads it."""
+    """As text."""
     for i, name in enumerate(plan.new):
         members = [old for old, becomes in zip(plan.old, plan.becomes, strict=True) if becomes == i]
         if members != [name]:

@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def described(self) -> dict[str, str | int]:
-        """As it stands in config.json."""
+        """As written to config.json."""
         return {
             "device": str(self.device),
             "precision": str(self.precision).removeprefix("torch."),

@@ -72,7 +72,7 @@ def save_backbone(path: Path, model: nn.Module) -> None:
 
 
 def has_state(folder: Path) -> bool:
-    """Whether there is a saved state, whole or not."""
+    """Whether there is a checkpoint, complete or not."""
     return any(folder.glob("step-*.safetensors"))
 
 

@@ -49,7 +49,7 @@ def can_solve(model: Classifier) -> bool:
 
 
 def fit_head(job: Job, model: Classifier) -> None:
-    """Give the model the best head for what its backbone makes of the training pictures; say what it is worth.
+    """Fit the best head to the backbone's features of the training pictures, and report its accuracy.
 
     WeightsError where the backbone gives numbers that are not finite.
     """

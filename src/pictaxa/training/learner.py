@@ -35,7 +35,7 @@ VECTOR_LENGTH = 16.0
 
 
 class WholeModel:
-    """A model and the running average of its weights, learning from pictures that are varied anew in each epoch."""
+    """A model and the moving average of its weights, trained on pictures that are augmented anew in each epoch."""
 
     def __init__(self, job: Job, model: Classifier) -> None:
         self.job = job
@@ -147,7 +147,7 @@ class VectorHead(nn.Module):
 
 
 class HeadAlone:
-    """A model's head, learning from the vectors that its frozen backbone makes of each picture, once.
+    """A model's head, trained on cached features of its frozen backbone.
 
     With one view the backbone sees pictures as prediction does; with K views, as the first K epochs would have varied
     them, and epoch e learns from view e modulo K.

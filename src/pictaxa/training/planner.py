@@ -107,7 +107,7 @@ def plan_training(config: TrainConfig) -> TrainingPlan:
 
 
 def plan_lines(plan: TrainingPlan, *, target: float | None = None) -> Iterator[str]:
-    """As a person reads it."""
+    """As text."""
     yield f"pictures  {plan.pictures} to train; {plan.probed} probed"
     yield (
         f"   {'backbone':19} {'weights':9} {'trains':6} {'pixels':>6} {'training':>10} {'prediction':>10} "

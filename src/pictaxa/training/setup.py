@@ -43,7 +43,7 @@ MAX_LOOKED = 10_000  # pictures that are looked at for near copies before a trai
 
 @dataclass(frozen=True)
 class Setup:
-    """What is decided before any picture is decoded, so that wrong words and files are told at once."""
+    """What is decided before any picture is decoded, so that mistakes in arguments and files are reported at once."""
 
     config: TrainConfig
     index: Index

@@ -26,8 +26,8 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
     """With the weights that fit the pictures, and the reason said in a line.
 
     Measured on flowers, signs, CIFAR-10 and MNIST, each both ways (docs/measured.md): what ImageNet teaches helps with
-    anything photographed, however few pictures there are; tiny grey ones, such as digits, are learnt better and faster
-    from nothing, and are not mirrored.
+    all photos, however few there are; tiny grey pictures, such as digits, are learned better and faster from
+    scratch, and are not mirrored.
     """
     longer_side, all_grey = survey(index)
     if longer_side <= TINY and all_grey and config.transfer.tune == "all":
@@ -60,7 +60,7 @@ def _missing(config: TrainConfig) -> MissingExtraError | None:
 
 def alternatives(config: TrainConfig) -> list[TrainConfig]:
     """The ways to train that are compared, what is asked for or fits the pictures first: all of a network from known
-    weights, its head alone, and a network of our own from nothing. Where ImageNet's weights are not installed only what
+    weights, its head alone, and a network of our own from scratch. Where ImageNet's weights are not installed only what
     needs none.
     """
     if chooses_start(config):

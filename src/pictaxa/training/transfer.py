@@ -137,7 +137,7 @@ def _resolve_published(config: TrainConfig) -> TrainConfig:
 
 
 def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> Start:
-    """Fill a model from `--weights`, if any, and tell what became of them; WeightsError where they don't fit.
+    """Load `--weights`, if any, into a model and report the result; WeightsError if they don't fit.
 
     Rows of the head for classes that the weights know by name are kept. Fresh weights are fed as `--normalization`
     says.

@@ -24,7 +24,7 @@ def convert(
     model_options: tuple[str, ...],
     classes: Path | None,
 ) -> list[str]:
-    """Write another library's checkpoint as safetensors under our names, with what it is of beside the tensors.
+    """Write another library's checkpoint as safetensors with our names, and metadata that describes it.
 
     Args:
         file: the checkpoint.

@@ -37,7 +37,7 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """The text beside the tensors."""
+    """The metadata of the file."""
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})

@@ -79,7 +79,7 @@ _DEEPEST = 3  # wrappers within wrappers
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file's tensors by name, and why what lies beside them is not used."""
+    """A file's tensors by name, and the reason why anything else in it is not used."""
 
     tensors: dict[str, torch.Tensor]
     beside: dict[str, str] = field(default_factory=dict)

@@ -27,7 +27,7 @@ _BLOCK, _OVERLAP = 2**22, 2**17  # an attribute's beginning, or all of a small o
 
 
 def refuse_lambda(path: Path, stream: IO[bytes]) -> None:
-    """WeightsError for a configuration with a Lambda layer, wherever in a file it stands.
+    """WeightsError for a configuration with a Lambda layer, anywhere in a file.
 
     HDF5's own way to it, an attribute, can end the process where its datatype is damaged.
     """

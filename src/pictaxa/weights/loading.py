@@ -53,14 +53,14 @@ def load_weights(
 
 
 def load(model: Classifier, weights: Translated) -> None:
-    """Fit weights to a model and fill it with them, whole or not at all.
+    """Adapt weights to a model and load them, completely or not at all.
 
     Args:
         model: an entry of the zoo; filled in place.
         weights: the weights by our names, from `translate`; fitted in place to the model's classes, channels and size.
 
     Raises:
-        WeightsError: a weight is missing, unused, misshapen or not finite; the model then stays as it was.
+        WeightsError: a weight is missing, unused, misshapen or not finite; the model is then unchanged.
 
     Example:
         weights = translate(model, "resnet50.pth", source="torchvision")

@@ -124,7 +124,7 @@ def convert(arguments: ConvertDataArguments, started: float) -> int:
 
 
 def cache(arguments: CacheArguments, started: float) -> int:
-    """List what lies in the cache, and clean it."""
+    """List what is in the cache, and clean it."""
     from ...data.cache_folder import default_cache_root
     from ...data.keeping import cache_lines
 

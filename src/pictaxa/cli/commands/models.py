@@ -108,7 +108,7 @@ def plan(arguments: PlanArguments, started: float) -> int:
 
 
 def probe(arguments: ProbeArguments, started: float) -> int:
-    """Say what a backbone is worth for a set of pictures."""
+    """Estimate how well a backbone suits a data set."""
     from dataclasses import asdict
 
     from ...config.by_name import training_like

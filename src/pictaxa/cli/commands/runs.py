@@ -16,7 +16,7 @@ from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
 
 
 def train(arguments: TrainArguments, started: float) -> int:
-    """Train, or go on with a run that was cut off."""
+    """Train, or continue an interrupted run."""
     from ...training.interrupts import Interrupted
     from ...training.loop import resume_run, train_run
 

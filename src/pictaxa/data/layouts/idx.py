@@ -38,7 +38,7 @@ def image_files(path: Path) -> list[Path]:
 
 
 def list_idx(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
-    """The pictures of IDX files whose labels lie beside; DataError where these are absent or don't fit."""
+    """The pictures of IDX files, with labels from the files next to them; DataError if these don't fit."""
     path, files = files[0], [file for given in files for file in image_files(given)]
     if not files:
         raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {path}", fix="Check the path.")

@@ -91,7 +91,7 @@ def _label(data: bytes, suffix: str) -> str:
 
 
 class TarShard:
-    """A tar file that gives its pictures by their names, wherever they lie in it."""
+    """A tar file that returns its pictures by name."""
 
     def __init__(self, file: Path) -> None:
         with tarfile.open(file, "r:") as archive:
