@@ -31,7 +31,7 @@ from ..training.transfer import IMAGENET
 
 NEIGHBOURS = 10
 MAX_PICTURES = 20_000  # judged; neighbours cost in proportion to the square
-MAX_LOOKED = 10_000  # pictures among which near copies are looked for
+MAX_LOOKED = 10_000  # pictures that are searched for near duplicates
 HARDEST = 5  # pictures that are named
 
 

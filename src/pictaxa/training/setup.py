@@ -38,7 +38,7 @@ from .transfer import Start, resolve_model, start_from_weights
 # Small pictures are enlarged for a network with known weights: so many times, and at least to this part of its size.
 ENLARGED, MIN_KNOWN = 2, 5 / 7
 MARGIN = 5 / 4  # of the cached squares over what is seen of them: a view shows a part, a crop less
-MAX_LOOKED = 10_000  # pictures that are looked at for near copies before a training
+MAX_LOOKED = 10_000  # pictures that are searched for near duplicates before a training
 
 
 @dataclass(frozen=True)
