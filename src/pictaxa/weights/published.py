@@ -166,7 +166,7 @@ def find_file(row: Published, folder: Path) -> Path:
 
 def list_lines() -> Iterator[str]:
     """The table as text."""
-    yield f"{'model':19} {'accuracy':>8}  {'pixels':>6}  {'publisher':20}  {'licence':12}  file"
+    yield f"{'model':19} {'accuracy':>8}  {'pixels':>6}  {'source':20}  {'licence':12}  file"
     for name, row in PUBLISHED.items():
         yield f"{name:19} {row.accuracy:7.1f}%  {row.size:6d}  {row.source:20}  {row.licence:12}  {_comes_from(row)}"
     yield ""
