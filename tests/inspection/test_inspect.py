@@ -108,7 +108,7 @@ def test_places_are_told_before_the_work(bad_photos: Path, tmp_path: Path, capsy
         ("--html", tmp_path / "none" / "a.html", "no folder"),
         ("--json", tmp_path, "a folder"),
         ("--fix", tmp_path / "good.txt", ".csv"),
-        ("--fix", tmp_path / "table.csv", "no manifest of this command"),
+        ("--fix", tmp_path / "table.csv", "not a manifest of this command"),
     ]:
         assert main(["inspect", str(bad_photos), flag, str(place)]) == 2
         said = capsys.readouterr()
