@@ -180,7 +180,7 @@ def test_a_damaged_square_is_mended(tmp_path: Path, make_photos: Make, capsys: p
     cache, index, decoded = build(data, tmp_path / "cache")
     assert decoded == 0
     check(cache, index)
-    assert capsys.readouterr().err.count("mended") == 1
+    assert capsys.readouterr().err.count("repaired") == 1
     check(*build(data, tmp_path / "cache")[:2])
     assert not capsys.readouterr().err
 
