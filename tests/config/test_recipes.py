@@ -228,4 +228,4 @@ def test_what_recipes_attained_is_told(capsys: pytest.CaptureFixture[str]):
             assert (epochs, time, accuracy) == (str(run.epochs), run.time, run.accuracy)
     for name, run in ATTAINED:
         assert main(["recipes", name]) == 0
-        assert f"attained  {run.accuracy}" in capsys.readouterr().out
+        assert f"result    {run.accuracy}" in capsys.readouterr().out

@@ -99,11 +99,11 @@ def test_a_renamed_run_is_the_same(run: Path, tmp_path: Path):
         (["x=y"], [], "a class of the run"),
         (["a"], [], "--rename A=B"),
         (["a="], [], "--rename A=B"),
-        ([], ["a=b"], "two classes or more"),
+        ([], ["a=b"], "at least two classes"),
         (["a=b"], [], "--merge a,b=b"),
         (["a=x", "a=y"], [], "twice"),
         ([], ["a,b=c"], "--merge a,b,c=c"),
-        ([], ["a,b,c,d=x"], "two classes or more in the end"),
+        ([], ["a,b,c,d=x"], "at least two classes in the result"),
         (["a=x\ny"], [], "one line of text"),
         (["a=  "], [], "--rename A=B"),
     ],
@@ -187,5 +187,5 @@ def test_merged_rows_of_any_entry():
     with pytest.raises(ModelError, match="merged"):
         create_model("resnet_lite", 4, merged="0,1,2,1")
     for words in ("", "a", "0,2", "1,2"):
-        with pytest.raises(ModelError, match="from 0 on"):
+        with pytest.raises(ModelError, match="counted from 0"):
             parse_groups(words)

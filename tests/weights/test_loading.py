@@ -110,7 +110,7 @@ def test_a_head_for_other_classes_stays_new(tmp_path: Path):
     before = other.fc.weight.clone()
     told = load_weights(other, saved(model, tmp_path / "a.pth"), source="torchvision")
     assert torch.equal(other.fc.weight, before) and torch.equal(other.conv1.weight, model.conv1.weight)
-    assert told.lines()[1:] == ["new       fc: the file's head is for 7 classes, this one for 3"]
+    assert told.lines()[1:] == ["new       fc: the file's head has 7 classes, this one has 3"]
 
 
 def test_a_file_without_a_head(tmp_path: Path):
@@ -250,7 +250,7 @@ def test_the_source_is_stated_and_a_wrong_one_is_told(tmp_path: Path):
         (vit, tmp_path / "a.pth", "torchvision", "source timm"),
         (vit, tmp_path / "a.npz", "keras", "source jax"),
         (vit, tmp_path / "a.h5", "torchvision", "source keras"),
-        (vit, tmp_path / "a.zip", "jax", "no kind of weights"),
+        (vit, tmp_path / "a.zip", "jax", "not a known kind of weights"),
         (vit, tmp_path / "none.pth", "timm", "none at"),
         (vit, tmp_path / "a.h5", "keras", "--normalization 0-1"),
         (vit, tmp_path / "a.pth", "tim", "timm"),
@@ -290,7 +290,7 @@ def test_hostile_files_are_refused_and_nothing_runs(tmp_path: Path):
         ("code.pth", "torchvision", "code that would run"),
         ("old-code.pth", "torchvision", "a file of tensors"),
         ("torn.safetensors", "pictaxa", "safetensors"),
-        ("torn.pth", "torchvision", "Fetch or save the file again"),
+        ("torn.pth", "torchvision", "Download or save the file again"),
         ("bomb.npz", "jax", "when unpacked"),
         ("objects.npz", "jax", "a file of arrays"),
         ("list.pth", "timm", "tensors by name"),

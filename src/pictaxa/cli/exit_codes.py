@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and the JSON that it was asked for."""
+"""Exit statuses of the commands, and writing their --json files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def check_place(path: Path | None, flag: str, *, makes_folder: bool = False) -> None:
-    """ConfigError where nothing can be written, told before the work instead of after it."""
+    """ConfigError if the file can't be written, before the work instead of after it."""
     if path is None:
         return
     folder = path.absolute().parent

@@ -114,7 +114,7 @@ class Predictor:
         return list(self.stream([paths] if isinstance(paths, (str, Path)) else paths))
 
     def stream(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
-        """Predict as `predict` does, but one by one: however many files there are, only a few batches are in memory.
+        """Predict like `predict`, but one by one: only a few batches are in memory, however many files there are.
 
         Args:
             paths: files and folders.
@@ -132,7 +132,7 @@ class Predictor:
         return self.judge((shown_name(str(path)), partial(read_file, path)) for path in walk(paths))
 
     def judge(self, pictures: Iterable[tuple[str, Callable[[], Picture]]]) -> Iterator[Prediction]:
-        """Predict pictures wherever they come from, one by one.
+        """Predict pictures from any source, one by one.
 
         Args:
             pictures: (name, function) pairs; the function gives the picture's bytes, or its pixels, (H, W) or (H, W, C)

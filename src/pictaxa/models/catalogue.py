@@ -38,12 +38,12 @@ def list_lines() -> Iterator[str]:
             f"{entry.size:6d}  {entry.paper}"
         )
     yield ""
-    yield "for 1,000 classes and pictures of so many pixels, grey where the original takes grey"
-    yield "pictaxa models NAME shows one layer by layer; timm/NAME is any model of timm."
+    yield "for 1,000 classes at the given input size, in grey if the original takes grey"
+    yield "pictaxa models NAME shows one layer by layer; timm/NAME is any timm model."
 
 
 def write_figures(path: Path = FIGURES) -> None:
-    """Count every entry's parameters and multiply-adds anew: half a minute, which the list does not take."""
+    """Count every entry's parameters and multiply-adds for the list to read; takes half a minute."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", "parameters", "multiply_adds"))
@@ -83,16 +83,16 @@ def layer_lines(summary: Summary) -> Iterator[str]:
     yield f"{summary.name}: {entry.paper}"
     yield f"input         {summary.channels} x {summary.size} x {summary.size}"
     yield f"trainable     {summary.trainable:,} parameters"
-    yield f"not trained   {summary.frozen:,} (moving means and variances of batch norm)"
+    yield f"not trained   {summary.frozen:,} (moving means and variances of batch norms)"
     yield f"total         {summary.trainable + summary.frozen:,}"
     elsewhere = summary.trainable - sum(row.parameters for row in summary.rows)
     if elsewhere:
-        yield f"of them       {elsewhere:,} in no layer above: auxiliary heads, which only training uses, or embeddings"
-    yield f"multiply-adds {summary.multiply_adds:,} for a picture"
+        yield f"of them       {elsewhere:,} in none of the layers above: embeddings, or auxiliary heads for training"
+    yield f"multiply-adds {summary.multiply_adds:,} per picture"
     yield f"depth         {summary.depth} convolutions and dense layers on the longest path"
     seen = summary.receptive_field
-    yield f"sees          {seen:.0f} x {seen:.0f} pixels before anything looks at the whole picture"
-    yield "sees: pixels of the input along the longer side of one position's receptive field"
+    yield f"sees          {seen:.0f} x {seen:.0f} pixels before the first layer that sees the whole picture"
+    yield "sees: receptive field of one position, in input pixels along its longer side"
 
 
 def draw(summary: Summary, options: dict[str, Any], *, classes: int, path: Path) -> Path:
@@ -129,7 +129,7 @@ def compare_lines(names: Sequence[str], *, size: int | None, channels: int | Non
     yield ""
     yield (
         f"pictures/s: forward passes of {SPEED_BATCH} pictures in float32, median of {SPEED_ROUNDS} rounds in which "
-        "the models take repeats; on this machine, now"
+        "the models alternate; on this machine, now"
     )
 
 

@@ -1,4 +1,4 @@
-"""The contract of every model: what it gives, its normalisation inside it, and the head that ends it."""
+"""The contract of every model: its outputs, its built-in normalization, and its head."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class Classifier(nn.Module):
     def blocks_in_order(self) -> list[list[str]]:
         """List the blocks of the model from the input to the head, without auxiliary heads.
 
-        A block may also be a layer or a parameter that stands alone.
+        A block may also be a single layer or parameter.
 
         Returns:
             For each block, its path and those of the norms that follow it; the last one is the head.

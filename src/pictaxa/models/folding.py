@@ -1,4 +1,4 @@
-"""A network for prediction alone: each batch norm that follows a convolution becomes part of its kernel.
+"""Networks for prediction only: batch norms are folded into the convolutions before them.
 
 In evaluation a batch norm is a fixed scale and shift per channel, and so is what a convolution can do:
 

@@ -1,4 +1,4 @@
-"""A network for prediction alone, on CPUs: convolution, bias and activation in one kernel.
+"""Networks for prediction only, on CPUs: convolution, bias and activation fused into one kernel.
 
 oneDNN adds the bias and applies the activation while a convolution's results are still in registers, and wants a
 kernel's weights in an order of its own; torch asks it for both only when it compiles. Asked for directly, here, a pass

@@ -1,4 +1,4 @@
-"""Layers that families share: convolutions and pools with either library's padding, convolution with batch norm."""
+"""Layers that families share: convolutions and pooling with either library's padding, convolution with batch norm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MobileNet v1, v2 and v3: networks for telephones.
+"""MobileNet v1, v2 and v3: networks for phones.
 
 v1: Howard et al. 2017, "MobileNets": a 3x3 for each channel (depthwise), then a 1x1 across channels (pointwise), cost
     an eighth of a full 3x3.

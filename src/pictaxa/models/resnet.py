@@ -91,7 +91,7 @@ class Projection(nn.Sequential):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (figure 5, left)."""
+    """Two 3x3 convolutions with a shortcut (figure 5, left)."""
 
     expansion = 1
 
@@ -112,7 +112,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3 (grouped in ResNeXt), 1x1 up beside a shortcut (figure 5, right)."""
+    """1x1 down, 3x3 (grouped in ResNeXt), 1x1 up, with a shortcut (figure 5, right)."""
 
     expansion = 4
 

@@ -1,4 +1,4 @@
-"""resnet_lite: a small residual network for training from nothing on a CPU.
+"""resnet_lite: a small residual network for training from scratch on a CPU.
 
 The ideas are published ones: a stem of 3x3 convolutions and average-pooled shortcuts (He et al. 2018, "Bag of
 tricks", ResNet-C and ResNet-D) and blocks that start as the identity (Goyal et al. 2017: the last batch norm's scale
@@ -21,7 +21,7 @@ DROPOUT = 0.2
 
 
 class LiteBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut that halves by averaging."""
+    """Two 3x3 convolutions with a shortcut that halves by averaging."""
 
     def __init__(self, in_channels: int, width: int, *, stride: int) -> None:
         super().__init__()

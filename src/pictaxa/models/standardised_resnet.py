@@ -44,7 +44,7 @@ class ConvNorm(nn.Module):
 
 
 class GroupNormBottleneck(nn.Module):
-    """1x1, 3x3, 1x1, each standardised and group-normalised, beside a shortcut; ReLU after the sum."""
+    """1x1, 3x3, 1x1, each standardised and group-normalised, with a shortcut; ReLU after the sum."""
 
     def __init__(self, in_channels: int, channels: int, *, stride: int, project: bool) -> None:
         super().__init__()

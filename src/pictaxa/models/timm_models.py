@@ -23,7 +23,7 @@ def described(name: str) -> dict[str, Any]:
     timm = _timm()
     known = timm.list_models()
     if name.split(".")[0] not in known:
-        raise ModelError("the name of a model of timm", found=repr(name), fix=close_matches(name, known))
+        raise ModelError("the name of a timm model", found=repr(name), fix=close_matches(name, known))
     record = timm.models.get_pretrained_cfg(name)
     size = record.input_size[-1] if record else 224
     return {
@@ -71,7 +71,9 @@ class TimmClassifier(Classifier):
         """What timm calls the model's classifier; ModelError where that is not one dense layer."""
         (head, *others) = self.blocks_in_order()[-1]
         if others or not isinstance(self.get_submodule(head), (ClassifierLayer, HiddenHead)):
-            raise ModelError("a model with one dense layer for its classes", found=self.entry, fix="Use --tune all.")
+            raise ModelError(
+                "a model with a single dense layer for its classes", found=self.entry, fix="Use --tune all."
+            )
         return head
 
     def blocks_in_order(self) -> list[list[str]]:

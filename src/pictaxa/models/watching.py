@@ -1,4 +1,4 @@
-"""Seeing every torch function that a forward pass calls: the summary and the folding of batch norms read from it.
+"""Records every torch function that a forward pass calls, for the summary and for folding batch norms.
 
 torch.utils._python_dispatch sees one level deeper, but loads torch's compiler: two seconds before a first prediction.
 """

@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
-        """The options that can be set beside classes and channels, by name: the builder's keyword-only arguments."""
+        """The options other than classes and channels, by name: the builder's keyword-only arguments."""
         parameters = inspect.signature(self.build).parameters.values()
         return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
@@ -110,7 +110,7 @@ def _vit(name: str, *, multiple: int) -> Entry:
 
 ZOO: dict[str, Entry] = {
     "resnet_lite": Entry(
-        resnet_lite.ResNetLite, "resnet_lite", 2026, "ours, for training from nothing on a CPU", size=128
+        resnet_lite.ResNetLite, "resnet_lite", 2026, "ours, for training from scratch on a CPU", size=128
     ),
     "simple_cnn": Entry(
         plain.SimpleCNN, "plain", 2019, "TensorFlow's quick-start for experts", size=28, channels=1, min_size=3,
@@ -248,7 +248,7 @@ def create_model(
     entry = find_entry(name)
     if num_classes < 0:
         raise ModelError(
-            "num_classes from 0 on",
+            "num_classes of 0 or more",
             found=str(num_classes),
             fix="Use the number of classes, or 0 for a backbone without a head.",
         )
@@ -262,7 +262,9 @@ def create_model(
             raise ModelError(f"{word}= one of its choices", found=repr(value), fix=close_matches(str(value), choices))
     rows = len(parse_groups(merged)) if merged else num_classes
     if merged and max(parse_groups(merged)) + 1 != num_classes:
-        raise ModelError(f"{num_classes} classes in merged=", found=merged, fix="Name each row's class, from 0 on.")
+        raise ModelError(
+            f"{num_classes} classes in merged=", found=merged, fix="Give the class of each row, counted from 0."
+        )
     model = entry.build(rows, in_channels, **options)
     model.entry, model.options, model.min_size = name, options, entry.min_size
     if head:

@@ -37,7 +37,7 @@ class Sample:
 
 
 def write_report(path: str | Path) -> Path:
-    """Write RUN/report/index.html with its curves and confusion matrix as PNG beside it; the page's path.
+    """Write RUN/report/index.html and its curves and confusion matrix as PNG; returns the page's path.
 
     RunError when the folder is not a run or has not been validated yet.
     """

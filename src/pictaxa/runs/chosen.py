@@ -26,7 +26,7 @@ class Chosen:
     machine: dict[str, Any] = field(default_factory=dict)  # device, precision, memory_format, threads, reason
 
     def as_json(self) -> dict[str, Any]:
-        """As it stands in config.json."""
+        """As written to config.json."""
         return asdict(self)
 
 

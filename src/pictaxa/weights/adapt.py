@@ -1,4 +1,4 @@
-"""Weights by our names as a model needs them: its picture size, channels, auxiliary heads, and classes."""
+"""Adapts weights to a model: its input size, channels, auxiliary heads and classes."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _adapt_head(model: Classifier, weights: Translated, state: dict[str, torch.T
         if theirs is None:
             weights.fresh[path] = f"the file has no head; this one is for {classes} classes"
         elif theirs.shape[:1] != (classes,) and theirs.shape[1:] == state[f"{path}.weight"].shape[1:]:
-            weights.fresh[path] = f"the file's head is for {theirs.shape[0]} classes, this one for {classes}"
+            weights.fresh[path] = f"the file's head has {theirs.shape[0]} classes, this one has {classes}"
         else:
             continue
         for name in (f"{path}.weight", f"{path}.bias"):

@@ -1,4 +1,4 @@
-"""`pictaxa weights convert`: a checkpoint of another library as a safetensors file that says what it is."""
+"""`pictaxa weights convert`: converts a checkpoint of another library to a self-describing safetensors file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def convert(
     model_options: tuple[str, ...],
     classes: Path | None,
 ) -> list[str]:
-    """Write another library's checkpoint as safetensors under our names, with what it is of beside the tensors.
+    """Write another library's checkpoint as safetensors with our names, and metadata that describes it.
 
     Args:
         file: the checkpoint.
@@ -61,7 +61,7 @@ def convert(
     heads = [path for path in plan.head_layers() if path.partition(".")[0] not in plan.auxiliary]
     if not heads:
         raise WeightsError(
-            "a model whose last layer is linear", found=f"{model}, whose head is built otherwise",
+            "a model whose last layer is linear", found=f"{model}, whose head is built differently",
             fix="Use another --model.",
         )  # fmt: skip
     head = weights.tensors.get(f"{heads[0]}.weight")
@@ -69,12 +69,12 @@ def convert(
     if head is None and options.get("head"):
         raise WeightsError(
             f"the layers of head={options['head']}", found=dropped or "none",
-            fix="Say which hidden layers the file has, or leave head out for its backbone alone.",
+            fix="Give the hidden layers of the file, or leave head out to convert only its backbone.",
         )  # fmt: skip
     if head is None and classes is not None:
         raise WeightsError(
             f"a head for the classes of {str(classes)!r}",
-            found=dropped or "the file has no head", fix="Leave --classes out for the backbone alone.",
+            found=dropped or "the file has no head", fix="Leave --classes out to convert only the backbone.",
         )  # fmt: skip
     count = 0 if head is None else len(head)
     names = None if classes is None else read_class_names(classes, count)

@@ -37,7 +37,7 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """The text beside the tensors."""
+    """The metadata of the file."""
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
@@ -72,5 +72,5 @@ def _damaged(path: Path, error: Exception) -> RunError:
     return RunError(
         "a whole safetensors file",
         found=f"{str(path)!r}: {error}",
-        fix="Restore it from a copy, or fetch or make it again.",
+        fix="Restore it from a backup, or download or create it again.",
     )

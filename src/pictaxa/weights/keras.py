@@ -1,4 +1,4 @@
-"""Layers of a Keras file as our tensors: which module each is, and the axes of kernels.
+"""Layers of a Keras file as our tensors: which module each belongs to, and the axes of kernels.
 
 Keras keeps kernels as (height, width, in, out), depthwise ones as (height, width, channels, 1), dense ones as (in,
 out), and flattens maps as (height, width, channel); torch has (out, in, height, width), (out, in) and (channel,
@@ -68,8 +68,8 @@ def notes(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:
     if not count or model.entry in WITHOUT_SCALE:
         return []
     return [
-        f"{count} batch norms have three variables, taken for those without scale (scale=False); Keras 3 keeps those "
-        "without shift (center=False) alike: if they are, load a legacy .h5, which tells them apart"
+        f"{count} batch norms have three variables and are read as those without scale (scale=False); Keras 3 stores "
+        "those without shift (center=False) in the same way: if they are, load a legacy .h5, which distinguishes them"
     ]
 
 
@@ -82,7 +82,7 @@ def _check_once(placed: Placed) -> None:
         more = f", and as many for {len(twice) - 1} more" if len(twice) > 1 else ""
         raise WeightsError(
             "each layer of the network once", found=f"{names} as {twice[0]}{more}",
-            fix="Save the network that is meant by itself: model.get_layer(NAME).save_weights(FILE).",
+            fix="Save the intended network separately: model.get_layer(NAME).save_weights(FILE).",
         )  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def _why_another(model: Classifier, theirs: Sequence[tuple[int, ...]], *, norms:
     if len(own) > 1:
         return f"{_shapes(theirs)}, which are not the dense layers of {model.entry}, {_shapes(own)}"
     if theirs[0][0] != own[0][0]:
-        return f"a head on {theirs[0][0]} numbers of each picture, where {model.entry} gives {own[0][0]}"
+        return f"a head with {theirs[0][0]} inputs, while {model.entry} has {own[0][0]} features"
     if len(theirs) in (1, len(hidden)):
         return ""
     widths = ",".join(str(outputs) for _, outputs in theirs[:-1])

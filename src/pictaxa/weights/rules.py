@@ -55,9 +55,9 @@ def rename(names: Sequence[str], rules: Sequence[Rule]) -> Renamed:
     twice = sorted(ours for ours, count in Counter(kept.values()).items() if count > 1)
     if twice:
         raise WeightsError(
-            "a weight for each name",
+            "one weight per name",
             found=f"two for {', '.join(twice)}",
-            fix="Two rules give the same name: correct the table of rules.",
+            fix="Two rules give the same name; correct the table of rules.",
         )
     return Renamed(names=kept, dropped=dropped)
 
@@ -88,7 +88,7 @@ def assign(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
         raise WeightsError(
             "weights that fit the model, name by name",
             found=found,
-            fix="Check the model's name, its options and where the weights come from.",
+            fix="Check the model's name, its options and the source of the weights.",
         )
     model.load_state_dict({**state, **tensors})
 

@@ -1,4 +1,4 @@
-"""timm's state dicts, of the networks that it calls otherwise than we do."""
+"""timm's state dicts, for networks whose names differ from ours."""
 
 from __future__ import annotations
 

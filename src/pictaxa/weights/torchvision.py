@@ -1,4 +1,4 @@
-"""torchvision's state dicts: our module names are its own but for the few below."""
+"""torchvision's state dicts: our module names are the same except for the few below."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import torch
 
 @dataclass
 class Translated:
-    """A file's weights by our names, and what became of them; fitted to a model step by step."""
+    """A file's weights by our names, adapted to a model step by step, with a record of the changes."""
 
     tensors: dict[str, torch.Tensor]
     dropped: dict[str, str] = field(default_factory=dict)  # names in the file -> why they are not used

@@ -1,4 +1,4 @@
-"""Commands that make a run and ask it: train, evaluate, predict, report, classes."""
+"""Commands that create and use a run: train, evaluate, predict, report, classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
 
 
 def train(arguments: TrainArguments, started: float) -> int:
-    """Train, or go on with a run that was cut off."""
+    """Train, or continue an interrupted run."""
     from ...training.interrupts import Interrupted
     from ...training.loop import resume_run, train_run
 
@@ -26,7 +26,7 @@ def train(arguments: TrainArguments, started: float) -> int:
         else:
             run = train_run(arguments.training, started=started)
     except Interrupted as stop:
-        print(f"\nstopped; everything is kept. Go on with:  pictaxa train --resume {stop.run.path}", flush=True)
+        print(f"\nstopped; nothing is lost. Continue with:  pictaxa train --resume {stop.run.path}", flush=True)
         return EXIT_INTERRUPTED
     print(f"next      pictaxa report {run.path}")
     print(f"          pictaxa predict {run.path} FILES-OR-FOLDERS")
@@ -57,7 +57,7 @@ def predict(arguments: PredictArguments, started: float) -> int:
     check_place(arguments.out, "--out")
     missing = [str(path) for path in arguments.files if not path.exists()]
     if missing:
-        raise ConfigError("files and folders that are there", found=f"nothing at {missing[0]!r}", fix="Check the path.")
+        raise ConfigError("existing files and folders", found=f"nothing at {missing[0]!r}", fix="Check the path.")
     predictor = load(arguments.run, device=arguments.device)
     stream = predictor.stream(arguments.files)
     if arguments.out is None:
@@ -68,9 +68,9 @@ def predict(arguments: PredictArguments, started: float) -> int:
             read, bad = write_all(stream, [writer])
         print(f"{read + bad} rows in {arguments.out}")
     if bad:
-        print(f"{bad} of {read + bad} files could not be read; each has its reason in its row", file=sys.stderr)
+        print(f"{bad} of {read + bad} files could not be read; the reason is in their rows", file=sys.stderr)
     if read + bad == 0:
-        raise ConfigError("pictures to predict", found="none in the given folders", fix="Give files or folders.")
+        raise ConfigError("pictures to predict", found="none in the given folders", fix="Give other files or folders.")
     return 0 if read else EXIT_MISTAKE
 
 
