@@ -19,10 +19,9 @@ from cases import OWN_STATISTICS, Case, Reference, pictures_for
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras_networks import NETWORKS
 
-from pictaxa.models.contract import Classifier
+from pictaxa.models.contract import Classifier, Normalization
 from pictaxa.models.zoo import find_entry
-from pictaxa.weights.keras_rules import KERAS_OPTIONS
-from pictaxa.weights.loading import Normalization, load_weights
+from pictaxa.weights.loading import load_weights
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -171,7 +170,7 @@ def _case(
 
         return KerasReference(make, case, normalization=normalization)
 
-    return Case(entry, label, build, options={**KERAS_OPTIONS.get(entry, {}), **options}, **more)
+    return Case(entry, label, build, options={**find_entry(entry).known_to("keras").options, **options}, **more)
 
 
 def _application(entry: str, name: str, normalization: Normalization, **more: Any) -> Case:

@@ -18,8 +18,9 @@ from torch import nn
 
 from pictaxa.models import efficientnet_lite
 from pictaxa.models.contract import Classifier
+from pictaxa.models.entry import Source
 from pictaxa.models.zoo import TIMM, find_entry
-from pictaxa.weights.loading import Source, load_weights
+from pictaxa.weights.loading import load_weights
 
 
 class TorchReference:

@@ -13,12 +13,12 @@ from .errors import ConfigError
 from .inference.predictor import Predictor, load
 from .judge.evaluate import Evaluation, evaluate_run
 from .judge.probe import Probe, probe_data
-from .models.contract import Classifier
+from .models.contract import Classifier, Normalization
+from .models.entry import Source
 from .reporting.page import write_report
 from .runs.folder import weights_file
 from .training.loop import resume_run, train_run
 from .weights import loading
-from .weights.loading import Normalization, Source
 from .weights.translated import Translated
 
 
@@ -133,7 +133,7 @@ def load_weights(
         source: the library that the file comes from: "pictaxa", "torchvision", "timm", "keras", "jax" or
             "efficientnet_pytorch". It is never guessed.
         normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "imagenet" or "lite"
-            (see NORMALIZATIONS in weights/loading.py); it becomes the model's. A Keras file needs it; for the others it
+            (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the others it
             is known.
 
     Returns:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from pictaxa.errors import WeightsError
+from pictaxa.models.zoo import find_entry
 from pictaxa.weights.foreign import read_npz, read_torch
 from pictaxa.weights.jax import translate
 
@@ -156,7 +157,8 @@ def test_arrays_of_no_networks_shape_are_left_for_the_error():
         "head/kernel": (), f"{attention}/query/kernel": (4, 2, 2), f"{attention}/key/kernel": (5, 2, 2),
         f"{attention}/value/kernel": (), f"{attention}/out/kernel": (3,),
     }  # fmt: skip
-    read = translate({name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    read = translate(arrays, find_entry("vit_b_16").known_to("jax").rules)
     assert "classifier.weight" in read and "blocks.0.attn.qkv.weight.query" in read
     assert "blocks.0.attn.qkv.weight" not in read
 

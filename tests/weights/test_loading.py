@@ -14,7 +14,7 @@ import torch
 import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError, PictaxaError, WeightsError
-from pictaxa.models.contract import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from pictaxa.models.contract import NORMALIZATIONS, Classifier
 from pictaxa.models.vit import SIZES, Options, VisionTransformer
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import weights_file
@@ -69,7 +69,7 @@ def test_torchvisions_transformers_come_back(mlp: tuple[str, str], tmp_path: Pat
     model, other = tiny_vit(), tiny_vit()
     torch.save(torchvision_names(model, mlp=mlp), tmp_path / "a.pth")
     told = load_weights(other, tmp_path / "a.pth", source="torchvision")
-    model.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+    model.set_normalization(*NORMALIZATIONS["imagenet"])
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(other(images), model(images))

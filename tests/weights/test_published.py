@@ -10,12 +10,13 @@ import torch
 
 from pictaxa.cli.main import main
 from pictaxa.errors import MissingExtraError, WeightsError
+from pictaxa.models.entry import Published
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import open_run
 from pictaxa.training.transfer import IMAGENET_MODEL
 from pictaxa.weights import published
 from pictaxa.weights.loading import load_weights
-from pictaxa.weights.published import PUBLISHED, Published, find_file
+from pictaxa.weights.published import PUBLISHED, find_file
 
 CONTENT = bytes(range(256)) * 40
 FILE = "tiny_weights/models/tiny-abc.pth"

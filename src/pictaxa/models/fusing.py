@@ -166,8 +166,7 @@ class FusedConv2d(nn.Module):
                 weight = self.uneven
             elif rows % 2 or columns % 2:
                 images, padding = pad_same(images, kernel=self.kernel, stride=self.stride[0]), [0, 0]
-        out: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
+        return torch.ops.mkldnn._convolution_pointwise(
             images.to(weight.dtype), self._pack(weight, padding, images.shape), self.bias, padding, self.stride,
             self.dilation, self.groups, self.activation, self.bounds, "",
         )  # fmt: skip
-        return out

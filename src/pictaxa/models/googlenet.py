@@ -12,12 +12,14 @@ a 3x3, a known slip of the port that its weights need). Names are torchvision's.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
-from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
+from .entry import Entry, torchvision_file
 from .initialisation import xavier_initialise
 from .layers import ConvUnit, Padding, SameAvgPool2d, activate, make_max_pool
 
@@ -125,14 +127,14 @@ class AuxiliaryHead(nn.Module):
         """(N, in_channels, 14, 14) at 224 px -> (N, 128, 4, 4) -> (N, 2048) -> (N, num_classes)."""
         pooled = self.adaptive(self.pool(maps) if min(maps.shape[2:]) >= 5 else maps)
         out = self.dropout1(self.conv(pooled).flatten(1))
-        logits: torch.Tensor = self.fc2(self.dropout2(activate(self.fc1(out))))
-        return logits
+        return self.fc2(self.dropout2(activate(self.fc1(out))))
 
 
 class GoogLeNet(Classifier):
     """The network of table 1; `aux` adds the auxiliary heads, which only training uses."""
 
     auxiliary = ("aux1", "aux2")
+    flattened = MappingProxyType({"aux1.fc1": 128, "aux2.fc1": 128})
 
     # Made from MODULES.
     inception3a: Inception
@@ -173,7 +175,7 @@ class GoogLeNet(Classifier):
         self.dropout = nn.Dropout(form.dropout)
         self.fc = classifier_layer(channels, num_classes)
         xavier_initialise(self)
-        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(*NORMALIZATIONS["imagenet"])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 1024, H / 32, W / 32)."""
@@ -183,22 +185,18 @@ class GoogLeNet(Classifier):
         out = self.maxpool1(self.conv1(images))  # (N, C, H, W) -> (N, 64, H / 4, W / 4)
         out = self.maxpool2(self.conv3(self.conv2(out)))  # -> (N, 192, H / 8, W / 8)
         out = self.maxpool3(self.inception3b(self.inception3a(out)))  # -> (N, 480, H / 16, W / 16)
-        maps: torch.Tensor = self.inception4a(out)
-        return maps
+        return self.inception4a(out)
 
     def _to_4d(self, maps: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.inception4d(self.inception4c(self.inception4b(maps)))
-        return out
+        return self.inception4d(self.inception4c(self.inception4b(maps)))
 
     def _from_4d(self, maps: torch.Tensor) -> torch.Tensor:
         out = self.maxpool4(self.inception4e(maps))  # -> (N, 832, H / 32, W / 32)
-        last: torch.Tensor = self.inception5b(self.inception5a(out))
-        return last
+        return self.inception5b(self.inception5a(out))
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 1024, h, w) -> (N, 1024) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(self.dropout(features.mean(dim=(2, 3))))
-        return logits
+        return self.fc(self.dropout(features.mean(dim=(2, 3))))
 
     def training_logits(self, images: torch.Tensor) -> tuple[tuple[torch.Tensor, float], ...]:
         """The main head, and with `aux` the heads after 4a and 4d at weight 0.3 each."""
@@ -228,3 +226,15 @@ def googlenet(num_classes: int, in_channels: int, *, aux: bool = True, aux_pool:
 def googlenet_bn(num_classes: int, in_channels: int, *, aux: bool = True) -> GoogLeNet:
     """torchvision's `googlenet`."""
     return GoogLeNet(num_classes, in_channels, form=FORMS["googlenet_bn"], aux=aux)
+
+
+_PAPER = "Szegedy et al. 2014, Going deeper with convolutions"
+
+ENTRIES = {
+    "googlenet": Entry(googlenet, "googlenet", 2014, _PAPER, size=224),
+    # Weights ported from TensorFlow: pictures in [-1, 1], which torchvision's model turns its into (transform_input).
+    "googlenet_bn": Entry(
+        googlenet_bn, "googlenet", 2014, _PAPER, size=224,
+        published=torchvision_file("googlenet-1378be20.pth", 69.778, normalization="-1-1"),
+    ),
+}  # fmt: skip

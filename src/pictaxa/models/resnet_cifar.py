@@ -19,6 +19,7 @@ from torch import nn
 
 from .contract import Classifier, classifier_layer
 from .convolution import Conv2d
+from .entry import Entry
 from .initialisation import he_initialise
 from .resnet_ablations import ORDERS, SHORTCUTS, Ablation, ConvSizes, Gate, Order, Place, Shortcut
 
@@ -105,8 +106,7 @@ class CifarResNet(Classifier):
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, C, h, w) -> (N, C) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(features.mean(dim=(2, 3)))
-        return logits
+        return self.fc(features.mean(dim=(2, 3)))
 
 
 def builder(name: str) -> Callable[..., CifarResNet]:
@@ -127,3 +127,17 @@ def builder(name: str) -> Callable[..., CifarResNet]:
         return CifarResNet(num_classes, in_channels, size=size, ablation=ablation)
 
     return build
+
+
+_PAPERS = {
+    2015: "He et al. 2015, Deep residual learning for image recognition",
+    2016: "He et al. 2016, Identity mappings in deep residual networks",
+}
+
+
+def _entry(name: str) -> Entry:
+    year = 2015 if SIZES[name].order == "original" else 2016
+    return Entry(builder(name), "resnet_cifar", year, _PAPERS[year], size=32, min_size=8)
+
+
+ENTRIES = {name: _entry(name) for name in SIZES}

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .convolution import Conv2d
+from .entry import Entry
 from .initialisation import he_initialise
 
 STEM_WIDTHS = (32, 48)
@@ -69,14 +70,15 @@ class ResNetLite(Classifier):
         he_initialise(self)
         for block in blocks:
             nn.init.zeros_(block.bn2.weight)
-        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(*NORMALIZATIONS["imagenet"])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 384, H / 32, W / 32)."""
-        maps: torch.Tensor = self.stages(self.stem(images))
-        return maps
+        return self.stages(self.stem(images))
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 384, h, w) -> (N, 384) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(self.dropout(features.mean(dim=(2, 3))))
-        return logits
+        return self.fc(self.dropout(features.mean(dim=(2, 3))))
+
+
+ENTRIES = {"resnet_lite": Entry(ResNetLite, "resnet_lite", 2026, "ours, for training from scratch on a CPU", size=128)}

@@ -21,9 +21,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
-from .contract import Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
+from .entry import Elsewhere, Entry, Rule, layer_rules, torchvision_file
 from .initialisation import lecun_initialise, xavier_initialise
-from .standardised_resnet import StandardisedResNet
+from .standardised_resnet import JAX_LAYERS, StandardisedResNet
 
 EPSILON = 1e-6  # of layer norm, as in the published code
 
@@ -69,8 +70,7 @@ class SingleAttention(nn.Module):
         queries, keys, values = self.query(tokens), self.key(tokens), self.value(tokens)  # each (N, T, D) -> (N, T, d)
         scores = queries @ keys.transpose(1, 2)  # (N, T, d) @ (N, d, T) -> (N, T, T): how well each fits each
         weights = torch.softmax(scores / math.sqrt(queries.shape[-1]), dim=-1)  # each token's row sums to 1
-        mixed: torch.Tensor = weights @ values  # (N, T, T) @ (N, T, d) -> (N, T, d)
-        return mixed
+        return weights @ values  # (N, T, T) @ (N, T, d) -> (N, T, d)
 
 
 class MultiHeadAttention(nn.Module):
@@ -94,8 +94,7 @@ class MultiHeadAttention(nn.Module):
         # softmax(q k^T / sqrt(d)) v of every head at once, without the (T, T) matrix where torch can do without it.
         mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)  # -> (N, H, T, D / H)
         mixed = mixed.transpose(1, 2).reshape(count, length, width)  # (N, H, T, D / H) -> (N, T, D)
-        out: torch.Tensor = self.dropout(self.proj(mixed))
-        return out
+        return self.dropout(self.proj(mixed))
 
 
 class MLP(nn.Module):
@@ -109,8 +108,7 @@ class MLP(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """(N, T, D) -> (N, T, hidden) -> (N, T, D)."""
-        out: torch.Tensor = self.dropout(self.fc2(self.dropout(F.gelu(self.fc1(tokens)))))
-        return out
+        return self.dropout(self.fc2(self.dropout(F.gelu(self.fc1(tokens)))))
 
 
 class DropPath(nn.Module):
@@ -146,8 +144,7 @@ class EncoderBlock(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """(N, T, D) -> (N, T, D)."""
         tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
-        out: torch.Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
-        return out
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
 
 
 class PatchEmbedding(nn.Module):
@@ -199,7 +196,7 @@ class VisionTransformer(Classifier):
         self.pre_logits = nn.Linear(form.width, width) if options.representation_size else None
         self.classifier = classifier_layer(width, num_classes)
         self._initialise()
-        self.set_normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        self.set_normalization(*NORMALIZATIONS["-1-1"])
 
     def _initialise(self) -> None:
         """As the published code: Xavier in the blocks, LeCun in the embedding, a classifier of zeros."""
@@ -228,8 +225,7 @@ class VisionTransformer(Classifier):
         tokens = self.patch_embed(images)  # -> (N, T - 1, D)
         tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)  # -> (N, T, D)
         positions = self.positions(height // self.patch, width // self.patch)
-        encoded: torch.Tensor = self.norm(self.blocks(self.dropout(tokens + positions)))
-        return encoded
+        return self.norm(self.blocks(self.dropout(tokens + positions)))
 
     def positions(self, rows: int, columns: int) -> torch.Tensor:
         """Position embeddings of a grid, (1, 1 + rows * columns, D): the parameters, resized to other grids."""
@@ -251,8 +247,7 @@ class VisionTransformer(Classifier):
         token = features[:, 0]
         if self.pre_logits is not None:
             token = torch.tanh(self.pre_logits(token))
-        logits: torch.Tensor = self.classifier(token)
-        return logits
+        return self.classifier(token)
 
 
 @dataclass(frozen=True)
@@ -283,3 +278,60 @@ def builder(name: str) -> Callable[..., VisionTransformer]:
         return VisionTransformer(num_classes, in_channels, form=SIZES[name], options=options)
 
     return build
+
+
+# Of several published sets the one trained on ImageNet alone; those after it are not for commerce.
+_PUBLISHED = {
+    "vit_b_16": torchvision_file("vit_b_16-c867db91.pth", 81.072),
+    "vit_b_32": torchvision_file("vit_b_32-d86f8d99.pth", 75.912),
+    "vit_l_16": torchvision_file("vit_l_16-852ce7e3.pth", 79.662, resized=242),
+    "vit_l_32": torchvision_file("vit_l_32-c7638314.pth", 76.972),
+}
+
+# torchvision's published files have the MLP's layers by name, newer models by number.
+_TORCHVISION_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
+_TORCHVISION = Elsewhere(
+    (
+        Rule("class_token", "cls_token"),
+        Rule(r"encoder\.pos_embedding", "pos_embed"),
+        Rule(_TORCHVISION_BLOCK + r"ln_([12])\.(.+)", r"blocks.\1.norm\2.\3"),
+        Rule(_TORCHVISION_BLOCK + r"self_attention\.in_proj_(.+)", r"blocks.\1.attn.qkv.\2"),
+        Rule(_TORCHVISION_BLOCK + r"self_attention\.out_proj\.(.+)", r"blocks.\1.attn.proj.\2"),
+        Rule(_TORCHVISION_BLOCK + r"mlp\.(?:0|linear_1)\.(.+)", r"blocks.\1.mlp.fc1.\2"),
+        Rule(_TORCHVISION_BLOCK + r"mlp\.(?:3|linear_2)\.(.+)", r"blocks.\1.mlp.fc2.\2"),
+        *layer_rules([("conv_proj", "patch_embed.proj"), ("encoder.ln", "norm")]),
+        *layer_rules([("heads.pre_logits", "pre_logits"), ("heads.head", "classifier")]),
+    ),
+    normalization="imagenet",  # where Google's code, which the entry follows, has [-1, 1]
+)
+
+_TIMM = Elsewhere(layer_rules([("head", "classifier")]))  # a module there; a method of the contract here
+
+# The arrays of Google's checkpoints, but for queries, keys and values, which are one layer here (weights/jax.py).
+_JAX_BLOCK = r"Transformer/encoderblock_(\d+)/"
+_JAX = Elsewhere(
+    (
+        Rule("cls", "cls_token"),
+        Rule("Transformer/posembed_input/pos_embedding", "pos_embed"),
+        Rule("embedding/(kernel|bias)", r"patch_embed.proj.\1"),
+        Rule(_JAX_BLOCK + "LayerNorm_0/(.+)", r"blocks.\1.norm1.\2"),
+        Rule(_JAX_BLOCK + "LayerNorm_2/(.+)", r"blocks.\1.norm2.\2"),
+        Rule(_JAX_BLOCK + "MlpBlock_3/Dense_0/(.+)", r"blocks.\1.mlp.fc1.\2"),
+        Rule(_JAX_BLOCK + "MlpBlock_3/Dense_1/(.+)", r"blocks.\1.mlp.fc2.\2"),
+        Rule(_JAX_BLOCK + "MultiHeadDotProductAttention_1/out/(.+)", r"blocks.\1.attn.proj.\2"),
+        Rule(_JAX_BLOCK + "MultiHeadDotProductAttention_1/(query|key|value)/(.+)", r"blocks.\1.attn.\2.\3"),
+        Rule("Transformer/encoder_norm/(.+)", r"norm.\1"),
+        Rule("pre_logits/(.+)", r"pre_logits.\1"),
+        Rule("head/(.+)", r"classifier.\1"),
+        *(Rule(f"{theirs}/(.+)", rf"patch_embed.backbone.{ours}.\1") for theirs, ours in JAX_LAYERS.items()),
+    )
+)
+
+ENTRIES = {
+    name: Entry(
+        builder(name), "vit", 2020, "Dosovitskiy et al. 2020, An image is worth 16x16 words", size=224,
+        min_size=row.patch, multiple=row.patch, published=_PUBLISHED.get(name),
+        elsewhere={"torchvision": _TORCHVISION, "timm": _TIMM, "jax": _JAX},
+    )
+    for name, row in SIZES.items()
+}  # fmt: skip

@@ -15,12 +15,12 @@ from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, WeightsError
-from ..models.contract import Classifier
+from ..models.contract import NORMALIZATIONS, Classifier
 from ..models.heads import parse_groups
 from ..models.zoo import find_entry
 from ..runs.folder import open_run, run_of, weights_file
 from ..weights.files import read_notes
-from ..weights.loading import NORMALIZATIONS, load, translate
+from ..weights.loading import load, translate
 from ..weights.published import find_file, find_published
 from ..weights.translated import Translated
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError, WeightsError
+from ..models.contract import Normalization
+from ..models.entry import Source
 from ..models.zoo import create_model, parse_options
 from .files import save_tensors
-from .loading import Normalization, Source, load, translate
+from .loading import load, translate
 
 
 def convert(

@@ -18,9 +18,9 @@ from torch import nn
 
 from ..errors import WeightsError
 from ..models.contract import Classifier
+from ..models.zoo import find_entry
 from .keras_files import StoredLayer
 from .keras_order import paths_by_order
-from .keras_rules import FLATTENED, RULES, WITHOUT_SCALE
 from .rules import rename
 
 # How Keras names layers that were given no name, and Inception v3's last.
@@ -45,7 +45,7 @@ def translate(
     WeightsError when the layers are not the entry's.
     """
     parts = dict(model.named_modules())
-    flattened = dict(FLATTENED.get(model.entry, {}))
+    flattened = dict(model.flattened)
     if hidden and model.main_head() in flattened:
         flattened[hidden[0]] = flattened[model.main_head()]
     placed = _place(model, layers, hidden=hidden)
@@ -65,7 +65,7 @@ def translate(
 def notes(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:
     """What a file leaves open: the three variables of a batch norm are those of two kinds."""
     count = sum("beta" in layer.arrays and "gamma" not in layer.arrays for layer in layers)
-    if not count or model.entry in WITHOUT_SCALE:
+    if not count or not find_entry(model.entry).known_to("keras").norm_scale:
         return []
     return [
         f"{count} batch norms have three variables and are read as those without scale (scale=False); Keras 3 stores "
@@ -175,7 +175,7 @@ def _paths_by_name(model: Classifier, layers: Sequence[StoredLayer]) -> list[str
         return names
     if model.entry == "inception_v3" and all(_COUNTED.fullmatch(name) for name in names):
         return _inception_paths(model, names)
-    rules = RULES.get(model.entry, ())
+    rules = find_entry(model.entry).known_to("keras").rules
     if all(any(re.fullmatch(rule.pattern, name) for rule in rules) for name in names):
         renamed = rename(names, rules).names
         return [renamed[name] for name in names]

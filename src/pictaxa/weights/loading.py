@@ -7,36 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
 from ..errors import ConfigError, WeightsError, close_matches
-from ..models.contract import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, Classifier
+from ..models.contract import NORMALIZATIONS, Classifier, Normalization
+from ..models.entry import Source
 from ..models.heads import hidden_paths, kept_outputs
 from ..models.zoo import create_model, find_entry
-from . import efficientnet_pytorch, jax, keras, timm, torchvision
+from . import jax, keras
 from .adapt import adapt, first_convolution
 from .foreign import read_npz, read_torch
 from .keras_files import read_file
-from .keras_rules import KERAS_NORMALIZATION, KERAS_OPTIONS
-from .rules import Rule, assign, rename
-from .timm import TIMM_OPTIONS
+from .rules import assign, rename
 from .translated import Translated
 
-Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]
 STATE_DICTS: tuple[Source, ...] = ("torchvision", "timm", "pictaxa", "efficientnet_pytorch")
-# How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, minus ImageNet's mean
-# and over its deviation, or (x - 127) / 128 of [0, 255], as EfficientNet-Lite has it.
-Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
-NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "0-1": ((0.0,) * 3, (1.0,) * 3),
-    "0-255": ((0.0,) * 3, (1 / 255,) * 3),
-    "-1-1": ((0.5,) * 3, (0.5,) * 3),
-    "caffe": (CAFFE_MEAN, CAFFE_STD),
-    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
-    "lite": (LITE_MEAN, LITE_STD),
-}
 
 # A file may hold the model, its running average and an optimizer's two moments; more is none of ours.
 COPIES = 4
@@ -100,12 +87,13 @@ def translate(
     if (hidden or kept_outputs(model)) and source != "pictaxa":
         with torch.device("meta"):  # the others know the entry without what lies before its classes
             model = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options)
-    for what, word, known in (
-        ("source", source, Source),
-        ("normalization (--normalization)", normalization, Normalization),
-    ):
-        if word not in (*get_args(known), *((None,) if known is Normalization else ())):
-            raise ConfigError(f"a known {what}", found=repr(word), fix=close_matches(str(word), get_args(known)))
+    asked: list[tuple[str, str, tuple[str, ...]]] = [("source", source, get_args(Source))]
+    if normalization is not None:
+        asked.append(("normalization (--normalization)", normalization, get_args(Normalization)))
+    for what, word, words in asked:
+        if word not in words:
+            raise ConfigError(f"a known {what}", found=repr(word), fix=close_matches(word, words))
+    known = find_entry(model.entry).known_to(source)
     path = Path(file)
     if not path.exists():
         raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
@@ -113,7 +101,7 @@ def translate(
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":
         if normalization is None:
-            usual = KERAS_NORMALIZATION.get(model.entry)
+            usual = known.normalization
             own = f"; Keras' own {model.entry} has {usual}" if usual else ""
             raise ConfigError(
                 "the input normalization of a Keras file", found="none given",
@@ -122,7 +110,7 @@ def translate(
             )  # fmt: skip
         weights = _of_keras(model, path, hidden=hidden, max_values=most)
     elif source == "jax":
-        weights = Translated(jax.translate(read_npz(path, max_values=most)))
+        weights = Translated(jax.translate(read_npz(path, max_values=most), known.rules))
     else:
         read = read_torch(path, max_values=most, owned=source != "pictaxa")
         weights = rename_state(model, read.tensors, source=source)
@@ -130,8 +118,8 @@ def translate(
     weights.notes += _notes(model, source)
     if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
-    if normalization is None and source == "torchvision":
-        normalization = torchvision.NORMALIZATION.get(find_entry(model.entry).family)
+    if normalization is None:
+        normalization = known.normalization
     if normalization is not None:
         feed(model, weights, normalization)
     return weights
@@ -153,9 +141,10 @@ def _of_keras(model: Classifier, path: Path, *, hidden: Sequence[str], max_value
 
 def _notes(model: Classifier, source: Source) -> list[str]:
     """In what else an entry is the source's own network than by its weights, where it was built otherwise."""
-    options = {"keras": KERAS_OPTIONS, "timm": TIMM_OPTIONS}.get(source, {}).get(model.entry, {})
-    known = {name: entry.default for name, entry in find_entry(model.entry).options.items()}
-    words = [f"{word}={value}" for word, value in options.items() if {**known, **model.options}.get(word) != value]
+    entry = find_entry(model.entry)
+    own = {name: option.default for name, option in entry.options.items()} | dict(model.options)
+    theirs = entry.known_to(source).options
+    words = [f"{word}={value}" for word, value in theirs.items() if own.get(word) != value]
     if not words:
         return []
     whose = {"keras": "Keras", "timm": "timm"}[source]
@@ -184,14 +173,6 @@ def _check_suffix(path: Path, source: Source) -> None:
     )  # fmt: skip
 
 
-def _rules(model: Classifier, source: str) -> Sequence[Rule]:
-    tables = {"torchvision": torchvision.RULES, "timm": timm.RULES, "efficientnet_pytorch": efficientnet_pytorch.RULES}
-    if model.entry.startswith("timm/") and source == "timm":
-        return (Rule("(.+)", r"network.\1"),)
-    table = tables.get(source, {})
-    return table.get(model.entry, table.get(find_entry(model.entry).family, ()))
-
-
 def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: Source) -> Translated:
     """Give the tensors of a state dict our names.
 
@@ -209,8 +190,9 @@ def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source:
     Example:
         weights = rename_state(model, torchvision_model.state_dict(), source="torchvision")
     """
+    entry = find_entry(model.entry)
     own = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[0]}  # but for mean and std
-    found = {name: rename(list(tensors), _rules(model, name)) for name in STATE_DICTS}
+    found = {name: rename(list(tensors), entry.known_to(name).rules) for name in STATE_DICTS}
     known = {name: len(own.keys() & set(renamed.names.values())) for name, renamed in found.items()}
     best = max(known, key=lambda name: known[name])
     if known[source] < known[best] and known[best] > 0.5 * len(own):

@@ -1,8 +1,7 @@
 """Rules: how the names of another library's weights become ours.
 
-A rule is a pattern for whole names and what they become (`re.sub`). The first that fits a name counts; what no rule
-fits keeps its name. Every name of the source is used exactly once or dropped by a rule that says why, every weight of
-the model is filled, and nothing is loaded unless all of it fits.
+The first rule that fits a name counts; what no rule fits keeps its name. Every name of the source is used exactly once
+or dropped by a rule that says why, every weight of the model is filled, and nothing is loaded unless all of it fits.
 """
 
 from __future__ import annotations
@@ -16,18 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import WeightsError
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Names that match `pattern` become `target`, or are dropped for a `reason`."""
-
-    pattern: str
-    target: str = ""
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        assert bool(self.target) != bool(self.reason), "a rule renames or gives a reason to drop"
+from ..models.entry import Rule
 
 
 @dataclass(frozen=True)
