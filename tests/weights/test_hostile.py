@@ -63,9 +63,9 @@ def zeros(count: int) -> bytes:
 
 
 def one_chunk(file: Path) -> None:
-    """Four numbers in a chunk of a gigabyte."""
+    """Four numbers in a chunk of a quarter of a gigabyte."""
     with h5py.File(file, "w") as h5:
-        size = 2**28
+        size = 2**26
         data = h5.create_dataset(
             "layers/conv2d/vars/0", (4,), "f4", maxshape=(None,), chunks=(size,), compression="gzip"
         )
@@ -113,17 +113,17 @@ def lying_header(file: Path) -> None:
 
 
 def packed_array(file: Path) -> None:
-    """A gigabyte of zeros in a megabyte."""
+    """A quarter of a gigabyte of zeros in a few hundred kilobytes."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w") as member:
-        np.lib.format.write_array_header_1_0(member, {"shape": (2**28,), "fortran_order": False, "descr": "<f4"})
-        for _ in range(64):
+        np.lib.format.write_array_header_1_0(member, {"shape": (2**26,), "fortran_order": False, "descr": "<f4"})
+        for _ in range(16):
             member.write(bytes(16 * MIB))
 
 
 def packed_archive(file: Path) -> None:
-    """A `.keras` archive whose weights are a gigabyte of zeros in a megabyte."""
+    """A `.keras` archive whose weights are a quarter of a gigabyte of zeros."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("model.weights.h5", "w") as member:
-        for _ in range(64):
+        for _ in range(16):
             member.write(bytes(16 * MIB))
 
 
