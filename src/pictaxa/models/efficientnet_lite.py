@@ -21,8 +21,8 @@ from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .entry import Elsewhere, Entry, Published, layer_rules
 from .initialisation import fan_out_initialise
 from .layers import make_divisible
-from .mobilenet import TIMM_WORDS, BlockWords, ConvNormAct, Norm, timm_blocks, unit_layers
-from .mobilenet_v3 import Blocks, Row, V3Block, row_layers
+from .mobilenet import TIMM_WORDS, Blocks, BlockWords, ConvNormAct, Norm, Row, timm_blocks, unit_layers
+from .mobilenet_v3 import V3Block, row_layers
 
 
 class Stage(NamedTuple):

@@ -120,7 +120,16 @@ def convolve(conv: nn.Conv2d, images: torch.Tensor, weight: torch.Tensor, bias: 
     return conv._conv_forward(images, weight, bias)
 
 
-class SameMaxPool2d(nn.Module):
+class _SamePool2d(nn.Module):
+    """A window that moves over maps, with TensorFlow's "same" padding."""
+
+    def __init__(self, kernel: int, *, stride: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
+
+
+class SameMaxPool2d(_SamePool2d):
     """Max pooling with TensorFlow's "same" padding. Padding never wins, even where all values are negative.
 
     Args:
@@ -130,11 +139,6 @@ class SameMaxPool2d(nn.Module):
     Example:
         out = SameMaxPool2d(3, stride=2)(torch.rand(1, 8, 113, 113))  # (1, 8, 57, 57)
     """
-
-    def __init__(self, kernel: int, *, stride: int) -> None:
-        super().__init__()
-        self.kernel = kernel
-        self.stride = stride
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Pool maps.
@@ -206,7 +210,7 @@ def make_max_pool(kernel: int, *, stride: int, padding: Padding = "symmetric") -
     return nn.MaxPool2d(kernel, stride=stride, padding=0 if padding == "valid" else kernel // 2)
 
 
-class SameAvgPool2d(nn.Module):
+class SameAvgPool2d(_SamePool2d):
     """Average pooling with TensorFlow's "same" padding. Padding does not count in an average.
 
     Args:
@@ -216,11 +220,6 @@ class SameAvgPool2d(nn.Module):
     Example:
         out = SameAvgPool2d(5, stride=3)(torch.rand(1, 8, 14, 14))  # (1, 8, 5, 5)
     """
-
-    def __init__(self, kernel: int, *, stride: int) -> None:
-        super().__init__()
-        self.kernel = kernel
-        self.stride = stride
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Pool maps.

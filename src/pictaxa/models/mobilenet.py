@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from .contract import NORMALIZATIONS, Classifier, classifier_layer
@@ -121,19 +122,64 @@ V2_STAGES = (
 )  # fmt: skip
 
 
-class InvertedResidual(nn.Module):
-    """Widen by 1x1, filter by a depthwise 3x3, narrow by a 1x1 without activation; v2's figure 3b."""
+class Row(NamedTuple):
+    """An inverted residual: a row of tables 1 and 2 of v3's paper."""
 
-    def __init__(self, in_channels: int, channels: int, *, expansion: int, stride: int, norm: Norm) -> None:
+    kernel: int
+    wide: int  # "exp size"
+    channels: int
+    squeeze: bool
+    activation: Activation
+    stride: int
+
+
+Blocks = list[tuple[int, Row]]  # (channels before it, the block)
+
+
+class SqueezeExcite(nn.Module):
+    """Hu et al. 2017, "Squeeze-and-excitation networks": each channel times a gate that the whole map decides.
+
+    From v3 on.
+    """
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        wide = in_channels * expansion
-        layers: list[nn.Module] = []
-        if expansion != 1:
-            layers.append(ConvNormAct(in_channels, wide, kernel=1, norm=norm))
-        layers.append(ConvNormAct(wide, wide, kernel=3, stride=stride, groups=wide, norm=norm))
-        narrow = make_conv(wide, channels, kernel=1)
-        self.conv = nn.Sequential(*layers, narrow, nn.BatchNorm2d(channels, eps=norm.epsilon, momentum=norm.momentum))
-        self.residual = stride == 1 and in_channels == channels
+        squeezed = make_divisible(channels // 4)
+        self.fc1 = nn.Conv2d(channels, squeezed, kernel_size=1)
+        self.fc2 = nn.Conv2d(squeezed, channels, kernel_size=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> the same shape."""
+        gate = images.mean(dim=(2, 3), keepdim=True)  # -> (N, C, 1, 1)
+        gate = F.hardsigmoid(self.fc2(F.relu(self.fc1(gate))))
+        return images * gate
+
+
+def residual_units(in_channels: int, row: Row, *, norm: Norm) -> list[nn.Module]:
+    """Widen by 1x1, filter by a depthwise kernel, squeeze and excite, narrow by 1x1 without activation."""
+    layers: list[nn.Module] = []
+    if row.wide != in_channels:
+        layers.append(ConvNormAct(in_channels, row.wide, kernel=1, norm=norm, activation=row.activation))
+    layers.append(
+        ConvNormAct(
+            row.wide, row.wide, kernel=row.kernel, stride=row.stride, groups=row.wide, norm=norm,
+            activation=row.activation,
+        )
+    )  # fmt: skip
+    if row.squeeze:
+        layers.append(SqueezeExcite(row.wide))
+    layers.append(ConvNormAct(row.wide, row.channels, kernel=1, norm=norm, activation="none"))
+    return layers
+
+
+class InvertedResidual(nn.Module):
+    """v2's figure 3b; the last convolution and its norm stand by themselves, as in torchvision's names."""
+
+    def __init__(self, in_channels: int, row: Row, *, norm: Norm) -> None:
+        super().__init__()
+        *units, narrow = residual_units(in_channels, row, norm=norm)
+        self.conv = nn.Sequential(*units, *narrow.children())
+        self.residual = row.stride == 1 and in_channels == row.channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
@@ -161,11 +207,11 @@ class MobileNetV2(Classifier):
         norm = Norm(epsilon, 0.1, padding)
         channels = make_divisible(32 * width)
         layers: list[nn.Module] = [ConvNormAct(in_channels, channels, kernel=3, stride=2, norm=norm)]
-        for expansion, full_width, blocks, first_stride in V2_STAGES:
-            scaled = make_divisible(full_width * width)
+        for expansion, full_width, blocks, stride in V2_STAGES:
             for i in range(blocks):
-                stride = first_stride if i == 0 else 1
-                layers.append(InvertedResidual(channels, scaled, expansion=expansion, stride=stride, norm=norm))
+                scaled = make_divisible(full_width * width)
+                row = Row(3, channels * expansion, scaled, squeeze=False, activation="relu6", stride=1 if i else stride)
+                layers.append(InvertedResidual(channels, row, norm=norm))
                 channels = scaled
         last = make_divisible(1280 * max(1.0, width))
         layers.append(ConvNormAct(channels, last, kernel=1, norm=norm))

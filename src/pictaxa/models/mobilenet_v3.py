@@ -11,41 +11,28 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .entry import Elsewhere, Entry, Published, Rule, layer_rules, torchvision_file
 from .initialisation import he_initialise
-from .layers import Padding, make_divisible
+from .layers import Padding
 from .mobilenet import (
     TIMM_WORDS,
     TORCHVISION,
-    Activation,
+    Blocks,
     BlockWords,
     ConvNormAct,
     Layers,
     Norm,
+    Row,
     block_layers,
+    residual_units,
     timm_blocks,
     unit_layers,
 )
 
 STEM = 16  # channels
-
-
-class Row(NamedTuple):
-    """A block of v3: tables 1 and 2 of its paper."""
-
-    kernel: int
-    wide: int  # "exp size"
-    channels: int
-    squeeze: bool
-    activation: Activation
-    stride: int
-
-
-Blocks = list[tuple[int, Row]]  # (channels before it, the block)
 
 
 class V3Size(NamedTuple):
@@ -103,40 +90,12 @@ V3_SIZES = {
 }
 
 
-class SqueezeExcite(nn.Module):
-    """Hu et al. 2017, "Squeeze-and-excitation networks": each channel times a gate that the whole map decides."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        squeezed = make_divisible(channels // 4)
-        self.fc1 = nn.Conv2d(channels, squeezed, kernel_size=1)
-        self.fc2 = nn.Conv2d(squeezed, channels, kernel_size=1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> the same shape."""
-        gate = images.mean(dim=(2, 3), keepdim=True)  # -> (N, C, 1, 1)
-        gate = F.hardsigmoid(self.fc2(F.relu(self.fc1(gate))))
-        return images * gate
-
-
 class V3Block(nn.Module):
     """An inverted residual with a kernel, an activation and squeeze-and-excitation of its own; v3's figure 4."""
 
     def __init__(self, in_channels: int, row: Row, *, norm: Norm) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        if row.wide != in_channels:
-            layers.append(ConvNormAct(in_channels, row.wide, kernel=1, norm=norm, activation=row.activation))
-        layers.append(
-            ConvNormAct(
-                row.wide, row.wide, kernel=row.kernel, stride=row.stride, groups=row.wide, norm=norm,
-                activation=row.activation,
-            )
-        )  # fmt: skip
-        if row.squeeze:
-            layers.append(SqueezeExcite(row.wide))
-        layers.append(ConvNormAct(row.wide, row.channels, kernel=1, norm=norm, activation="none"))
-        self.block = nn.Sequential(*layers)
+        self.block = nn.Sequential(*residual_units(in_channels, row, norm=norm))
         self.residual = row.stride == 1 and in_channels == row.channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

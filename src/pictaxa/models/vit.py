@@ -164,6 +164,22 @@ class PatchEmbedding(nn.Module):
         return self.proj(self.backbone(images)).flatten(2).transpose(1, 2)
 
 
+def resize_positions(embeddings: torch.Tensor, *, side: int, size: tuple[int, int]) -> torch.Tensor:
+    """Resize the position embeddings of a grid; the class token's stays.
+
+    Args:
+        embeddings: (1, 1 + side * side, D) float.
+        side: of their grid.
+        size: rows and columns of the new one.
+
+    Returns:
+        (1, 1 + rows * columns, D).
+    """
+    grid = embeddings[:, 1:].transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
+    grid = F.interpolate(grid, size=size, mode="bicubic", antialias=True)
+    return torch.cat([embeddings[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
+
+
 class VisionTransformer(Classifier):
     """Patch embedding, class token, position embeddings, encoder blocks, norm, dense.
 
@@ -232,10 +248,7 @@ class VisionTransformer(Classifier):
         side = self.grid_side
         if (rows, columns) == (side, side):
             return self.pos_embed
-        of_class, of_grid = self.pos_embed[:, :1], self.pos_embed[:, 1:]
-        grid = of_grid.transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
-        grid = F.interpolate(grid, size=(rows, columns), mode="bicubic", antialias=True)
-        return torch.cat([of_class, grid.flatten(2).transpose(1, 2)], dim=1)
+        return resize_positions(self.pos_embed, side=side, size=(rows, columns))
 
     def grid(self, features: torch.Tensor) -> torch.Tensor:
         """(N, T, D) -> (N, D, h, w): the patches' tokens in their places, for square pictures."""

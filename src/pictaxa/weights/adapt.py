@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..models.contract import Classifier
 from ..models.heads import hidden_paths, kept_outputs
+from ..models.vit import resize_positions
 from .translated import Translated
 
 
@@ -36,9 +36,7 @@ def _adapt_positions(weights: Translated, state: dict[str, torch.Tensor]) -> Non
     side, own_side = (round((value.shape[1] - 1) ** 0.5) for value in (theirs, own))
     if side * side + 1 != theirs.shape[1]:
         return  # misshapen: filling tells
-    grid = theirs[:, 1:].float().transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
-    grid = F.interpolate(grid, size=(own_side, own_side), mode="bicubic", antialias=True)
-    weights.tensors["pos_embed"] = torch.cat([theirs[:, :1].float(), grid.flatten(2).transpose(1, 2)], dim=1)
+    weights.tensors["pos_embed"] = resize_positions(theirs.float(), side=side, size=(own_side, own_side))
     weights.fitted["pos_embed"] = f"resized from {side} x {side} to {own_side} x {own_side}"
 
 
