@@ -8,7 +8,7 @@ from pictaxa.models import vgg
 from pictaxa.models.zoo import create_model
 from pictaxa.weights import keras
 from pictaxa.weights.keras_files import StoredLayer
-from pictaxa.weights.loading import feed, load, rename_state
+from pictaxa.weights.loading import add_normalization, load, rename_state
 from pictaxa.weights.translated import Translated
 
 
@@ -46,7 +46,7 @@ def test_bgr_becomes_rgb(monkeypatch: pytest.MonkeyPatch):
     kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 64)).astype(np.float32)
     arrays = _arrays_of("vgg16", kernel)
     weights = Translated(*keras.translate(model, layers_of(arrays)))
-    feed(model, weights, "caffe")
+    add_normalization(model, weights, "caffe")
     load(model, weights)
     picture = torch.rand(1, 3, 8, 8)
     fed = picture.flip(1) * 255 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)

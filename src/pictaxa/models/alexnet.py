@@ -8,7 +8,6 @@ forms have one tower. Pools are 3x3 with stride 2, without padding: they overlap
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -58,8 +57,9 @@ class AlexNet(Classifier):
     """Five convolutions, three pools, three dense layers; `lrn` adds the paper's local response normalisation."""
 
     def __init__(
-        self, num_classes: int, in_channels: int, *, form: AlexNetForm, first_weights: FirstWeights, lrn: bool = False
-    ) -> None:
+        self, num_classes: int, in_channels: int, *, form: AlexNetForm, lrn: bool = False,
+        first_weights: FirstWeights = "paper",
+    ) -> None:  # fmt: skip
         super().__init__(num_classes, in_channels)
         first, second, third, fourth, fifth = form.widths
         before, after = form.padding
@@ -111,18 +111,6 @@ class AlexNet(Classifier):
         return self.fc3(self.dropout3(out))
 
 
-def builder(name: str) -> Callable[..., AlexNet]:
-    """The constructor of a row of FORMS."""
-    form = FORMS[name]
-
-    def build(
-        num_classes: int, in_channels: int, *, lrn: bool = False, first_weights: FirstWeights = form.first_weights
-    ) -> AlexNet:
-        return AlexNet(num_classes, in_channels, form=form, first_weights=first_weights, lrn=lrn)
-
-    return build
-
-
 _PAPER = "Krizhevsky et al. 2012, ImageNet classification with deep convolutional neural networks"
 
 # torchvision numbers the layers of two sequences, activations and pools among them.
@@ -136,7 +124,8 @@ _TORCHVISION = Elsewhere(
 
 def _entry(name: str, *, size: int, min_size: int, year: int = 2012, paper: str = _PAPER) -> Entry:
     return Entry(
-        builder(name), "alexnet", year, paper, size=size, min_size=min_size, elsewhere={"torchvision": _TORCHVISION}
+        AlexNet, "alexnet", year, paper, size=size, min_size=min_size, row={"form": FORMS[name]},
+        defaults={"first_weights": FORMS[name].first_weights}, elsewhere={"torchvision": _TORCHVISION},
     )  # fmt: skip
 
 

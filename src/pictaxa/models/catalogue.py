@@ -55,7 +55,21 @@ def write_figures(path: Path = FIGURES) -> None:
 def read_entry(
     name: str, *, size: int | None, channels: int | None, classes: int, options: tuple[str, ...]
 ) -> tuple[Summary, dict[str, Any]]:
-    """The summary of an entry at a size, and its options; ModelError for what it can't take."""
+    """Summarise an entry at a size.
+
+    Args:
+        name: name of the entry.
+        size: side of the pictures, pixels; None for the entry's usual one.
+        channels: 3 for RGB, 1 for grey; None for the entry's usual ones.
+        classes: number of classes.
+        options: the entry's own options, such as ("dropout=0.3",).
+
+    Returns:
+        The summary, and the options by name.
+
+    Raises:
+        ModelError: the name or an option is unknown, or the entry does not take pictures of this size.
+    """
     entry = find_entry(name)
     pixels = size or entry.size
     check_size(name, pixels)
@@ -67,7 +81,14 @@ def read_entry(
 
 
 def layer_lines(summary: Summary) -> Iterator[str]:
-    """The layers in the order in which they are called, and totals."""
+    """Show a network layer by layer.
+
+    Args:
+        summary: the network, from `read_entry`.
+
+    Yields:
+        A line for each layer in the order in which they are called, then the totals.
+    """
     width = max(12, *(len(row.name) for row in summary.rows))
     yield (
         f"{'layer':{width}}  {'type':18}  {'output':>16}  {'parameters':>11}  {'multiply-adds':>14}  {'kernel':>6}  "
@@ -96,14 +117,40 @@ def layer_lines(summary: Summary) -> Iterator[str]:
 
 
 def draw(summary: Summary, options: dict[str, Any], *, classes: int, path: Path) -> Path:
-    """Write the block diagram."""
+    """Draw the block diagram of a network.
+
+    Args:
+        summary: the network, from `read_entry`.
+        options: its options, from there.
+        classes: number of classes.
+        path: the file to write, .svg or .png.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: the file has another suffix, or can't be written.
+    """
     with torch.device("meta"):
         model = create_model(summary.name, classes, in_channels=summary.channels, **options)
     return draw_diagram(summary, units(summary, model), path)
 
 
 def compare_lines(names: Sequence[str], *, size: int | None, channels: int | None, classes: int) -> Iterator[str]:
-    """Several entries side by side: parameters, multiply-adds, depth, receptive field, measured speed."""
+    """Compare entries: parameters, multiply-adds, depth, receptive field, and speed, measured on this machine now.
+
+    Args:
+        names: two names or more.
+        size: side of the pictures, pixels, for all that take it; None for the usual one of each.
+        channels: 3 for RGB, 1 for grey; None for the usual ones of each.
+        classes: number of classes.
+
+    Yields:
+        A line for each entry, and what the columns are.
+
+    Raises:
+        ModelError: fewer than two names, or one that is unknown.
+    """
     if len(names) < 2:
         raise ModelError(
             "two names or more after --compare", found=" ".join(names) or "none", fix="Name at least two models."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -223,6 +224,26 @@ class Classifier(nn.Module):
             (logits, weight in the loss) pairs: those of the main head, then those of any auxiliary heads.
         """
         return ((self.forward(images), 1.0),)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """A context in which a model is in evaluation mode; afterwards each of its parts is in the mode that it was in.
+
+    Args:
+        model: any model, all of it in training mode or some of it.
+
+    Example:
+        with evaluating(model), torch.no_grad():
+            logits = model(images)
+    """
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 class StackedHead(nn.Sequential):

@@ -11,7 +11,6 @@ Its block is MobileNet v3's. Padding is TensorFlow's, batch norm's epsilon 1e-3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -20,8 +19,8 @@ from torch import nn
 from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .entry import Elsewhere, Entry, Published, layer_rules
 from .initialisation import fan_out_initialise
+from .inverted_residual import TIMM_WORDS, Blocks, BlockWords, ConvNormAct, Norm, Row, timm_blocks, unit_layers
 from .layers import make_divisible
-from .mobilenet import TIMM_WORDS, Blocks, BlockWords, ConvNormAct, Norm, Row, timm_blocks, unit_layers
 from .mobilenet_v3 import V3Block, row_layers
 
 
@@ -90,7 +89,7 @@ def _deepened(blocks: int, depth: float) -> int:
 class EfficientNetLite(Classifier):
     """3x3/2, seven stages of inverted residuals, 1x1 to 1280, average, dropout, dense."""
 
-    def __init__(self, num_classes: int, in_channels: int, *, size: Size, dropout: float) -> None:
+    def __init__(self, num_classes: int, in_channels: int, *, size: Size, dropout: float = 0.2) -> None:
         super().__init__(num_classes, in_channels)
         norm = Norm(epsilon=1e-3, momentum=0.01, padding="same")
         blocks = blocks_of(size)
@@ -111,16 +110,6 @@ class EfficientNetLite(Classifier):
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 1280, h, w) -> (N, 1280) -> (N, num_classes)."""
         return self.classifier(self.dropout(features.mean(dim=(2, 3))))
-
-
-def builder(name: str) -> Callable[..., EfficientNetLite]:
-    """The constructor of a row of SIZES."""
-    size = SIZES[name]
-
-    def build(num_classes: int, in_channels: int, *, dropout: float = size.dropout) -> EfficientNetLite:
-        return EfficientNetLite(num_classes, in_channels, size=size, dropout=dropout)
-
-    return build
 
 
 def _packaged(name: str, sha256: str, accuracy: float, *, extra: str = "") -> Published:
@@ -148,7 +137,7 @@ _WORDS = BlockWords(("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_pr
 
 
 def _entry(name: str) -> Entry:
-    blocks = blocks_of(SIZES[name])
+    size, blocks = SIZES[name], blocks_of(SIZES[name])
     end = f"convs.{len(blocks) + 1}"
     timm = [
         *unit_layers("conv_stem", "bn1", "convs.0"), *unit_layers("conv_head", "bn2", end),
@@ -159,9 +148,9 @@ def _entry(name: str) -> Entry:
         *row_layers(_WORDS, [f"_blocks.{number}." for number in range(len(blocks))], blocks),
     ]  # fmt: skip
     return Entry(
-        builder(name), "efficientnet_lite", 2020,
+        EfficientNetLite, "efficientnet_lite", 2020,
         "Tan, Le 2019, EfficientNet: Rethinking model scaling; without squeeze-and-excitation: Liu 2020",
-        size=SIZES[name].pixels, published=_PUBLISHED.get(name),
+        size=size.pixels, row={"size": size}, defaults={"dropout": size.dropout}, published=_PUBLISHED.get(name),
         elsewhere={
             "timm": Elsewhere(layer_rules(timm)),
             "efficientnet_pytorch": Elsewhere(layer_rules(efficientnet_pytorch)),

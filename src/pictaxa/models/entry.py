@@ -101,7 +101,7 @@ class Entry:
         model = entry.build(5, entry.channels)  # 5 classes; create_model checks its arguments too
     """
 
-    build: Callable[..., Classifier]
+    network: Callable[..., Classifier]
     family: str
     year: int
     paper: str
@@ -111,8 +111,14 @@ class Entry:
     multiple: int = 1  # sides must be multiples of it
     fixed_sizes: tuple[int, ...] = ()  # the only inputs it takes; () for any from min_size on
     size_option: bool = False  # whether it is built for one input size, its option `size`
+    row: Mapping[str, object] = field(default_factory=dict)  # arguments that nobody chooses: of the table of sizes
+    defaults: Mapping[str, object] = field(default_factory=dict)  # of options, where other than the network's
     published: Published | None = None  # its ImageNet weights
     elsewhere: Mapping[Source, Elsewhere] = field(default_factory=dict)
+
+    def build(self, num_classes: int, in_channels: int, **options: object) -> Classifier:
+        """The network with fresh weights; nothing is checked here."""
+        return self.network(num_classes, in_channels, **self.row, **{**self.defaults, **options})
 
     def known_to(self, source: Source) -> Elsewhere:
         """What is known of the entry in a library; nothing but our own names where it says nothing."""
@@ -120,15 +126,18 @@ class Entry:
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
-        """The options other than classes and channels, by name: the builder's keyword-only arguments."""
-        parameters = inspect.signature(self.build).parameters.values()
-        return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        """The options other than classes and channels, by name: the network's keyword-only arguments."""
+        parameters = inspect.signature(self.network).parameters.values()
+        return {
+            p.name: p.replace(default=self.defaults.get(p.name, p.default))
+            for p in parameters
+            if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name not in self.row
+        }
 
     @property
     def option_types(self) -> dict[str, Any]:
         """The type of each option, by name."""
-        described = self.build.__init__ if inspect.isclass(self.build) else self.build
-        hints = get_type_hints(described)
+        hints = get_type_hints(self.network.__init__ if inspect.isclass(self.network) else self.network)
         return {name: hints[name] for name in self.options}
 
     @property

@@ -130,7 +130,7 @@ class FusedConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d, *, precision: torch.dtype, activation: nn.Module | None = None) -> None:
         super().__init__()
         assert not isinstance(conv.padding, str)
-        self.kernel, self.stride = conv.kernel_size[0], list(conv.stride)
+        self.kernel, self.stride = conv.kernel_size, list(conv.stride)
         self.padding, self.dilation, self.groups = list(conv.padding), list(conv.dilation), conv.groups
         self.activation, self.bounds = _ACTIVATIONS[type(activation)] if activation is not None else ("none", [])
         self.weight = conv.weight.detach().to(precision)  # (O, I / groups, k, k)

@@ -136,25 +136,7 @@ class GoogLeNet(Classifier):
     auxiliary = ("aux1", "aux2")
     flattened = MappingProxyType({"aux1.fc1": 128, "aux2.fc1": 128})
 
-    # Made from MODULES.
-    inception3a: Inception
-    inception3b: Inception
-    inception4a: Inception
-    inception4b: Inception
-    inception4c: Inception
-    inception4d: Inception
-    inception4e: Inception
-    inception5a: Inception
-    inception5b: Inception
-
-    def __init__(
-        self,
-        num_classes: int,
-        in_channels: int,
-        *,
-        form: GoogLeNetForm,
-        aux: bool = True,
-    ) -> None:
+    def __init__(self, num_classes: int, in_channels: int, *, form: GoogLeNetForm, aux: bool = True) -> None:
         super().__init__(num_classes, in_channels)
         self.conv1 = ConvUnit(in_channels, 64, kernel=7, stride=2, padding=form.padding, epsilon=form.epsilon)
         self.maxpool1 = _pool(3, form=form)
@@ -181,18 +163,23 @@ class GoogLeNet(Classifier):
         """(N, C, H, W) -> (N, 1024, H / 32, W / 32)."""
         return self._from_4d(self._to_4d(self._to_4a(images)))
 
+    def _through(self, maps: torch.Tensor, *places: str) -> torch.Tensor:
+        for place in places:
+            maps = self.get_submodule(f"inception{place}")(maps)
+        return maps
+
     def _to_4a(self, images: torch.Tensor) -> torch.Tensor:
         out = self.maxpool1(self.conv1(images))  # (N, C, H, W) -> (N, 64, H / 4, W / 4)
         out = self.maxpool2(self.conv3(self.conv2(out)))  # -> (N, 192, H / 8, W / 8)
-        out = self.maxpool3(self.inception3b(self.inception3a(out)))  # -> (N, 480, H / 16, W / 16)
-        return self.inception4a(out)
+        out = self.maxpool3(self._through(out, "3a", "3b"))  # -> (N, 480, H / 16, W / 16)
+        return self._through(out, "4a")
 
     def _to_4d(self, maps: torch.Tensor) -> torch.Tensor:
-        return self.inception4d(self.inception4c(self.inception4b(maps)))
+        return self._through(maps, "4b", "4c", "4d")
 
     def _from_4d(self, maps: torch.Tensor) -> torch.Tensor:
-        out = self.maxpool4(self.inception4e(maps))  # -> (N, 832, H / 32, W / 32)
-        return self.inception5b(self.inception5a(out))
+        out = self.maxpool4(self._through(maps, "4e"))  # -> (N, 832, H / 32, W / 32)
+        return self._through(out, "5a", "5b")
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 1024, h, w) -> (N, 1024) -> (N, num_classes)."""
@@ -223,18 +210,13 @@ def googlenet(num_classes: int, in_channels: int, *, aux: bool = True, aux_pool:
     return GoogLeNet(num_classes, in_channels, form=form, aux=aux)
 
 
-def googlenet_bn(num_classes: int, in_channels: int, *, aux: bool = True) -> GoogLeNet:
-    """torchvision's `googlenet`."""
-    return GoogLeNet(num_classes, in_channels, form=FORMS["googlenet_bn"], aux=aux)
-
-
 _PAPER = "Szegedy et al. 2014, Going deeper with convolutions"
 
 ENTRIES = {
     "googlenet": Entry(googlenet, "googlenet", 2014, _PAPER, size=224),
     # Weights ported from TensorFlow: pictures in [-1, 1], which torchvision's model turns its into (transform_input).
     "googlenet_bn": Entry(
-        googlenet_bn, "googlenet", 2014, _PAPER, size=224,
+        GoogLeNet, "googlenet", 2014, _PAPER, size=224, row={"form": FORMS["googlenet_bn"]},
         published=torchvision_file("googlenet-1378be20.pth", 69.778, normalization="-1-1"),
     ),
 }  # fmt: skip

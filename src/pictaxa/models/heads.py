@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
-from .contract import Classifier, ClassifierLayer, StackedHead
+from .contract import Classifier, ClassifierLayer, StackedHead, evaluating
 from .watching import Watch
 
 KEPT = "outputs"  # what the layer for the weights' own classes is called there
@@ -212,7 +212,7 @@ def dropout_before(model: Classifier, *, size: int) -> float:
     """Find the rate of the dropout whose result the head takes, by a pass of one blank picture.
 
     Args:
-        model: a model with a head, which stays as it is; every part is set to its own mode, training or evaluation.
+        model: a model with a head, which stays as it is.
         size: a side that the model takes, pixels.
 
     Returns:
@@ -222,10 +222,8 @@ def dropout_before(model: Classifier, *, size: int) -> float:
         dropout_before(create_model("mobilenet_v2", 5), size=224)  # 0.2
     """
     weight = first_layer(model.get_submodule(model.main_head())).weight
-    was_training = model.training
-    with torch.no_grad(), _LastDropout(weight) as seen:
-        model.eval()(torch.zeros(1, model.in_channels, size, size, device=weight.device))
-    model.train(was_training)
+    with evaluating(model), torch.no_grad(), _LastDropout(weight) as seen:
+        model(torch.zeros(1, model.in_channels, size, size, device=weight.device))
     return seen.rate
 
 

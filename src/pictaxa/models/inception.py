@@ -53,23 +53,17 @@ class InceptionV2Module(nn.Module):
         self.stride = 1 if widths.one else 2
         stride = self.stride
         self.pool_kind = widths.pool
-        branches: list[nn.Module] = []
-        if widths.one:
-            branches.append(ConvUnit(in_channels, widths.one, kernel=1))
-        branches.append(
-            nn.Sequential(
-                ConvUnit(in_channels, widths.three_reduce, kernel=1),
-                ConvUnit(widths.three_reduce, widths.three, kernel=3, stride=stride),
-            )
+        one = [ConvUnit(in_channels, widths.one, kernel=1)] if widths.one else []
+        three = nn.Sequential(
+            ConvUnit(in_channels, widths.three_reduce, kernel=1),
+            ConvUnit(widths.three_reduce, widths.three, kernel=3, stride=stride),
         )
-        branches.append(
-            nn.Sequential(
-                ConvUnit(in_channels, widths.double_reduce, kernel=1),
-                ConvUnit(widths.double_reduce, widths.double, kernel=3),
-                ConvUnit(widths.double, widths.double, kernel=3, stride=stride),
-            )
+        double = nn.Sequential(
+            ConvUnit(in_channels, widths.double_reduce, kernel=1),
+            ConvUnit(widths.double_reduce, widths.double, kernel=3),
+            ConvUnit(widths.double, widths.double, kernel=3, stride=stride),
         )
-        self.branches = nn.ModuleList(branches)
+        self.branches = nn.ModuleList([*one, three, double])
         self.projection = ConvUnit(in_channels, widths.projection, kernel=1) if widths.projection else nn.Identity()
         pooled = widths.projection or in_channels
         self.out_channels = widths.one + widths.three + widths.double + pooled

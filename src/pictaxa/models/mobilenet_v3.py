@@ -7,7 +7,7 @@ nothing of first weights: these are He's, as in torchvision's trainings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -16,8 +16,7 @@ from torch import nn
 from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .entry import Elsewhere, Entry, Published, Rule, layer_rules, torchvision_file
 from .initialisation import he_initialise
-from .layers import Padding
-from .mobilenet import (
+from .inverted_residual import (
     TIMM_WORDS,
     TORCHVISION,
     Blocks,
@@ -30,7 +29,8 @@ from .mobilenet import (
     residual_units,
     timm_blocks,
     unit_layers,
-)
+)  # fmt: skip
+from .layers import Padding
 
 STEM = 16  # channels
 
@@ -143,23 +143,6 @@ class MobileNetV3(Classifier):
         return self.classifier(features.mean(dim=(2, 3)))
 
 
-def v3_builder(name: str) -> Callable[..., MobileNetV3]:
-    """The constructor of a row of V3_SIZES."""
-
-    def build(
-        num_classes: int,
-        in_channels: int,
-        *,
-        padding: Padding = "symmetric",
-        epsilon: float = 1e-3,
-        dropout: float = 0.2,
-    ) -> MobileNetV3:
-        size = V3_SIZES[name]
-        return MobileNetV3(num_classes, in_channels, size=size, padding=padding, epsilon=epsilon, dropout=dropout)
-
-    return build
-
-
 def row_layers(words: BlockWords, places: Iterable[str], blocks: Blocks) -> Layers:
     """What a library calls the layers of all blocks, which stand at these places there: (theirs, ours)."""
     layers: Layers = []
@@ -188,8 +171,8 @@ def _entry(name: str, *, published: Published) -> Entry:
         *unit_layers("conv_1", "conv_1_bn", end), ("conv_2", "classifier.0"), ("logits", "classifier.3"),
     ]  # fmt: skip
     return Entry(
-        v3_builder(name), "mobilenet", 2019, "Howard et al. 2019, Searching for MobileNetV3", size=224,
-        published=published,
+        MobileNetV3, "mobilenet", 2019, "Howard et al. 2019, Searching for MobileNetV3", size=224,
+        row={"size": size}, published=published,
         elsewhere={
             "torchvision": TORCHVISION,
             "timm": Elsewhere(layer_rules(timm), options={"epsilon": 1e-5}),

@@ -16,7 +16,7 @@ Module names are torchvision's, so its checkpoints load as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -214,23 +214,9 @@ def _flattened_pixels(form: ResNetForm, size: int) -> int:
     return side * side
 
 
-def builder(name: str) -> Callable[..., ResNet]:
-    """The constructor of a v1.5 or v1 ResNet; `padding="same"` is that of Keras ports of v1.5."""
-
-    def build(num_classes: int, in_channels: int, *, padding: Padding = "symmetric") -> ResNet:
-        form = replace(SIZES[name], padding=padding, pool_padding=padding)
-        return ResNet(num_classes, in_channels, form=form)
-
-    return build
-
-
-def course_builder(name: str, *, native_size: int) -> Callable[..., ResNet]:
-    """The constructor of a course network, whose dense layer fits one input size."""
-
-    def build(num_classes: int, in_channels: int, *, size: int = native_size) -> ResNet:
-        return ResNet(num_classes, in_channels, form=SIZES[name], size=size)
-
-    return build
+def resnet(num_classes: int, in_channels: int, *, form: ResNetForm, padding: Padding = "symmetric") -> ResNet:
+    """A v1.5 or v1 ResNet; `padding="same"` is that of Keras ports of v1.5."""
+    return ResNet(num_classes, in_channels, form=replace(form, padding=padding, pool_padding=padding))
 
 
 def textbook(num_classes: int, in_channels: int, *, blocks: StageDepths = (2, 2, 2, 2)) -> ResNet:
@@ -284,23 +270,32 @@ _KERAS_PORT = Elsewhere(options={"padding": "same"})  # of v1.5, which Keras' ow
 def _entries(*names: str, keras: Elsewhere, year: int = 2015, paper: str = _PAPER) -> dict[str, Entry]:
     return {
         name: Entry(
-            builder(name), "resnet", year, paper, size=224, published=_PUBLISHED[name], elsewhere={"keras": keras}
+            resnet,
+            "resnet",
+            year,
+            paper,
+            size=224,
+            row={"form": SIZES[name]},
+            published=_PUBLISHED[name],
+            elsewhere={"keras": keras},
         )
         for name in names
     }
 
 
+def _course(name: str, *, size: int, min_size: int) -> Entry:
+    """Its dense layer fits one size of pictures."""
+    return Entry(
+        ResNet, "resnet", 2015, _PAPER, size=size, min_size=min_size, size_option=True, row={"form": SIZES[name]},
+        defaults={"size": size},
+    )  # fmt: skip
+
+
 ENTRIES = {
     **_entries("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", keras=_KERAS_PORT),
     **_entries("resnet50_v1", "resnet101_v1", "resnet152_v1", keras=_KERAS),
-    "resnet50_course": Entry(
-        course_builder("resnet50_course", native_size=64), "resnet", 2015, _PAPER, size=64, min_size=37,
-        size_option=True,
-    ),
-    "resnet50_course_leaky": Entry(
-        course_builder("resnet50_course_leaky", native_size=128), "resnet", 2015, _PAPER, size=128,
-        size_option=True,
-    ),
+    "resnet50_course": _course("resnet50_course", size=64, min_size=37),
+    "resnet50_course_leaky": _course("resnet50_course_leaky", size=128, min_size=32),
     "resnet18_textbook": Entry(textbook, "resnet", 2015, _PAPER, size=224, channels=1),
     **_entries(
         "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", keras=_KERAS_PORT, year=2016, paper=_RESNEXT

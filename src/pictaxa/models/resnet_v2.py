@@ -7,8 +7,6 @@ and only the first block of a stack has a projection, taken from the pre-activat
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -107,15 +105,6 @@ class ResNetV2(Classifier):
         return self.fc(features.mean(dim=(2, 3)))
 
 
-def builder(name: str) -> Callable[..., ResNetV2]:
-    """The constructor of a row of SIZES."""
-
-    def build(num_classes: int, in_channels: int, *, stem_preact: bool = False, conv_bias: bool = False) -> ResNetV2:
-        return ResNetV2(num_classes, in_channels, blocks=SIZES[name], stem_preact=stem_preact, conv_bias=conv_bias)
-
-    return build
-
-
 _PUBLISHED = {
     "resnet50v2": keras_file("resnet50v2", "3ef43a0b657b3be2300d5770ece849e0", 76.0, normalization="-1-1"),
     "resnet101v2": keras_file("resnet101v2", "6343647c601c52e1368623803854d971", 77.2, normalization="-1-1"),
@@ -134,8 +123,8 @@ _KERAS = Elsewhere(
 
 ENTRIES = {
     name: Entry(
-        builder(name), "resnet_v2", 2016, "He et al. 2016, Identity mappings in deep residual networks", size=224,
-        published=published, elsewhere={"keras": _KERAS},
+        ResNetV2, "resnet_v2", 2016, "He et al. 2016, Identity mappings in deep residual networks", size=224,
+        row={"blocks": SIZES[name]}, published=published, elsewhere={"keras": _KERAS},
     )
     for name, published in _PUBLISHED.items()
 }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,7 +27,7 @@ def find_entry(name: str) -> Entry:
     record = timm.models.get_pretrained_cfg(name)
     size = record.input_size[-1] if record else 224
     return Entry(
-        builder(name), "timm", 0, "see timm's documentation", size=size,
+        TimmClassifier, "timm", 0, "see timm's documentation", size=size, row={"name": name},
         fixed_sizes=(size,) if record and record.fixed_input_size else (),
         elsewhere={"timm": Elsewhere((Rule("(.+)", r"network.\1"),))},
     )  # fmt: skip
@@ -90,12 +89,3 @@ class TimmClassifier(Classifier):
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Features -> (N, num_classes)."""
         return self.network.forward_head(features)
-
-
-def builder(name: str) -> Callable[..., TimmClassifier]:
-    """The constructor of timm's `name`."""
-
-    def build(num_classes: int, in_channels: int) -> TimmClassifier:
-        return TimmClassifier(num_classes, in_channels, name=name)
-
-    return build

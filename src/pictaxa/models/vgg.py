@@ -8,7 +8,6 @@ The order of `convs` is torchvision's `features`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -39,8 +38,8 @@ class VGG(Classifier):
     """Stages of (convolutions, channels), then the three dense layers."""
 
     def __init__(
-        self, num_classes: int, in_channels: int, *, stages: Stages, batch_norm: bool = False, dropout: float = 0.5,
-        first_weights: FirstWeights = "glorot",
+        self, num_classes: int, in_channels: int, *, stages: Stages = SIZES["vgg11"], batch_norm: bool = False,
+        dropout: float = 0.5, first_weights: FirstWeights = "glorot",
     ) -> None:  # fmt: skip
         super().__init__(num_classes, in_channels)
         layers: list[nn.Module] = []
@@ -78,32 +77,6 @@ class VGG(Classifier):
         return self.classifier(self.avgpool(features).flatten(1))
 
 
-def builder(name: str, *, batch_norm: bool) -> Callable[..., VGG]:
-    """The constructor of a row of SIZES, plain or with batch norm after every convolution."""
-
-    def build_normed(num_classes: int, in_channels: int, *, dropout: float = 0.5) -> VGG:
-        return VGG(num_classes, in_channels, stages=SIZES[name], batch_norm=True, dropout=dropout)
-
-    def build(
-        num_classes: int, in_channels: int, *, dropout: float = 0.5, first_weights: FirstWeights = "glorot"
-    ) -> VGG:
-        return VGG(num_classes, in_channels, stages=SIZES[name], dropout=dropout, first_weights=first_weights)
-
-    return build_normed if batch_norm else build
-
-
-def from_stages(
-    num_classes: int,
-    in_channels: int,
-    *,
-    stages: Stages = SIZES["vgg11"],
-    batch_norm: bool = False,
-    dropout: float = 0.5,
-) -> VGG:
-    """A VGG of one's own from (convolutions, channels) pairs."""
-    return VGG(num_classes, in_channels, stages=stages, batch_norm=batch_norm, dropout=dropout)
-
-
 _PAPER = "Simonyan, Zisserman 2014, Very deep convolutional networks for large-scale image recognition"
 
 _PUBLISHED = {
@@ -130,19 +103,21 @@ def _keras(stages: Stages) -> Elsewhere:
     return Elsewhere(tuple(rules), normalization="caffe")
 
 
+_HE: dict[str, object] = {"first_weights": "glorot"}  # no option where batch norm, whose first weights are He's, may be
 _KERAS = {name: _keras(SIZES[name]) for name in ("vgg16", "vgg19")}
 
 
 def _entry(name: str, *, batch_norm: bool) -> Entry:
     full_name = f"{name}_bn" if batch_norm else name
+    row = {"stages": SIZES[name], "batch_norm": batch_norm} | (_HE if batch_norm else {})
     return Entry(
-        builder(name, batch_norm=batch_norm), "vgg", 2014, _PAPER, size=224, published=_PUBLISHED[full_name],
+        VGG, "vgg", 2014, _PAPER, size=224, row=row, published=_PUBLISHED[full_name],
         elsewhere={"torchvision": _TORCHVISION, **({"keras": _KERAS[full_name]} if full_name in _KERAS else {})},
     )  # fmt: skip
 
 
 ENTRIES = {
-    "vgg": Entry(from_stages, "vgg", 2014, _PAPER, size=224, elsewhere={"torchvision": _TORCHVISION}),
+    "vgg": Entry(VGG, "vgg", 2014, _PAPER, size=224, row=_HE, elsewhere={"torchvision": _TORCHVISION}),
     **{name: _entry(name, batch_norm=False) for name in SIZES},
     **{f"{name}_bn": _entry(name, batch_norm=True) for name in SIZES},
 }

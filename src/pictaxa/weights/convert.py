@@ -10,6 +10,7 @@ import torch
 from ..errors import ConfigError, WeightsError
 from ..models.contract import Normalization
 from ..models.entry import Source
+from ..models.heads import parse_groups
 from ..models.zoo import create_model, parse_options
 from .files import save_tensors
 from .loading import load, translate
@@ -57,8 +58,9 @@ def convert(
     if out.suffix != ".safetensors":
         raise ConfigError("--out FILE.safetensors", found=str(out), fix="End the file's name in .safetensors.")
     options = parse_options(model, model_options)
+    groups = parse_groups(options["merged"]) if options.get("merged") else ()
     with torch.device("meta"):
-        plan = create_model(model, 1000, in_channels=channels, **options)
+        plan = create_model(model, max(groups) + 1 if groups else 1000, in_channels=channels, **options)
     weights = translate(plan, file, source=source, normalization=normalization)
     heads = [path for path in plan.head_layers() if path.partition(".")[0] not in plan.auxiliary]
     if not heads:
@@ -78,7 +80,13 @@ def convert(
             f"a head for the classes of {str(classes)!r}",
             found=dropped or "the file has no head", fix="Leave --classes out to convert only the backbone.",
         )  # fmt: skip
-    count = 0 if head is None else len(head)
+    rows = 0 if head is None else len(head)
+    if groups and rows != len(groups):
+        raise WeightsError(
+            f"a head with the {len(groups)} rows of merged={options['merged']}", found=f"{rows} rows",
+            fix="Name the class of each row of the file's head, from 0 on, or leave merged out.",
+        )  # fmt: skip
+    count = max(groups) + 1 if groups else rows
     names = None if classes is None else read_class_names(classes, count)
     entry = create_model(model, count, in_channels=channels, **options)
     load(entry, weights)

@@ -33,7 +33,26 @@ SPARE_VALUES = 1_000_000
 def load_weights(
     model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
 ) -> Translated:
-    """Fill an entry of the zoo from a checkpoint, as `pictaxa.load_weights` does, but from files alone."""
+    r"""Fill an entry of the zoo from a checkpoint, as `pictaxa.load_weights` does, but from files alone.
+
+    Args:
+        model: the entry; filled in place.
+        file: the checkpoint.
+        source: whose names and axes the file has; it is never guessed.
+        normalization: what the weights expect of their pictures; only a Keras file needs it.
+
+    Returns:
+        What became of the weights.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another source, or does not fit; the model stays as it was.
+        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        MissingExtraError: a Keras file, without the `keras` extra.
+
+    Example:
+        told = load_weights(create_model("resnet50", 5), "resnet50.pth", source="torchvision")
+        print(*told.lines(), sep="\n")
+    """
     weights = translate(model, file, source=source, normalization=normalization)
     load(model, weights)
     return weights
@@ -121,7 +140,7 @@ def translate(
     if normalization is None:
         normalization = known.normalization
     if normalization is not None:
-        feed(model, weights, normalization)
+        add_normalization(model, weights, normalization)
     return weights
 
 
@@ -151,12 +170,11 @@ def _notes(model: Classifier, source: Source) -> list[str]:
     return [f"in {whose} a {model.entry} has {' '.join(words)} (--model-options); without it results differ slightly"]
 
 
+_TORCH = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
 _SUFFIXES: dict[str, tuple[str, ...]] = {
     "keras": (".h5", ".hdf5", ".keras"),
     "jax": (".npz",),
-    "torchvision": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
-    "timm": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
-    "efficientnet_pytorch": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
+    **dict.fromkeys(("torchvision", "timm", "efficientnet_pytorch"), _TORCH),
     "pictaxa": (".safetensors",),
 }
 
@@ -218,7 +236,7 @@ def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
             weights.fitted[path] = "its single output became two classes; it belongs to the second"
 
 
-def feed(model: Classifier, weights: Translated, normalization: Normalization) -> None:
+def add_normalization(model: Classifier, weights: Translated, normalization: Normalization) -> None:
     """Add the normalization that weights expect to the weights. Kernels for BGR become kernels for RGB.
 
     Args:
@@ -226,6 +244,9 @@ def feed(model: Classifier, weights: Translated, normalization: Normalization) -
         weights: the weights by our names; changed in place: `mean` and `std` are set, and with "caffe" the channels of
             the first convolution are reversed.
         normalization: what the weights expect, of NORMALIZATIONS.
+
+    Example:
+        add_normalization(model, weights, "-1-1")
     """
     tensors = weights.tensors
     mean, std = (torch.tensor(values) for values in NORMALIZATIONS[normalization])

@@ -24,7 +24,20 @@ PUBLISHED: dict[str, Published] = {name: entry.published for name, entry in ZOO.
 
 
 def find_published(name: str) -> Published:
-    """The published weights of an entry; WeightsError where there are none."""
+    """Find the published weights of an entry.
+
+    Args:
+        name: a name of the zoo.
+
+    Returns:
+        Where the file is, how to check it, and what it is worth.
+
+    Raises:
+        WeightsError: none are published for this name; the message has close matches that have some.
+
+    Example:
+        find_published("resnet18").accuracy  # 69.758
+    """
     if name not in PUBLISHED:
         raise WeightsError(
             "a model with published weights (pictaxa weights list)",
@@ -35,9 +48,22 @@ def find_published(name: str) -> Published:
 
 
 def find_file(row: Published, folder: Path) -> Path:
-    """A row's file, checked: its package's, or fetched into the folder unless it is there.
+    """Find a file of published weights, and check it by its digest.
 
-    FetchError where that fails; MissingExtraError without the package, and WeightsError for a damaged file in it.
+    Args:
+        row: whose file, from `find_published`.
+        folder: where a file from an address is fetched to, unless it is there; one of a package stays where it is.
+
+    Returns:
+        The file.
+
+    Raises:
+        FetchError: fetching fails.
+        MissingExtraError: the package that brings the file isn't installed.
+        WeightsError: the package's file is missing, another one, or cut short.
+
+    Example:
+        file = find_file(find_published("efficientnet_lite0"), Path("cache/weights"))
     """
     if row.address:
         return fetch(row.address, folder, digest=row.digest)

@@ -27,7 +27,21 @@ class Renamed:
 
 
 def rename(names: Sequence[str], rules: Sequence[Rule]) -> Renamed:
-    """Apply the rules; WeightsError when two names become the same."""
+    r"""Give names of a source ours.
+
+    Args:
+        names: the source's.
+        rules: the first that fits a name as a whole counts; a name that none fits stays.
+
+    Returns:
+        Ours for each name, and why others were dropped.
+
+    Raises:
+        WeightsError: two names become the same.
+
+    Example:
+        rename(["features.0.weight"], [Rule(r"features\.(.+)", r"convs.\1")]).names  # {..: "convs.0.weight"}
+    """
     kept: dict[str, str] = {}
     dropped: dict[str, str] = {}
     for name in names:
@@ -51,10 +65,16 @@ def rename(names: Sequence[str], rules: Sequence[Rule]) -> Renamed:
 
 
 def assign(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Load a whole set of weights under our names; WeightsError that lists all that is missing, unused, misshapen, of
-    another kind than plain numbers, or not finite.
+    """Fill a model with a whole set of weights under our names, or not at all.
 
-    The normalisation (`mean`, `std`) and batch norm's counters may be absent: they keep what the model has.
+    Args:
+        model: the model; filled in place.
+        tensors: a tensor for each of its weights. The normalization (`mean`, `std`) and batch norm's counters may be
+            absent: the model keeps its own.
+
+    Raises:
+        WeightsError: lists every weight that is missing, unused, misshapen, of another kind than plain numbers, or not
+            finite; the model stays as it was.
     """
     state = model.state_dict()
     needed = {name for name in state if name not in ("mean", "std") and not name.endswith("num_batches_tracked")}
