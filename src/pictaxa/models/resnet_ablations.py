@@ -92,12 +92,11 @@ class IdentityShortcut(nn.Module):
         return self.align(images) + residual
 
 
-class ConstantShortcut(nn.Module):
+class ConstantShortcut(IdentityShortcut):
     """a x + b F(x) (figure 2b)."""
 
     def __init__(self, place: Place, ablation: Ablation) -> None:
-        super().__init__()
-        self.align = place.align()
+        super().__init__(place, ablation)
         self.shortcut_scale = ablation.shortcut_scale
         self.residual_scale = ablation.residual_scale
 
@@ -106,12 +105,11 @@ class ConstantShortcut(nn.Module):
         return self.align(images) * self.shortcut_scale + residual * self.residual_scale
 
 
-class ExclusiveGating(nn.Module):
+class ExclusiveGating(IdentityShortcut):
     """(1 - g) x + g F(x), as in highway networks (figure 2c)."""
 
     def __init__(self, place: Place, ablation: Ablation) -> None:
-        super().__init__()
-        self.align = place.align()
+        super().__init__(place, ablation)
         self.gate = Gate(place.in_channels, place.channels, stride=place.stride, bias=ablation.gate_bias)
 
     def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
@@ -136,12 +134,11 @@ class Conv1x1Shortcut(IdentityShortcut):
         self.align = place.projection()
 
 
-class DropoutShortcut(nn.Module):
+class DropoutShortcut(IdentityShortcut):
     """dropout(x) + F(x) (figure 2f)."""
 
     def __init__(self, place: Place, ablation: Ablation) -> None:
-        super().__init__()
-        self.align = place.align()
+        super().__init__(place, ablation)
         self.dropout = nn.Dropout(0.5)
 
     def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:

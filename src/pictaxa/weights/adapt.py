@@ -66,13 +66,10 @@ def _adapt_channels(model: Classifier, weights: Translated, state: dict[str, tor
 def _adapt_auxiliary(model: Classifier, weights: Translated) -> None:
     """Auxiliary heads are part of training only: the model or the file may be without."""
     for path in model.auxiliary:
-        theirs = [name for name in weights.tensors if name.startswith(f"{path}.")]
         part = getattr(model, path)
         if part is None:
-            for name in theirs:
-                del weights.tensors[name]
-                weights.dropped[name] = "of an auxiliary head, which this model is built without"
-        elif not theirs:
+            weights.drop(path, "of an auxiliary head, which this model is built without")
+        elif not any(name.startswith(f"{path}.") for name in weights.tensors):
             for inner, layer in part.named_modules():
                 if any(True for _ in layer.parameters(recurse=False)):
                     weights.fresh[f"{path}.{inner}"] = "the file has no auxiliary head"
@@ -80,11 +77,9 @@ def _adapt_auxiliary(model: Classifier, weights: Translated) -> None:
 
 def _adapt_pre_logits(model: Classifier, weights: Translated) -> None:
     """A transformer's layer before its classes belongs to the training on many of them: the model may be without."""
-    if getattr(model, "pre_logits", None) is not None:
-        return
-    for name in [name for name in weights.tensors if name.startswith("pre_logits.")]:
-        del weights.tensors[name]
-        weights.dropped[name] = "before the classes of its own training; --model-options representation_size=N has it"
+    if getattr(model, "pre_logits", None) is None:
+        reason = "before the classes of its own training; --model-options representation_size=N has it"
+        weights.drop("pre_logits", reason)
 
 
 def _adapt_kept(model: Classifier, weights: Translated) -> None:
@@ -105,9 +100,7 @@ def _adapt_hidden(model: Classifier, weights: Translated) -> None:
     fits = all(name in own and (name in classes or own[name] == shape) for name, shape in theirs.items())
     if fits and (theirs or not hidden_paths(model)):
         return
-    for name in theirs:
-        del weights.tensors[name]
-        weights.dropped[name] = "of a head with other layers than this model's"
+    weights.drop(path, "of a head with other layers than this model's")
     for inner, layer in model.get_submodule(path).named_modules():
         if isinstance(layer, nn.Linear):
             weights.fresh[f"{path}.{inner}".rstrip(".")] = "the file has no such head"

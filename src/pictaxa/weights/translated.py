@@ -18,6 +18,17 @@ class Translated:
     notes: list[str] = field(default_factory=list)  # what else to know
     unread: dict[str, str] = field(default_factory=dict)  # what of the file is no layer's -> whose it is
 
+    def drop(self, path: str, reason: str) -> None:
+        """Leave out the weights of a part.
+
+        Args:
+            path: of the part, by our names.
+            reason: why, for `lines`.
+        """
+        for name in [name for name in self.tensors if name.startswith(f"{path}.")]:
+            del self.tensors[name]
+            self.dropped[name] = reason
+
     def lines(self) -> list[str]:
         """What became of the weights, a line for each reason."""
         lines = [f"weights   {len(self.tensors)} tensors"]
