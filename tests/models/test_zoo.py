@@ -214,7 +214,7 @@ REPEATED = {
 }  # fmt: skip
 
 # Each entry once, with small pictures, and with real numbers where drawing them takes about a second.
-LARGEST = 95e6  # parameters with numbers
+LARGEST, LARGEST_OF_ZEROS = 95e6, 70e6  # parameters with numbers, and with zeros
 NO_NUMBERS = "on the meta device here; with numbers in make slow up to 95 million parameters, in make parity all"
 THOUSAND_LAYERS = ("cifar_resnet1202", "cifar_preresnet1001")  # in evaluation a fresh one's logits overflow
 
@@ -261,16 +261,17 @@ def specimen(request: pytest.FixtureRequest) -> Specimen:
     options = SMALL.get(name, {}) | ({"size": side} if entry.size_option else {})
     torch.manual_seed(0)
     plan = on_meta(name, **SMALL.get(name, {}))
-    fits = trainable(plan) < LARGEST
+    numbers = numbers and trainable(plan) < LARGEST
     normed = any(isinstance(part, nn.BatchNorm2d) for part in plan.modules())
-    with torch.device("cpu" if numbers and fits else "meta"):
+    with torch.device("cpu" if numbers else "meta"):
         model = create_model(name, 10, in_channels=1, **options)
-    if fits and normed and not numbers:  # batch norm is slow on the meta device, drawing numbers on others: zeros, ones
+    # Batch norm is slow on the meta device, and drawing numbers is slow on any: zeros, and ones as statistics.
+    if normed and not numbers and trainable(plan) < LARGEST_OF_ZEROS:
         model = model.to_empty(device="cpu")
         for tensors, value in ((model.parameters(), 0), (model.buffers(), 1)):
             for tensor in tensors:
                 nn.init.constant_(tensor, value)
-    return Specimen(name, model, torch.rand(2, 1, side, side, device=model.mean.device), options, numbers and fits)
+    return Specimen(name, model, torch.rand(2, 1, side, side, device=model.mean.device), options, numbers)
 
 
 def test_the_contract(specimen: Specimen):
