@@ -5,6 +5,8 @@ import torch
 
 from pictaxa.models.zoo import ZOO, create_model, find_entry
 from pictaxa.weights import loading
+from pictaxa.weights.keras import _paths_by_name
+from pictaxa.weights.keras_files import StoredLayer
 from pictaxa.weights.loading import rename_state
 from pictaxa.weights.rules import rename
 
@@ -127,3 +129,16 @@ def test_dense_layers_on_maps_are_known_with_any_options(
     assert model.flattened == flattened
     state = model.state_dict()
     assert all(state[f"{path}.weight"].shape[1] % channels == 0 for path, channels in flattened.items())
+
+
+def test_keras_counters_are_our_order():
+    """Keras gives Inception v3's layers numbers instead of names: each is the layer of ours that was made then."""
+    with torch.device("meta"):
+        model = create_model("inception_v3", 5)
+    words = [f"{word}_{i}".removesuffix("_0") for word in ("conv2d", "batch_normalization") for i in range(94)]
+    paths = _paths_by_name(model, [StoredLayer(name, {}) for name in reversed(["predictions", *words])])
+    assert paths is not None and len(set(paths)) == 189 and paths[-1] == "fc"
+    found = dict(zip(reversed(words), paths[:-1], strict=True))
+    assert found["conv2d"] == "Conv2d_1a_3x3.conv" and found["conv2d_93"] == "Mixed_7c.branch_pool.conv"
+    assert found["batch_normalization_5"] == "Mixed_5b.branch1x1.bn"
+    assert not any(path.startswith("AuxLogits") for path in paths)

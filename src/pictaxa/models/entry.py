@@ -54,6 +54,7 @@ class Elsewhere:
     options: Mapping[str, object] = field(default_factory=dict)  # with which the entry computes what it does there
     normalization: Normalization | None = None  # what its weights expect there; None: the entry's own, or not known
     norm_scale: bool = True  # whether its batch norms have a scale
+    counted: bool = False  # whether its layers have no names but Keras' counters, in the order in which they were made
 
 
 @dataclass(frozen=True)

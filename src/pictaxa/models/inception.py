@@ -313,7 +313,9 @@ ENTRIES = {
             "inception_v3_google-0cc3c7bd.pth", 77.294, size=299, resized=342, normalization="-1-1"
         ),
         elsewhere={
-            "keras": Elsewhere(options={"pool_counts_padding": False}, normalization="-1-1", norm_scale=False)
+            "keras": Elsewhere(
+                options={"pool_counts_padding": False}, normalization="-1-1", norm_scale=False, counted=True
+            ),
         },
     ),
 }  # fmt: skip

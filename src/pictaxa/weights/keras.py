@@ -23,7 +23,7 @@ from .keras_files import StoredLayer
 from .keras_order import paths_by_order
 from .rules import rename
 
-# How Keras names layers that were given no name, and Inception v3's last.
+# How Keras names layers that were given no name, and the last of its applications.
 _COUNTED = re.compile(r"(conv2d|batch_normalization)(_\d+)?|predictions")
 
 
@@ -173,11 +173,11 @@ def _paths_by_name(model: Classifier, layers: Sequence[StoredLayer]) -> list[str
     names = [layer.name for layer in layers]
     if set(names) <= dict(model.named_modules()).keys():
         return names
-    if model.entry == "inception_v3" and all(_COUNTED.fullmatch(name) for name in names):
-        return _inception_paths(model, names)
-    rules = find_entry(model.entry).known_to("keras").rules
-    if all(any(re.fullmatch(rule.pattern, name) for rule in rules) for name in names):
-        renamed = rename(names, rules).names
+    known = find_entry(model.entry).known_to("keras")
+    if known.counted and all(_COUNTED.fullmatch(name) for name in names):
+        return _counted_paths(model, names)
+    if all(any(re.fullmatch(rule.pattern, name) for rule in known.rules) for name in names):
+        renamed = rename(names, known.rules).names
         return [renamed[name] for name in names]
     return None
 
@@ -218,10 +218,11 @@ def _copy(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
 
 
-def _inception_paths(model: Classifier, names: Sequence[str]) -> list[str] | None:
-    """Inception v3's layers are named by counters in the order of their creation, which is ours too."""
-    units = [path for path, part in model.named_modules() if isinstance(part, nn.Conv2d) and "AuxLogits" not in path]
-    paths = {"predictions": "fc"}
+def _counted_paths(model: Classifier, names: Sequence[str]) -> list[str] | None:
+    """Convolutions and their norms, by counters in the order of their creation, which is ours too."""
+    convs = [path for path, part in model.named_modules() if isinstance(part, nn.Conv2d)]
+    units = [path for path in convs if path.partition(".")[0] not in model.auxiliary]
+    paths = {"predictions": model.main_head()}
     for word, suffix in (("conv2d", "conv"), ("batch_normalization", "bn")):
         theirs = {name for name in names if re.fullmatch(rf"{word}(_\d+)?", name)}
         if len(theirs) != len(units):
