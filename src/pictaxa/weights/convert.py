@@ -84,7 +84,7 @@ def convert(
     if groups and rows != len(groups):
         raise WeightsError(
             f"a head with the {len(groups)} rows of merged={options['merged']}", found=f"{rows} rows",
-            fix="Name the class of each row of the file's head, from 0 on, or leave merged out.",
+            fix="Give the class of each row of the file's head, counted from 0, or leave merged out.",
         )  # fmt: skip
     count = max(groups) + 1 if groups else rows
     names = None if classes is None else read_class_names(classes, count)
