@@ -99,7 +99,7 @@ def test_a_renamed_run_is_the_same(run: Path, tmp_path: Path):
         (["x=y"], [], "a class of the run"),
         (["a"], [], "--rename A=B"),
         (["a="], [], "--rename A=B"),
-        ([], ["a=b"], "at least two classes"),
+        ([], ["a=b"], "two classes or more"),
         (["a=b"], [], "--merge a,b=b"),
         (["a=x", "a=y"], [], "twice"),
         ([], ["a,b=c"], "--merge a,b,c=c"),
@@ -141,9 +141,9 @@ def test_what_can_be_read_in_two_ways_is_refused():
 @pytest.mark.parametrize(
     ("rename", "merge", "told"),
     [
-        (["a=b=z"], [], "'a' as 'b=z', or 'a=b' as 'z'. First rename 'a' by itself"),
-        ([], ["a,b,c=x"], "'a' and 'b,c' as 'x'. First rename 'b' by itself"),
-        ([], ["c,a=b=x"], "'c' and 'a' as 'b=x', or 'c' and 'a=b' as 'x'. First rename 'a' by itself"),
+        (["a=b=z"], [], "'a' as 'b=z', or 'a=b' as 'z'. First rename 'a' separately"),
+        ([], ["a,b,c=x"], "'a' and 'b,c' as 'x'. First rename 'b' separately"),
+        ([], ["c,a=b=x"], "'c' and 'a' as 'b=x', or 'c' and 'a=b' as 'x'. First rename 'a' separately"),
     ],
 )
 def test_what_is_told_of_two_ways_leaves_one(rename: list[str], merge: list[str], told: str):

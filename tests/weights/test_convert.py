@@ -53,7 +53,7 @@ def test_a_backbone_with_another_head_is_written_without_classes(tmp_path: Path,
     kernels = write_backbone_with_another_head(tmp_path / "a.h5")
     assert convert(tmp_path) == 0
     said = capsys.readouterr().out
-    assert "new       fc1, fc2, fc3: the file's head is another" in said and "lenet5, 0 classes" in said
+    assert "new       fc1, fc2, fc3: the file has a different head" in said and "lenet5, 0 classes" in said
     assert "dropped   dense: 16 to 4, which are not the dense layers of lenet5" in said
     assert "classes" not in read_notes(tmp_path / "out.safetensors")
     model = create_model("lenet5", 5)

@@ -76,8 +76,8 @@ def test_what_lies_beside_the_weights_is_named(tmp_path: Path):
 def test_what_training_scripts_keep_is_told(tmp_path: Path):
     """Their arguments and numpy's numbers are named as such, with what to save instead; code is told as code."""
     cases = {
-        "argparse.Namespace beside the tensors": argparse.Namespace(rate=1), "scalar beside the tensors": np.float64(1),
-        "_rebuild_sparse_tensor beside the tensors": torch.ones(2).to_sparse(), "code that would run": os.system,
+        "argparse.Namespace among the tensors": argparse.Namespace(rate=1), "scalar among the tensors": np.float64(1),
+        "_rebuild_sparse_tensor among the tensors": torch.ones(2).to_sparse(), "code that would run": os.system,
     }  # fmt: skip
     for words, value in cases.items():
         with pytest.raises(WeightsError, match=words) as told:

@@ -153,7 +153,7 @@ def test_the_backbone_is_kept_where_the_head_is_another(
     [
         ("vgg16", {"predictions": (512, 5)}, "512 to 5, which are not"),
         ("vgg16", {"fc1": (512, 256), "predictions": (256, 5)}, "512 to 256, 256 to 5, which are not"),
-        ("mobilenet_v2", {"predictions": (11520, 5)}, "a head on 11520 numbers"),
+        ("mobilenet_v2", {"predictions": (11520, 5)}, "a head with 11520 inputs"),
     ],
 )
 def test_a_head_under_the_names_of_keras_own(name: str, heads: dict[str, tuple[int, int]], told: str):

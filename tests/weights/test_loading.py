@@ -100,7 +100,7 @@ def test_a_whole_checkpoint_comes_back(tmp_path: Path):
         other = create_model("resnet18", 4).eval()
         told = load_weights(other, tmp_path / "a.pth", source="torchvision")
         assert torch.equal(other(images), model(images))
-        beside = ["dropped   epoch: beside the weights"] if "epoch" in document else []
+        beside = ["dropped   epoch: not weights"] if "epoch" in document else []
         assert not told.fresh and not told.dropped and told.lines() == [f"weights   {len(weights)} tensors", *beside]
 
 

@@ -16,13 +16,13 @@ class ReadingConfig:
     layout: Literal["auto", "folders", "manifest", "parquet", "idx", "cifar", "arrays", "shards"] = "auto"
     """Layout of the data (see docs/data.md). auto: recognised from names and files, and reported."""
     split_folders: Literal["auto", "yes", "no"] = "auto"
-    """Of folders: whether those named like train, val_set or test are splits, or classes. auto: where it is plain."""
+    """Whether folders with names like train, val_set or test are splits (yes) or classes (no). auto: if it is clear."""
     class_folder: Literal["auto", "top", "parent"] = "auto"
-    """Of folders within folders: which are the classes, the top ones or those right above the pictures. auto: the top
-    ones, where it is plain."""
+    """Which of nested folders are the classes: the top ones, or those directly above the pictures. auto: the top ones,
+    if it is clear."""
     label_pattern: str = ""
-    """A regular expression that finds the class in a picture's path, such as '([a-z]+)[.]' for train/cat.0.jpg: its
-    first group, or all that it finds."""
+    """Regular expression that finds the class in a picture's path, such as '([a-z]+)[.]' for train/cat.0.jpg: its
+    first group, or the whole match."""
     path_column: str = ""
     """Column with the file names (manifest) or the pictures (parquet). Default: recognised by its name."""
     label_column: str = ""
