@@ -20,6 +20,7 @@ RUNS = {
     "data index": ("index --rows 4000", "4000 rows opened again"),
     "data alike": ("alike {data}", "photographs as they are"),
     "data labels": ("labels {data} --minutes 0.05 --folds 2", "labels flipped"),
+    "encodings": ("--sets 3", "pictaxa"),
     "from_known speed": ("speed --rounds 1", "pictaxa's step"),
     "from_known cold": ("cold {split} --seeds 1", "median"),
     "from_known both": ("both {split} --minutes 0.2 --seeds 1 --only", "the head alone"),

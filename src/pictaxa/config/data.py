@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .checking import require_within
+from .checking import require, require_within
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingConfig:
     """data layout"""
 
-    layout: Literal["auto", "folders", "manifest", "parquet", "idx", "cifar", "arrays", "shards"] = "auto"
+    layout: Literal["auto", "folders", "imagefolder", "manifest", "parquet", "idx", "cifar", "arrays", "shards"] = (
+        "auto"
+    )
     """Layout of the data (see docs/data.md). auto: recognised from names and files, and reported."""
     split_folders: Literal["auto", "yes", "no"] = "auto"
     """Whether folders with names like train, val_set or test are splits (yes) or classes (no). auto: if it is clear."""
@@ -31,6 +33,13 @@ class ReadingConfig:
     """Column with train, val or test. Default: recognised by its name, if there is one."""
     group_column: str = ""
     """Column with groups, which are never divided by a split. Default: recognised by its name, if there is one."""
+    root: Path | None = None
+    """Folder that the paths in a manifest are relative to. Default: the manifest's own."""
+    path_template: str = ""
+    """How to make paths from the cells of a manifest, such as 'train/{}.jpg' for ids without a suffix; {COLUMN} is the
+    value of another column. Default: the cells are paths."""
+    encoding: str = ""
+    """Encoding of a text table, such as gb18030 or cp1252. Default: detected, and reported."""
     keys: tuple[str, ...] = ()
     """Names of the arrays in .npz or HDF5 files, such as train_images=A train_labels=B test_images=C classes=D."""
     only: tuple[str, ...] = ()
@@ -38,6 +47,24 @@ class ReadingConfig:
     class_names: Path | None = None
     """File with the names of class folders or numbers: lines like `n01440764 tench`, or JSON. Default: a synset file
     next to the data."""
+
+    def __post_init__(self) -> None:
+        require(
+            not self.path_template or "{" in self.path_template, "--path-template with {} in the place of the path",
+            found=repr(self.path_template), fix="Write 'train/{}.jpg', for example.",
+        )  # fmt: skip
+        require(
+            not self.encoding or _is_text_encoding(self.encoding), "the name of an encoding for --encoding",
+            found=repr(self.encoding), fix="Write --encoding cp1252, gb18030, big5, shift_jis or utf-16, for example.",
+        )  # fmt: skip
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        "".encode(name)
+        return True
+    except (LookupError, ValueError):  # one that Python doesn't know, or that is of bytes; a name with a zero in it
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from ..config.data import ReadingConfig
 from ..data.cache import build_cache
 from ..data.fetching import Fetcher
 from ..data.index import Index
-from ..data.reading import read_data, survey
+from ..data.reading import find_files, read_data, survey
 from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, PictureError, Problem, close_matches
 from ..images.decode import Header, examine
@@ -207,7 +207,7 @@ def check_manifest_place(path: Path | None, data: Path) -> None:
     found = ""
     if path.suffix.lower() != ".csv":
         found = f"{str(path)!r}"
-    elif path.exists() and data.exists() and path.samefile(data):
+    elif path.exists() and any(file.exists() and path.samefile(file) for file in find_files(data)):
         found = f"{str(path)!r}, which is the data"
     elif path.exists() and _first_line(path) != ",".join(MANIFEST_HEAD):
         found = f"{str(path)!r}, which exists and is not a manifest of this command"

@@ -166,4 +166,4 @@ def has_picture_folders(path: Path) -> bool:
     )
 
 
-LAYOUT = Layout("folders", recognises=has_picture_folders, lists=list_folder)
+LAYOUT = Layout("folders", recognises=has_picture_folders, lists=list_folder, takes_one=True)
