@@ -28,6 +28,7 @@ from pictaxa.data.reading import PLAIN, read_data
 from pictaxa.data.split import split_index
 from pictaxa.data.table_paths import find_places
 from pictaxa.data.tables import read_table
+from pictaxa.data.walk import is_hidden
 from pictaxa.errors import DataError
 from pictaxa.images.decode import GREY, RGB, decode, square_of
 
@@ -193,7 +194,7 @@ def contents(place: Path) -> set[tuple[str, bytes]]:
 
 FOLDERS = st.text(st.characters(categories=["L", "N"], include_characters=" -_'(),.玫瑰"), min_size=1, max_size=10)
 CLASSES = st.lists(
-    FOLDERS.map(str.strip).filter(lambda name: name and not name.startswith(".") and len(name.encode()) < 200),
+    FOLDERS.map(str.strip).filter(lambda name: name and not is_hidden(name) and len(name.encode()) < 200),
     min_size=2, max_size=3, unique_by=lambda name: name.casefold(),
 )  # fmt: skip
 
