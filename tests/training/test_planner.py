@@ -82,6 +82,17 @@ def test_more_than_the_head_is_expected_to_be_no_worse():
     assert planner._tuned(None, tuned=True) is None
 
 
+def test_the_interval_of_what_is_expected():
+    """Of the curve the middle 95% of its draws, which hold the estimate; without one the probe's (Wilson 1927)."""
+    draws = np.linspace(0, 1, 1001)
+    assert planner._expected(3, 10, np.array([[0.2, *draws]])) == pytest.approx((0.8, 0.025, 0.975))
+    assert planner._expected(3, 10, np.array([[0.5, *draws / 4]])) == pytest.approx((0.5, 0.5, 1 - 0.025 / 4))
+    assert planner._expected(3, 10, np.array([[0.0, *draws]])) == pytest.approx((1.0, 0.025, 1.0))
+    middle, low, high = planner._expected(8, 10, None)  # (8 + z²/2 ± z sqrt(8 * 2 / 10 + z²/4)) / (10 + z²), z = 1.96
+    assert (middle, low, high) == (0.8, pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    assert planner._expected(0, 0, None) == (0.0, 0.0, 1.0)
+
+
 @pytest.mark.parametrize(("splits", "learn"), [(("",), 32), (("train", "val"), 20), (("train", "test"), 16)])
 def test_some_of_each_class_are_probed(monkeypatch: pytest.MonkeyPatch, splits: tuple[str, ...], learn: int):
     """As many of a rare class as of another, while there are some, and never any that judges; how many there are."""

@@ -205,13 +205,17 @@ def _probe(start: Setup, index: Index, *, train_pictures: int) -> tuple[tuple[fl
     judged = held_out.fold_of >= 0
     right = int((held_out.probabilities[judged].argmax(axis=1) == problem.labels[judged]).sum())
     errors = expected_errors(learning_curve(problem, scaling, held_out), [train_pictures], seed=config.seed)
-    low, high = wilson_interval(right, int(judged.sum()))
-    middle = right / max(1, int(judged.sum()))
+    return _expected(right, int(judged.sum()), errors), per_picture, len(rows)
+
+
+def _expected(right: int, judged: int, errors: np.ndarray | None) -> tuple[float, float, float]:
+    """The accuracy of a solved head and its interval of 95%: the curve's, or where there is none the probe's own."""
+    middle, (low, high) = right / max(1, judged), wilson_interval(right, judged)
     if errors is not None:
         middle = 1 - float(errors[0, 0])
         least, most = np.percentile(errors[0, 1:], [2.5, 97.5])
         low, high = 1 - float(most), 1 - float(least)
-    return (middle, min(low, middle), max(high, middle)), per_picture, len(rows)
+    return middle, min(low, middle), max(high, middle)
 
 
 def _tuned(expected: tuple[float, float, float] | None, *, tuned: bool) -> tuple[float, float, float] | None:
