@@ -16,6 +16,7 @@ from pictaxa.config.by_name import with_words
 from pictaxa.config.learning import OptimizerConfig
 from pictaxa.config.training import TrainConfig
 from pictaxa.data.batches import Batch
+from pictaxa.errors import TrainingError
 from pictaxa.metrics import log_loss
 from pictaxa.models.contract import Classifier
 from pictaxa.runs.records import read_predictions
@@ -146,3 +147,24 @@ def test_validation_is_kept_as_it_is_judged(job_and_model: tuple[Job, Classifier
     kept = read_predictions(job.run)
     assert scores["val_loss"] == pytest.approx(log_loss(kept)) and (kept.rows == rows).all()
     assert scores["val_accuracy"] == (kept.predicted == kept.labels).mean() == job.run.metrics["accuracy"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_are_judged_by_nobody(job_and_model: tuple[Job, Classifier], value: float):
+    """The error says for how many pictures, and what to try."""
+    job, _ = job_and_model
+    logits = np.zeros((len(job.val_rows), 2), np.float32)
+    logits[[0, 2], 1] = value
+    with pytest.raises(TrainingError, match=rf"NaN or infinity for 2 of {len(logits)} validation pictures.*Try --lr"):
+        evaluate(job, job.val_rows, logits)
+
+
+def test_some_pictures_are_kept_with_their_logits(job_and_model: tuple[Job, Classifier]):
+    """The first four, as the cache has them: by them an export is checked."""
+    job, _ = job_and_model
+    logits = np.arange(2.0 * len(job.val_rows), dtype=np.float32).reshape(-1, 2)
+    save_predictions(job, job.val_rows, logits)
+    squares, aspects, kept = job.run.probe()
+    rows = job.val_rows[:4]
+    assert np.array_equal(squares, job.cache.read(rows)) and np.array_equal(kept, logits[:4])
+    assert np.array_equal(aspects, job.cache.aspects[rows]) and job.run.metrics["pictures"] == len(job.val_rows)
