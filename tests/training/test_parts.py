@@ -227,6 +227,13 @@ def test_what_has_no_gradient_stays():
         assert same == [True, True, False]
 
 
+def test_a_training_begins_at_nothing():
+    """No step and no second are done, and any epoch is better than the one that is kept."""
+    new = Counters()
+    assert (new.epoch, new.batch, new.step, new.seconds, new.right, new.pictures, new.loss_sum) == (0,) * 7
+    assert new.best_accuracy < 0 and new.best_epoch < 0 and new.best_loss is None and new.log == []
+
+
 def test_a_new_epoch_begins_with_no_sums():
     """What counts an epoch is zero, what counts the training goes on."""
     counters = Counters(
