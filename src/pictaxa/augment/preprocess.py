@@ -27,7 +27,19 @@ class Geometry:
 
 
 def model_input(squares: torch.Tensor, aspects: np.ndarray, *, geometry: Geometry) -> torch.Tensor:
-    """(N, S, S, C) uint8, (N,) width/height -> (N, C, H, W) float32 in [0, 1]."""
+    """Look at squares as prediction does.
+
+    Args:
+        squares: (N, S, S, C) uint8, on any device.
+        aspects: (N,) float, width / height of each picture.
+        geometry: the view and its size.
+
+    Returns:
+        (N, C, size, size) float32 in [0, 1], on the same device.
+
+    Example:
+        images = model_input(torch.from_numpy(cache.read(rows)), cache.aspects[rows], geometry=run.geometry)
+    """
     from .geometry import padding_of, plain_view, resample
 
     views = plain_view(aspects, view=geometry.view)

@@ -37,7 +37,7 @@ def write_json(path: Path | None, document: object) -> None:
     if path is None:
         return
     try:
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another path with --json."

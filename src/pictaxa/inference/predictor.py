@@ -14,7 +14,7 @@ from ..config.machine import MachineConfig
 from ..data.archives import archive_pictures, is_archive
 from ..data.file_names import shown_name
 from ..data.walk import PassedOver, walk_pictures
-from ..errors import DataError, PictureError
+from ..errors import DataError, PictureError, RunError
 from ..images.decode import Picture, Square, read_file, square_of
 from ..metrics import softmax
 from ..models.fusing import fast_copy
@@ -165,12 +165,22 @@ class Predictor:
         Returns:
             (N, classes) float32 logits.
 
+        Raises:
+            RunError: the weights give NaN or infinity for some picture.
+
         Example:
             squares, aspects, logits = predictor.run.probe()  # what the run's own model said
             np.allclose(predictor.logits(squares, aspects), logits, atol=1e-4)  # True
         """
         images = torch.from_numpy(squares).to(self.plan.device)
-        return square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+        logits: np.ndarray = square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+        bad = int((~np.isfinite(logits)).any(axis=1).sum())
+        if bad:
+            raise RunError(
+                "weights that give finite numbers", found=f"NaN or infinity for {bad} of {len(squares)} pictures",
+                fix="Train again, with a smaller --lr than that of config.json.",
+            )  # fmt: skip
+        return logits
 
     def _squares(
         self, pictures: Iterable[tuple[str, Callable[[], Picture]]]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 
@@ -18,31 +18,33 @@ from .predictor import Prediction
 PATH_CELLS = 48  # of the table's first column; longer paths keep their end
 
 
-class Writer(Protocol):
-    """Takes predictions one by one."""
-
-    def write(self, prediction: Prediction) -> None:
-        """Write one."""
-
-
 class TableWriter:
-    """Aligned columns: file, answer, and each class's probability, or the `top` most probable ones."""
+    """Aligned columns: file, answer, and each class's probability, or the `top` most probable ones.
+
+    Args:
+        file: where the table goes, its head at once.
+        classes: names of the classes.
+        top: how many classes a line has; None: a column for each class.
+
+    Example:
+        table = TableWriter(sys.stdout, predictor.classes, top=3)
+        write_all(predictor.stream(["more-photos"]), [table])
+    """
 
     def __init__(self, file: TextIO, classes: tuple[str, ...], *, top: int | None) -> None:
         self._file = file
         self._top = top
-        self._columns = classes if top is None else ()
-        widths = [max(7, cell_len(name)) for name in self._columns]
-        self._widths = widths
+        self._widths = [max(7, cell_len(name)) for name in classes]  # of the columns of probabilities
         self._answer = max(8, *(cell_len(name) for name in classes))
         head = [set_cell_size("file", PATH_CELLS), set_cell_size("answer", self._answer)]
-        head += [_right(name, width) for name, width in zip(self._columns, widths, strict=True)]
-        if top is not None:
+        if top is None:
+            head += [_right(name, width) for name, width in zip(classes, self._widths, strict=True)]
+        else:
             head.append(f"top {top}")
         print("  ".join(head).rstrip(), file=file)
 
     def write(self, prediction: Prediction) -> None:
-        """Write one line."""
+        """Write a prediction, or why its file was not read."""
         cells = [_path_cell(prediction.path)]
         if prediction.probabilities is None:
             cells.append(f"not read: {prediction.problem}")
@@ -65,7 +67,7 @@ class CsvWriter:
         self._classes = classes
 
     def write(self, prediction: Prediction) -> None:
-        """Write one row."""
+        """Write a row; of a file that was not read only its path and why."""
         values = [""] * len(self._classes)
         if prediction.probabilities is not None:
             values = [f"{value:.6f}" for value in prediction.probabilities]
@@ -81,7 +83,7 @@ class JsonLinesWriter:
         self._top = top
 
     def write(self, prediction: Prediction) -> None:
-        """Write one line."""
+        """Write an object; of a file that was not read only its path and why."""
         document: dict[str, object] = {"path": _text(prediction.path)}
         if prediction.probabilities is None:
             document["problem"] = prediction.problem
@@ -90,12 +92,31 @@ class JsonLinesWriter:
             document["probability"] = round(prediction.probability, 6)
             count = self._top or len(prediction.classes)
             document["probabilities"] = {name: round(value, 6) for name, value in prediction.top(count)}
-        print(json.dumps(document, ensure_ascii=False), file=self._file)
+        print(json.dumps(document, ensure_ascii=False, allow_nan=False), file=self._file)
+
+
+Writer = TableWriter | CsvWriter | JsonLinesWriter
 
 
 @contextmanager
 def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None) -> Iterator[Writer]:
-    """A writer for a .csv or .jsonl file; ConfigError for another suffix or a place that can't be written."""
+    """Open a file for predictions.
+
+    Args:
+        out: the file, which is written anew; its suffix, .csv or .jsonl, says what it holds.
+        classes: names of the classes.
+        top: of JSON lines, how many classes each has; None: all. CSV always has all.
+
+    Returns:
+        A context with a Writer.
+
+    Raises:
+        ConfigError: another suffix, or a place that can't be written.
+
+    Example:
+        with open_writer(Path("answers.csv"), predictor.classes, top=None) as writer:
+            write_all(predictor.stream(["more-photos"]), [writer])
+    """
     suffix = out.suffix.lower()
     if suffix not in (".csv", ".jsonl"):
         raise ConfigError(
@@ -112,13 +133,23 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None) -> Iter
 
 
 def write_all(predictions: Iterable[Prediction], writers: list[Writer]) -> tuple[int, int]:
-    """Write each prediction to each writer; how many were read and how many could not be."""
+    """Write predictions as they come.
+
+    Args:
+        predictions: an iterable, which is gone through once.
+        writers: each writes every prediction.
+
+    Returns:
+        How many files were read, and how many could not be.
+
+    Example:
+        read, bad = write_all(predictor.stream(["more-photos"]), [table])
+    """
     read, bad = 0, 0
     for prediction in predictions:
         for writer in writers:
             writer.write(prediction)
-        read += not prediction.problem
-        bad += bool(prediction.problem)
+        read, bad = (read, bad + 1) if prediction.problem else (read + 1, bad)
     return read, bad
 
 

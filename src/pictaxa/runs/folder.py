@@ -211,7 +211,7 @@ class Run:
         os.replace(partial, self.path / PROBE)
 
     def _write_json(self, name: str, document: Any) -> None:
-        write_atomically(self.path / name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.path / name, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def open_run(path: str | Path) -> Run:
