@@ -53,6 +53,9 @@ def list_folder(files: list[Path], reading: ReadingConfig, *, for_training: bool
     if reader.loose:
         told = [f"{count} in {shown_name(where) or 'the folder itself'}" for where, count in reader.loose.items()]
         reader.notes.append(f"skipped {reader.loose.total()} pictures that are in no class folder: {some(told)}")
+    if reader.decoded:
+        examples = some(reader.decoded, at_most=2)
+        reader.notes.append(f"{len(reader.decoded)} paths are not in UTF-8; they were read as {examples}")
     return Listing(
         root, repr(shown_name(str(root))), columns.pop("path"), columns.pop("class"), columns.pop("split"),
         more=columns, notes=(*reader.passed.notes(), *reader.notes),
@@ -71,7 +74,10 @@ def _check_is_folder(root: Path) -> None:
 def _row(reader: FolderReading, entry: os.DirEntry[str], *, name: str, split: str) -> tuple[object, ...]:
     size_bytes, mtime_ns, problem = file_status(entry)
     relative = entry.path[len(str(reader.root)) + 1 :].replace(os.sep, "/")
-    return shown_name(relative), name, split, size_bytes, mtime_ns, problem
+    shown = shown_name(relative)
+    if shown != relative:
+        reader.decoded.append(shown)
+    return shown, name, split, size_bytes, mtime_ns, problem
 
 
 # --- labels from folders
