@@ -20,6 +20,7 @@ JPEGS = ("JPEG", "MPO")  # the latter is what some cameras and telephones write:
 PROGRESSIVE, END, SCAN = 0xC2, 0xD9, 0xDA  # JPEG's markers
 ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD9), 0xFF})  # without a length
+MAX_SCANS = 200  # a photograph has about ten
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # what ends pixel data
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 FILLING = np.random.default_rng(0).integers(1, 255, 1024, dtype=np.uint8).tobytes().replace(b"\\", b"/")
@@ -40,6 +41,17 @@ def check_sums(data: bytes) -> None:
         place = end + 4
 
 
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, where its content begins, where that ends) of a PNG's chunks, in order, as far as they are whole."""
+    place = 8
+    while place + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if place + 12 + length > len(data):
+            return
+        yield kind, place + 8, place + 8 + length
+        place += 12 + length
+
+
 def check_cover(image: ImageFile.ImageFile) -> None:
     """The parts of a TIFF must make up the whole; Pillow leaves black what none covers, and libtiff misses them."""
     if not isinstance(image, TiffImageFile) or any(tile[0] == "libtiff" for tile in image.tile):
@@ -49,6 +61,13 @@ def check_cover(image: ImageFile.ImageFile) -> None:
     covered = sum((right - left) * (low - top) for (left, top, right, low), _ in parts)
     if covered < image.width * image.height * planes:
         raise OSError("its parts are truncated: they don't cover the picture")
+
+
+def check_scans(data: bytes) -> None:
+    """A progressive JPEG may not have so many scans that going through the picture for each takes minutes."""
+    scans = sum(kind == SCAN for kind, _, _ in segments(data))
+    if scans > MAX_SCANS:
+        raise OSError(f"{scans} scans of one picture")
 
 
 def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None) -> None:

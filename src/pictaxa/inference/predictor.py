@@ -190,7 +190,11 @@ class Predictor:
         def load(picture: tuple[str, Callable[[], Picture]]) -> tuple[str, Square | PictureError]:
             name, fetch = picture
             try:
-                return name, square_of(fetch(), name=name, side=self.geometry.square, channels=self.geometry.channels)
+                square = square_of(
+                    fetch(), name=name, side=self.geometry.square, channels=self.geometry.channels,
+                    decoding=self.geometry.decoding,
+                )  # fmt: skip
+                return name, square
             except PictureError as error:
                 return name, error
 
