@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from ..errors import Problem
 from .formats import RefusedError, needed
 from .numbers import NumberFile, Numbers
 
+# pydicom warns of odd metadata, which does no harm to the numbers.
+warnings.filterwarnings("ignore", module=r"pydicom\.")
 FRAMES = "hold several frames, of which the first is read"
 
 GREYS = {"MONOCHROME1": True, "MONOCHROME2": False}  # whether the lowest number is white

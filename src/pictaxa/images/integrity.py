@@ -21,6 +21,8 @@ PROGRESSIVE, END, SCAN = 0xC2, 0xD9, 0xDA  # JPEG's markers
 ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD9), 0xFF})  # without a length
 MAX_SCANS = 200  # a photograph has about ten
+JPEG2000_SIZES = b"\xff\x51"  # the marker of what the picture and its tiles measure
+TILE = re.compile(rb"\xff\x90\0\x0a(..)", re.DOTALL)  # the beginning of a tile's part, and the tile's number
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # what ends pixel data
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 FILLING = np.random.default_rng(0).integers(1, 255, 1024, dtype=np.uint8).tobytes().replace(b"\\", b"/")
@@ -61,6 +63,16 @@ def check_cover(image: ImageFile.ImageFile) -> None:
     covered = sum((right - left) * (low - top) for (left, top, right, low), _ in parts)
     if covered < image.width * image.height * planes:
         raise OSError("its parts are truncated: they don't cover the picture")
+
+
+def check_tiles(data: bytes) -> None:
+    """Each tile of a JPEG 2000 must have begun; OpenJPEG leaves black what has not."""
+    place = data.find(JPEG2000_SIZES)
+    if place >= 0 and len(data) >= place + 38:
+        right, low, _, _, width, height, left, top = struct.unpack_from(">8I", data, place + 6)
+        tiles = -(-(right - left) // max(1, width)) * -(-(low - top) // max(1, height))
+        if len(set(TILE.findall(data, place))) < tiles:
+            raise OSError("its tiles are truncated: they don't make up the whole")
 
 
 def check_scans(data: bytes) -> None:

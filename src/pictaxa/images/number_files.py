@@ -15,7 +15,7 @@ from PIL import Image
 
 from .dicom import dicom_file
 from .formats import TIFFS, is_dicom
-from .integrity import check_sums, chunks
+from .integrity import JPEG2000_SIZES, check_sums, check_tiles, chunks
 from .numbers import NumberFile, Numbers
 from .tiff import tiff_file
 
@@ -25,7 +25,6 @@ ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (
 # Magic, width, height and the highest number of a Netpbm file, among white space and comments.
 NETPBM = re.compile(rb"P([56])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)\s")
 JPEG2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
-SIZES = b"\xff\x51"  # JPEG 2000's marker of the size; the bits of the first channel stand 40 bytes behind it
 PIECE = 2**20  # bytes that are unpacked at a time
 
 
@@ -149,17 +148,18 @@ def _fractions(data: bytes) -> NumberFile:
 
 def _jpeg2000(data: bytes) -> NumberFile | None:
     """Grey alone: of more channels Pillow gives bytes, by the bits that the file declares."""
-    place = data.find(SIZES)
+    place = data.find(JPEG2000_SIZES)
     if place < 0 or len(data) < place + 42:
         return None
     right, low, left, top = struct.unpack_from(">IIII", data, place + 6)
     (channels,) = struct.unpack_from(">H", data, place + 38)
-    about = data[place + 40]
+    about = data[place + 40]  # of the first channel
     bits = (about & 127) + 1
     if channels != 1 or about & 128 or not 8 < bits <= 16 or right <= left or low <= top:
         return None
 
     def read() -> Numbers:
+        check_tiles(data)
         with Image.open(io.BytesIO(data), formats=("JPEG2000",)) as image:
             shifted = np.asarray(image)
         # Pillow shifts numbers up to 16 bits.

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 from .colour import CONVERTED, DAMAGED, Conversion, conversion, from_lab, profile_of
 from .decoding import EARLIER, Decoding
 from .formats import TIFFS, open_picture
-from .integrity import JPEGS, check_cover, check_end, check_scans, check_sums
+from .integrity import JPEGS, check_cover, check_end, check_scans, check_sums, check_tiles
 from .jpeg import ORIENTATION
 from .number_files import number_file
 from .numbers import NumberFile, Numbers, to_bytes
@@ -54,6 +54,8 @@ def upright(data: bytes, *, draft_side: int | None, decoding: Decoding) -> Uprig
         width, height = image.size
         if image.format == "PNG":
             check_sums(data)
+        if image.format == "JPEG2000":
+            check_tiles(data)
         progressive = "progressive" in image.info
         if progressive:
             check_scans(data)
@@ -66,6 +68,8 @@ def upright(data: bytes, *, draft_side: int | None, decoding: Decoding) -> Uprig
         check_cover(image)
         with _turn(decoded_width * decoded_height):
             image.load()
+            if image.format == "HEIF" and image.size != (width, height):
+                raise OSError(f"its pixels are {image.width} x {image.height}, and not what it says")
             if image.format in JPEGS:
                 check_end(image, data, draft_side=draft_side)
             orientation = _orientation(image)
