@@ -21,7 +21,6 @@ import os
 import shutil
 import threading
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -32,7 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError, PictureError, Problem
-from ..images.decode import Picture
+from ..images.decode import Picture, count_notes
 from ..system.files import write_atomically
 from ..system.pool import results_ahead
 from .cache_folder import ABOUT, CacheLock, disk_error
@@ -278,6 +277,5 @@ def _fill(index: Index, records: pa.Table) -> tuple[Index, np.ndarray, np.ndarra
             found=f"none among {len(index)} files under {str(index.root)!r} ({problem[0].as_py()})",
             fix="Check that the files are pictures and that you have permission to read them.",
         )
-    notes = Counter(note for text in filled("notes", "").to_pylist() if text for note in text.split("\n"))
-    told = (f"{count} {'picture' if count == 1 else 'pictures'} {note}" for note, count in sorted(notes.items()))
+    told = count_notes(note for text in filled("notes", "").to_pylist() if text for note in text.split("\n"))
     return index.with_notes(*told), filled("slot", -1).to_numpy(), filled("sum", 0).to_numpy()

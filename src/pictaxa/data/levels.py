@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..config.checking import require
 from ..config.data import DecodingConfig
 from ..errors import PictureError
 from ..images.decode import read_numbers
@@ -22,7 +23,7 @@ USUAL = DecodingConfig()
 def choose_decoding(index: Index, asked: DecodingConfig) -> tuple[Decoding, tuple[str, ...]]:
     """How the files of a set become pixels, and what was found, in words; an even sample of the pictures is looked at.
 
-    The same for the same files and settings.
+    The same for the same files and settings. ConfigError for a black that is no lower than the white that was found.
     """
     if asked.white_level is not None:
         black = asked.black_level or 0.0
@@ -35,6 +36,11 @@ def choose_decoding(index: Index, asked: DecodingConfig) -> tuple[Decoding, tupl
             found = find_levels(_numbers(fetcher, _even(rows, MAX_READ), limits))
     if asked.black_level is not None:
         found = {Level(level.kind, asked.black_level, level.white): count for level, count in found.items()}
+        for level in found:
+            require(
+                level.white > level.black, f"--black-level below {level.white:g}, the highest number of the pictures",
+                found=f"{level.black:g}", fix="Give a lower --black-level, or --white-level beside it.",
+            )  # fmt: skip
     notes = tuple(
         f"numbers of the kind {level.kind}: {level.black:g} is black and {level.white:g} white in every picture, as "
         f"{count} of them have it (other ones with --black-level and --white-level)"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import struct
 import warnings
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,12 @@ class Square:
     def aspect(self) -> float:
         """Width over height of the upright picture."""
         return self.width / self.height
+
+
+def count_notes(notes: Iterable[str]) -> list[str]:
+    """A sentence for each of the notes that squares have, with the number of those that have it."""
+    counts = sorted(Counter(notes).items())
+    return [f"{count} {'picture' if count == 1 else 'pictures'} {note}" for note, count in counts]
 
 
 @dataclass(frozen=True)
