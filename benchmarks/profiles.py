@@ -2,8 +2,8 @@
 
     python benchmarks/profiles.py FLOWERS --rounds 9      # photographs in any layout
 
-The same photographs, as JPEG and as PNG, are decoded by `square_of` in one thread, the two ways in turn. The medians, and
-the spread of the ratio of each pair, are printed.
+The same photographs, as JPEG and as PNG, are decoded by `square_of` in one thread, the two ways in turn. The medians,
+and the spread of the ratio of each pair, are printed.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import argparse
 import io
 import statistics
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from turns import seconds_in_turn
 
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.images.colour import D65, PRIMARIES, matrix_profile
 from pictaxa.images.decode import decode, square_of
+from turns import seconds_in_turn
 
 P3 = matrix_profile(PRIMARIES[12], D65, gamma=None)
 FORMATS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 90}, "PNG": {"compress_level": 3}}
@@ -58,6 +59,7 @@ def main() -> None:
     for kind in FORMATS:
         profiles = {"without": None, "with a profile": P3}
         files = {name: files_of(asked.data, kind, count=asked.count, profile=own) for name, own in profiles.items()}
+        sides: dict[str, Callable[[], object]]
         sides = {name: partial(decode_all, own, side=asked.side) for name, own in files.items()}
         seconds = seconds_in_turn(sides, rounds=asked.rounds)
         for name, own in seconds.items():
