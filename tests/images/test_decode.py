@@ -16,7 +16,8 @@ from PIL import Image
 
 from pictaxa.errors import PictureError
 from pictaxa.images import decode as pictures
-from pictaxa.images.decode import GREY, RGB, decode, load_square, read_file, square_of
+from pictaxa.images import upright
+from pictaxa.images.decode import GREY, RGB, decode, load_square, measure, read_file, square_of
 from pictaxa.images.decoding import Decoding
 
 WIDE = Image.fromarray(np.arange(24 * 16 * 3, dtype=np.uint16).reshape(16, 24, 3).__mod__(251).astype(np.uint8))
@@ -134,6 +135,17 @@ def test_jpegs_count_by_the_pixels_that_are_decoded():
     assert decode(encoded(large, "JPEG"), name="x", decoding=few, least_side=100).size == (200, 150)
     with pytest.raises(PictureError, match="bomb"):
         square_of(encoded(large, "JPEG", progressive=True), name="x", side=100, channels=RGB, decoding=few)
+
+
+def test_pillows_own_limit_is_not_ours(monkeypatch: pytest.MonkeyPatch):
+    """A JPEG that is reduced while it is decoded, and whatever --max-pixels allows, may have more."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(upright, "LARGE_PIXELS", 200)
+    for kind in ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000", "AVIF"):
+        data = encoded(WIDE, kind)
+        assert square_of(data, name="x", side=2, channels=RGB).width == 24
+        assert decode(data, name="x").size == (24, 16) and measure(data, name="x")[:2] == (24, 16)
+        assert Image.MAX_IMAGE_PIXELS == 100, "it is the program's again"
 
 
 def test_a_flat_picture_of_many_pixels_is_read():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ OTHER_PICTURES = {
     ".svs": "whole slides", ".ndpi": "whole slides", ".mp4": "video", ".mov": "video", ".avi": "video",
     ".webm": "video", ".mkv": "video", ".pdf": "PDF",
 }  # fmt: skip
+ALONE = threading.Lock()
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two of more than 4 GB
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 AVIF_BRANDS = (b"avif", b"avis")
@@ -91,8 +95,25 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
         return opened
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        with alone():
+            return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnidentifiedImageError(told_kind(data)) from None
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """For a large picture: no other one meanwhile, and not Pillow's own limit, which belongs to the program around us.
+
+    Ours is in upright.py, and each picture is held to it.
+    """
+    with ALONE:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def told_kind(data: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from PIL import Image, ImageFile
 
 from .colour import CONVERTED, DAMAGED, Conversion, conversion, from_lab, profile_of
 from .decoding import EARLIER, Decoding
-from .formats import TIFFS, open_picture
+from .formats import TIFFS, alone, open_picture
 from .integrity import JPEGS, check_cover, check_end, check_scans, check_sums, check_tiles
 from .jpeg import ORIENTATION
 from .number_files import number_file
@@ -20,7 +19,6 @@ from .tiff import read_layout
 from .to_uint8 import to_eight_bits
 
 LARGE_PIXELS = 2**25  # from so many on, one picture at a time is decoded: several at once could take gigabytes
-LARGE = threading.Lock()
 PAGES = "hold several pages, of which the first is read"
 TURNS = {  # by EXIF's orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -126,9 +124,9 @@ def check_pixels(width: int, height: int, decoding: Decoding) -> None:
         )
 
 
-def _turn(pixels: int) -> AbstractContextManager[object]:
+def _turn(pixels: int) -> AbstractContextManager[None]:
     """Whoever decodes a large picture waits until no other is being decoded."""
-    return LARGE if pixels >= LARGE_PIXELS else nullcontext()
+    return alone() if pixels >= LARGE_PIXELS else nullcontext()
 
 
 def pages_of(data: bytes) -> int:
