@@ -275,6 +275,20 @@ def test_a_png_whose_checksum_is_wrong_is_refused():
     assert np.array_equal(np.asarray(shown), np.asarray(NOISE))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "1"])
+def test_a_png_whose_rows_end_early_is_refused(mode: str):
+    """All checksums right, and a third of the rows or all but the last: never half black; a black picture is read."""
+    for image in (NOISE.convert(mode), Image.new(mode, (64, 48))):
+        data = encoded(image, "PNG")
+        assert decode(data, name="x").size == (64, 48)
+        begin, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
+        rows = zlib.decompress(data[begin + 8 : begin + 8 + int.from_bytes(data[begin : begin + 4])])
+        for kept in (len(rows) // 3, len(rows) // 48 * 47):
+            content = zlib.compress(rows[:kept])
+            short = struct.pack(">I", len(content)) + b"IDAT" + content + zlib.crc32(b"IDAT" + content).to_bytes(4)
+            assert "truncated" in refused(data[:begin] + short + data[end:])
+
+
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}, {"subsampling": 0}])
 @pytest.mark.parametrize("marker", [b"\xff\xd9", b"\xff\xd7\xff\xd9", b"\xff\xdd\x00\x04\x00\x00\xff\xd9"])
 def test_a_jpeg_that_ends_early_but_in_good_order_is_refused(options: dict[str, object], marker: bytes):

@@ -15,17 +15,15 @@ from PIL import Image
 
 from .dicom import dicom_file
 from .formats import TIFFS, is_dicom
-from .integrity import JPEG2000_SIZES, check_sums, check_tiles, chunks
+from .integrity import JPEG2000_SIZES, check_rows, check_sums, check_tiles, chunks
 from .numbers import NumberFile, Numbers
 from .tiff import tiff_file
 
 PNG = b"\x89PNG\r\n\x1a\n"
 GREY, COLOUR, CLEAR_GREY, CLEAR = 0, 2, 4, 6  # PNG's types of colour
-ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 # Magic, width, height and the highest number of a Netpbm file, among white space and comments.
 NETPBM = re.compile(rb"P([56])(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)\s")
 JPEG2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
-PIECE = 2**20  # bytes that are unpacked at a time
 
 
 def number_file(data: bytes) -> NumberFile | None:
@@ -70,10 +68,9 @@ def _read_png(data: bytes) -> Numbers:
     parts = list(chunks(data))
     head = next(data[begin:end] for kind, begin, end in parts if kind == b"IHDR")
     packed = [data[begin:end] for kind, begin, end in parts if kind == b"IDAT"]
-    width, height, _, colour, _, _, interlaced = struct.unpack(">IIBBBBB", head)
+    width, height, _, colour, *_ = struct.unpack(">IIBBBBB", head)
     channels = {GREY: 1, COLOUR: 3, CLEAR_GREY: 2, CLEAR: 4}[colour]
-    if _unpacked_bytes(packed) < _png_bytes(width, height, 2 * channels, interlaced=bool(interlaced)):
-        raise OSError("its pixel data is truncated")
+    check_rows(data)
     plain = PNG + b"".join(_chunk(*own) for own in ((b"IHDR", head), (b"IDAT", b"".join(packed)), (b"IEND", b"")))
     shown = cv2.imdecode(np.frombuffer(plain, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     if shown is None or shown.shape[:2] != (height, width):
@@ -87,26 +84,6 @@ def _read_png(data: bytes) -> Numbers:
         marked = values == np.frombuffer(clear, dtype=">u2").reshape(-1)[: values[0, 0].size]
         opacity = 1.0 - (marked if marked.ndim == 2 else marked.all(axis=2))
     return Numbers(values, opacity=opacity)
-
-
-def _unpacked_bytes(packed: list[bytes]) -> int:
-    """How many bytes a zlib stream unpacks to, a piece at a time; OSError where it can't be unpacked."""
-    stream, count = zlib.decompressobj(), 0
-    try:
-        for part in packed:
-            while part:
-                count += len(stream.decompress(part, PIECE))
-                part = stream.unconsumed_tail
-        return count + len(stream.flush())
-    except zlib.error as error:
-        raise OSError(f"its pixel data can't be unpacked: {error}") from None
-
-
-def _png_bytes(width: int, height: int, by_pixel: int, *, interlaced: bool) -> int:
-    """The bytes of a PNG's rows, each with the number of its filter before it."""
-    passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
-    sizes = ((-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes if width > x and height > y)
-    return sum(rows * (1 + columns * by_pixel) for columns, rows in sizes)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

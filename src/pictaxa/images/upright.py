@@ -11,7 +11,7 @@ from PIL import Image, ImageFile
 from .colour import CONVERTED, DAMAGED, Conversion, conversion, from_lab, profile_of
 from .decoding import EARLIER, Decoding
 from .formats import TIFFS, alone, open_picture
-from .integrity import JPEGS, check_cover, check_end, check_scans, check_sums, check_tiles
+from .integrity import JPEGS, check_cover, check_end, check_last_rows, check_scans, check_sums, check_tiles
 from .jpeg import ORIENTATION
 from .number_files import number_file
 from .numbers import NumberFile, Numbers, to_bytes
@@ -68,6 +68,8 @@ def upright(data: bytes, *, draft_side: int | None, decoding: Decoding) -> Uprig
             image.load()
             if image.format == "HEIF" and image.size != (width, height):
                 raise OSError(f"its pixels are {image.width} x {image.height}, and not what it says")
+            if image.format == "PNG":
+                check_last_rows(image, data)
             if image.format in JPEGS:
                 check_end(image, data, draft_side=draft_side)
             orientation = _orientation(image)
