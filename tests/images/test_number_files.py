@@ -9,7 +9,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -58,6 +58,7 @@ def test_alpha_of_16_bits():
     assert np.asarray(decode(marked, name="x", decoding=TWELVE)).tolist() == [[[255] * 3, SHOWN[0][1]]]
 
 
+@settings(derandomize=True, deadline=None, database=None, max_examples=60)
 @given(st.sampled_from([0, 2, 4, 6]), st.booleans(), st.integers(1, 20), st.integers(1, 20), st.integers(0, 9))
 def test_every_kind_of_16_bit_png(colour: int, interlaced: bool, width: int, height: int, seed: int):
     """Colours x interlacing x sizes: the numbers that were written, opaque ones."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pictaxa.images.decoding import ANY, AS_EARLIER, PLAIN, Decoding, Level, decoding_of
@@ -91,6 +91,7 @@ def test_numbers_that_are_none(value: float):
             shown([0, value, 1], "float32", decoding)
 
 
+@settings(derandomize=True, deadline=None, database=None, max_examples=60)
 @given(st.sampled_from(TYPES), st.integers(0, 2**31), st.booleans(), st.booleans())
 def test_bytes_follow_the_numbers(kind: str, seed: int, colour: bool, negative: bool):
     """For every type: brighter numbers never give darker bytes, each within half a step of where it belongs."""

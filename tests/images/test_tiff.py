@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -29,6 +29,7 @@ def written(values: np.ndarray, **options: object) -> bytes:
     return buffer.getvalue()
 
 
+@settings(derandomize=True, deadline=None, database=None, max_examples=150)
 @given(
     kind=st.sampled_from(sorted(TOPS)),
     channels=st.sampled_from([1, 3]),

@@ -110,7 +110,7 @@ class DecodingConfig:
     an eighth of the side for a large one."""
 
     def __post_init__(self) -> None:
-        require_within("max_pixels", self.max_pixels, least=1, most=2**31, such_as="400000000")
+        require_within("max_pixels", self.max_pixels, least=1, such_as="400000000")
         for name in ("white_level", "black_level"):
             value = getattr(self, name)
             fits = value is None or math.isfinite(value)
