@@ -17,15 +17,15 @@ from .formats import RefusedError, needed
 from .integrity import check_cover
 from .numbers import MORE_CHANNELS, NumberFile, Numbers
 
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ABOUT = 256, 257, 258, 259, 262, 270
+WIDTH, HEIGHT, BITS, PHOTOMETRIC, ABOUT = 256, 257, 258, 262, 270
 ORIENTATION, CHANNELS, PLANES, EXTRA, KIND, SUBFILE = 274, 277, 284, 338, 339, 254
-OFFSETS, COUNTS = (273, 324), (279, 325)  # of strips, of tiles
+READ = frozenset({WIDTH, HEIGHT, BITS, PHOTOMETRIC, ABOUT, ORIENTATION, CHANNELS, PLANES, EXTRA, KIND, SUBFILE})
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5  # photometric
 UNSIGNED, SIGNED, FRACTION, UNTYPED = 1, 2, 3, 4  # kinds of numbers
 ALPHA = (1, 2)  # kinds of a channel beside the colours: as it is multiplied with them, and as it is not
 SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # TIFF's types of whole numbers
 TEXT = 2
-MAX_VALUES, MAX_PAGES = 2**22, 10_000
+MAX_VALUES, MAX_PAGES = 2**16, 10_000
 IMAGEJ = re.compile(rb"^ImageJ=.*?^images=(\d{1,9})\r?$", re.DOTALL | re.MULTILINE)
 
 
@@ -113,7 +113,7 @@ def _pages(data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
             break
         (count,) = struct.unpack_from(order + number, data, place)
         begin = place + struct.calcsize(number)
-        wanted = None if not first else (SUBFILE,)
+        wanted = frozenset({SUBFILE}) if first else READ
         tags = _tags(data, begin, count, order=order, entry=entry, room=room, wanted=wanted)
         first = first or tags
         pages += not _first(tags, SUBFILE, 0) & 5  # a smaller copy, a mask
@@ -125,13 +125,13 @@ def _pages(data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
 
 
 def _tags(
-    data: bytes, begin: int, count: int, *, order: str, entry: int, room: int, wanted: tuple[int, ...] | None
+    data: bytes, begin: int, count: int, *, order: str, entry: int, room: int, wanted: frozenset[int]
 ) -> dict[int, tuple[int, ...]]:
     tags: dict[int, tuple[int, ...]] = {}
     for place in range(begin, min(begin + count * entry, len(data) - entry + 1), entry):
         tag, kind = struct.unpack_from(order + "HH", data, place)
         (values,) = struct.unpack_from(order + ("Q" if room == 8 else "I"), data, place + 4)
-        if (wanted and tag not in wanted) or values > MAX_VALUES or (kind not in SIZES and kind != TEXT):
+        if tag not in wanted or values > MAX_VALUES or (kind not in SIZES and kind != TEXT):
             continue
         form = f"{order}{values}{SIZES.get(kind, 'B')}"
         at = place + 4 + room
