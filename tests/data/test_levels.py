@@ -43,7 +43,7 @@ def test_dim_and_bright_stay_so(tmp_path: Path):
     decoding, notes = choose_decoding(index, USUAL)
     assert decoding.levels == (Level("float", 0, 900),)
     (note,) = notes
-    assert "0 is black and 900 white" in note and "12 of them" in note and "--white-level" in note
+    assert "0 is black and 900 is white" in note and "12 of them" in note and "--white-level" in note
     brightest = {
         name: load_square(tmp_path / name / "0.tif", side=24, channels=1, decoding=decoding).pixels.max()
         for name in ("bright", "dim")
@@ -118,7 +118,7 @@ def test_prediction_has_the_trainings_range(tmp_path: Path, capsys: pytest.Captu
     words = {"model": "resnet_lite", "size": 32, "batch_size": 8, "precision": "float32", "weights": "none"}
     trained = train(data, **words, epochs=2, out=tmp_path / "run", policy="none")
     assert trained.geometry.decoding.levels == (Level("float", 0, 900),)
-    assert "900 white" in capsys.readouterr().out
+    assert "900 is white" in capsys.readouterr().out
     cache_side = trained.geometry.square
     index = read_data(data)
     cache, _ = build_cache(

@@ -76,7 +76,7 @@ def test_heic_without_the_extra(monkeypatch: pytest.MonkeyPatch):
             decode(data, name="IMG_1.HEIC")
         assert (
             caught.value.reason
-            == f"unreadable: {what}, which the extra `{extra}` reads: pip install 'pictaxa[{extra}]'"
+            == f"unreadable: {what}, which needs the extra `{extra}`: pip install 'pictaxa[{extra}]'"
         )
         assert Problem.of(caught.value.reason) is Problem.UNREADABLE
         with pytest.raises(PictureError, match="pip install"):

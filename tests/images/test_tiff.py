@@ -15,6 +15,7 @@ from PIL import Image
 from pictaxa.errors import PictureError
 from pictaxa.images.decode import decode, examine, measure, square_of
 from pictaxa.images.decoding import ANY, Decoding, Level
+from pictaxa.images.numbers import MORE_CHANNELS
 from pictaxa.images.tiff import read_layout
 from pictaxa.images.upright import PAGES
 
@@ -90,10 +91,10 @@ def test_channels_beside_the_colours():
     assert np.asarray(clear).min() == 255
     infrared = square_of(written(four, photometric="rgb", extrasamples=["unspecified"]), name="x", side=8, channels=3)
     assert (infrared.pixels == round(40_000 * 255 / 65535)).all()
-    assert infrared.notes == ("have channels beside their colours, which are left out",)
+    assert infrared.notes == (MORE_CHANNELS,)
     for bands in (2, 5):
         many = written(np.zeros((8, 8, bands), np.uint8), photometric="minisblack", planarconfig="contig")
-        with pytest.raises(PictureError, match=f"a TIFF of 8-bit {bands} channels: a picture here is grey or RGB"):
+        with pytest.raises(PictureError, match=f"a TIFF with {bands} 8-bit channels: only grey and RGB can be read"):
             decode(many, name="x")
 
 
@@ -158,7 +159,9 @@ def test_without_the_extra_it_is_said(monkeypatch: pytest.MonkeyPatch):
     for kind in ("uint16", "float32"):
         values = (np.array([[0, 0.2, 1.0]]) * TOPS[kind]).astype(kind)
         assert np.asarray(decode(written(values), name="x")).tolist() == [[0, 51, 255]]
-    with pytest.raises(PictureError, match=r"unreadable: a TIFF of 16-bit RGB.*pip install 'pictaxa\[scientific\]'"):
+    with pytest.raises(
+        PictureError, match=r"unreadable: a TIFF with 16-bit RGB, .*pip install 'pictaxa\[scientific\]'"
+    ):
         decode(written(np.zeros((8, 8, 3), np.uint16), photometric="rgb"), name="x")
 
 

@@ -17,8 +17,8 @@ from PIL import Image, ImageCms
 
 from .integrity import chunks
 
-CONVERTED = "have a colour profile, by which they were converted to sRGB"
-DAMAGED = "have a colour profile that is damaged or not theirs; their colours are taken as sRGB"
+CONVERTED = "with a colour profile: converted to sRGB"
+DAMAGED = "with a colour profile that is damaged or does not fit: it is ignored"
 MAX_KEPT = 256  # profiles whose transforms are kept; a camera or program writes one and the same into all its files
 SAME = 2  # of 255: so little is the rounding of a copy of sRGB
 LATTICE = np.linspace(0, 255, 9).round().astype(np.uint8)  # of each channel, where a transform is judged

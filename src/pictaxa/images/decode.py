@@ -50,7 +50,7 @@ class Square:
     pixels: np.ndarray  # (S, S, C) uint8
     width: int  # of the upright picture, in pixels
     height: int
-    notes: tuple[str, ...] = ()  # what was done that its owner should know, as the end of a sentence on such pictures
+    notes: tuple[str, ...] = ()  # what was done that its owner should know, behind "3 pictures"
 
     @property
     def aspect(self) -> float:

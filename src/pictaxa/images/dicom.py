@@ -15,7 +15,7 @@ from .numbers import NumberFile, Numbers
 
 # pydicom warns of odd metadata, which does no harm to the numbers.
 warnings.filterwarnings("ignore", module=r"pydicom\.")
-FRAMES = "hold several frames, of which the first is read"
+FRAMES = "with several frames: the first one is used"
 
 GREYS = {"MONOCHROME1": True, "MONOCHROME2": False}  # whether the lowest number is white
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")

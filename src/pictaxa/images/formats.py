@@ -137,5 +137,5 @@ def needed(package: str, *, extra: str, what: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError:
-        reason = f"{what}, which the extra `{extra}` reads: pip install 'pictaxa[{extra}]'"
+        reason = f"{what}, which needs the extra `{extra}`: pip install 'pictaxa[{extra}]'"
     raise RefusedError(Problem.UNREADABLE.told(reason))

@@ -14,7 +14,7 @@ from .decoding import Decoding, Level
 STRIP_NUMBERS = 2**18  # worked on together: as float64 they take eight times the memory of bytes
 FULL = {"uint8": 255.0, "uint16": 65535.0, "float": 1.0}  # of kinds of which a picture says by itself which is white
 ROUND = (1.0, 255.0, 65535.0)  # what programs multiply by that write fractions
-MORE_CHANNELS = "have channels beside their colours, which are left out"
+MORE_CHANNELS = "with more channels than its colours: these are ignored"
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF's orientation, of (H, W) or (H, W, C)
     2: np.fliplr, 3: partial(np.rot90, k=2), 4: np.flipud, 5: lambda values: values.swapaxes(0, 1),
     6: partial(np.rot90, k=-1), 7: lambda values: np.rot90(values.swapaxes(0, 1), 2), 8: np.rot90,
@@ -92,8 +92,8 @@ def _span(numbers: Numbers, decoding: Decoding) -> tuple[float, float]:
     if full is not None and low >= 0 and high <= full:
         return 0.0, full
     raise ValueError(
-        f"numbers of the kind {numbers.kind}, from {low:g} to {high:g}, of which the training has seen none: "
-        "which one is white is not known (--white-level in training)"
+        f"{numbers.kind} values from {low:g} to {high:g}: the training pictures had no such values, so which one is "
+        "white is not known (train with --white-level)"
     )
 
 

@@ -53,8 +53,9 @@ class Layout:
     def told(self) -> str:
         """In words, such as 16-bit RGB in planes."""
         number = {SIGNED: "signed ", FRACTION: "float "}.get(self.kind, "")
-        name = {1: "grey", 3: "RGB"}.get(self.channels, f"{self.channels} channels")
-        return f"{self.bits[0]}-bit {number}{name}{' in planes' if self.planes and self.channels > 1 else ''}"
+        kind = f"{self.bits[0]}-bit {number}"
+        name = {1: f"{kind}grey", 3: f"{kind}RGB"}.get(self.channels, f"{self.channels} {kind}channels")
+        return f"{name}{' in planes' if self.planes and self.channels > 1 else ''}"
 
 
 def tiff_file(data: bytes) -> NumberFile | None:
@@ -68,7 +69,7 @@ def tiff_file(data: bytes) -> NumberFile | None:
     beside = layout.extra[: layout.channels - layout.colours]
     grey_alone = layout.colours == 1 and not set(beside) - set(ALPHA)
     if layout.photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) or not (layout.colours == 3 or grey_alone):
-        raise RefusedError(f"a TIFF of {layout.told}: a picture here is grey or RGB, with or without transparency")
+        raise RefusedError(f"a TIFF with {layout.told}: only grey and RGB can be read, with or without transparency")
     read = partial(_by_pillow if _pillow_reads(layout) else _by_tifffile, data, layout)
     grey = layout.colours == 1
     return NumberFile("TIFF", layout.told, layout.width, layout.height, grey, layout.orientation, read)
@@ -174,7 +175,7 @@ def _by_pillow(data: bytes, layout: Layout) -> Numbers:
 
 
 def _by_tifffile(data: bytes, layout: Layout) -> Numbers:
-    tifffile = needed("tifffile", extra="scientific", what=f"a TIFF of {layout.told}")
+    tifffile = needed("tifffile", extra="scientific", what=f"a TIFF with {layout.told}")
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages[0]
         ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]

@@ -19,7 +19,7 @@ from .tiff import read_layout
 from .to_uint8 import to_eight_bits
 
 LARGE_PIXELS = 2**25  # from so many on, one picture at a time is decoded: several at once could take gigabytes
-PAGES = "hold several pages, of which the first is read"
+PAGES = "with several pages: the first one is used"
 TURNS = {  # by EXIF's orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
@@ -35,7 +35,7 @@ class Upright:
     width: int
     height: int
     conversion: Conversion | None = None  # what its colours still need
-    notes: tuple[str, ...] = ()  # what was done that its owner should know, as the end of a sentence on such pictures
+    notes: tuple[str, ...] = ()  # what was done that its owner should know, behind "3 pictures"
 
     @property
     def converted(self) -> Image.Image:

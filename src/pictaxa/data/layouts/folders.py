@@ -151,7 +151,7 @@ def _refuse_empty(reader: FolderReading) -> NoReturn:
         )
     elif others and not names:
         kinds = ", ".join(f"{suffix} ({kind})" for suffix, kind in others.items())
-        fix = f"Convert them to JPEG or PNG first, in a folder per class: {kinds} is not read."
+        fix = f"Convert them to JPEG or PNG first, with a folder per class: {kinds} can't be read."
     inside = sorted(name for name in os.listdir(root) if not is_hidden(name))
     holds = f" (it holds: {reader.shown(inside)})" if inside else " (it is empty)"
     loose = f", and {len(names)} pictures in no class folder" if names else ""
