@@ -98,16 +98,16 @@ class PicturesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
-    """from files to pixels"""
+    """decoding"""
 
     white_level: float | None = None
-    """For pictures that are not 8-bit (16 bits, float, DICOM): the value shown as white, one for the whole data set, such
-    as 4095. Default: what the file declares, or else found from the pictures and printed. It is stored in the run."""
+    """For pictures that are not 8-bit (16 bits, float, DICOM): the value shown as white in the whole data set, such as
+    4095. Default: what the file declares, or else found from the pictures and printed. It is stored in the run."""
     black_level: float | None = None
     """The value shown as black, such as -1000. Default: 0, or the lowest value if some are negative."""
     max_pixels: int = MAX_PIXELS
-    """Pictures with more pixels are set aside as decompression bombs. JPEGs count at the size they are decoded to, which
-    is an eighth of each side for a large one."""
+    """Pictures with more pixels are set aside as decompression bombs. JPEGs count at the size they are decoded to, an
+    eighth of each side for a large one."""
 
     def __post_init__(self) -> None:
         require_within("max_pixels", self.max_pixels, least=1, such_as="400000000")

@@ -42,8 +42,8 @@ def choose_decoding(index: Index, asked: DecodingConfig) -> tuple[Decoding, tupl
                 found=f"{level.black:g}", fix="Give a lower --black-level, or --white-level beside it.",
             )  # fmt: skip
     notes = tuple(
-        f"{level.kind} values: {level.black:g} is black and {level.white:g} is white in all pictures, as found in {count} "
-        "of them (change it with --black-level and --white-level)"
+        f"{level.kind} values: {level.black:g} is black and {level.white:g} is white in all pictures, as found in "
+        f"{count} of them (change it with --black-level and --white-level)"
         for level, count in found.items()
     )
     return Decoding(levels=tuple(found), max_pixels=asked.max_pixels), notes
