@@ -32,7 +32,7 @@ def micrographs(root: Path, *, kind: str, tops: dict[str, float], count: int = 6
         (root / name).mkdir(parents=True)
         for number in range(count):
             ramp = np.linspace(0, top, 24 * 24).reshape(24, 24)
-            ramp[0, number] = 0  # so that no two are the same
+            ramp.flat[number] = 0  # so that no two are the same
             Image.fromarray(ramp.astype(kind)).save(root / name / f"{number}.tif")
     return root
 

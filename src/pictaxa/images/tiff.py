@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .formats import RefusedError, needed
 from .integrity import check_cover
@@ -165,7 +165,11 @@ def _pillow_reads(layout: Layout) -> bool:
 
 def _by_pillow(data: bytes, layout: Layout) -> Numbers:
     """Upright, as Pillow turns a TIFF while it loads."""
-    with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+    try:
+        opened = Image.open(io.BytesIO(data), formats=("TIFF",))
+    except UnidentifiedImageError:  # large ones by big ends, in which Pillow misses the type of float
+        return _by_tifffile(data, layout)
+    with opened as image:
         check_cover(image)
         image.load()
         values = np.asarray(image)
