@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from .formats import RefusedError, needed
 from .integrity import check_cover
@@ -25,6 +25,7 @@ UNSIGNED, SIGNED, FRACTION, UNTYPED = 1, 2, 3, 4  # kinds of numbers
 ALPHA = (1, 2)  # kinds of a channel beside the colours: as it is multiplied with them, and as it is not
 SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # TIFF's types of whole numbers
 TEXT = 2
+BIG_BY_BIG_ENDS = b"MM\0+"
 MAX_VALUES, MAX_PAGES = 2**16, 10_000
 IMAGEJ = re.compile(rb"^ImageJ=.*?^images=(\d{1,9})\r?$", re.DOTALL | re.MULTILINE)
 
@@ -64,13 +65,14 @@ def tiff_file(data: bytes) -> NumberFile | None:
     RefusedError, with what it is, where its channels are not those of a picture.
     """
     layout = read_layout(data)
-    if layout is None or _is_plain(layout):
+    opens = data[:4] != BIG_BY_BIG_ENDS  # which Pillow does not, whatever is in it
+    if layout is None or (opens and _is_plain(layout)):
         return None
     beside = layout.extra[: layout.channels - layout.colours]
     grey_alone = layout.colours == 1 and not set(beside) - set(ALPHA)
     if layout.photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) or not (layout.colours == 3 or grey_alone):
         raise RefusedError(f"a TIFF with {layout.told}: only grey and RGB can be read, with or without transparency")
-    read = partial(_by_pillow if _pillow_reads(layout) else _by_tifffile, data, layout)
+    read = partial(_by_pillow if opens and _pillow_reads(layout) else _by_tifffile, data, layout)
     grey = layout.colours == 1
     return NumberFile("TIFF", layout.told, layout.width, layout.height, grey, layout.orientation, read)
 
@@ -165,11 +167,7 @@ def _pillow_reads(layout: Layout) -> bool:
 
 def _by_pillow(data: bytes, layout: Layout) -> Numbers:
     """Upright, as Pillow turns a TIFF while it loads."""
-    try:
-        opened = Image.open(io.BytesIO(data), formats=("TIFF",))
-    except UnidentifiedImageError:  # large ones by big ends, in which Pillow misses the type of float
-        return _by_tifffile(data, layout)
-    with opened as image:
+    with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
         check_cover(image)
         image.load()
         values = np.asarray(image)
