@@ -28,6 +28,7 @@ RUNS = {
     "inference": ("--only pictures", "alexnet_half"),
     "penalty": ("{data} --each 3 --wrong 0 --draws 1", "%"),
     "photographs": ("{split} --minutes 0.1 --seeds 1 --only start,accuracy --weights none", "one prediction"),
+    "profiles": ("{data} --rounds 2 --count 6", "with a profile"),
     "recipes": ("{run}", "| recipe |"),
     "side_by_side": ("{split} --minutes 0.2 --seeds 1 --only", "pictaxa"),
     "train_step": ("--model lenet5 --size 32 --batch 8 --steps 1 --rounds 1", "the machine's plan"),

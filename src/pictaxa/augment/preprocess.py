@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..images.decoding import PLAIN, Decoding
+
 if TYPE_CHECKING:  # a server of an exported model has no torch
     import numpy as np
     import torch
@@ -19,6 +21,7 @@ class Geometry:
     view: Literal["centre", "fit", "squash"]
     size: int  # side of the model's input in validation and prediction, pixels
     tta: Literal["none", "flip"]  # flip: the logits of a picture and its mirror image are averaged
+    decoding: Decoding = PLAIN  # how the file becomes pixels
 
     @property
     def passes(self) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .checking import require, require_within
+from ..images.decoding import MAX_PIXELS
+from .checking import flag, require, require_within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,32 @@ class PicturesConfig:
     def __post_init__(self) -> None:
         for name in ("size", "test_size", "square"):
             require_within(name, getattr(self, name), least=1, most=4096, such_as="224")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig:
+    """decoding"""
+
+    white_level: float | None = None
+    """For pictures that are not 8-bit (16 bits, float, DICOM): the value shown as white in the whole data set, such as
+    4095. Default: what the file declares, or else found from the pictures and printed. It is stored in the run."""
+    black_level: float | None = None
+    """The value shown as black, such as -1000. Default: 0, or the lowest value if some are negative."""
+    max_pixels: int = MAX_PIXELS
+    """Pictures with more pixels are set aside as decompression bombs. JPEGs count at the size they are decoded to, an
+    eighth of each side for a large one."""
+
+    def __post_init__(self) -> None:
+        require_within("max_pixels", self.max_pixels, least=1, such_as="400000000")
+        for name in ("white_level", "black_level"):
+            value = getattr(self, name)
+            fits = value is None or math.isfinite(value)
+            require(fits, f"a number for --{flag(name)}", found=value, fix=f"Use --{flag(name)} 4095, for example.")
+        black, white = self.black_level, self.white_level
+        require(
+            white is None or white > (black or 0), "--white-level above --black-level (0)",
+            found=f"white {white}, black {black or 0}", fix="Give a higher --white-level.",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

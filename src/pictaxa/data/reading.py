@@ -202,19 +202,20 @@ def guess_layout(path: Path) -> Layout:
 def survey(index: Index, *, at_most: int = 64) -> tuple[int, bool]:
     """The median longer side in pixels and whether all are grey, from the headers of an even sample of pictures."""
     step = max(1, len(index) // at_most)
-    sides, greys = [], []
+    sides, greys, problem = [], [], ""
     with Fetcher(index) as fetcher:
         for row in range(0, len(index), step):
             try:
                 width, height, grey = measure(fetcher.fetch(row), name=fetcher.name(row))
-            except PictureError:
+            except PictureError as error:
+                problem = problem or error.reason
                 continue
             sides.append(max(width, height))
             greys.append(grey)
     if not sides:
         raise DataError(
             "pictures that can be decoded",
-            found=f"none among {len(index)} files under {str(index.root)!r}",
+            found=f"none among {len(index)} files under {str(index.root)!r} ({problem or 'no file'})",
             fix="Check that the files are pictures and that you have permission to read them.",
         )
     return sorted(sides)[len(sides) // 2], all(greys)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data.fetching import Fetcher
 from ..errors import ConfigError
+from ..images.decoding import Decoding
 from ..inspection.findings import KINDS, Finding
 from ..inspection.inspect import Inspection
 from .page import split_counts, template, thumbnail
@@ -30,7 +31,7 @@ class Shown:
 def write_inspection(inspection: Inspection, path: Path) -> Path:
     """Write the page; its path. ConfigError when it can't be written."""
     with Fetcher(inspection.index) as fetcher:
-        parts = [_part(fetcher, finding) for finding in inspection.findings]
+        parts = [_part(fetcher, finding, inspection.cache.decoding) for finding in inspection.findings]
     page = template("inspection.html").render(
         name=inspection.index.root.name,
         root=str(inspection.index.root),
@@ -47,9 +48,12 @@ def write_inspection(inspection: Inspection, path: Path) -> Path:
     return path
 
 
-def _part(fetcher: Fetcher, finding: Finding) -> dict[str, Any]:
-    sets = [[_shown(fetcher, finding, row) for row in rows[:SHOWN_MEMBERS]] for rows in finding.sets[:SHOWN_SETS]]
-    single = [] if finding.sets else [_shown(fetcher, finding, row) for row in finding.rows[:SHOWN]]
+def _part(fetcher: Fetcher, finding: Finding, decoding: Decoding) -> dict[str, Any]:
+    def shown(row: int) -> Shown:
+        return _shown(fetcher, finding, row, decoding=decoding)
+
+    sets = [[shown(row) for row in rows[:SHOWN_MEMBERS]] for rows in finding.sets[:SHOWN_SETS]]
+    single = [] if finding.sets else [shown(row) for row in finding.rows[:SHOWN]]
     return {
         "name": finding.kind,
         "kind": KINDS[finding.kind],
@@ -62,7 +66,7 @@ def _part(fetcher: Fetcher, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _shown(fetcher: Fetcher, finding: Finding, row: int) -> Shown:
+def _shown(fetcher: Fetcher, finding: Finding, row: int, *, decoding: Decoding) -> Shown:
     index = fetcher.index
     label = index.table.column("label")[row].as_py()
     return Shown(
@@ -70,5 +74,5 @@ def _shown(fetcher: Fetcher, finding: Finding, row: int) -> Shown:
         label=index.classes[label] if label >= 0 else "no label",
         split=index.table.column("split")[row].as_py(),
         note=finding.notes.get(row, ""),
-        image=thumbnail(fetcher, row),
+        image=thumbnail(fetcher, row, decoding),
     )

@@ -30,6 +30,7 @@ import numpy as np
 
 from ..augment.preprocess import Geometry
 from ..errors import RunError
+from ..images.decoding import decoding_of
 from ..system.files import write_atomically
 from .chosen import Chosen, read_chosen
 from .format_1 import config_of_1, geometry_of_1, log_row_of_1
@@ -157,10 +158,13 @@ class Run:
     def geometry(self) -> Geometry:
         """How a file becomes the model's input."""
         try:
-            return Geometry(**geometry_of_1(self._json(PICTURES)))
-        except TypeError as error:
+            document = geometry_of_1(self._json(PICTURES))
+            return Geometry(**{**document, "decoding": decoding_of(document.get("decoding"))})
+        except (TypeError, AttributeError) as error:
             raise RunError(
-                f"square, channels, view, size and tta in {PICTURES}", found=str(error), fix="Restore the file."
+                f"square, channels, view, size, tta and decoding in {PICTURES}",
+                found=str(error),
+                fix="Restore the file.",
             ) from None
 
     @property

@@ -184,7 +184,7 @@ def _probe(start: Setup, index: Index, *, train_pictures: int) -> tuple[tuple[fl
     """The accuracy to expect of a head solved on all pictures, the seconds a picture takes for it, pictures probed."""
     config = start.config
     apply_plan(start.plan)
-    spec = CacheSpec(side=start.geometry.square, channels=start.geometry.channels)
+    spec = CacheSpec(start.geometry.square, start.geometry.channels, start.geometry.decoding)
     geometry = replace(start.geometry, tta="none")
     with tempfile.TemporaryDirectory(prefix="pictaxa-plan-") as folder:  # the data set's own caches hold all of it
         root = Path(folder)

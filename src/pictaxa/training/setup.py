@@ -15,6 +15,7 @@ from ..config.training import TrainConfig, usual_for
 from ..config.usual import resolved
 from ..data.cache import build_cache
 from ..data.index import Index
+from ..data.levels import choose_decoding
 from ..data.reading import read_data, resolve_path, survey
 from ..data.split import split_index
 from ..data.squares import CacheSpec, Squares
@@ -85,6 +86,8 @@ def setup(config: TrainConfig) -> Setup:
     policy = find_policy(resolved(config.augmentation.policy), config.augmentation.augment)
     plan = choose_plan(config.machine)
     size, geometry = _choose_sizes(config, index, policy=policy)
+    decoding, notes = choose_decoding(index, config.decoding)
+    geometry, index = replace(geometry, decoding=decoding), index.with_notes(*notes)
     model = fresh_model(config, index, geometry, size, plan)
     start = start_from_weights(model, config.transfer, index.classes)
     return Setup(config, index, geometry, policy, plan, size, model, start)
@@ -226,7 +229,7 @@ def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan)
         squares = cache.read(index.rows("train")[:8])  # (8, S, S, C) uint8
     """
     apply_plan(plan)
-    spec = CacheSpec(side=geometry.square, channels=geometry.channels)
+    spec = CacheSpec(geometry.square, geometry.channels, geometry.decoding)
     with DecodeProgress() as progress:
         return build_cache(
             index, spec, root=cache_root(config), threads=plan.threads, progress=progress,

@@ -44,6 +44,7 @@ def inspect(arguments: InspectArguments, started: float) -> int:
         root=arguments.cache or default_cache_root(),
         threads=arguments.threads or usable_cores(),
         size=arguments.size,
+        asked=arguments.decoding,
     )
     if arguments.run is not None or arguments.folds is not None:
         inspection.findings.extend(_doubts(inspection, arguments))
@@ -76,6 +77,7 @@ def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding
         reading=arguments.reading,
         cache=arguments.cache,
         pictures=PicturesConfig(size=arguments.size),
+        decoding=arguments.decoding,
         schedule=ScheduleConfig(
             epochs=arguments.fold_epochs, minutes=arguments.fold_minutes if arguments.fold_epochs is None else None
         ),
@@ -96,6 +98,7 @@ def preview(arguments: PreviewArguments, started: float) -> int:
         augmentation=arguments.augmentation,
         pictures=arguments.pictures,
         reading=arguments.reading,
+        asked=arguments.decoding,
         seed=arguments.seed,
     )
     print(f"preview   {path}: first column: what prediction sees; other columns: what training sees")

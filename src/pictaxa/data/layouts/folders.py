@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from ...config.data import ReadingConfig
 from ...errors import DataError
-from ...images.decode import SUFFIXES, is_picture
+from ...images.formats import OTHER_PICTURES, SUFFIXES, is_picture
 from ..file_names import shown_name
 from ..layout import Layout
 from ..listing import Listing, file_status, some
@@ -140,7 +140,9 @@ def _refuse_empty(reader: FolderReading) -> NoReturn:
             f"pictures whose paths fit --label-pattern {reader.config.label_pattern!r}",
             found=f"none under {where}", fix="Try the pattern on a path such as train/cat.0.jpg.",
         )  # fmt: skip
-    names = [entry.name for entry in walk_pictures(root, PassedOver())]
+    passed = PassedOver()
+    names = [entry.name for entry in walk_pictures(root, passed)]
+    others = {suffix: OTHER_PICTURES[suffix] for suffix in passed.other_files if suffix in OTHER_PICTURES}
     prefixes = Counter(match[1] for name in names if (match := re.search(NUMBERED, name)))
     tables = [entry.name for entry in list_entries(root, PassedOver()) if entry.name.lower().endswith((".csv", ".tsv"))]
     fix = "Make a folder per class and put its pictures in it."
@@ -153,6 +155,9 @@ def _refuse_empty(reader: FolderReading) -> NoReturn:
             f"Say --label-pattern '{NUMBERED}' if the files' names begin with their classes "
             f"({reader.shown(sorted(prefixes))}), or make a folder per class."
         )
+    elif others and not names:
+        kinds = ", ".join(f"{suffix} ({kind})" for suffix, kind in others.items())
+        fix = f"Convert them to JPEG or PNG first, with a folder per class: {kinds} can't be read."
     inside = sorted(name for name in os.listdir(root) if not is_hidden(name))
     holds = f" (it holds: {reader.shown(inside)})" if inside else " (it is empty)"
     loose = f", and {len(names)} pictures in no class folder" if names else ""
