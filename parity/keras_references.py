@@ -19,10 +19,11 @@ from cases import OWN_STATISTICS, Case, Reference, pictures_for
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras_networks import NETWORKS
 
+from pictaxa.config.learning import Normalization
 from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import find_entry
 from pictaxa.weights.keras_rules import KERAS_OPTIONS
-from pictaxa.weights.loading import Normalization, load_weights
+from pictaxa.weights.loading import load_weights
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 

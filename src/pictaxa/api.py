@@ -7,6 +7,7 @@ from typing import Any
 
 from .config.by_name import read_config_file, with_words
 from .config.data import ReadingConfig
+from .config.learning import Normalization, Source
 from .config.training import TrainConfig
 from .data.reading import PLAIN
 from .errors import ConfigError
@@ -18,7 +19,6 @@ from .reporting.page import write_report
 from .runs.folder import weights_file
 from .training.loop import resume_run, train_run
 from .weights import loading
-from .weights.loading import Normalization, Source
 from .weights.translated import Translated
 
 

@@ -66,7 +66,7 @@ class UsageError(ConfigError):
 
     def __init__(self, mistake: str, *, fix: str) -> None:
         super().__init__("a command as --help tells it", found=mistake, fix=fix)
-        self.args = (f"{mistake} {fix}",)
+        self.args = (one_line(f"{mistake} {fix}"),)
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -143,9 +143,35 @@ def machine_error(
     return None
 
 
+# Control characters (a terminal obeys them), ends of lines, what turns the direction of writing, halves of characters.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Make a text that any terminal, file and page can show; every name that a person reads goes through it.
+
+    Args:
+        text: any text; a file name's undecodable bytes as `os.fsdecode` has them.
+
+    Returns:
+        The text, with control characters, ends of lines, marks that turn the direction of writing, and bytes that are
+        no UTF-8 as escapes.
+
+    Example:
+        printable("a\nb\udcff.jpg") == r"a\nb\xff.jpg"
+    """
+    return UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    byte = code - 0xDC00  # what os.fsdecode makes of a byte that it can't decode
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else repr(match[0])[1:-1]
+
+
 def one_line(text: str) -> str:
-    """The text with every run of white space, newlines in file names included, as one space."""
-    return " ".join(text.split())
+    """The text with every run of white space, newlines included, as one space, and what can't be shown as escapes."""
+    return printable(" ".join(text.split()))
 
 
 def close_matches(word: str, known: Iterable[str]) -> str:

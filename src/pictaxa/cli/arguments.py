@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..config.data import AugmentConfig, PicturesConfig, ReadingConfig
+from ..config.learning import Normalization, Source
 from ..config.machine import MachineConfig
 from ..config.training import TrainConfig
 
@@ -48,10 +49,14 @@ class PredictArguments:
     run: Path
     """Run folder."""
     files: tuple[Path, ...]
-    """Pictures, and folders of pictures."""
+    """Pictures, and folders of pictures; @list.txt for a file with a path a line, - for such lines from standard input.
+    After -- also names that begin with a hyphen."""
     _: KW_ONLY
     out: Path | None = None
-    """Write to this .csv or .jsonl file instead of the screen."""
+    """Write to this .csv or .jsonl file instead of the screen; .jsonl is for programs."""
+    csv: Literal["spreadsheet", "plain"] = "spreadsheet"
+    """How a .csv is written. spreadsheet: with a byte order mark, by which Excel knows Chinese, and an apostrophe
+    before a name that begins like a formula (= + - @), as a file's name could do harm there; plain: for programs."""
     top: int | None = None
     """Show only so many classes of each picture. Default: all."""
     device: str = "auto"
@@ -67,30 +72,22 @@ class ReportArguments:
 
 
 @dataclass(frozen=True)
-class ProbeArguments:
-    """What to expect of my pictures, in half a minute and before any training: the accuracy of a head solved on what
-    ImageNet's network (or another) makes of them, cross-validated with an interval, beside nearest neighbours'; the
-    pictures that are hard; and whether more pictures would help.
-    """
+class _Looked:
+    """What is looked at before a training, and how it is read."""
 
     data: Path
     """Pictures with labels in any layout."""
     _: KW_ONLY
     model: str = "auto"
-    """Architecture, a name of the zoo. auto: what the --weights are of."""
-    model_options: tuple[str, ...] = ()
-    """The architecture's own options, such as padding=same."""
+    """Architecture, a name of the zoo. auto: what the --weights are of, or what fits the pictures."""
     weights: Path | None = None
-    """imagenet (published ones), an earlier run's folder, or a checkpoint file. Default: imagenet's of
-    efficientnet_lite0; with --model fresh ones, for a baseline."""
-    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
-    """Whose names and axes the checkpoint has; it is never guessed."""
-    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
-    """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
+    """imagenet (published ones), an earlier run's folder, a checkpoint file, or none: from nothing. Default: what
+    pictaxa train takes for these pictures; pictaxa probe takes imagenet's of efficientnet_lite0, or with --model fresh
+    ones, for a baseline."""
     cache: Path | None = None
     """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
     seed: int = 0
-    """Decides the folds."""
+    """Decides the folds, and which of many pictures are looked at."""
     json: Path | None = None
     """Write all figures to this file too."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
@@ -99,31 +96,30 @@ class ProbeArguments:
 
 
 @dataclass(frozen=True)
-class PlanArguments:
+class ProbeArguments(_Looked):
+    """What to expect of my pictures, in half a minute and before any training: the accuracy of a head solved on what
+    ImageNet's network (or another) makes of them, cross-validated with an interval, beside nearest neighbours'; the
+    pictures that are hard; and whether more pictures would help.
+    """
+
+    model_options: tuple[str, ...] = ()
+    """The architecture's own options, such as padding=same."""
+    source: Source = "pictaxa"
+    """Whose names and axes the checkpoint has; it is never guessed."""
+    normalization: Normalization | None = None
+    """How the checkpoint's pictures were fed (see pictaxa weights convert --help); a Keras file needs it."""
+
+
+@dataclass(frozen=True)
+class PlanArguments(_Looked):
     """What a training could be on these pictures and this machine: a few seconds' look at both, and a table of the ways
     to train with their speed, epochs, memory and the accuracy to expect. pictaxa train takes the first row.
     """
 
-    data: Path
-    """Pictures with labels in any layout."""
-    _: KW_ONLY
     minutes: float | None = None
     """How long the training may take. Default: as pictaxa train has it."""
     time_to: float | None = None
     """An accuracy, such as 0.95: how long until then, as a range."""
-    model: str = "auto"
-    """Architecture, a name of the zoo. auto: what fits the pictures."""
-    weights: Path | None = None
-    """Start from imagenet, an earlier run's folder, or none: from nothing. Default: what fits the pictures."""
-    cache: Path | None = None
-    """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
-    seed: int = 0
-    """Decides which pictures are probed."""
-    json: Path | None = None
-    """Write all figures to this file too."""
-    reading: ReadingConfig = field(default_factory=ReadingConfig)
-    pictures: PicturesConfig = field(default_factory=PicturesConfig)
-    machine: MachineConfig = field(default_factory=MachineConfig)
 
 
 @dataclass(frozen=True)
@@ -234,13 +230,13 @@ class ConvertArguments:
     file: Path
     """The checkpoint: .pth, .safetensors, .h5, .weights.h5, .keras or .npz."""
     _: KW_ONLY
-    source: Literal["torchvision", "timm", "keras", "jax", "efficientnet_pytorch", "pictaxa"]
+    source: Source
     """Whose names and axes the file has; it is never guessed."""
     model: str
     """The entry of the zoo that it is for."""
     out: Path
     """The .safetensors file to write."""
-    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
+    normalization: Normalization | None = None
     """How its pictures were fed: divided by 255; left alone; from -1 to 1; BGR minus a mean colour; minus
     ImageNet's mean and over its deviation; lite: (x - 127) / 128 of 0 to 255. A Keras file needs it."""
     classes: Path | None = None

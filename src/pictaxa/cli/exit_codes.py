@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..system.files import writing
 
+FILES_FOLLOW = "--"  # among the words: what comes after it is no flag, whatever it begins with
 EXIT_FOUND = 1  # inspect --strict
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -36,9 +38,5 @@ def write_json(path: Path | None, document: object) -> None:
     """Write a document where --json says, if it does; ConfigError when that can't be done."""
     if path is None:
         return
-    try:
+    with writing(path, flag="--json"):
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another path with --json."
-        ) from None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import PictaxaError, UsageError, close_matches, machine_error
-from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE
+from ..system.printing import print_line
+from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, FILES_FOLLOW
 
 if TYPE_CHECKING:  # loaded when they are needed
     from .arguments import DemoArguments
@@ -50,7 +51,7 @@ a first tour on your own photographs, one folder for each class:
 """
 
 
-QUIET = "--quiet"  # anywhere among the words
+QUIET = "--quiet"  # anywhere among the words, before --
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words, started)
     except KeyboardInterrupt:
-        print("\npictaxa: interrupted; what was decoded is kept, and nothing is half written", file=sys.stderr)
+        print_line("", file=sys.stderr)
+        print_line("pictaxa: interrupted; what was decoded is kept, and nothing is half written", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (such as `head`) has what it wanted.
@@ -70,16 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mistake = error if isinstance(error, PictaxaError) else machine_error(error)
         if mistake is None:
             raise
-        print(f"pictaxa: {mistake}", file=sys.stderr)
+        print_line(f"pictaxa: {mistake}", file=sys.stderr)
         return EXIT_MISTAKE
 
 
 def _dispatch(words: list[str], started: float) -> int:
-    if QUIET in words:
+    if QUIET in words[: [*words, FILES_FOLLOW].index(FILES_FOLLOW)]:
         from ..system.progress import silence
 
+        words.remove(QUIET)
         with silence():
-            return _dispatch([word for word in words if word != QUIET], started)
+            return _dispatch(words, started)
     if not words or words[0] in ("-h", "--help") or words == ["help"]:
         print(HELP, end="")
         return 0
@@ -89,7 +92,7 @@ def _dispatch(words: list[str], started: float) -> int:
         from .completion import install_completion
 
         path = install_completion({name: command.takes for name, command in commands().items()})
-        print(f"completion  {path}; it works in the next shell")
+        print_line(f"completion  {path}; it works in the next shell")
         return 0
     if words[0] == "--version":
         print(f"pictaxa {__version__}")

@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ..errors import ConfigError, close_matches
 from .learning import LENGTHS
 from .recipes import find_recipe
-from .renamed import now_called, renamed
+from .renamed import RENAMED, renamed
 from .training import TrainConfig
 
 
@@ -36,7 +36,7 @@ def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
     known = config_fields(type(config))
     for word in words:
         if word not in known:
-            fix = now_called(word) or close_matches(word, known)
+            fix = f"It is called {RENAMED[word]} now." if word in RENAMED else close_matches(word, known)
             raise ConfigError("the name of a setting", found=repr(word), fix=fix)
     words = over(recipe_settings(words.get("recipe", "")), words)
     if any(words.get(name) is not None for name in LENGTHS):
@@ -99,9 +99,7 @@ def _as_kind(value: Any, kind: Any, *, name: str) -> Any:
             return value
         if choice is float and isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)
-        if choice is int and isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if choice is str and isinstance(value, str):
+        if choice in (int, str) and isinstance(value, choice) and not isinstance(value, bool):
             return value
         if choice is Path and isinstance(value, (str, Path)):
             return Path(value)
@@ -130,10 +128,7 @@ def from_json(document: dict[str, Any]) -> TrainConfig:
     groups = {name for name, kind in get_type_hints(TrainConfig).items() if is_dataclass(kind)}
     words: dict[str, Any] = {}
     for name, value in document.items():
-        if name in groups and isinstance(value, dict):
-            words |= value
-        else:
-            words[name] = value
+        words |= value if name in groups and isinstance(value, dict) else {name: value}
     if "data" not in words:
         raise ConfigError("`data` in the config file", found="none", fix="Add the folder of pictures as `data`.")
     return with_words(TrainConfig(data=_as_kind(words["data"], Path, name="data")), words)

@@ -10,6 +10,10 @@ from typing import Literal
 
 from .checking import require, require_within
 
+Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]
+# How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, minus ImageNet's mean
+# and over its deviation, or (x - 127) / 128 of [0, 255], as EfficientNet-Lite has it.
+Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
 NO_WEIGHTS = Path("none")  # as --weights: from nothing
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen backbone's cached vectors: they cost next to nothing
 LENGTHS = ("epochs", "minutes", "steps")  # one of them says when a training ends
@@ -24,9 +28,9 @@ class TransferConfig:
     weights: Path | None = None
     """Start from imagenet (the model's published weights), an earlier run's folder, a checkpoint file, or none: from
     nothing. Default: what fits the pictures, which is said; none with a --model."""
-    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
+    source: Source = "pictaxa"
     """Whose names and axes the checkpoint has; it is never guessed."""
-    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
+    normalization: Normalization | None = None
     """How pictures are fed to the network: from 0 to 1, to 255, from -1; minus Caffe's mean colour; minus ImageNet's
     mean, over its deviation; lite: (x - 127) / 128 of 0 to 255. With --weights how they were, which a Keras file does
     not say. Default: the model's."""

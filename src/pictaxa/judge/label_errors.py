@@ -22,7 +22,7 @@ from ..training.logistic import Scaling
 from ..training.loop import train_run
 from ..training.setup import decode, setup
 from ..training.solve import cross_validate
-from .probe import vectors_of
+from .vectors import vectors_of
 
 
 def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:

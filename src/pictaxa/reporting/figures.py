@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-GOOD, BAD, INK = "#2b6cb0", "#c53030", "#1a202c"
+GOOD, INK = "#2b6cb0", "#1a202c"
 
 # Fonts with Chinese glyphs, as systems have them; DejaVu Sans, which matplotlib brings, has none.
 CHINESE_FONTS = (

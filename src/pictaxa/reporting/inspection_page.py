@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.fetching import Fetcher
-from ..errors import ConfigError
 from ..inspection.findings import KINDS, Finding
 from ..inspection.inspect import Inspection
+from ..system.files import writing
 from .page import split_counts, template, thumbnail
 
 SHOWN = 24  # pictures of a finding
 SHOWN_SETS, SHOWN_MEMBERS = 12, 6
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture on the page."""
-
-    path: str
-    label: str
-    split: str
-    note: str
-    image: str | None  # JPEG in base64; None when it can't be read
 
 
 def write_inspection(inspection: Inspection, path: Path) -> Path:
@@ -38,12 +26,8 @@ def write_inspection(inspection: Inspection, path: Path) -> Path:
         parts=parts,
         splits=split_counts(inspection.index),
     )
-    try:
+    with writing(path, flag="--html"):
         path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another path with --html."
-        ) from None
     return path
 
 
@@ -62,13 +46,14 @@ def _part(fetcher: Fetcher, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _shown(fetcher: Fetcher, finding: Finding, row: int) -> Shown:
+def _shown(fetcher: Fetcher, finding: Finding, row: int) -> dict[str, str | None]:
+    """A picture on the page; without an image when it can't be read."""
     index = fetcher.index
     label = index.table.column("label")[row].as_py()
-    return Shown(
-        path=index.name(row),
-        label=index.classes[label] if label >= 0 else "no label",
-        split=index.table.column("split")[row].as_py(),
-        note=finding.notes.get(row, ""),
-        image=thumbnail(fetcher, row),
-    )
+    return {
+        "path": index.name(row),
+        "label": index.classes[label] if label >= 0 else "no label",
+        "split": index.table.column("split")[row].as_py(),
+        "note": finding.notes.get(row, ""),
+        "image": thumbnail(fetcher, row),
+    }

@@ -18,6 +18,7 @@ from ..data.index import Index
 from ..data.reading import PLAIN, read_data, survey
 from ..errors import DataError, PictureError
 from ..images.decode import Square, square_of
+from ..system.files import writing
 
 PICTURES = 6  # rows of the grid
 VIEWS = 6  # augmented views of each
@@ -75,15 +76,11 @@ def draw_preview(
         steps.append(line)
     out = Path(out)
     operations = out.with_name(f"{out.stem}-operations.png") if steps else None
-    try:
+    with writing(out, flag="--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         save_figure(grid(tiles), out)
         if operations:
             save_figure(grid(steps), operations)
-    except OSError as error:
-        raise DataError(
-            "a place to write the PNG", found=f"{out}: {error.strerror}", fix="Give another path with --out."
-        ) from None
     return out, operations
 
 

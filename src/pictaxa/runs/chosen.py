@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import RunError
@@ -24,10 +24,6 @@ class Chosen:
     val_pictures: int = 0
     notes: tuple[str, ...] = ()  # what the reader of the pictures passed over
     machine: dict[str, Any] = field(default_factory=dict)  # device, precision, memory_format, threads, reason
-
-    def as_json(self) -> dict[str, Any]:
-        """As it stands in config.json."""
-        return asdict(self)
 
 
 def read_chosen(document: dict[str, Any], *, where: str) -> Chosen:

@@ -22,6 +22,7 @@ import platform
 import re
 import subprocess
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,28 +40,15 @@ FORMAT = 2  # of the folder; a reader refuses a higher one. 1 had other words fo
 CONFIG = "config.json"
 CLASSES = "classes.json"
 PICTURES = "pictures.json"
-INDEX = "index.parquet"
 LOG = "log.csv"
 MODEL = "model.safetensors"
-STATE = "state"
-PREDICTIONS = "predictions-{split}.parquet"
 METRICS = "metrics.json"
 PROBE = "probe.npz"
-REPORT = "report"
 
 LOG_COLUMNS = (
-    "epoch",
-    "step",
-    "seconds",
-    "lr",
-    "size",
-    "train_loss",
-    "train_accuracy",
-    "val_loss",
-    "val_accuracy",
-    "pictures_per_second",
-    "waiting_share",
-)
+    "epoch", "step", "seconds", "lr", "size", "train_loss", "train_accuracy", "val_loss", "val_accuracy",
+    "pictures_per_second", "waiting_share",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,7 +67,7 @@ class Run:
     @property
     def state_path(self) -> Path:
         """The folder of saved states."""
-        return self.path / STATE
+        return self.path / "state"
 
     @property
     def backbone_path(self) -> Path:
@@ -95,7 +83,7 @@ class Run:
     @property
     def index_path(self) -> Path:
         """The Index as parquet."""
-        return self.path / INDEX
+        return self.path / "index.parquet"
 
     @property
     def log_path(self) -> Path:
@@ -105,11 +93,12 @@ class Run:
     @property
     def report_path(self) -> Path:
         """The report's folder."""
-        return self.path / REPORT
+        return self.path / "report"
 
-    def predictions_path(self, split: str) -> Path:
-        """Where the predictions for a split are."""
-        return self.path / PREDICTIONS.format(split=split)
+    @property
+    def predictions_path(self) -> Path:
+        """Where the predictions for the validation pictures are."""
+        return self.path / "predictions-val.parquet"
 
     def _json(self, name: str) -> Any:
         try:
@@ -131,21 +120,16 @@ class Run:
 
     # -- reading -----------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
-        """What config.json holds: `asked`, `chosen`, `versions`."""
-        document: dict[str, Any] = self._json(CONFIG)
-        return config_of_1(document)
+        """What config.json holds: `asked`, `chosen`, `versions`. It is read once, as it does not change any more."""
+        document: dict[str, Any] = config_of_1(self._json(CONFIG))
+        return document
 
     @property
     def chosen(self) -> Chosen:
         """What the training decided before its first step."""
         return read_chosen(self.config, where=str(self.path / CONFIG))
-
-    @property
-    def data_root(self) -> Path:
-        """The folder that the pictures' paths begin at."""
-        return Path(self.chosen.root)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -183,8 +167,9 @@ class Run:
 
     def write_config(self, asked: dict[str, Any], chosen: Chosen) -> None:
         """Keep what was asked for and what was chosen, with versions."""
-        document = {"format": FORMAT, "asked": asked, "chosen": chosen.as_json()}
+        document = {"format": FORMAT, "asked": asked, "chosen": asdict(chosen)}
         self._write_json(CONFIG, {**document, "versions": _versions(), "git": _git_revision()})
+        self.__dict__.pop("config", None)  # read before, if ever
 
     def write_classes(self, classes: tuple[str, ...]) -> None:
         """Keep the class names in their order."""

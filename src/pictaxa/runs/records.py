@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,11 @@ def read_index(run: Run) -> Index:
     """The pictures that a run was trained and judged with; columns that an older run lacks are blank."""
     table = pq.read_table(run.existing(run.index_path.name))
     columns = {name: table.column(name) for name in table.column_names}
-    return index_from_columns(columns, root=run.data_root, classes=run.classes)
+    return index_from_columns(columns, root=Path(run.chosen.root), classes=run.classes)
 
 
-def write_predictions(run: Run, predictions: Predictions, *, index: Index, split: str = "val") -> None:
-    """Keep what a run's model says of a split's pictures; rows are those of the index."""
+def write_predictions(run: Run, predictions: Predictions, *, index: Index) -> None:
+    """Keep what a run's model says of its validation pictures; rows are those of the index."""
     columns: dict[str, Any] = {
         ROW: predictions.rows,
         PATH: index.column("path")[predictions.rows],
@@ -43,15 +44,15 @@ def write_predictions(run: Run, predictions: Predictions, *, index: Index, split
     }
     for label, name in enumerate(index.classes):
         columns[probability_column(name)] = predictions.probabilities[:, label]
-    pq.write_table(pa.table(columns), run.predictions_path(split))
+    pq.write_table(pa.table(columns), run.predictions_path)
 
 
-def read_predictions(run: Run, *, classes: Sequence[str] | None = None, split: str = "val") -> Predictions:
-    """What a run's model says of a split's pictures, the probabilities in the order of `classes` (by default its own).
+def read_predictions(run: Run, *, classes: Sequence[str] | None = None) -> Predictions:
+    """What a run's model says of its validation pictures, probabilities in the order of `classes`, by default its own.
 
     RunError where there are none, or those of other classes.
     """
-    path = run.existing(run.predictions_path(split).name)
+    path = run.existing(run.predictions_path.name)
     table = pq.read_table(path)
     names = [probability_column(name) for name in (run.classes if classes is None else classes)]
     missing = [name for name in (ROW, LABEL, *names) if name not in table.column_names]

@@ -15,14 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from ..data.index import Index
-from ..errors import ConfigError, close_matches
+from ..errors import ConfigError, close_matches, printable
 from ..metrics import Predictions, summarise
 from ..models.heads import parse_groups
 from .folder import Run, create_run, open_run
 from .records import read_index, read_predictions, write_index, write_predictions
-
-# Kinds of characters that no name may have: control characters, breaks of lines and paragraphs, half ones.
-UNSHOWN = ("Cc", "Zl", "Zp", "Cs")
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def _read_change(word: str, known: Mapping[str, str], *, several: bool) -> _Chan
     if len(readings) > 1:
         raise _ambiguous(word, readings[0], readings[1])
     name = readings[0].name
-    if any(unicodedata.category(letter) in UNSHOWN for letter in name):
+    if printable(name) != name:
         raise ConfigError("a name of one line of text", found=repr(name), fix="Leave out control characters.")
     return readings[0]
 
@@ -205,10 +202,9 @@ def _relabelled_index(run: Run, plan: Relabelling) -> Index:
 
 def _merged_predictions(run: Run, plan: Relabelling) -> Predictions:
     before = read_predictions(run, classes=plan.old)
-    after = np.zeros((len(before.rows), len(plan.new)), dtype=before.probabilities.dtype)
-    for old, new in enumerate(plan.becomes):
-        after[:, new] += before.probabilities[:, old]
-    return Predictions(rows=before.rows, labels=np.array(plan.becomes)[before.labels], probabilities=after)
+    becomes = np.array(plan.becomes)
+    sums = np.eye(len(plan.new), dtype=np.float32)[becomes]  # (old, new): 1 where the one becomes the other
+    return replace(before, labels=becomes[before.labels], probabilities=before.probabilities @ sums)
 
 
 def _merged_logits(logits: np.ndarray, plan: Relabelling) -> np.ndarray:

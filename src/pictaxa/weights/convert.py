@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
+from ..config.learning import Normalization, Source
 from ..errors import ConfigError, WeightsError
 from ..models.zoo import create_model, parse_options
 from .files import save_tensors
-from .loading import Normalization, Source, load, translate
+from .loading import load, translate
 
 
 def convert(

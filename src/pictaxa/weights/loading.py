@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
+from ..config.learning import Normalization, Source
 from ..errors import ConfigError, WeightsError, close_matches
 from ..models.contract import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, Classifier
 from ..models.heads import hidden_paths, kept_outputs
@@ -24,11 +25,7 @@ from .rules import Rule, assign, rename
 from .timm import TIMM_OPTIONS
 from .translated import Translated
 
-Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]
 STATE_DICTS: tuple[Source, ...] = ("torchvision", "timm", "pictaxa", "efficientnet_pytorch")
-# How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, minus ImageNet's mean
-# and over its deviation, or (x - 127) / 128 of [0, 255], as EfficientNet-Lite has it.
-Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "0-1": ((0.0,) * 3, (1.0,) * 3),
     "0-255": ((0.0,) * 3, (1 / 255,) * 3),

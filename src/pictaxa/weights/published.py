@@ -18,13 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..config.learning import Normalization, Source
 from ..errors import MissingExtraError, WeightsError, close_matches
 from ..system.download import fetch
-
-if TYPE_CHECKING:  # it loads torch, and the list needs none
-    from .loading import Normalization, Source
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import ConfigError
+from ...system.printing import print_line, print_lines
 from ..arguments import (
     ConvertArguments,
     ListWeightsArguments,
@@ -34,12 +35,13 @@ def models(arguments: ModelsArguments, started: float) -> int:
             options=arguments.model_options,
         )
         lines = catalogue.layer_lines(summary)
-    for line in lines:
-        print(line, flush=True)
+    print_lines(lines)
     if arguments.diagram is not None:
         if arguments.name is None or arguments.compare:
             raise ConfigError("one model to draw", found="none named", fix="Write pictaxa models NAME --diagram FILE.")
-        print(f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}")
+        print_line(
+            f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}"
+        )
     return 0
 
 
@@ -52,8 +54,7 @@ def recipes(arguments: RecipesArguments, started: float) -> int:
     else:
         width = max(map(len, RECIPES))
         lines = [f"{name:{width}}  {recipe.data:12.12}  {recipe.what}" for name, recipe in RECIPES.items()]
-    for line in lines:
-        print(line)
+    print_lines(lines)
     return 0
 
 
@@ -61,8 +62,7 @@ def list_weights(arguments: ListWeightsArguments, started: float) -> int:
     """List published weights."""
     from ...weights.published import list_lines
 
-    for line in list_lines():
-        print(line)
+    print_lines(list_lines())
     return 0
 
 
@@ -81,8 +81,7 @@ def convert_weights(arguments: ConvertArguments, started: float) -> int:
         model_options=arguments.model_options,
         classes=arguments.classes,
     )
-    for line in lines:
-        print(line)
+    print_lines(lines)
     return 0
 
 
@@ -99,8 +98,7 @@ def plan(arguments: PlanArguments, started: float) -> int:
             "--time-to above 0 and below 1", found=f"{arguments.time_to:g}", fix="Write 0.95 for 95% right answers."
         )
     plan = plan_training(training_like(arguments))
-    for line in plan_lines(plan, target=arguments.time_to):
-        print(line)
+    print_lines(plan_lines(plan, target=arguments.time_to))
     write_json(arguments.json, asdict(plan))
     return 0
 
@@ -114,7 +112,6 @@ def probe(arguments: ProbeArguments, started: float) -> int:
 
     check_place(arguments.json, "--json")
     probe = probe_data(training_like(arguments))
-    for line in probe_lines(probe):
-        print(line)
+    print_lines(probe_lines(probe))
     write_json(arguments.json, asdict(probe))
     return 0
