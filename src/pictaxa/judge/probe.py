@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -141,9 +140,10 @@ def probe_data(config: TrainConfig) -> Probe:
             fix="Add pictures: what looks alike can't judge itself.",
         )  # fmt: skip
     curve = learning_curve(problem, scaling, held_out)
+    weights, knows = config.transfer.weights, config.transfer.knows
     return Probe(
         model=start.config.model,
-        weights=_told(config.transfer.weights) if config.transfer.knows else "fresh weights",
+        weights=("ImageNet's weights" if weights == IMAGENET else str(weights)) if knows else "fresh weights",
         classes=index.classes,
         pictures=len(rows),
         width=vectors.shape[1],
@@ -154,10 +154,6 @@ def probe_data(config: TrainConfig) -> Probe:
         curve=tuple(CurvePoint(count, float(right.mean())) for count, right in curve),
         twice=_gain(curve, pictures=len(rows), seed=start.config.seed),
     )
-
-
-def _told(weights: Path | None) -> str:
-    return "ImageNet's weights" if weights == IMAGENET else str(weights)
 
 
 def probe_lines(probe: Probe) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -86,16 +87,12 @@ def draw_preview(
 
 def _some_squares(index: Index, *, side: int, channels: int, seed: int) -> tuple[np.ndarray, list[Square]]:
     """A few readable pictures, one class after the other."""
-    labels = index.labels
     order = np.random.default_rng(seed).permutation(np.flatnonzero(index.usable))
-    turn = np.zeros(len(index), dtype=np.int64)  # its number within its class
-    seen = np.zeros(len(index.classes), dtype=np.int64)
-    for row in order:
-        turn[row] = seen[labels[row]]
-        seen[labels[row]] += 1
+    labels = index.labels[order]
+    by_class = np.split(order[np.argsort(labels, kind="stable")], np.bincount(labels).cumsum()[:-1])
     rows, squares = [], []
     with Fetcher(index) as fetcher:
-        for row in sorted(order, key=lambda row: (turn[row], labels[row])):
+        for row in (row for turn in zip_longest(*by_class) for row in turn if row is not None):
             try:
                 name = fetcher.name(row)
                 squares.append(square_of(fetcher.fetch(row), name=name, side=side, channels=channels))

@@ -24,6 +24,7 @@ import subprocess
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -248,10 +249,13 @@ def create_run(path: Path) -> Run:
 def next_run_path(data: Path, model: str, *, parent: Path = Path("runs")) -> Path:
     """The next free readable name, such as runs/flowers-resnet18-1."""
     name = re.sub(r"[\s/\\:]+", "-", f"{data.resolve().name or 'pictures'}-{model}")
-    number = 1
-    while (parent / f"{name}-{number}").exists():
-        number += 1
-    return parent / f"{name}-{number}"
+    return free_path(parent / name)
+
+
+def free_path(stem: Path) -> Path:
+    """The first of STEM-1, STEM-2 and so on where nothing is."""
+    paths = (stem.with_name(f"{stem.name}-{number}") for number in count(1))
+    return next(path for path in paths if not path.exists())
 
 
 def _cell(value: Any) -> str:

@@ -18,7 +18,7 @@ from ..data.index import Index
 from ..errors import ConfigError, close_matches, printable
 from ..metrics import Predictions, summarise
 from ..models.heads import parse_groups
-from .folder import Run, create_run, open_run
+from .folder import Run, create_run, free_path, open_run
 from .records import read_index, read_predictions, write_index, write_predictions
 
 
@@ -158,7 +158,7 @@ def relabel_run(
     model = old.existing(old.model_path.name)
     index = _relabelled_index(old, plan)
     predictions = _merged_predictions(old, plan)
-    run = create_run(out or _next_path(old.path))
+    run = create_run(out or free_path(old.path.with_name(f"{old.path.resolve().name}-classes")))
     chosen = old.chosen
     if plan.merges:
         chosen = replace(chosen, model_options=tuple(_merged_options(chosen.model_options, plan)))
@@ -184,13 +184,6 @@ def relabelling_lines(run: Run, plan: Relabelling) -> Iterator[str]:
     metrics = run.metrics
     yield f"accuracy  {metrics['accuracy']:.1%} of {metrics['pictures']} validation pictures, with these classes"
     yield f"run       {run.path}"
-
-
-def _next_path(path: Path) -> Path:
-    number = 1
-    while (found := path.with_name(f"{path.resolve().name}-classes-{number}")).exists():
-        number += 1
-    return found
 
 
 def _relabelled_index(run: Run, plan: Relabelling) -> Index:

@@ -56,22 +56,11 @@ def inspect(arguments: InspectArguments, started: float) -> int:
 
 
 def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding]:
-    from ...config.data import PicturesConfig
-    from ...config.learning import ScheduleConfig
-    from ...config.machine import MachineConfig
-    from ...config.training import TrainConfig
+    from ...config.by_name import training_like, with_words
     from ...judge.label_errors import doubt_by_folds, doubt_by_run
 
-    config = TrainConfig(
-        data=arguments.data,
-        reading=arguments.reading,
-        cache=arguments.cache,
-        pictures=PicturesConfig(size=arguments.size),
-        schedule=ScheduleConfig(
-            epochs=arguments.fold_epochs, minutes=arguments.fold_minutes if arguments.fold_epochs is None else None
-        ),
-        machine=MachineConfig(threads=arguments.threads),
-    )
+    epochs, minutes = arguments.fold_epochs, arguments.fold_minutes
+    config = with_words(training_like(arguments), {"minutes": minutes} if epochs is None else {"epochs": epochs})
     found = [] if arguments.run is None else list(doubt_by_run(inspection, config, arguments.run))
     return found + ([] if arguments.folds is None else list(doubt_by_folds(inspection, config, arguments.folds)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from ...errors import ConfigError
 from ...system.printing import print_line, print_lines
 from ..arguments import (
@@ -87,8 +89,6 @@ def convert_weights(arguments: ConvertArguments, started: float) -> int:
 
 def plan(arguments: PlanArguments, started: float) -> int:
     """Compare the ways to train on a set of pictures."""
-    from dataclasses import asdict
-
     from ...config.by_name import training_like
     from ...training.planner import plan_lines, plan_training
 
@@ -105,8 +105,6 @@ def plan(arguments: PlanArguments, started: float) -> int:
 
 def probe(arguments: ProbeArguments, started: float) -> int:
     """Say what a backbone is worth for a set of pictures."""
-    from dataclasses import asdict
-
     from ...config.by_name import training_like
     from ...judge.probe import probe_data, probe_lines
 
