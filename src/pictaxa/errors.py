@@ -131,7 +131,16 @@ def machine_error(
     room_fix: str = "Make room or let it be written, and run the command again.",
     memory_fix: str = "Close what else uses it, or choose --device cpu where a GPU has too little.",
 ) -> MachineError | None:
-    """What the machine refuses, as an error of ours; None for everything else."""
+    """Tell what the machine refuses as an error of ours.
+
+    Args:
+        error: what was raised.
+        room_fix: what to do about a file that can't be written, as a sentence.
+        memory_fix: what to do about too little memory, as a sentence.
+
+    Returns:
+        A MachineError for a full disk, a file that can't be written or too little memory; None for everything else.
+    """
     if isinstance(error, OSError) and error.errno in REFUSALS:  # a write that fails doesn't name its file
         found = ": ".join(filter(None, (error.filename and repr(str(error.filename)), error.strerror)))
         return MachineError("files to be written", found=found, fix=room_fix)
@@ -175,7 +184,18 @@ def one_line(text: str) -> str:
 
 
 def close_matches(word: str, known: Iterable[str]) -> str:
-    """What to do about an unknown word: the nearest known ones, or all of them."""
+    """Say what to do about an unknown word.
+
+    Args:
+        word: what was given.
+        known: what there is.
+
+    Returns:
+        A sentence that names up to three near words, or all of them where none is near.
+
+    Example:
+        close_matches("epohcs", ["epochs", "size"])  # "Did you mean epochs?"
+    """
     names = list(known)
     near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
     if near:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..runs.folder import next_run_path
+from ..runs.places import next_run_path
 from ..system.printing import print_line, print_lines
 
 DIGITS = 10

@@ -16,7 +16,16 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def check_place(path: Path | None, flag: str, *, makes_folder: bool = False) -> None:
-    """ConfigError where nothing can be written, told before the work instead of after it."""
+    """Make sure, before the work, that a file can be written after it.
+
+    Args:
+        path: the file that is to be written, if any.
+        flag: the flag that names it.
+        makes_folder: whether folders that are not there will be made.
+
+    Raises:
+        ConfigError: it is a folder, its folder is missing, or nothing may be written there.
+    """
     if path is None:
         return
     folder = path.absolute().parent

@@ -55,7 +55,20 @@ QUIET = "--quiet"  # anywhere among the words, before --
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0, 2 for a user's mistake, 130 after Ctrl-C."""
+    """Run a command, and print what it says and what went wrong.
+
+    Args:
+        arguments: the words after `pictaxa`; by default those that the program was started with.
+
+    Returns:
+        The exit status: 0, 1 for what --strict forbids, 2 for a user's mistake, 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: after the help of a command.
+
+    Example:
+        main(["train", "photos", "--minutes", "10"])
+    """
     started = time.monotonic()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:

@@ -17,7 +17,17 @@ from .training import TrainConfig
 
 
 def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
-    """Every setting by its flat name, the groups' fields included."""
+    """Find every setting by its flat name, those of the groups included.
+
+    Args:
+        config: a dataclass of settings, such as TrainConfig.
+
+    Returns:
+        The fields by their names.
+
+    Example:
+        set(config_fields(TrainConfig)) >= {"data", "epochs", "lr"}
+    """
     flat: dict[str, Field[Any]] = {}
     for entry in fields(config):
         factory = entry.default_factory
@@ -29,9 +39,22 @@ def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
 
 
 def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
-    """The config with settings changed by their flat names; ConfigError with close matches on unknown ones.
+    """Change settings of a config by their flat names.
 
     A recipe's settings come in where the words have none of their own.
+
+    Args:
+        config: what is changed; it stays as it is.
+        words: values by names such as lr or batch_size, of the fields' own types; a path may be a str.
+
+    Returns:
+        The changed config.
+
+    Raises:
+        ConfigError: a name is unknown (close ones are told), or a value is of another type or out of its range.
+
+    Example:
+        with_words(TrainConfig(data=Path("photos")), {"epochs": 20, "model": "resnet18"})
     """
     known = config_fields(type(config))
     for word in words:
@@ -65,14 +88,28 @@ def flat_settings(config: Any) -> dict[str, Any]:
 
 
 def changed_settings(config: TrainConfig) -> dict[str, Any]:
-    """What of a config is not as it is by default, by flat names, and its data."""
+    """Find what of a config is not as it is by default.
+
+    Args:
+        config: any.
+
+    Returns:
+        Values by names that `with_words` takes.
+    """
     usual = flat_settings(TrainConfig(data=config.data))
     changed = {name: value for name, value in flat_settings(config).items() if value != usual[name]}
     return {"data": config.data, **changed}
 
 
 def training_like(arguments: Any) -> TrainConfig:
-    """A training with every setting that other arguments have by the same name; they have `data`."""
+    """Make a training of other arguments, with every setting that they have by the same name.
+
+    Args:
+        arguments: a dataclass with `data`, and with settings of a TrainConfig in groups or by themselves.
+
+    Returns:
+        The TrainConfig; what the arguments lack is as it is by default.
+    """
     shared = {name: value for name, value in flat_settings(arguments).items() if name in config_fields(TrainConfig)}
     return with_words(TrainConfig(data=arguments.data), shared)
 
@@ -135,7 +172,17 @@ def from_json(document: dict[str, Any]) -> TrainConfig:
 
 
 def read_config_file(path: Path) -> TrainConfig:
-    """A saved config: a run's config.json (its `asked` part), or JSON or YAML with the same names."""
+    """Read a saved config: a run's config.json (its `asked` part), or JSON or YAML with the same names.
+
+    Args:
+        path: a .json, .yaml or .yml file.
+
+    Returns:
+        The TrainConfig.
+
+    Raises:
+        ConfigError: the file can't be read, or a setting in it is unknown or out of its range.
+    """
     document = read_mapping(path, what="a config")
     if "asked" in document:  # of a run, which may be of the time when settings had other names
         return from_json(renamed(document["asked"]) if document.get("format") == 1 else document["asked"])
@@ -143,7 +190,18 @@ def read_config_file(path: Path) -> TrainConfig:
 
 
 def read_mapping(path: Path, *, what: str) -> dict[str, Any]:
-    """`name: value` lines of a JSON or YAML file; ConfigError for any other."""
+    """Read `name: value` lines of a JSON or YAML file.
+
+    Args:
+        path: a .json, .yaml or .yml file.
+        what: what it is to be, for the error, such as "a config".
+
+    Returns:
+        The values by their names.
+
+    Raises:
+        ConfigError: the file can't be read, or holds something else.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -22,7 +22,16 @@ MAX_LOOKED = 10_000  # pictures among which near copies are looked for
 
 
 def some_rows(index: Index, *, most: int, seed: int) -> np.ndarray:
-    """(n,) int64: all usable rows, or of very many a random part of each class, never too few of one for the folds."""
+    """Choose the pictures to judge: all usable ones, or of very many a random part of each class.
+
+    Args:
+        index: the pictures.
+        most: how many at most; where classes are very many, FOLDS of each count more.
+        seed: decides which.
+
+    Returns:
+        (n,) int64 rows in their order, never too few of a class for the folds.
+    """
     rows = np.flatnonzero(index.usable)
     if len(rows) <= most:
         return rows
@@ -45,7 +54,15 @@ def some_rows(index: Index, *, most: int, seed: int) -> np.ndarray:
 
 
 def check_classes(index: Index, rows: np.ndarray) -> None:
-    """DataError where a class has no two pictures that differ: one could not be judged by the other."""
+    """Make sure that in each class two pictures differ, so that one can be judged by the other.
+
+    Args:
+        index: the pictures.
+        rows: (n,) int64, those that are judged.
+
+    Raises:
+        DataError: a class has no two that differ.
+    """
     labels, hashes = index.labels[rows], index.column("hash")[rows]
     differing = [len(set(hashes[labels == label])) for label in range(len(index.classes))]
     fewest = int(np.argmin(differing))

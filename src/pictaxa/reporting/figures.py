@@ -43,7 +43,14 @@ def _font_file(characters: frozenset[str]) -> str | None:
 
 
 def font_for(texts: Sequence[str]) -> font_manager.FontProperties:
-    """A font that can write the texts; matplotlib's own where no installed font can."""
+    """Find a font that can write the texts; matplotlib's own where no installed font can.
+
+    Args:
+        texts: all that is to be written with it.
+
+    Returns:
+        The font.
+    """
     characters = frozenset(character for text in texts for character in text if character.isprintable())
     file = _font_file(characters - {" "})
     return font_manager.FontProperties(fname=file or font_manager.findfont("DejaVu Sans"))
@@ -59,7 +66,14 @@ def writable(texts: Sequence[str]) -> list[str]:
 
 
 def curves(log: list[dict[str, str]]) -> Figure:
-    """Loss and accuracy over the epochs, training and validation."""
+    """Draw loss and accuracy over the epochs, training and validation.
+
+    Args:
+        log: rows of log.csv, one or more.
+
+    Returns:
+        Two drawings side by side.
+    """
     epochs = [int(row["epoch"]) for row in log]
     validated = [row for row in log if row["val_loss"]]
     figure = Figure(figsize=(9, 3.2), layout="constrained")
@@ -80,7 +94,15 @@ def curves(log: list[dict[str, str]]) -> Figure:
 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
-    """(classes, classes) counts, row the true class, column the predicted one."""
+    """Draw a confusion matrix, each row in parts of its sum.
+
+    Args:
+        matrix: (classes, classes) int counts, row the true class, column the predicted one.
+        classes: their names.
+
+    Returns:
+        The drawing; with counts in its cells up to 30 classes.
+    """
     count = len(classes)
     side = min(4 + 0.35 * count, 20)
     figure = Figure(figsize=(side, side), layout="constrained")
@@ -109,7 +131,15 @@ class Tile:
 
 
 def grid(rows: list[list[Tile]], *, inches: float = 1.5) -> Figure:
-    """Rows of pictures with their titles."""
+    """Draw pictures in a grid, with their titles.
+
+    Args:
+        rows: rows of tiles, of any lengths.
+        inches: width of a tile.
+
+    Returns:
+        The drawing.
+    """
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(columns * inches, len(rows) * (inches + 0.25)), layout="constrained")
     axes = figure.subplots(len(rows), columns, squeeze=False)

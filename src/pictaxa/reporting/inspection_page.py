@@ -16,7 +16,18 @@ SHOWN_SETS, SHOWN_MEMBERS = 12, 6
 
 
 def write_inspection(inspection: Inspection, path: Path) -> Path:
-    """Write the page; its path. ConfigError when it can't be written."""
+    """Write what an inspection found as one self-contained page.
+
+    Args:
+        inspection: what was found, with the pictures' index.
+        path: the .html file to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
     with Fetcher(inspection.index) as fetcher:
         parts = [_part(fetcher, finding) for finding in inspection.findings]
     page = template("inspection.html").render(

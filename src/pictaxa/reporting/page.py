@@ -24,9 +24,16 @@ THUMBNAIL = 220  # pixels
 
 
 def write_report(path: str | Path) -> Path:
-    """Write RUN/report/index.html with its curves and confusion matrix as PNG beside it; the page's path.
+    """Write RUN/report/index.html, one self-contained page, with its curves and confusion matrix as PNG beside it.
 
-    RunError when the folder is not a run or has not been validated yet.
+    Args:
+        path: the run's folder.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunError: the folder is not a run, or has not been validated yet.
     """
     run = open_run(path)
     folder = run.report_path

@@ -35,10 +35,25 @@ def draw_preview(
     reading: ReadingConfig = PLAIN,
     seed: int = 0,
 ) -> tuple[Path, Path | None]:
-    """Draw a few pictures, the view that prediction has of each, and augmented views; the path of the PNG.
+    """Draw a few pictures, the view that prediction has of each, and augmented views.
 
-    The second PNG, OUT-operations.png, has a row for each operation of the policy, from mild to full; None for a policy
-    without any. No cache is built: only the pictures shown are decoded.
+    No cache is built: only the pictures shown are decoded.
+
+    Args:
+        data: the pictures, in any layout.
+        out: the PNG to write; its folder is made where it is not there.
+        augmentation: the policy and its changes; by default that of a training from known weights.
+        pictures: size, square, channels and view.
+        reading: how `data` is laid out.
+        seed: decides which pictures and which random draws.
+
+    Returns:
+        The path of the PNG, and that of a second one, OUT-operations.png, with a row for each operation of the policy
+        from mild to full; None for a policy without any.
+
+    Raises:
+        ConfigError: the policy is unknown, or the PNG can't be written.
+        DataError: no picture can be decoded.
     """
     from .figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
 

@@ -19,12 +19,10 @@ import csv
 import json
 import os
 import platform
-import re
 import subprocess
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import metadata
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +189,13 @@ class Run:
         write_atomically(self.log_path, "\n".join(lines) + "\n")
 
     def write_probe(self, squares: np.ndarray, aspects: np.ndarray, *, logits: np.ndarray) -> None:
-        """Keep a few squares with their logits."""
+        """Keep a few pictures with their logits, so that whoever loads the model can check it.
+
+        Args:
+            squares: (n, S, S, C) uint8.
+            aspects: (n,) float32, width / height of each picture.
+            logits: (n, classes) float32, what the best weights make of them.
+        """
         partial = self.path / ("partial-" + PROBE)
         np.savez(partial, squares=squares, aspects=aspects, logits=logits)
         os.replace(partial, self.path / PROBE)
@@ -201,7 +205,20 @@ class Run:
 
 
 def open_run(path: str | Path) -> Run:
-    """A run folder by its path; RunError when it is none or is from a newer version."""
+    """Open a run folder.
+
+    Args:
+        path: the folder that pictaxa train has made.
+
+    Returns:
+        The Run; nothing but its config.json is read.
+
+    Raises:
+        RunError: there is no run at the path, its config.json is damaged, or its format is newer than this version.
+
+    Example:
+        classes = open_run("runs/photos-resnet18-1").classes
+    """
     path = Path(path)
     if not path.is_dir() or not (path / CONFIG).exists():
         found = f"none of its files in {str(path)!r}" if path.is_dir() else f"no folder at {str(path)!r}"
@@ -225,37 +242,18 @@ def run_of(weights: Path) -> Path:
 
 
 def weights_file(path: Path) -> Path:
-    """The file of weights that a path means: a run folder's best ones, else the path itself; RunError without them."""
+    """Find the file of weights that a path means: a run folder's best ones, else the path itself.
+
+    Args:
+        path: a run folder, or a file of weights.
+
+    Returns:
+        The file.
+
+    Raises:
+        RunError: the folder has no weights, as its training has not ended.
+    """
     return Run(path).existing(MODEL) if path.is_dir() else path
-
-
-def create_run(path: Path) -> Run:
-    """A new run folder; RunError when there already is something."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(
-            "a new or empty folder to train into",
-            found=f"something at {str(path)!r}",
-            fix=f"Choose another --out, remove it, or continue it with --resume {path}.",
-        )
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            "a folder to train into", found=f"{str(path)!r}: {error.strerror}", fix="Choose another --out."
-        ) from None
-    return Run(path)
-
-
-def next_run_path(data: Path, model: str, *, parent: Path = Path("runs")) -> Path:
-    """The next free readable name, such as runs/flowers-resnet18-1."""
-    name = re.sub(r"[\s/\\:]+", "-", f"{data.resolve().name or 'pictures'}-{model}")
-    return free_path(parent / name)
-
-
-def free_path(stem: Path) -> Path:
-    """The first of STEM-1, STEM-2 and so on where nothing is."""
-    paths = (stem.with_name(f"{stem.name}-{number}") for number in count(1))
-    return next(path for path in paths if not path.exists())
 
 
 def _cell(value: Any) -> str:

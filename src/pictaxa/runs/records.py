@@ -24,19 +24,40 @@ def probability_column(name: str) -> str:
 
 
 def write_index(run: Run, index: Index) -> None:
-    """Keep the pictures that a run is trained and judged with."""
+    """Keep the pictures that a run is trained and judged with.
+
+    Args:
+        run: the run, whose table is replaced.
+        index: a row for each picture, with its split.
+    """
     pq.write_table(index.table, run.index_path)
 
 
 def read_index(run: Run) -> Index:
-    """The pictures that a run was trained and judged with; columns that an older run lacks are blank."""
+    """The pictures that a run was trained and judged with; columns that an older run lacks are blank.
+
+    Args:
+        run: a run with an index.
+
+    Returns:
+        The Index, its paths below the folder that the run was trained from.
+
+    Raises:
+        RunError: the run has no index.
+    """
     table = pq.read_table(run.existing(run.index_path.name))
     columns = {name: table.column(name) for name in table.column_names}
     return index_from_columns(columns, root=Path(run.chosen.root), classes=run.classes)
 
 
 def write_predictions(run: Run, predictions: Predictions, *, index: Index) -> None:
-    """Keep what a run's model says of its validation pictures; rows are those of the index."""
+    """Keep what a run's model says of its validation pictures; rows are those of the index.
+
+    Args:
+        run: the run, whose table is replaced.
+        predictions: of the validation pictures; their rows are those of the index.
+        index: the run's pictures.
+    """
     columns: dict[str, Any] = {
         ROW: predictions.rows,
         PATH: index.column("path")[predictions.rows],
@@ -48,9 +69,20 @@ def write_predictions(run: Run, predictions: Predictions, *, index: Index) -> No
 
 
 def read_predictions(run: Run, *, classes: Sequence[str] | None = None) -> Predictions:
-    """What a run's model says of its validation pictures, probabilities in the order of `classes`, by default its own.
+    """Read what a run's model says of its validation pictures.
 
-    RunError where there are none, or those of other classes.
+    Args:
+        run: a run that has been validated.
+        classes: names in the order that the probabilities are to have; by default the run's own.
+
+    Returns:
+        Predictions, with rows of the run's index.
+
+    Raises:
+        RunError: the run has none, or lacks one of the classes.
+
+    Example:
+        predictions = read_predictions(open_run("runs/photos-resnet18-1"))
     """
     path = run.existing(run.predictions_path.name)
     table = pq.read_table(path)

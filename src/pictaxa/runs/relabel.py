@@ -18,7 +18,8 @@ from ..data.index import Index
 from ..errors import ConfigError, close_matches, printable
 from ..metrics import Predictions, summarise
 from ..models.heads import parse_groups
-from .folder import Run, create_run, free_path, open_run
+from .folder import Run, open_run
+from .places import create_run, free_path
 from .records import read_index, read_predictions, write_index, write_predictions
 
 
@@ -152,7 +153,24 @@ def _check_meant(names: Mapping[str, str], merges: Sequence[_Change]) -> None:
 def relabel_run(
     path: Path, out: Path | None, *, rename: Sequence[str], merge: Sequence[str]
 ) -> tuple[Run, Relabelling]:
-    """Write a run with other classes beside one that stays as it is; RunError when one of its files is missing."""
+    """Write a run with other classes beside one that stays as it is.
+
+    Args:
+        path: the run that stays.
+        out: the new folder; by default RUN-classes-1, or the next free number.
+        rename: changes such as tulips=tulip.
+        merge: classes that become one, such as daisy,dandelion=composite.
+
+    Returns:
+        The new run, and which new class each old one became.
+
+    Raises:
+        RunError: the run lacks a file, or something is at `out`.
+        ConfigError: a change names no class of the run, or can be read in two ways.
+
+    Example:
+        run, plan = relabel_run(Path("runs/photos-resnet18-1"), None, rename=["tulips=tulip"], merge=[])
+    """
     old = open_run(path)
     plan = plan_relabelling(old.classes, rename=rename, merge=merge)
     model = old.existing(old.model_path.name)
@@ -176,7 +194,15 @@ def relabel_run(
 
 
 def relabelling_lines(run: Run, plan: Relabelling) -> Iterator[str]:
-    """As a person reads it."""
+    """Tell what became of the classes, the accuracy with them, and where the new run is.
+
+    Args:
+        run: the new run.
+        plan: what `relabel_run` gave with it.
+
+    Returns:
+        An iterator over lines of text.
+    """
     for i, name in enumerate(plan.new):
         members = [old for old, becomes in zip(plan.old, plan.becomes, strict=True) if becomes == i]
         if members != [name]:

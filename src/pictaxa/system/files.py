@@ -11,7 +11,15 @@ from ..errors import ConfigError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old or the new text, never half of it."""
+    """Replace a file in one step: a reader sees the old or the new text, never half of it.
+
+    Args:
+        path: the file; its folder is there.
+        text: what it is to hold, in UTF-8.
+
+    Raises:
+        OSError: it can't be written; what was there stays.
+    """
     partial = path.with_name(f"partial-{path.name}")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)

@@ -65,7 +65,17 @@ def silence() -> Iterator[None]:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as m:ss or h:mm:ss."""
+    """Write a time as a clock does.
+
+    Args:
+        seconds: a time; below 0 counts as 0.
+
+    Returns:
+        m:ss, or h:mm:ss from an hour on.
+
+    Example:
+        clock(3661)  # "1:01:01"
+    """
     minutes, rest = divmod(round(max(seconds, 0.0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
