@@ -28,7 +28,9 @@ def found(*words: str) -> list[str]:
 def test_files_folders_and_lists(place: Path):
     """In their order; a line is a path whatever is in it, blank lines and Notepad's mark are passed over."""
     (place / "list.txt").write_bytes("\ufeffb b.jpg\r\n\r\nmore\n-d.jpg\nnot-there.jpg\n花.jpg".encode())
+    (place / "long.txt").write_text("x" * 300 + "\n")
     listed = ["b b.jpg", "more/e.jpg", "-d.jpg", "not-there.jpg", "花.jpg"]
+    assert found("@long.txt") == ["x" * 300], "no name that the system takes: it gets its row with the reason"
     assert found("a.jpg", "@list.txt", "more") == ["a.jpg", *listed, "more/e.jpg"]
     assert found("@c.jpg") == ["@c.jpg"], "a file that is there is meant itself"
 
@@ -59,7 +61,14 @@ def test_standard_input_is_read_as_it_comes(place: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("word", "told"), [("no.jpg", "'no.jpg'"), ("@no.txt", "'no.txt'"), ("@more", "a folder at 'more'")]
+    ("word", "told"),
+    [
+        ("no.jpg", "'no.jpg'"),
+        ("@no.txt", "'no.txt'"),
+        ("@more", "a folder at 'more'"),
+        ("x" * 300, "nothing at 'xxx"),
+        ("a\0b", "nothing at 'a"),
+    ],
 )
 def test_what_is_not_there_is_told_at_once(place: Path, word: str, told: str):
     """Before the first file is looked at, by the name of what is missing."""

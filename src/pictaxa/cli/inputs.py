@@ -1,11 +1,13 @@
 """Which files a command is given: by their names, in a list, or on standard input."""
 
+# ruff: noqa: PTH110, PTH112  (pathlib's exists and is_dir raise where a name is too long)
 from __future__ import annotations
 
 import os
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
+from os.path import exists, isdir
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -30,38 +32,34 @@ def pictures_of(words: Sequence[Path]) -> Iterator[Path]:
     Example:
         files = list(pictures_of([Path("holiday.jpg"), Path("@list.txt")]))
     """
+    given = []  # (path, whether it is a list)
     for word in words:
-        place = _list_of(word) or word
-        if word != STANDARD_INPUT and not place.exists():
-            raise ConfigError(
-                "files and folders that are there", found=f"nothing at {str(place)!r}", fix="Check the path."
-            )
-        if _list_of(word) and not place.is_file():
-            raise ConfigError("a list of paths", found=f"a folder at {str(place)!r}", fix="Leave out the @.")
-    return _found(words)
+        at = str(word).startswith("@") and not exists(word)
+        path, is_list = (Path(str(word)[1:]), True) if at else (word, word == STANDARD_INPUT)
+        if path != STANDARD_INPUT and (not exists(path) or (is_list and isdir(path))):
+            expected = "a list of paths" if is_list else "files and folders that are there"
+            found = f"{'a folder' if exists(path) else 'nothing'} at {str(path)!r}"
+            raise ConfigError(expected, found=found, fix="Check the path.")
+        given.append((path, is_list))
+    return _found(given)
 
 
-def _found(words: Sequence[Path]) -> Iterator[Path]:
-    for word in words:
-        if word == STANDARD_INPUT:
+def _found(given: Sequence[tuple[Path, bool]]) -> Iterator[Path]:
+    for path, is_list in given:
+        if not is_list:
+            yield from walk([path])
+        elif path == STANDARD_INPUT:
             yield from _listed(sys.stdin.buffer)
-        elif place := _list_of(word):
-            with place.open("rb") as file:
-                yield from _listed(file)
         else:
-            yield from walk([word])
-
-
-def _list_of(word: Path) -> Path | None:
-    """The list that @FILE means."""
-    return Path(str(word)[1:]) if str(word).startswith("@") and not word.exists() else None
+            with path.open("rb") as file:
+                yield from _listed(file)
 
 
 def _listed(lines: Iterable[bytes]) -> Iterator[Path]:
     """The files of a list's lines; blank ones are passed over, as is the mark that Windows' Notepad begins with."""
     for number, line in enumerate(lines):
         name = os.fsdecode((line.removeprefix(BOM_UTF8) if number == 0 else line).rstrip(b"\r\n"))
-        if Path(name).is_dir() and name:
+        if isdir(name):
             yield from walk([name])
         elif name:
             yield Path(name)
