@@ -153,6 +153,7 @@ def machine_error(
 
 
 # Control characters (a terminal obeys them), ends of lines, what turns the direction of writing, halves of characters.
+HALVES = re.compile("[\ud800-\udfff]")  # os.fsdecode makes them of bytes that it can't decode
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

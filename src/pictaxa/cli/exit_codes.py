@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..system.files import writing
+from ..system.files import require_utf8, writing
 
 FILES_FOLLOW = "--"  # among the words: what comes after it is no flag, whatever it begins with
 EXIT_FOUND = 1  # inspect --strict
@@ -28,6 +28,7 @@ def check_place(path: Path | None, flag: str, *, makes_folder: bool = False) -> 
     """
     if path is None:
         return
+    require_utf8(path, ConfigError)
     folder = path.absolute().parent
     if makes_folder:
         while not folder.exists():

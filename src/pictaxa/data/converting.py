@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from ..config.data import ReadingConfig
 from ..errors import DataError, PictureError
 from ..images.decode import Picture, decode, examine
+from ..system.files import require_utf8
 from ..system.progress import CountProgress
 from .fetching import Fetcher
 from .index import Index
@@ -66,6 +67,7 @@ def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingC
             found=f"{str(out)!r}, which is among them",
             fix="Give a folder outside the pictures'.",
         )
+    require_utf8(out, DataError)
     index = read_data(source, reading)
     if to == "folders":
         _check_names(index)

@@ -12,7 +12,7 @@ from typing import Protocol, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from ..errors import ConfigError, printable
+from ..errors import HALVES, ConfigError, printable
 from ..runs.records import probability_column
 from ..system.files import writing
 from ..system.printing import print_line
@@ -21,7 +21,6 @@ from .predictor import Prediction
 PATH_CELLS = 48  # of the table's first column; longer paths keep their end
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 SIGNED_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)")
-HALVES = re.compile("[\ud800-\udfff]")  # what os.fsdecode makes of bytes that it can't decode
 
 
 class Writer(Protocol):

@@ -110,8 +110,9 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     font, names = font_for(classes), writable(classes)
-    axis.set_xticks(range(count), names, rotation=60, ha="right", fontproperties=font)
-    axis.set_yticks(range(count), names, fontproperties=font)
+    as_it_is: dict[str, Any] = {"fontproperties": font, "parse_math": False}  # a name with $ is no formula
+    axis.set_xticks(range(count), names, rotation=60, ha="right", **as_it_is)
+    axis.set_yticks(range(count), names, **as_it_is)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     if count <= 30:
@@ -152,7 +153,8 @@ def grid(rows: list[list[Tile]], *, inches: float = 1.5) -> Figure:
         for axis, tile in zip(axes[i], row, strict=False):
             grey = tile.pixels.ndim == 2 or tile.pixels.shape[2] == 1
             axis.imshow(tile.pixels.squeeze(), cmap="gray" if grey else None, vmin=0, vmax=255)
-            axis.set_title(writable([tile.title])[0], fontproperties=font, color=tile.colour, pad=2)
+            title = writable([tile.title])[0]
+            axis.set_title(title, fontproperties=font, color=tile.colour, pad=2, parse_math=False)
     return figure
 
 

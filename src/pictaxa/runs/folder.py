@@ -30,7 +30,7 @@ import numpy as np
 
 from ..augment.preprocess import Geometry
 from ..errors import RunError
-from ..system.files import write_atomically
+from ..system.files import require_utf8, write_atomically
 from .chosen import Chosen, read_chosen
 from .format_1 import config_of_1, geometry_of_1, log_row_of_1
 
@@ -223,6 +223,7 @@ def open_run(path: str | Path) -> Run:
     if not path.is_dir() or not (path / CONFIG).exists():
         found = f"none of its files in {str(path)!r}" if path.is_dir() else f"no folder at {str(path)!r}"
         raise RunError(f"a run folder (with {CONFIG})", found=found, fix="Give a folder that pictaxa train has made.")
+    require_utf8(path, RunError)
     run = Run(path)
     document = run.config
     version = document.get("format") if isinstance(document, dict) else None

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from ..errors import RunError
+from ..system.files import require_utf8
 from .folder import Run
 
 
@@ -22,6 +23,7 @@ def create_run(path: Path) -> Run:
     Raises:
         RunError: something is at the path, or it can't be written.
     """
+    require_utf8(path, RunError)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunError(
             "a new or empty folder to train into",

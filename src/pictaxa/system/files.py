@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..errors import HALVES, ConfigError, PictaxaError
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -46,3 +46,17 @@ def writing(path: Path, *, flag: str) -> Iterator[None]:
         raise ConfigError(
             "a place to write", found=f"{str(path)!r}: {error.strerror}", fix=f"Give another path with {flag}."
         ) from None
+
+
+def require_utf8(path: Path, error: type[PictaxaError]) -> None:
+    """Refuse a place whose path is no UTF-8: Arrow and safetensors can't open it, and JSON can't name it.
+
+    Args:
+        path: of a data set, a run, or a file to write. Single pictures may have any name.
+        error: the kind that is raised.
+
+    Raises:
+        PictaxaError: of that kind.
+    """
+    if HALVES.search(str(path.absolute())):
+        raise error("a path that is valid UTF-8", found=repr(str(path)), fix="Rename the file or folder.")

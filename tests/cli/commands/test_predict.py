@@ -106,7 +106,7 @@ def test_names_of_any_bytes_are_inspected(names: list[bytes]):
 def test_names_of_any_bytes_from_training_to_report(tmp_path: Path, tiny: tuple[str, ...], draw: Make, capsys: Say):
     """Every command that prints names: train, evaluate, predict, report, classes, preview and probe."""
     data = tmp_path / "photos\x1b[2J"
-    for kind, label in enumerate((b"a\nb", b"\x1b[31mred", "\u202e花".encode())):
+    for kind, label in enumerate((b"a\nb", b"\x1b[31mred", "$\\frac{$\u202e花".encode())):
         (data / os.fsdecode(label)).mkdir(parents=True)
         for number in range(10):
             name = os.fsdecode(UGLY[number % len(UGLY)] + str(number).encode())
@@ -135,3 +135,27 @@ def test_names_of_any_bytes_from_training_to_report(tmp_path: Path, tiny: tuple[
         assert main(words) == 2
         said = capsys.readouterr()
         assert harmless(said.err) and said.err.count("\n") == 1 and said.out == ""
+
+
+def test_places_that_are_no_utf8_are_refused(trained: Trained, tmp_path: Path, tiny: tuple[str, ...], capsys: Say):
+    """A data set, a run or a file to write: one line before any work, and nothing is left; a picture is predicted."""
+    data, run = trained
+    bad = tmp_path / os.fsdecode(b"b\xffd")
+    shutil.copytree(data, bad)
+    moved = run.rename(tmp_path / os.fsdecode(b"r\xffn"))
+    capsys.readouterr()
+    for words in (
+        ["train", str(bad), *tiny],
+        ["inspect", str(bad)],
+        ["evaluate", str(moved)],
+        ["train", str(data), *tiny, "--out", str(tmp_path / os.fsdecode(b"o\xff"))],
+        ["inspect", str(data), "--html", str(tmp_path / os.fsdecode(b"o\xff.html"))],
+        ["data", "convert", str(data), str(tmp_path / os.fsdecode(b"o\xff")), "--to", "folders"],
+    ):
+        assert main(words) == 2, words
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "valid UTF-8" in said, said
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("o")]
+    run = moved.rename(run)
+    assert main(["predict", str(run), str(bad / "red" / "1.png"), "--out", str(tmp_path / "a.csv")]) == 0
+    assert r"b\xffd" in (tmp_path / "a.csv").read_text(encoding="utf-8-sig")
