@@ -27,9 +27,17 @@ class Chosen:
 
 
 def read_chosen(document: dict[str, Any], *, where: str) -> Chosen:
-    """Of a config.json, whose path is `where`; RunError where something of it is missing or of another kind.
+    """Read what was chosen from a config.json; runs of earlier versions lack `root` and `new_head`.
 
-    Runs of earlier versions lack `root` and `new_head`.
+    Args:
+        document: the whole config.json.
+        where: its path, for errors.
+
+    Returns:
+        The Chosen.
+
+    Raises:
+        RunError: something of it is missing or of another kind.
     """
     asked, chosen = document.get("asked"), document.get("chosen")
     if not isinstance(asked, dict) or not isinstance(chosen, dict):

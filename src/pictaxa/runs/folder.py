@@ -108,7 +108,17 @@ class Run:
             ) from None
 
     def existing(self, name: str) -> Path:
-        """The path of a file that must be there; RunError otherwise."""
+        """Find a file that must be there.
+
+        Args:
+            name: a file of the run folder.
+
+        Returns:
+            Its path.
+
+        Raises:
+            RunError: it is not there; told with what to do.
+        """
         path = self.path / name
         if not path.exists():
             fix = "Restore the file or train again."
@@ -158,7 +168,14 @@ class Run:
             return [log_row_of_1(row) for row in csv.DictReader(file)]
 
     def probe(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(n, S, S, C) uint8 squares, (n,) float32 aspects, (n, classes) float32 logits."""
+        """Read a few pictures and what the best weights made of them.
+
+        Returns:
+            (n, S, S, C) uint8 squares, (n,) float32 aspects (width / height), (n, classes) float32 logits.
+
+        Raises:
+            RunError: the run has none.
+        """
         with np.load(self.existing(PROBE), allow_pickle=False) as file:
             return file["squares"], file["aspects"], file["logits"]
 
@@ -183,7 +200,11 @@ class Run:
         self._write_json(METRICS, metrics)
 
     def write_log(self, rows: list[dict[str, Any]]) -> None:
-        """Write the whole log: a row per epoch is little, and a resumed run drops rows that it will repeat."""
+        """Write the whole log: a row per epoch is little, and a resumed run drops rows that it will repeat.
+
+        Args:
+            rows: a dictionary with all LOG_COLUMNS for each epoch; None is a blank.
+        """
         lines = [",".join(LOG_COLUMNS)]
         lines += [",".join(_cell(row[column]) for column in LOG_COLUMNS) for row in rows]
         write_atomically(self.log_path, "\n".join(lines) + "\n")

@@ -38,10 +38,21 @@ class Relabelling:
 
 
 def plan_relabelling(classes: Sequence[str], *, rename: Sequence[str], merge: Sequence[str]) -> Relabelling:
-    """What `A=B` renames and `C,D=E` merges make of class names; ConfigError on unknown and doubled names.
+    """Plan what changes make of class names, which keep their order.
 
-    Classes keep their order; one that several became stands where the first of them stood. New names are kept as the
-    index has them: composed (NFC), without blanks around them.
+    Args:
+        classes: names as the run has them.
+        rename: changes `A=B`.
+        merge: changes `C,D=E`; the class that several became stands where the first of them stood.
+
+    Returns:
+        The Relabelling. New names are as the index has them: composed (NFC), without blanks around them.
+
+    Raises:
+        ConfigError: a class is unknown or named twice, a change can be read in two ways, or fewer than two are left.
+
+    Example:
+        plan_relabelling(("cat", "dog", "pup"), rename=["cat=Cat"], merge=["dog,pup=Dog"]).new  # ("Cat", "Dog")
     """
     known = {unicodedata.normalize("NFC", name): name for name in classes}
     renames = [_read_change(word, known, several=False) for word in rename]
