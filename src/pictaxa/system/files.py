@@ -52,7 +52,7 @@ def require_utf8(path: Path, error: type[PictaxaError]) -> None:
     """Refuse a place whose path is no UTF-8: Arrow and safetensors can't open it, and JSON can't name it.
 
     Args:
-        path: of a data set, a run, or a file to write. Single pictures may have any name.
+        path: of a run, or of a file to write. Data sets and pictures may have any names (data/file_names.py).
         error: the kind that is raised.
 
     Raises:

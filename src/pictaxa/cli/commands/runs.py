@@ -45,6 +45,7 @@ def predict(arguments: PredictArguments, started: float) -> int:
     """Say what a run sees in files and folders."""
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
+    from ...data.file_names import shown_name
     from ...images.decode import read_file
     from ...inference.predictor import load
     from ...inference.writers import TableWriter, open_writer, write_all
@@ -52,7 +53,7 @@ def predict(arguments: PredictArguments, started: float) -> int:
     check_place(arguments.out, "--out")
     paths = pictures_of(arguments.files)
     predictor = load(arguments.run, device=arguments.device)
-    stream = predictor.judge((str(path), partial(read_file, path)) for path in paths)
+    stream = predictor.judge((shown_name(str(path)), partial(read_file, path)) for path in paths)
     if arguments.out is None:
         table = TableWriter(sys.stdout, predictor.classes, top=arguments.top)
         read, bad = write_all(stream, [table])
