@@ -138,7 +138,7 @@ def test_names_of_any_bytes_from_training_to_report(tmp_path: Path, tiny: tuple[
 
 
 def test_places_that_are_no_utf8_are_refused(trained: Trained, tmp_path: Path, tiny: tuple[str, ...], capsys: Say):
-    """A run or a file to write: one line before any work, and nothing is left; data sets and pictures may lie anywhere."""
+    """A run or a file to write: one line, and nothing is left; data sets and pictures may lie anywhere."""
     data, run = trained
     bad = tmp_path / os.fsdecode(b"b\xffd")
     shutil.copytree(data, bad)
