@@ -12,6 +12,7 @@ from PIL import Image
 import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.errors import DataError, WeightsError
+from pictaxa.judge.probe import HARDEST
 from pictaxa.models.zoo import create_model
 from pictaxa.weights import published
 from pictaxa.weights.files import save_tensors
@@ -73,7 +74,9 @@ def test_hard_pictures_are_named(tmp_path: Path, make_photos: Make, capsys: pyte
     assert main(["probe", str(data), *SMALL, "--json", str(tmp_path / "probe.json")]) == 0
     hardest = json.loads((tmp_path / "probe.json").read_text(encoding="utf-8"))["hardest"]
     assert {hard["path"] for hard in hardest[:2]} == {"green/wrong-3.png", "green/wrong-8.png"}
-    assert all((hard["label"], hard["said"]) == ("green", "red") for hard in hardest[:2]) and len(hardest) == 5
+    assert (
+        all((hard["label"], hard["said"]) == ("green", "red") for hard in hardest[:2]) and len(hardest) == 5 == HARDEST
+    )
     own = [hard["probability"] for hard in hardest]
     assert own == sorted(own) and own[1] < 0.5
     assert "green/wrong-3.png: green, taken for red (green" in capsys.readouterr().out
@@ -172,7 +175,9 @@ def test_a_backbone_that_gives_no_numbers_is_told(tmp_path: Path, make_photos: M
     """Weights that make vectors that are not finite are an error of one line, not scikit-learn's."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 5})
     weights = create_model("resnet_lite", 2).state_dict()
-    next(tensor for tensor in weights.values() if tensor.ndim == 4).fill_(1e38)  # too large for float32 within a layer
+    for name, tensor in weights.items():
+        if name.endswith("weight"):
+            tensor.fill_(1e38)  # finite, but what comes of it is too large for float32
     save_tensors(weights, tmp_path / "broken.safetensors")
     with pytest.raises(WeightsError, match="10 of 10 pictures") as caught:
         pictaxa.probe(data, model="resnet_lite", size=32, weights=tmp_path / "broken.safetensors")
