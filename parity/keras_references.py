@@ -22,7 +22,6 @@ from keras_networks import NETWORKS
 from pictaxa.config.learning import Normalization
 from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import find_entry
-from pictaxa.weights.keras_rules import KERAS_OPTIONS
 from pictaxa.weights.loading import load_weights
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -172,7 +171,7 @@ def _case(
 
         return KerasReference(make, case, normalization=normalization)
 
-    return Case(entry, label, build, options={**KERAS_OPTIONS.get(entry, {}), **options}, **more)
+    return Case(entry, label, build, options={**find_entry(entry).known_to("keras").options, **options}, **more)
 
 
 def _application(entry: str, name: str, normalization: Normalization, **more: Any) -> Case:

@@ -64,7 +64,7 @@ def test_resuming_takes_nothing_else(trained: Trained):
     """Data or a setting beside it is told, and not passed over."""
     data, path = trained
     for beside in ({"data": data}, {"epochs": 9}):
-        with pytest.raises(ConfigError, match="resume=RUN alone"):
+        with pytest.raises(ConfigError, match="resume=RUN without other arguments"):
             pictaxa.train(resume=path, **beside)
 
 

@@ -1,4 +1,4 @@
-"""The Python face of the commands: the same words, as arguments."""
+"""The Python interface: the commands as functions, their flags as arguments."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def train(data: str | Path | None = None, config: TrainConfig | None = None, **s
 
     Args:
         data: the pictures, in any layout of docs/data.md: a folder, a file, or a name such as "cifar10".
-        config: the settings to start from, by default the defaults; `data` and `settings` win over it.
+        config: the settings to start from, by default the defaults; `data` and `settings` override it.
         **settings: the command's flags with underscores, such as model="resnet18" or epochs=20. `resume=RUN` continues
-            a run that was cut off, with that run's own settings, and stands alone.
+            an interrupted run with its own settings, and excludes all other arguments.
 
     Returns:
         A Predictor of the trained run, on the device that it was trained on.
 
     Raises:
         TypeError: neither `data` nor `config` nor `resume` is given.
-        ConfigError: a setting is unknown, out of its range, or stands beside `resume`.
+        ConfigError: a setting is unknown, out of its range, or given together with `resume`.
         DataError: the pictures can't be trained on as they are.
-        PictaxaError: anything else that a user can mend: the model, its weights, the disk (errors.py has the tree).
+        PictaxaError: any other error that a user can fix: the model, its weights, the disk (errors.py has the tree).
         Interrupted: Ctrl-C; what was trained is saved, and `resume` continues from there.
 
     Example:
@@ -52,15 +52,15 @@ def train(data: str | Path | None = None, config: TrainConfig | None = None, **s
         beside = [*settings, *(name for name, value in (("data", data), ("config", config)) if value is not None)]
         if beside:
             raise ConfigError(
-                "resume=RUN alone",
+                "resume=RUN without other arguments",
                 found=", ".join(beside),
-                fix="A run goes on with its own settings: leave the rest out.",
+                fix="A run continues with its own settings, so leave out the others.",
             )
         run = resume_run(Path(resume))
         return load(run.path, device=read_config_file(run.path / "config.json").machine.device)
     if config is None:
         if data is None:
-            raise TypeError("train() needs the folder of pictures, a config, or resume=RUN")
+            raise TypeError("train() needs a folder of pictures, a config, or resume=RUN")
         config = TrainConfig(data=Path(data))
     elif data is not None:
         settings["data"] = data
@@ -76,8 +76,8 @@ def evaluate(
     Args:
         run: folder of a trained run.
         data: labelled pictures in any layout of docs/data.md; by default the run's own validation pictures.
-        reading: how `data` is laid out, where its files don't show it: the layout, the columns, the classes to take.
-        device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
+        reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
+        device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
 
     Returns:
         An Evaluation: predictions, their metrics, and the pictures that could not be read.
@@ -95,20 +95,20 @@ def evaluate(
 
 
 def probe(data: str | Path, *, weights: str | Path | None = None, **settings: Any) -> Probe:
-    """Estimate what a backbone is worth for a folder of pictures before any training, as `pictaxa probe` does.
+    """Estimate how well a backbone suits a folder of pictures before any training, as `pictaxa probe` does.
 
     Args:
         data: labelled pictures in any layout of docs/data.md.
-        weights: "imagenet", the folder of an earlier run, or a checkpoint file. By default ImageNet's weights of
-            efficientnet_lite0; with a `model`, fresh weights, as a baseline.
+        weights: "imagenet", the folder of an earlier run, or a checkpoint file. By default the ImageNet weights
+            of efficientnet_lite0; with a `model`, random weights, as a baseline.
         **settings: the command's flags with underscores, such as model="resnet50" or seed=1.
 
     Returns:
-        A Probe: cross-validated accuracies, the hardest pictures, and what more pictures would bring.
+        A Probe: cross-validated accuracies, the hardest pictures, and the gain to expect from more pictures.
 
     Raises:
         ConfigError: a setting is unknown or out of its range.
-        DataError: a class has fewer than two pictures that differ.
+        DataError: a class has fewer than two different pictures.
         WeightsError: the weights don't fit the model, or give features that are not finite.
 
     Example:
@@ -123,24 +123,24 @@ def probe(data: str | Path, *, weights: str | Path | None = None, **settings: An
 def load_weights(
     model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
 ) -> Translated:
-    """Fill a model of the zoo with the weights of a checkpoint, whole or not at all.
+    """Fill a model of the zoo with the weights of a checkpoint, completely or not at all.
 
-    A head for other classes is left out: the model keeps its own, new one.
+    A head for other classes is dropped, and the model keeps its own new head.
 
     Args:
         model: an entry of the zoo, from `create_model`; filled in place.
         file: the checkpoint, or the folder of an earlier run.
-        source: whose names and axes the file has: "pictaxa", "torchvision", "timm", "keras", "jax" or
+        source: the library that the file comes from: "pictaxa", "torchvision", "timm", "keras", "jax" or
             "efficientnet_pytorch". It is never guessed.
-        normalization: what the weights expect of their pictures, "0-1", "0-255", "-1-1", "caffe", "imagenet" or "lite"
-            (see NORMALIZATIONS in weights/loading.py); it becomes the model's. A Keras file needs it; for the others it
+        normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "imagenet" or "lite"
+            (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the others it
             is known.
 
     Returns:
-        A Translated: what was loaded, dropped, fitted or stays new; its `lines()` say so in words.
+        A Translated: what was loaded, dropped, adapted or left new; its `lines()` report it as text.
 
     Raises:
-        WeightsError: the file is missing, damaged, or does not fit the model, which then stays as it was.
+        WeightsError: the file is missing, damaged, or does not fit the model, which is then unchanged.
         ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
         RunError: `file` is a folder without the weights of a run.
         MissingExtraError: a Keras file, without the `keras` extra.

@@ -1,15 +1,15 @@
-"""Everything that can go wrong because of what a user gave us, as one tree.
+"""Every error that a user can cause and fix, as one tree.
 
     PictaxaError
       ConfigError         a setting, flag or config file
-        UsageError        words of the command line that fit no command or flag
+        UsageError        arguments of the command line that fit no command or flag
       DataError           a folder of pictures, its classes or its splits
-      PictureError        one picture that can't be decoded (it is set aside, the rest goes on)
+      PictureError        one picture that can't be decoded (it is set aside, the others are not affected)
       CacheError          the pixel cache: no room, or damaged
       ModelError          an unknown model, option or input size
       WeightsError        weights of another library that don't fit the model
-      FetchError          a published file that can't be fetched, or is not what it should be
-      RunError            a run folder that is not one, is newer, or lacks a file
+      FetchError          a published file that can't be downloaded, or has the wrong content
+      RunError            a folder that is not a run, has a newer format, or lacks a file
       TrainingError       training can't go on: the loss is not finite, the budget is too small
       MachineError        a full disk, files that can't be written, too little memory
       MissingExtraError   an optional package that a command needs
@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-# What the system refuses for reasons that only its user can mend. EFBIG: more than 4 GB on a FAT disk.
+# Errors of the system that only its user can fix. EFBIG: more than 4 GB on a FAT disk.
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -48,7 +48,7 @@ class Problem(StrEnum):
 
 
 class PictaxaError(Exception):
-    """A mistake that a user can mend: one line, exit status 2, no traceback."""
+    """An error that the user can fix: one line, exit status 2, no traceback."""
 
     def __init__(self, expected: str, *, found: str, fix: str) -> None:
         self.expected = expected
@@ -62,10 +62,10 @@ class ConfigError(PictaxaError):
 
 
 class UsageError(ConfigError):
-    """Words of the command line that fit no command or flag; `mistake` is a whole sentence."""
+    """Arguments of the command line that fit no command or flag; `mistake` is a whole sentence."""
 
     def __init__(self, mistake: str, *, fix: str) -> None:
-        super().__init__("a command as --help tells it", found=mistake, fix=fix)
+        super().__init__("a command as described by --help", found=mistake, fix=fix)
         self.args = (one_line(f"{mistake} {fix}"),)
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ class WeightsError(PictaxaError):
 
 
 class FetchError(PictaxaError):
-    """A published file that can't be fetched, or is not the one that was published."""
+    """A published file that can't be downloaded, or differs from what was published."""
 
 
 class RunError(PictaxaError):
@@ -128,8 +128,8 @@ class PictureError(PictaxaError):
 def machine_error(
     error: Exception,
     *,
-    room_fix: str = "Make room or let it be written, and run the command again.",
-    memory_fix: str = "Close what else uses it, or choose --device cpu where a GPU has too little.",
+    room_fix: str = "Free some space or allow writing, and run the command again.",
+    memory_fix: str = "Close other programs, or use --device cpu if the GPU has too little.",
 ) -> MachineError | None:
     """Tell what the machine refuses as an error of ours.
 
@@ -143,7 +143,7 @@ def machine_error(
     """
     if isinstance(error, OSError) and error.errno in REFUSALS:  # a write that fails doesn't name its file
         found = ": ".join(filter(None, (error.filename and repr(str(error.filename)), error.strerror)))
-        return MachineError("files to be written", found=found, fix=room_fix)
+        return MachineError("files that can be written", found=found, fix=room_fix)
     # A GPU's is a RuntimeError of torch, and torch's on a CPU is no more than that.
     told = isinstance(error, RuntimeError) and re.search("out of memory|can't allocate memory", str(error))
     if told or isinstance(error, MemoryError):
@@ -180,7 +180,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space, newlines included, as one space, and what can't be shown as escapes."""
+    """The text on one line: every run of white space becomes one space, and what can't be shown becomes escapes."""
     return printable(" ".join(text.split()))
 
 

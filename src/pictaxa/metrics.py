@@ -100,7 +100,7 @@ def log_loss(predictions: Predictions) -> float:
 
 
 def summarise(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Compute what predictions are worth, as metrics.json has it.
+    """Compute the metrics of predictions, as in metrics.json.
 
     Args:
         predictions: of labelled pictures.

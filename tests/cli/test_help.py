@@ -19,4 +19,4 @@ def test_common_settings_alone(
     app.help_print([])
     said = capsys.readouterr().out
     assert all(flag in said for flag in shown) and not any(flag in said for flag in left)
-    assert ("how the data lies" in said) == (not common)
+    assert ("data layout" in said) == (not common)

@@ -22,7 +22,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(*words: str) -> list[str]:
-    return [str(path) for path in pictures_of([Path(word) for word in words])]
+    return [name for name, _ in pictures_of([Path(word) for word in words])]
 
 
 def test_files_folders_and_lists(place: Path):
@@ -38,9 +38,9 @@ def test_files_folders_and_lists(place: Path):
 def test_any_bytes_are_a_path(place: Path):
     """A name that is no UTF-8 is found as the system has it."""
     name = b"f\xff.jpg"
-    (place / os.fsdecode(name)).write_bytes(b"")
+    (place / os.fsdecode(name)).write_bytes(b"its bytes")
     (place / "list.txt").write_bytes(name + b"\n")
-    assert [path.exists() for path in pictures_of([Path("@list.txt")])] == [True]
+    assert [fetch() for _, fetch in pictures_of([Path("@list.txt")])] == [b"its bytes"]
 
 
 def test_standard_input_is_read_as_it_comes(place: Path, monkeypatch: pytest.MonkeyPatch):
@@ -55,9 +55,9 @@ def test_standard_input_is_read_as_it_comes(place: Path, monkeypatch: pytest.Mon
 
     lines = Lines(b"a.jpg\nmore\n")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(lines))
-    paths = pictures_of([Path("-")])
-    assert lines.asked == 0 and next(paths) == Path("a.jpg") and lines.asked == 1
-    assert list(paths) == [Path("more/e.jpg")]
+    pictures = pictures_of([Path("-")])
+    assert lines.asked == 0 and next(pictures)[0] == "a.jpg" and lines.asked == 1
+    assert [name for name, _ in pictures] == ["more/e.jpg"]
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,9 @@ def test_help_begins_with_what_most_need(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ([], "A value for --run is missing."),
+        ([], "--run needs a value."),
         (["run", "a.jpg", "--top", "many"], 'value for --top: unable to convert "many" into int.'),
-        (["run", "a.jpg", "--top"], "--top is missing."),
+        (["run", "a.jpg", "--top"], "--top needs a value."),
     ],
 )
 def test_mistakes_are_told_in_few_words(words: list[str], found: str):

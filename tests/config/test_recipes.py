@@ -18,13 +18,13 @@ from pictaxa.config.learning import LENGTHS
 from pictaxa.config.recipes import ATTAINED, RECIPES, Recipe
 from pictaxa.config.training import TrainConfig
 from pictaxa.errors import ConfigError
+from pictaxa.models.contract import NORMALIZATIONS
 from pictaxa.models.zoo import create_model, find_entry, parse_options
 from pictaxa.runs.folder import open_run
 from pictaxa.training.optimizer import make_optimizer
 from pictaxa.training.setup import setup
 from pictaxa.training.transfer import lr_scales, resolve_model
 from pictaxa.weights.files import load_tensors, save_tensors
-from pictaxa.weights.loading import NORMALIZATIONS
 
 Make = Callable[..., Path]
 KEPT_CLASSES = 1000  # of the weights that a recipe starts from
@@ -228,4 +228,4 @@ def test_what_recipes_attained_is_told(capsys: pytest.CaptureFixture[str]):
             assert (epochs, time, accuracy) == (str(run.epochs), run.time, run.accuracy)
     for name, run in ATTAINED:
         assert main(["recipes", name]) == 0
-        assert f"attained  {run.accuracy}" in capsys.readouterr().out
+        assert f"result    {run.accuracy}" in capsys.readouterr().out

@@ -105,7 +105,7 @@ def test_a_head_alone_sees_pictures_as_prediction_does(words: dict[str, object],
 
 def test_one_view_is_not_varied():
     """--augment beside a single view is an error that says so."""
-    with pytest.raises(ConfigError, match="--feature-views from 2 on with --augment"):
+    with pytest.raises(ConfigError, match="--feature-views of 2 or more with --augment"):
         with_words(BASE, {"tune": "head", "augment": ["rotation=5"]} | KNOWN).resolved()
 
 

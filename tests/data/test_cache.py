@@ -180,7 +180,7 @@ def test_a_damaged_square_is_mended(tmp_path: Path, make_photos: Make, capsys: p
     cache, index, decoded = build(data, tmp_path / "cache")
     assert decoded == 0
     check(cache, index)
-    assert capsys.readouterr().err.count("mended") == 1
+    assert capsys.readouterr().err.count("repaired") == 1
     check(*build(data, tmp_path / "cache")[:2])
     assert not capsys.readouterr().err
 
@@ -192,7 +192,7 @@ def test_a_damaged_square_of_a_changed_file_is_an_error(tmp_path: Path, make_pho
     (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
     flip(folder / "pixels.u8", 100)
     draw(2, 77, width=30, height=60).save(data / "a" / "0.png")
-    with pytest.raises(CacheError, match="Start again"):
+    with pytest.raises(CacheError, match="Run the command again"):
         cache.read(np.flatnonzero(index.usable))
     check(*build(data, tmp_path / "cache")[:2])
 
@@ -266,7 +266,7 @@ def test_a_disk_that_fills_up_while_building(tmp_path: Path, make_photos: Make):
     )  # fmt: skip
     assert child.returncode == 0, child.stderr
     told, *_, whole = child.stdout.splitlines()
-    assert "MB of disk for decoded pictures" in told and "Make room" in told
+    assert "MB of disk for decoded pictures" in told and "Free some space" in told
     assert whole == "whole 100" and 0 < int(child.stdout.splitlines()[1]) < 100
 
 
@@ -326,7 +326,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, make_photos: Make, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(cache_module, "_commit", full)
-        with pytest.raises(CacheError, match="Make room"):
+        with pytest.raises(CacheError, match="Free some space"):
             build(data, tmp_path / "cache")
     check(*build(data, tmp_path / "cache")[:2])
 

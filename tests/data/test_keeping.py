@@ -27,7 +27,7 @@ def test_caches_are_listed_and_cleaned(
     capsys.readouterr()
     assert main(["cache", "--cache", str(cache)]) == 0
     out = capsys.readouterr().out
-    assert f"pixels of {tmp_path / 'here'}" in out and f"{tmp_path / 'there'} (its pictures are gone)" in out
+    assert f"pixels of {tmp_path / 'here'}" in out and f"{tmp_path / 'there'} (its data set no longer exists)" in out
     assert main(["cache", "--cache", str(cache), "--clean", "gone"]) == 0
     assert [kept.what for kept in list_caches(cache)] == [f"pixels of {tmp_path / 'here'}"]
     assert main(["cache", "--cache", str(cache), "--clean", "all"]) == 0

@@ -55,7 +55,7 @@ PLAIN = {  # what is plain: folders -> pictures by split and class, words of the
     "test tubes": (["test tube", "beaker"], {"/test tube": 2, "/beaker": 2}, ""),
     "test beside its classes": (["a", "b", "test/a"], {"/a": 2, "/b": 2, "test/a": 2}, ""),
     "a test that nobody labelled": (["train/a", "train/b", "test"], {"train/a": 2, "train/b": 2}, "2 in test"),
-    "loose pictures": (["a", "b", "9.jpg"], {"/a": 2, "/b": 2}, "left out 1 pictures that are in no class folder"),
+    "loose pictures": (["a", "b", "9.jpg"], {"/a": 2, "/b": 2}, "skipped 1 pictures that are in no class folder"),
     "a class that only test has": (
         ["train/a", "train/b", "test/a", "test/unknown"], {"train/a": 2, "train/b": 2, "test/a": 2}, "unknown",
     ),
@@ -140,7 +140,7 @@ def test_labels_from_the_names_of_files(tmp_path: Path):
     pattern = told.split("--label-pattern '")[1].split("' if")[0]
     found, notes = read(root, label_pattern=pattern)
     assert found == {"train/cat": 2, "train/dog": 2}
-    assert "left out 2 pictures whose names don't fit" in " | ".join(notes)
+    assert "skipped 2 pictures whose names don't fit" in " | ".join(notes)
     assert read(root, label_pattern=r"/(?P<label>\w+)\.\d")[0] == found
 
 

@@ -372,7 +372,7 @@ def test_the_normalisation_is_a_part_of_the_backbone():
 def test_mixing_is_said_to_have_no_part(data: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """A policy that mixes pictures does not on features; a line says so."""
     train(data, backbone, tmp_path / "run", "--feature-views", "2", "--augment", "cutmix=1", "--epochs", "1")
-    assert "mixup and cutmix have no part" in capsys.readouterr().out
+    assert "mixup and cutmix are off" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import tarfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -106,6 +108,19 @@ def test_folders_are_walked_and_what_is_not_there_is_told(trained: Trained):
     assert list(walk([data])) == list(walk([data]))
     with pytest.raises(DataError, match="nothing at"):
         list(walk([data / "none.jpg"]))
+
+
+def test_pictures_within_an_archive_are_predicted_as_files(trained: Trained, tmp_path: Path):
+    """A zip or tar file gives the same logits as its pictures lying in a folder."""
+    data, run = trained
+    file = next(data.rglob("*.png"))
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        archive.write(file, "deep/x.png")
+    with tarfile.open(tmp_path / "p.tgz", "w:gz") as packed:
+        packed.add(file, "x.png")
+    plain, zipped, tarred = load(run).predict([file, tmp_path / "p.zip", tmp_path / "p.tgz"])
+    assert (zipped.path, tarred.path) == (f"{tmp_path}/p.zip#deep/x.png", f"{tmp_path}/p.tgz#x.png")
+    assert np.allclose(plain.logits, zipped.logits, atol=1e-5) and np.allclose(plain.logits, tarred.logits, atol=1e-5)
 
 
 def test_a_million_files_would_take_constant_memory(trained: Trained):

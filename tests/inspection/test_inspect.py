@@ -82,7 +82,7 @@ def test_all_of_it_is_found(bad_photos: Path, tmp_path: Path, capsys: pytest.Cap
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg") >= 14 and "鸭梨" not in page.split("<body>")[0]
     assert "can&#39;t be shown" in page or "can't be shown" in page
-    assert "the same picture under several labels" in capsys.readouterr().out
+    assert "the same picture with several labels" in capsys.readouterr().out
     left = {Path(path).name for path in read_data(tmp_path / "good.csv").column("path")}
     gone = {"copy.jpg", "wrong.jpg", "cut.jpg", "text.jpg", "black.png"}
     assert not left & gone and "leak.jpg" in left
@@ -108,7 +108,7 @@ def test_places_are_told_before_the_work(bad_photos: Path, tmp_path: Path, capsy
         ("--html", tmp_path / "none" / "a.html", "no folder"),
         ("--json", tmp_path, "a folder"),
         ("--fix", tmp_path / "good.txt", ".csv"),
-        ("--fix", tmp_path / "table.csv", "no manifest of this command"),
+        ("--fix", tmp_path / "table.csv", "not a manifest of this command"),
     ]:
         assert main(["inspect", str(bad_photos), flag, str(place)]) == 2
         said = capsys.readouterr()
@@ -136,7 +136,7 @@ def test_near_copies_of_tiny_pictures_are_not_looked_for(tmp_path: Path, capsys:
         for number in range(12):
             scene(kind, number).resize((28, 28)).save(tmp_path / "digits" / name / f"{number}.png")
     assert main(["inspect", str(tmp_path / "digits")]) == 0
-    assert "near copies were not looked for: at 28 px" in capsys.readouterr().out
+    assert "near duplicates were not searched for: too many pictures look alike at 28 px" in capsys.readouterr().out
 
 
 def test_a_part_of_a_data_set_by_itself(bad_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -158,7 +158,7 @@ def test_a_training_says_it_too(bad_photos: Path, tmp_path: Path, capsys: pytest
     words = ["train", str(bad_photos), "--model", "lenet5", "--size", "28", "--epochs", "1", "--policy", "light"]
     assert main([*words, "--square", "64", "--out", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
-    assert "found     the same picture under several labels: 2 pictures in 1 set:" in out
+    assert "found     the same picture with several labels: 2 pictures in 1 set:" in out
     assert "found     nearly the same picture in several splits" in out
     assert len(list((tmp_path.parent / "cache0").glob("inspected/*.npz"))) <= 1
 

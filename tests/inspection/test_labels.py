@@ -50,7 +50,7 @@ def test_a_poor_judge_says_so(capsys: pytest.CaptureFixture[str]):
     index = index_from_columns(columns, root=Path(), classes=("a", "b", "c", "d"))
     guesses = np.random.default_rng(0).permutation(soft(vectors, 4))
     assert not list(doubt_labels(index, np.arange(400), guesses))
-    assert "no label is doubted" in capsys.readouterr().out
+    assert "no label is suspected" in capsys.readouterr().out
 
 
 def test_findings_name_rows_and_reasons():

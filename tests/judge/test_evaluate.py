@@ -62,7 +62,7 @@ def test_the_lines_by_hand():
         classes, paths=[], predictions=predictions, metrics=summarise(predictions, classes), set_aside=[], what="these"
     )
     lines = evaluation_lines(evaluation)
-    assert lines[0] == "judged    these: 4 pictures"
+    assert lines[0] == "evaluated these: 4 pictures"
     assert "accuracy  75.0% (95% interval 30.1% to 95.4%), 3 right" in lines
     rows = {line.split()[0]: line.split()[1:] for line in lines if line[:1] in "ab猫" and len(line.split()) == 5}
     assert rows["a"] == ["3", "75.0%", "100.0%", "0.857"]

@@ -27,7 +27,7 @@ def test_colours_are_told_apart(tmp_path: Path, make_photos: Make, capsys: pytes
     assert main(["probe", str(data), *SMALL, "--json", str(tmp_path / "probe.json")]) == 0
     said = capsys.readouterr().out
     assert "10 nearest neighbours" in said and "solved head" in said and "95% interval" in said
-    assert f"{'the largest class':21}  40.0%" in said
+    assert f"{'largest class':21}  40.0%" in said
     probe = json.loads((tmp_path / "probe.json").read_text(encoding="utf-8"))
     assert probe["pictures"] == 50 and probe["folds"] == 5 and probe["width"] == 384
     assert all(judged["right"] >= 48 for judged in probe["judgements"])
@@ -43,7 +43,7 @@ def test_without_a_word_it_is_imagenets_network(tmp_path: Path, make_photos: Mak
     data = make_photos(tmp_path / "photos", {"a": 8, "b": 8})
     assert main(["probe", str(data), "--size", "64"]) == 0
     said = capsys.readouterr().out
-    assert "efficientnet_lite0, ImageNet's weights: 1280 numbers" in said
+    assert "efficientnet_lite0, ImageNet weights: 1280 features" in said
     assert "are trained" not in said
 
 
@@ -79,7 +79,7 @@ def test_hard_pictures_are_named(tmp_path: Path, make_photos: Make, capsys: pyte
     )
     own = [hard["probability"] for hard in hardest]
     assert own == sorted(own) and own[1] < 0.5
-    assert "green/wrong-3.png: green, taken for red (green" in capsys.readouterr().out
+    assert "green/wrong-3.png: green, predicted red (green" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("changed", [0, 1], ids=["copies", "near-copies"])
@@ -116,7 +116,7 @@ def test_too_few_pictures_are_told(tmp_path: Path, make_photos: Make):
     """A class of one picture, or of copies of one, can't be judged."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 1})
     (data / "b" / "copy.png").write_bytes((data / "b" / "0.png").read_bytes())
-    with pytest.raises(DataError, match="two pictures that differ"):
+    with pytest.raises(DataError, match="two different pictures"):
         pictaxa.probe(data, model="resnet_lite", size=32)
 
 
@@ -128,7 +128,7 @@ def test_near_copies_alone_are_told(tmp_path: Path, draw: Callable[..., Image.Im
         for number in range(3):
             image.putpixel((number, 0), (0, 0, 0))
             image.save(tmp_path / name / f"{number}.png")
-    with pytest.raises(DataError, match="near copies of one in each") as caught:
+    with pytest.raises(DataError, match="only near duplicates") as caught:
         pictaxa.probe(tmp_path, model="resnet_lite", size=32)
     assert "\n" not in str(caught.value)
 
@@ -149,7 +149,7 @@ def test_a_class_that_can_not_be_judged_is_not_called_weak(
     assert main(["probe", str(data), "--model", "resnet_lite", "--size", "32"]) == 0
     said = capsys.readouterr().out
     (weakest,) = [line for line in said.splitlines() if line.startswith("weakest")]
-    assert "c " not in weakest.removeprefix("weakest") and "1 class was not judged" in said
+    assert "c " not in weakest.removeprefix("weakest") and "1 class was not evaluated" in said
 
 
 def test_two_pictures_a_class(tmp_path: Path, make_photos: Make):
@@ -163,7 +163,7 @@ def test_two_pictures_a_class(tmp_path: Path, make_photos: Make):
 def test_mistakes_are_told_before_the_pass(tmp_path: Path, make_photos: Make, own_cache: Path):
     """Too few pictures of a class are told before any goes through the backbone: no features are kept, as else."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 1})
-    with pytest.raises(DataError, match="two pictures that differ"):
+    with pytest.raises(DataError, match="two different pictures"):
         pictaxa.probe(data, model="resnet_lite", size=32)
     assert not (own_cache / "features").exists()
     make_photos(data, {"a": 5, "b": 2})

@@ -126,11 +126,11 @@ def gradients(model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]
 SHARED = [
     ("resnet_lite", 64, {}, 0),
     ("resnet50_course_leaky", 64, {"size": 64}, 0),  # biases in its convolutions
-    ("resnext50_32x4d", 64, {}, 0),  # groups
-    ("resnet50v2", 64, {}, 17),  # before the activation
-    ("mobilenet_v1", 65, {}, 0),  # depthwise, padded like TensorFlow
-    ("mobilenet_v3_small", 64, {}, 0),
-    ("efficientnet_lite0", 65, {}, 0),
+    ("resnext50_32x4d", 32, {}, 0),  # groups
+    ("resnet50v2", 32, {}, 17),  # before the activation
+    ("mobilenet_v1", 33, {}, 0),  # depthwise, padded like TensorFlow
+    ("mobilenet_v3_small", 32, {}, 0),
+    ("efficientnet_lite0", 33, {}, 0),
 ]
 
 

@@ -64,7 +64,7 @@ def test_two_classifiers():
     model = create_model("timm/deit_tiny_distilled_patch16_224", 3)
     shares = lr_scales(model, TransferConfig(weights=Path("a"), backbone_lr_scale=0.5))
     assert len(shares) == len(list(model.parameters())) - 4 and set(shares.values()) == {0.5}
-    with pytest.raises(ModelError, match="one dense layer"):
+    with pytest.raises(ModelError, match="single dense layer"):
         freeze(model, "head")
 
 

@@ -5,7 +5,8 @@ import torch
 
 from pictaxa.errors import ModelError
 from pictaxa.models.standardised_resnet import StandardisedConv2d
-from pictaxa.models.vit import SIZES, DropPath, MultiHeadAttention, Options, SingleAttention, Size, VisionTransformer
+from pictaxa.models.transformer import DropPath, MultiHeadAttention, SingleAttention
+from pictaxa.models.vit import SIZES, Options, Size, VisionTransformer
 
 TINY = Size(width=32, depth=2, heads=4, mlp=64, patch=8)
 

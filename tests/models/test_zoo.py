@@ -11,7 +11,7 @@ from torch import nn
 
 from pictaxa.errors import ModelError
 from pictaxa.models.contract import Classifier
-from pictaxa.models.layers import SameConv2d, SameMaxPool2d, pad_same
+from pictaxa.models.layers import ConvUnit, SameConv2d, SameMaxPool2d, make_conv, pad_same
 from pictaxa.models.resnet import SIZES, BasicBlock, Bottleneck
 from pictaxa.models.zoo import ZOO, Entry, check_size, create_model, parse_options
 from pictaxa.weights.files import load_model_weights, save_tensors
@@ -214,7 +214,7 @@ REPEATED = {
 }  # fmt: skip
 
 # Each entry once, with small pictures, and with real numbers where drawing them takes about a second.
-LARGEST = 95e6  # parameters with numbers
+LARGEST, LARGEST_OF_ZEROS = 95e6, 70e6  # parameters with numbers, and with zeros
 NO_NUMBERS = "on the meta device here; with numbers in make slow up to 95 million parameters, in make parity all"
 THOUSAND_LAYERS = ("cifar_resnet1202", "cifar_preresnet1001")  # in evaluation a fresh one's logits overflow
 
@@ -230,14 +230,11 @@ class Specimen:
     model: Classifier
     images: torch.Tensor
     options: dict[str, object]
+    has_numbers: bool  # weights that were drawn
 
     @property
     def entry(self) -> Entry:
         return ZOO[self.name]
-
-    @property
-    def has_numbers(self) -> bool:
-        return not self.images.is_meta
 
     @cached_property
     def features(self) -> torch.Tensor:
@@ -263,10 +260,18 @@ def specimen(request: pytest.FixtureRequest) -> Specimen:
     side = least_side(entry)
     options = SMALL.get(name, {}) | ({"size": side} if entry.size_option else {})
     torch.manual_seed(0)
-    numbers = numbers and trainable(on_meta(name, **SMALL.get(name, {}))) < LARGEST
+    plan = on_meta(name, **SMALL.get(name, {}))
+    numbers = numbers and trainable(plan) < LARGEST
+    normed = any(isinstance(part, nn.BatchNorm2d) for part in plan.modules())
     with torch.device("cpu" if numbers else "meta"):
         model = create_model(name, 10, in_channels=1, **options)
-        return Specimen(name, model, torch.rand(2, 1, side, side), options)
+    # Batch norm is slow on the meta device, and drawing numbers is slow on any: zeros, and ones as statistics.
+    if normed and not numbers and trainable(plan) < LARGEST_OF_ZEROS:
+        model = model.to_empty(device="cpu")
+        for tensors, value in ((model.parameters(), 0), (model.buffers(), 1)):
+            for tensor in tensors:
+                nn.init.constant_(tensor, value)
+    return Specimen(name, model, torch.rand(2, 1, side, side, device=model.mean.device), options, numbers)
 
 
 def test_the_contract(specimen: Specimen):
@@ -392,6 +397,26 @@ def test_same_padding_puts_the_odd_pixel_last():
     # Padded by 0 before and 1 after: windows start at 0 and 2.
     expected = torch.tensor([[[[45.0, 39.0], [66.0, 50.0]]]])
     assert torch.equal(conv(image), expected)
+
+
+@pytest.mark.parametrize("kernel", [2, 3, (1, 4), (7, 1)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_same_convolutions_are_those_of_a_padded_picture(kernel: int | tuple[int, int], stride: int):
+    """Kernels of even sides, at stride 1 too, and kernels that are not square: out = ceil(in / stride), exactly."""
+    torch.manual_seed(0)
+    conv = make_conv(2, 3, kernel=kernel, stride=stride, padding="same", bias=True)
+    images = torch.randn(2, 2, 8, 11)
+    padded = pad_same(images, kernel=conv.kernel_size, stride=stride)
+    assert conv(images).shape == (2, 3, -(-8 // stride), -(-11 // stride))
+    assert torch.allclose(conv(images), F.conv2d(padded, conv.weight, conv.bias, stride), atol=1e-6)
+
+
+def test_a_unit_of_a_kernel_that_is_not_square_has_its_stride_and_padding():
+    """1x7 with stride 2: symmetric padding keeps half the sides, valid padding takes the kernel off the columns."""
+    images = torch.rand(2, 4, 16, 16)
+    assert ConvUnit(4, 8, kernel=(1, 7), stride=2)(images).shape == (2, 8, 8, 8)
+    assert ConvUnit(4, 8, kernel=(1, 7), stride=2, padding="valid")(images).shape == (2, 8, 8, 5)
+    assert ConvUnit(4, 8, kernel=(1, 7), stride=3, padding="same")(images).shape == (2, 8, 6, 6)
 
 
 @pytest.mark.parametrize("kernel", [2, 3, 5])

@@ -103,7 +103,7 @@ def test_a_renamed_run_is_the_same(run: Path, tmp_path: Path):
         (["a=b"], [], "--merge a,b=b"),
         (["a=x", "a=y"], [], "twice"),
         ([], ["a,b=c"], "--merge a,b,c=c"),
-        ([], ["a,b,c,d=x"], "two classes or more in the end"),
+        ([], ["a,b,c,d=x"], "at least two classes in the result"),
         (["a=x\ny"], [], "one line of text"),
         (["a=  "], [], "--rename A=B"),
     ],
@@ -141,9 +141,9 @@ def test_what_can_be_read_in_two_ways_is_refused():
 @pytest.mark.parametrize(
     ("rename", "merge", "told"),
     [
-        (["a=b=z"], [], "'a' as 'b=z', or 'a=b' as 'z'. First rename 'a' by itself"),
-        ([], ["a,b,c=x"], "'a' and 'b,c' as 'x'. First rename 'b' by itself"),
-        ([], ["c,a=b=x"], "'c' and 'a' as 'b=x', or 'c' and 'a=b' as 'x'. First rename 'a' by itself"),
+        (["a=b=z"], [], "'a' as 'b=z', or 'a=b' as 'z'. First rename 'a' separately"),
+        ([], ["a,b,c=x"], "'a' and 'b,c' as 'x'. First rename 'b' separately"),
+        ([], ["c,a=b=x"], "'c' and 'a' as 'b=x', or 'c' and 'a=b' as 'x'. First rename 'a' separately"),
     ],
 )
 def test_what_is_told_of_two_ways_leaves_one(rename: list[str], merge: list[str], told: str):
@@ -187,5 +187,5 @@ def test_merged_rows_of_any_entry():
     with pytest.raises(ModelError, match="merged"):
         create_model("resnet_lite", 4, merged="0,1,2,1")
     for words in ("", "a", "0,2", "1,2"):
-        with pytest.raises(ModelError, match="from 0 on"):
+        with pytest.raises(ModelError, match="counted from 0"):
             parse_groups(words)

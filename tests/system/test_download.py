@@ -13,12 +13,13 @@ import torch
 
 from pictaxa.cli.main import main
 from pictaxa.errors import FetchError
+from pictaxa.models.entry import Published
 from pictaxa.models.zoo import ZOO, create_model
 from pictaxa.runs.folder import open_run
 from pictaxa.system import download
 from pictaxa.system.download import fetch
 from pictaxa.weights import published
-from pictaxa.weights.published import PUBLISHED, Published
+from pictaxa.weights.published import PUBLISHED
 
 CONTENT = bytes(range(256)) * 4000  # a megabyte
 

@@ -81,7 +81,7 @@ def test_a_quiet_command_prints_its_result_alone(
     said = capsys.readouterr()
     assert said.out.splitlines()[0].startswith("next ") and len(said.out.splitlines()) == 2 and said.err == ""
     assert main(["--quiet", "evaluate", str(run)]) == 0
-    assert capsys.readouterr().out.startswith("judged ")
+    assert capsys.readouterr().out.startswith("evaluated ")
     assert main(["evaluate", str(tmp_path / "none"), "--quiet"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 

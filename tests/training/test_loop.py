@@ -132,7 +132,7 @@ def test_a_run_folder_holds_all_that_its_readers_need(trained: tuple[Path, Path]
         assert (path / name).exists(), name
     assert run.config["asked"]["schedule"]["epochs"] == 3 and run.config["asked"]["data"] == str(data)
     machine = run.config["chosen"]["machine"]
-    assert machine["device"] == "cpu" and machine["precision"] == "float32" and "as asked" in machine["reason"]
+    assert machine["device"] == "cpu" and machine["precision"] == "float32" and "as requested" in machine["reason"]
     best = max(float(row["val_accuracy"]) for row in run.log_rows())
     assert run.metrics["accuracy"] == pytest.approx(best, abs=1e-5)
     assert best > 0.9
@@ -346,7 +346,7 @@ def test_an_epoch_may_be_judged_by_some_pictures(
     some = 4 if most == "4" else 14
     assert all((some * float(row["val_accuracy"])).is_integer() for row in trained.log_rows())
     assert trained.metrics["pictures"] == 14
-    assert ("judged    on all 14 validation pictures" in said) == (most == "4")
+    assert ("evaluated on all 14 validation pictures" in said) == (most == "4")
 
 
 def test_patience_ends_a_training(
@@ -356,7 +356,7 @@ def test_patience_ends_a_training(
     data, run = make_photos(tmp_path / "photos", {"a": 20, "b": 20}), tmp_path / "run"
     words = ["--epochs", "40", "--lr-schedule", "constant", "--best-by", "loss", "--patience", "2", "--lr", "0.3"]
     assert main(["train", str(data), *tiny, *words, "--warmup", "0", "--ema-decay", "0", "--out", str(run)]) == 0
-    assert "2 validations after the best one" in capsys.readouterr().out
+    assert "no better validation in the last 2" in capsys.readouterr().out
     losses = [float(row["val_loss"]) for row in open_run(run).log_rows()]
     assert len(losses) < 40 and losses.index(min(losses)) == len(losses) - 3
     assert open_run(run).metrics["log_loss"] == pytest.approx(min(losses), abs=1e-5)

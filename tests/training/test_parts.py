@@ -250,7 +250,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):
     newest.write_bytes(newest.read_bytes()[:-20])
     assert load_state(tmp_path, model=model, average=average, optimizer=optimizer).step == 1
     (tmp_path / "step-000000001.safetensors").unlink()
-    with pytest.raises(RunError, match="saved state"):
+    with pytest.raises(RunError, match="checkpoint"):
         load_state(tmp_path, model=model, average=average, optimizer=optimizer)
 
 

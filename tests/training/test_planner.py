@@ -40,13 +40,13 @@ FIRST, LAST = clock(10 + 3 * 20), clock(10 + 20 * 20)
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        (0.5, "about 0:10, by the head alone"),
-        (0.8, "about 0:10, by the head alone"),
-        (0.81, f"0:10 by the head alone, if it does well, up to {LAST} with all of it trained"),
-        (0.92, f"0:10 by the head alone, if it does well, up to {LAST} with all of it trained"),
-        (0.921, f"{FIRST} to {LAST} with all of it trained, if at all: the head alone may come to 92.0%"),
-        (0.983, f"{FIRST} to {LAST} with all of it trained, if at all"),
-        (0.985, "not to be expected: the head alone may come to 90.0%"),
+        (0.5, "about 0:10, with the head alone"),
+        (0.8, "about 0:10, with the head alone"),
+        (0.81, f"0:10 with the head alone, if it does well, up to {LAST} with the whole network"),
+        (0.92, f"0:10 with the head alone, if it does well, up to {LAST} with the whole network"),
+        (0.921, f"{FIRST} to {LAST} with the whole network, if at all: the head alone may reach 92.0%"),
+        (0.983, f"{FIRST} to {LAST} with the whole network, if at all"),
+        (0.985, "not to be expected: the head alone may reach 90.0%"),
         (0.999, "not to be expected"),
     ],
 )
@@ -59,7 +59,7 @@ def test_how_long_until_an_accuracy(target: float, told: str):
 def test_nothing_is_promised_of_what_is_not_known(rows: tuple[PlanRow, ...]):
     """Without a probed head and a network to train from it there is no time."""
     plan = TrainingPlan(rows, pictures=1000, probed=0, head_seconds=0.0)
-    assert time_to(plan, 0.9).startswith("can't be told before it is trained")
+    assert time_to(plan, 0.9).startswith("not known before training")
 
 
 def test_a_plan_as_a_person_reads_it():
@@ -70,8 +70,8 @@ def test_a_plan_as_a_person_reads_it():
     assert [line[0] for line in lines[:3]] == ["1", "2", "3"] and len(lines) == 4
     assert "50/s" in lines[0] and "15.0" in lines[0] and "1.0 GB" in lines[0] and "95.0% (90.0% to 96.0%)" in lines[0]
     assert "50/s" not in lines[1] and "200/s" in lines[1] and "90.0% (80.0% to 92.0%)" in lines[1]
-    assert lines[2].endswith("not known before it is trained")
-    assert lines[3].startswith("50.0%") and "by the head alone" in lines[3]
+    assert lines[2].endswith("not known before training")
+    assert lines[3].startswith("50.0%") and "with the head alone" in lines[3]
     assert len(list(plan_lines(PLAN))) == 5
 
 
@@ -171,7 +171,7 @@ def test_speeds_are_measured(
         if row["train_per_second"] is not None:
             assert row["train_per_second"] > 1 and row["memory_bytes"] > 5 * weights
             assert f"{row['train_per_second']:.0f}/s" in said
-    assert "30.0%     about" in said and "by the head alone" in said
+    assert "30.0%     about" in said and "with the head alone" in said
     assert not list((own_cache).rglob("*.f32"))  # nothing of the probe stays
 
 

@@ -66,7 +66,7 @@ def test_the_pictures_decide(
     assert config.transfer.weights == (IMAGENET if known else NO_WEIGHTS)
     said = capsys.readouterr().out
     assert config.augmentation.policy == (None if known else "light")
-    wanted = "from efficientnet_lite0 with ImageNet's weights" if known else f"tiny and grey ({side} px;"
+    wanted = "from efficientnet_lite0 with ImageNet weights" if known else f"tiny and grey ({side} px;"
     assert wanted in said and said.count("\n") == 1 and said.startswith("start ")
 
 

@@ -139,11 +139,11 @@ def test_converted_checkpoints_say_what_they_are(tmp_path: Path, make_photos: Ma
         (("--tune", "head", "--model", "resnet_lite"), "--weights with --tune head"),
         (("--tune", "head", "--weights", "none"), "--weights with --tune head"),
         (("--tune", "last:0", "--weights", "BODY"), "--tune all, head, last:N"),
-        (("--tune", "head", "--weights", "BODY", "--augment", "rotation=9", "--epochs", "1"), "--feature-views from 2"),
+        (("--tune", "head", "--weights", "BODY", "--augment", "rotation=9", "--epochs", "1"), "--feature-views of 2"),
         (("--weights", "BODY", "--head", "64,drop:0.5"), "head=1024,dropout:0.5"),
         (("--tune", "last:99", "--weights", "BODY"), "at most"),
         (("--weights", "missing.safetensors"), "a run or a file of weights"),
-        (("--weights", __file__), "--model NAME beside --weights"),
+        (("--weights", __file__), "--model NAME with --weights"),
         (("--weights", "BODY", "--model", "resnet18"), "those of a resnet_lite"),
     ],
 )
@@ -347,7 +347,7 @@ def test_what_the_weights_lack_is_not_frozen(
 
     def without_dense(model: Classifier, translated: Translated) -> None:
         load(model, translated)
-        translated.fresh.update({"classifier.0": "the file's head is another", "classifier.3": "likewise"})
+        translated.fresh.update({"classifier.0": "the file has a different head", "classifier.3": "likewise"})
 
     monkeypatch.setattr(transfer, "load", without_dense)
     words = ["train", str(data), "--weights", str(tmp_path / "a.safetensors"), "--model", "mobilenet_v3_small", *TINY]

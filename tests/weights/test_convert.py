@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from pictaxa.cli.main import main
-from pictaxa.errors import PictaxaError
+from pictaxa.errors import PictaxaError, WeightsError
 from pictaxa.models.zoo import create_model
+from pictaxa.weights.convert import convert as convert_file
 from pictaxa.weights.convert import read_class_names
 from pictaxa.weights.files import read_notes
 from pictaxa.weights.loading import load_weights
@@ -52,7 +53,7 @@ def test_a_backbone_with_another_head_is_written_without_classes(tmp_path: Path,
     kernels = write_backbone_with_another_head(tmp_path / "a.h5")
     assert convert(tmp_path) == 0
     said = capsys.readouterr().out
-    assert "new       fc1, fc2, fc3: the file's head is another" in said and "lenet5, 0 classes" in said
+    assert "new       fc1, fc2, fc3: the file has a different head" in said and "lenet5, 0 classes" in said
     assert "dropped   dense: 16 to 4, which are not the dense layers of lenet5" in said
     assert "classes" not in read_notes(tmp_path / "out.safetensors")
     model = create_model("lenet5", 5)
@@ -88,3 +89,28 @@ def test_what_names_no_classes_is_told(document: str, tmp_path: Path):
     with pytest.raises(PictaxaError, match="expected a") as told:
         read_class_names(tmp_path / "a.json", 2)
     assert "\n" not in str(told.value)
+
+
+def test_rows_of_a_head_are_merged(tmp_path: Path):
+    """A file with a head of three rows becomes a model of two classes, whose second has the last two rows."""
+    torch.manual_seed(0)
+    model = create_model("lenet5", 3).eval()
+    torch.save({name: value for name, value in model.state_dict().items() if "." in name}, tmp_path / "a.pth")
+    out = tmp_path / "out.safetensors"
+    lines = convert_file(
+        tmp_path / "a.pth", out, model="lenet5", source="torchvision", normalization=None, channels=3,
+        model_options=("merged=0,1,1",), classes=None,
+    )  # fmt: skip
+    assert any("lenet5, 2 classes" in line for line in lines)
+    merged = create_model("lenet5", 2, merged="0,1,1").eval()
+    load_weights(merged, out, source="pictaxa")
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        rows = model(images).softmax(dim=1)
+        wanted = torch.stack([rows[:, 0], rows[:, 1] + rows[:, 2]], dim=1)
+        assert torch.allclose(merged(images).softmax(dim=1), wanted, atol=1e-6)
+    with pytest.raises(WeightsError, match=r"4 rows of merged=0,1,1,1.*found 3 rows"):
+        convert_file(
+            tmp_path / "a.pth", out, model="lenet5", source="torchvision", normalization=None, channels=3,
+            model_options=("merged=0,1,1,1",), classes=None,
+        )  # fmt: skip

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from pictaxa.errors import WeightsError
 from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import create_model, find_entry
 from pictaxa.weights.keras_files import read_file
-from pictaxa.weights.keras_rules import FLATTENED
 from pictaxa.weights.loading import load_weights
 
 h5py = pytest.importorskip("h5py", reason="the keras extra is not installed")
@@ -26,7 +26,7 @@ MANY = 10**9
 
 def keras_arrays(model: Classifier) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Our weights by module, with Keras' variable names and axes."""
-    flattened = dict(FLATTENED.get(model.entry, {}))
+    flattened = dict(model.flattened)
     if model.main_head() in flattened:
         flattened[f"{model.main_head()}.0"] = flattened[model.main_head()]
     layers: dict[str, list[tuple[str, np.ndarray]]] = {}
@@ -117,7 +117,19 @@ FORMATS: dict[str, Callable[[Path, dict[str, list[tuple[str, np.ndarray]]]], Non
 }
 
 
+def blank(name: str, classes: int = 5, **options: object) -> Classifier:
+    """A model whose weights are no numbers, so that what a file does not fill shows."""
+    with torch.device("meta"):
+        model = create_model(name, classes, **options).eval()
+    model.to_empty(device="cpu")
+    for tensor in (*model.parameters(), *model.buffers()):
+        nn.init.constant_(tensor, float("nan") if tensor.is_floating_point() else 0)
+    return model
+
+
+@cache
 def randomised(name: str, classes: int = 5, **options: object) -> Classifier:
+    """A model with random weights, the same one for all tests: none changes it."""
     torch.manual_seed(0)
     model = create_model(name, classes, **options).eval()
     for part in model.modules():
@@ -135,7 +147,7 @@ def randomised(name: str, classes: int = 5, **options: object) -> Classifier:
 )
 def test_every_form_comes_back(form: str, name: str, tmp_path: Path):
     """Weights in each of Keras' forms, with its axes, load into a fresh model that then gives the same logits."""
-    model, other = randomised(name), create_model(name, 5).eval()
+    model, other = randomised(name), blank(name)
     FORMATS[form](tmp_path / form, keras_arrays(model))
     load_weights(other, tmp_path / form, source="keras", normalization="0-1")
     side = 32 if name == "lenet5" else 64
@@ -147,7 +159,7 @@ def test_every_form_comes_back(form: str, name: str, tmp_path: Path):
 @pytest.mark.parametrize("where", ["first", "before", "last"])
 def test_shortcuts_may_stand_elsewhere(where: str, tmp_path: Path):
     """Keras sorts layers by depth, so a block's shortcut comes first, before the last convolution, or last."""
-    model, other = randomised("resnet50", padding="same"), create_model("resnet50", 5, padding="same")
+    model, other = randomised("resnet50", padding="same"), blank("resnet50", padding="same")
     layers = keras_arrays(model)
     moved: dict[str, list[tuple[str, np.ndarray]]] = {}
     for path in layers:
@@ -198,7 +210,7 @@ def test_a_head_of_ones_own_comes_along(form: str, name: str, head: str, tmp_pat
     """Dense layers behind a base, as tutorials put them there, fill a head with as many hidden layers."""
     model, layers = with_own_head(name, head=head)
     FORMATS[form](tmp_path / form, layers)
-    other = create_model(name, 5, head=head).eval()
+    other = blank(name, head=head)
     told = load_weights(other, tmp_path / form, source="keras", normalization="0-1")
     assert not told.dropped and not told.fresh
     side = find_entry(name).size

@@ -14,7 +14,7 @@ import torch
 import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError, PictaxaError, WeightsError
-from pictaxa.models.contract import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from pictaxa.models.contract import NORMALIZATIONS, Classifier
 from pictaxa.models.vit import SIZES, Options, VisionTransformer
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import weights_file
@@ -69,7 +69,7 @@ def test_torchvisions_transformers_come_back(mlp: tuple[str, str], tmp_path: Pat
     model, other = tiny_vit(), tiny_vit()
     torch.save(torchvision_names(model, mlp=mlp), tmp_path / "a.pth")
     told = load_weights(other, tmp_path / "a.pth", source="torchvision")
-    model.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+    model.set_normalization(*NORMALIZATIONS["imagenet"])
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(other(images), model(images))
@@ -100,7 +100,7 @@ def test_a_whole_checkpoint_comes_back(tmp_path: Path):
         other = create_model("resnet18", 4).eval()
         told = load_weights(other, tmp_path / "a.pth", source="torchvision")
         assert torch.equal(other(images), model(images))
-        beside = ["dropped   epoch: beside the weights"] if "epoch" in document else []
+        beside = ["dropped   epoch: not weights"] if "epoch" in document else []
         assert not told.fresh and not told.dropped and told.lines() == [f"weights   {len(weights)} tensors", *beside]
 
 
@@ -110,7 +110,7 @@ def test_a_head_for_other_classes_stays_new(tmp_path: Path):
     before = other.fc.weight.clone()
     told = load_weights(other, saved(model, tmp_path / "a.pth"), source="torchvision")
     assert torch.equal(other.fc.weight, before) and torch.equal(other.conv1.weight, model.conv1.weight)
-    assert told.lines()[1:] == ["new       fc: the file's head is for 7 classes, this one for 3"]
+    assert told.lines()[1:] == ["new       fc: the file's head has 7 classes, this one has 3"]
 
 
 def test_a_file_without_a_head(tmp_path: Path):
@@ -250,7 +250,7 @@ def test_the_source_is_stated_and_a_wrong_one_is_told(tmp_path: Path):
         (vit, tmp_path / "a.pth", "torchvision", "source timm"),
         (vit, tmp_path / "a.npz", "keras", "source jax"),
         (vit, tmp_path / "a.h5", "torchvision", "source keras"),
-        (vit, tmp_path / "a.zip", "jax", "no kind of weights"),
+        (vit, tmp_path / "a.zip", "jax", "not a known kind of weights"),
         (vit, tmp_path / "none.pth", "timm", "none at"),
         (vit, tmp_path / "a.h5", "keras", "--normalization 0-1"),
         (vit, tmp_path / "a.pth", "tim", "timm"),
@@ -290,7 +290,7 @@ def test_hostile_files_are_refused_and_nothing_runs(tmp_path: Path):
         ("code.pth", "torchvision", "code that would run"),
         ("old-code.pth", "torchvision", "a file of tensors"),
         ("torn.safetensors", "pictaxa", "safetensors"),
-        ("torn.pth", "torchvision", "Fetch or save the file again"),
+        ("torn.pth", "torchvision", "Download or save the file again"),
         ("bomb.npz", "jax", "when unpacked"),
         ("objects.npz", "jax", "a file of arrays"),
         ("list.pth", "timm", "tensors by name"),

@@ -10,12 +10,13 @@ import torch
 
 from pictaxa.cli.main import main
 from pictaxa.errors import MissingExtraError, WeightsError
+from pictaxa.models.entry import Published
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import open_run
 from pictaxa.training.transfer import IMAGENET_MODEL
 from pictaxa.weights import published
 from pictaxa.weights.loading import load_weights
-from pictaxa.weights.published import PUBLISHED, Published, find_file
+from pictaxa.weights.published import PUBLISHED, find_file
 
 CONTENT = bytes(range(256)) * 40
 FILE = "tiny_weights/models/tiny-abc.pth"
@@ -63,7 +64,7 @@ def test_a_packages_file_is_found_and_none_of_its_code_runs(package: Path, tmp_p
 def test_another_file_in_a_package_is_refused(package: Path, tmp_path: Path, content: bytes):
     """Cut short, empty, other or longer: one line with how many bytes are there and how to mend it."""
     package.write_bytes(content)
-    with pytest.raises(WeightsError, match=rf"\({len(content):,} bytes\).*cut short.*--force-reinstall") as caught:
+    with pytest.raises(WeightsError, match=rf"\({len(content):,} bytes\).*truncated.*--force-reinstall") as caught:
         find_file(row(), tmp_path)
     assert "tiny-weights==0.1.0" in str(caught.value) and "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""From cached squares to a model's training input: what a policy leaves open is drawn, and done to whole batches."""
+"""From cached squares to the training input: draws a policy's random parameters and applies them to whole batches."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Augmenter:
 
     @property
     def padding(self) -> geometry.PaddingMode:
-        """What lies beyond a picture's edge."""
+        """How to pad beyond a picture's edge."""
         return "zeros" if self.policy.pad else padding_of(self.view)
 
     def __call__(

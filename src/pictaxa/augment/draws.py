@@ -1,4 +1,4 @@
-"""Random numbers without hidden state: each is a function of (seed, epoch, row, which draw)."""
+"""Random numbers without hidden state: each is a function of (seed, epoch, row, index of the draw)."""
 
 from __future__ import annotations
 

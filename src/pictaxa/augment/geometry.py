@@ -1,4 +1,4 @@
-"""Where a view looks: one 2x3 matrix per picture, and the one resampling that uses it.
+"""Views: one 2x3 matrix per picture, and the one resampling that applies it.
 
 Coordinates are those of `torch.nn.functional.grid_sample(align_corners=False)`: -1 and 1 are the outer edges. The
 picture's own frame has y in [-1, 1] and x in [-a, a] with a = width / height, so that turning and shearing act on
@@ -89,7 +89,7 @@ def to_view(matrices: np.ndarray) -> np.ndarray:
 
 
 def padding_of(view: ViewName) -> PaddingMode:
-    """What lies beyond a picture's edge: black where the view fits it in, else its mirror image."""
+    """How to pad beyond a picture's edge: black if the view fits it in, otherwise its mirror image."""
     return "zeros" if view == "fit" else "reflection"
 
 

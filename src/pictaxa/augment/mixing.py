@@ -1,4 +1,4 @@
-"""Pictures of a batch mixed with their neighbours, and their labels with them.
+"""Mixup and CutMix: pictures of a batch mixed with others of the batch, and their labels too.
 
 CutMix: a rectangle comes from the neighbour (Yun et al. 2019, "CutMix: regularization strategy to train strong
 classifiers with localizable features"). Mixup: the neighbour is laid over the whole picture (Zhang et al. 2018, "mixup:

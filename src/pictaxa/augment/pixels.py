@@ -1,4 +1,4 @@
-"""What is neither a move nor a colour matrix: pictures of a batch changed pixel by pixel, on their device.
+"""Pixel-wise augmentation: what is neither a geometric view nor a colour matrix, for whole batches on their device.
 
 Pictures are (N, C, H, W) float32 in [0, 1], amounts (N,); each picture's result depends on nothing else in the batch.
 """
@@ -45,7 +45,7 @@ def sharpen(images: torch.Tensor, amounts: torch.Tensor) -> torch.Tensor:
 
 
 def posterize(images: torch.Tensor, amounts: torch.Tensor) -> torch.Tensor:
-    """With so many bits of brightness fewer than eight, rounded to whole ones."""
+    """Reduces brightness to fewer than eight bits, rounded to whole numbers of bits."""
     steps = 2.0 ** amounts.round()[:, None, None, None]
     return ((images * (LEVELS - 1)).round() / steps).floor() * steps / (LEVELS - 1)
 

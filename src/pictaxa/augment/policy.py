@@ -1,4 +1,4 @@
-"""Policies: how far training pictures may be moved, recoloured, disturbed and mixed."""
+"""Augmentation policies: the ranges of geometric changes, colour, noise and mixing."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Policy:
         _check("cutmix and mixup together", self.cutmix + self.mixup, low=0.0, high=1.0)
         if self.rand_augment not in range(MAX_OPERATIONS + 1):
             raise ConfigError(
-                f"a rand_augment of 0 to {MAX_OPERATIONS} operations",
+                f"rand_augment from 0 to {MAX_OPERATIONS} operations",
                 found=f"{self.rand_augment:g}",
                 fix="Use 2, for example.",
             )
@@ -101,19 +101,19 @@ POLICIES: dict[str, Policy] = {
 def find_policy(name: str, changes: tuple[str, ...] = ()) -> Policy:
     """A policy by name with some ranges changed, each written as `rotation=30`; ConfigError on unknown words."""
     if name not in POLICIES:
-        raise ConfigError("an augmentation policy by its name", found=repr(name), fix=close_matches(name, POLICIES))
+        raise ConfigError("the name of an augmentation policy", found=repr(name), fix=close_matches(name, POLICIES))
     known = [field.name for field in fields(Policy)]
     values: dict[str, float] = {}
     for change in changes:
         word, _, value = change.partition("=")
         word = word.strip().replace("-", "_")
         if word not in known:
-            raise ConfigError("an augmentation by its name", found=repr(word), fix=close_matches(word, known))
+            raise ConfigError("the name of an augmentation", found=repr(word), fix=close_matches(word, known))
         try:
             values[word] = float(value)
         except ValueError:
             raise ConfigError(
-                f"a number in {word}=NUMBER", found=repr(change), fix=f"Write for example {word}=0.1."
+                f"a number in {word}=NUMBER", found=repr(change), fix=f"For example, write {word}=0.1."
             ) from None
     return replace(POLICIES[name], **values)
 

@@ -1,4 +1,4 @@
-"""One operation of a policy at a time, from mild to full: what a preview shows of it."""
+"""One operation of a policy at a time, from mild to full strength, for the preview."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Squares through their views on a CPU, in bytes: what `geometry.resample` computes, rounded, in a third of its time.
+"""Resampling on a CPU in uint8: the same as `geometry.resample`, rounded, in a third of the time.
 
 OpenCV's warp reads a pixel's three channels together, where torch's grid_sample gathers each by itself. Training's
 pictures, which are varied by chance, come this way; what prediction sees is computed by `resample` everywhere.

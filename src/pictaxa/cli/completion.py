@@ -43,4 +43,4 @@ def install_completion(takes: Mapping[str, type[Any]], shell: Shell | None = Non
     try:
         return Path(whole_app(takes).install_completion(shell=shell))
     except Exception as error:  # cyclopts' ShellDetectionError and those of other shells
-        raise UsageError(f"The shell is not known: {error}", fix="Run it from bash, zsh, fish or PowerShell.") from None
+        raise UsageError(f"Unknown shell: {error}", fix="Run it from bash, zsh, fish or PowerShell.") from None

@@ -1,4 +1,4 @@
-"""The whole path on pictures that need no download: scikit-learn's embedded handwritten digits."""
+"""The demo: train, evaluate, predict and report on the handwritten digits that come with scikit-learn."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def run_demo(folder: Path, pictaxa: Callable[[list[str]], int]) -> int:
         status = pictaxa(words)
         if status:
             return status
-    print_lines(("", "Now your own: put photographs into a folder for each class and run  pictaxa train THAT-FOLDER"))
+    print_lines(("", "Now with your own photos: make one folder per class inside PHOTOS and run  pictaxa train PHOTOS"))
     return 0

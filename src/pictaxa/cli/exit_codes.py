@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and the JSON that it was asked for."""
+"""Exit statuses of the commands, and writing their --json files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What --help prints of a command's settings: the common ones with one line that leads to the others, or all."""
+"""What --help prints: the common settings and a line that points to the others, or all of them."""
 
 from __future__ import annotations
 

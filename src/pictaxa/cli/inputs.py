@@ -7,30 +7,35 @@ import os
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from os.path import exists, isdir
 from pathlib import Path
 
+from ..data.archives import Named
+from ..data.file_names import shown_name
 from ..errors import ConfigError
-from ..inference.predictor import walk
+from ..images.decode import read_file
+from ..inference.predictor import named_pictures
 
 STANDARD_INPUT = Path("-")
 
 
-def pictures_of(words: Sequence[Path]) -> Iterator[Path]:
-    """Find the files that are meant, those of a list as its lines come.
+def pictures_of(words: Sequence[Path]) -> Iterator[Named]:
+    """Find the pictures that are meant, those of a list as its lines come.
 
     Args:
-        words: files; folders, for the pictures below them; @FILE for a list and - for standard input, with the path of
-            a file or folder a line. A file that is there is meant itself, though its name begins with @.
+        words: files; folders, zip and tar files, for the pictures in them; @FILE for a list and - for standard input,
+            with one such path a line. A file that is there is meant itself, though its name begins with @.
 
     Returns:
-        An iterator over the files. What stands in a list and is not there is among them: it is told in its turn.
+        An iterator over (name, what gives the bytes). What stands in a list and is not there is among them: its reason
+        is told in its turn.
 
     Raises:
         ConfigError: there is nothing at a path, or no such list; raised at once, before any file is looked at.
 
     Example:
-        files = list(pictures_of([Path("holiday.jpg"), Path("@list.txt")]))
+        predictions = predictor.judge(pictures_of([Path("holiday.jpg"), Path("@list.txt")]))
     """
     given = []  # (path, whether it is a list)
     for word in words:
@@ -44,10 +49,10 @@ def pictures_of(words: Sequence[Path]) -> Iterator[Path]:
     return _found(given)
 
 
-def _found(given: Sequence[tuple[Path, bool]]) -> Iterator[Path]:
+def _found(given: Sequence[tuple[Path, bool]]) -> Iterator[Named]:
     for path, is_list in given:
         if not is_list:
-            yield from walk([path])
+            yield from named_pictures([path])
         elif path == STANDARD_INPUT:
             yield from _listed(sys.stdin.buffer)
         else:
@@ -55,11 +60,11 @@ def _found(given: Sequence[tuple[Path, bool]]) -> Iterator[Path]:
                 yield from _listed(file)
 
 
-def _listed(lines: Iterable[bytes]) -> Iterator[Path]:
-    """The files of a list's lines; blank ones are passed over, as is the mark that Windows' Notepad begins with."""
+def _listed(lines: Iterable[bytes]) -> Iterator[Named]:
+    """The pictures of a list's lines; blank ones are passed over, as is the mark that Windows' Notepad begins with."""
     for number, line in enumerate(lines):
         name = os.fsdecode((line.removeprefix(BOM_UTF8) if number == 0 else line).rstrip(b"\r\n"))
-        if isdir(name):
-            yield from walk([name])
+        if exists(name):
+            yield from named_pictures([name])
         elif name:
-            yield Path(name)
+            yield shown_name(name), partial(read_file, name)

@@ -1,4 +1,4 @@
-"""The command line: which command, its exit status, and what is said of mistakes."""
+"""The command line: picks the command, its exit status, and prints errors."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:  # loaded when they are needed
 HELP = f"""\
 pictaxa {__version__}: a folder of pictures in, a classifier out that its owner can trust, explain and ship.
 
-usage: pictaxa COMMAND ...          pictaxa help COMMAND tells what it does and takes
+usage: pictaxa COMMAND ...          pictaxa help COMMAND explains a command
 
-  train DATA        train a classifier on a folder with a sub-folder of pictures for each class
-  evaluate RUN      accuracy with its interval, per-class figures, confusion matrix
-  predict RUN FILE  what a trained run says of files and folders
-  report RUN        one self-contained HTML page about a run
-  preview DATA      draw pictures and what training will see of them
-  inspect DATA      what is wrong with a data set, before anything is trained
-  probe DATA        what to expect of the pictures, which are hard, whether more would help: in half a minute
-  plan DATA         the ways to train on them here: speed, epochs, memory, accuracy to expect
-  data convert      from any layout to folders, parquet or shards
-  cache             what lies in the cache, and how to clean it
+  train DATA        train a classifier on a folder with one sub-folder of pictures per class
+  evaluate RUN      accuracy with its interval, per-class figures
+  predict RUN FILE  classify files and folders with a trained run
+  report RUN        write one self-contained HTML page about a run
+  preview DATA      draw pictures as training will see them
+  inspect DATA      find problems in a data set before training
+  probe DATA        in half a minute: accuracy to expect, hard pictures, whether more would help
+  plan DATA         compare ways to train on this machine: speed, epochs, memory, accuracy to expect
+  data convert      convert a data set to folders, parquet or shards
+  cache             list and clean the cache
   classes RUN       rename and merge a run's classes
-  models            the architectures
-  recipes           well-known set-ups: pictaxa train DATA --recipe NAME
-  weights list      published weights; weights convert: checkpoints of torchvision, timm, Keras, Google's ViT as ours
-  demo              all of the above on handwritten digits, in under a minute
+  models            list, show and compare architectures
+  recipes           well-known training set-ups: pictaxa train DATA --recipe NAME
+  weights list      list published weights; weights convert: import from torchvision, timm, Keras, Google's ViT
+  demo              train, evaluate, predict and report on handwritten digits, in under a minute
 
---quiet, anywhere, leaves out what is said on the way; NO_COLOR=1 leaves out colours
-pictaxa --install-completion makes the shell complete commands, flags and their values
+--quiet, anywhere, turns off progress messages; NO_COLOR=1 turns off colours
+pictaxa --install-completion sets up shell completion of commands, flags and values
 
-a first tour on your own photographs, one folder for each class:
+a first tour with your own photos, one folder per class:
 
   pictaxa inspect photos --html found.html
   pictaxa probe photos
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(words, started)
     except KeyboardInterrupt:
         print_line("", file=sys.stderr)
-        print_line("pictaxa: interrupted; what was decoded is kept, and nothing is half written", file=sys.stderr)
+        print_line("pictaxa: interrupted; decoded pictures are kept, and no file is left incomplete", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (such as `head`) has what it wanted.
@@ -105,7 +105,7 @@ def _dispatch(words: list[str], started: float) -> int:
         from .completion import install_completion
 
         path = install_completion({name: command.takes for name, command in commands().items()})
-        print_line(f"completion  {path}; it works in the next shell")
+        print_line(f"completion  {path}; it takes effect in a new shell")
         return 0
     if words[0] == "--version":
         print(f"pictaxa {__version__}")
@@ -140,6 +140,6 @@ def _no_command(words: list[str]) -> UsageError:
     known = commands()
     within = [name for name in known if name.startswith(f"{words[0]} ")]
     if within:
-        fix = f"Write pictaxa {' or pictaxa '.join(within)}, and what it takes after it."
-        return UsageError(f"There is no pictaxa {' '.join(words[:2])} by itself.", fix=fix)
+        fix = f"Use pictaxa {' or pictaxa '.join(within)}, followed by its arguments."
+        return UsageError(f"There is no command pictaxa {' '.join(words[:2])}.", fix=fix)
     return UsageError(f"There is no command {words[0]!r}.", fix=close_matches(words[0], known))

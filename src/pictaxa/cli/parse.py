@@ -1,4 +1,4 @@
-"""Words of the command line to dataclasses, by cyclopts; a mistake becomes an error of one line."""
+"""Parses the command line into dataclasses with cyclopts; a mistake becomes a one-line error."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def parse(
     example: str = "",
     fill: Fill | None = None,
 ) -> Arguments:
-    """Words to a dataclass whose groups' fields stand beside its own; UsageError for words that don't fit.
+    """Parse words into a dataclass, with the fields of its groups as flags too; UsageError for words that don't fit.
 
     Settings of several values take all words up to the next flag, and may be repeated: the values add up. Of any other
     the last one counts.
 
     Args:
         kind: the dataclass; its docstring is the command's help, those of its fields theirs.
-        words: what stands after the command.
+        words: the arguments after the command.
         command: its name, such as train.
         common: fields that --help shows; --help-all shows all, as --help does where none are named.
         example: a line to copy, shown by --help.
@@ -146,13 +146,13 @@ def _told(error: CycloptsError) -> str:
 
     text = one_line(str(error))
     if isinstance(error, UnusedCliTokensError):
-        return f"There is nothing to do with {' '.join(map(repr, error.unused_tokens or ()))}."
+        return f"Unexpected argument: {' '.join(map(repr, error.unused_tokens or ()))}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         missing = [
             part.name for part in (error.argument, *error.argument.children) if part.required and not part.tokens
         ]
         name = next(name for name in (*missing, error.argument.name) if name != "*")
-        return f"A value for {name} is missing."
+        return f"{name} needs a value."
     if isinstance(error, UnknownOptionError):
         flag = (error.token.keyword or error.token.value).partition("=")[0]
         now = f"--{RENAMED.get(flag.removeprefix('--').replace('-', '_'), '')}".replace("_", "-")

@@ -1,4 +1,4 @@
-"""The words of `pictaxa train`: settings, and where more of them stand."""
+"""The arguments of `pictaxa train`: settings from flags, config files and recipes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def settings_beside(given: Given) -> dict[str, Any]:
         if len(given) > 1:
             found = " ".join(f"--{name.replace('_', '-')}" for name in given if name != "resume")
             raise ConfigError(
-                "--resume RUN alone", found=found, fix="A run goes on with its own settings: leave the rest out."
+                "--resume RUN without other flags",
+                found=found,
+                fix="A run continues with its own settings, so leave out the others.",
             )
         return {"data": "."}  # the run knows its own
     settings: dict[str, Any] = {}

@@ -1,1 +1,1 @@
-"""Settings of a training, once, and the well-known sets of them."""
+"""The settings of a training, defined once, and recipes of them."""

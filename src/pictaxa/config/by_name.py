@@ -1,4 +1,4 @@
-"""Settings by their names: words of Python and of config files to a TrainConfig and back."""
+"""Settings by name: Python arguments and config files to a TrainConfig and back."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _kind_name(kind: Any) -> str:
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:
-    """As it stands in config.json."""
+    """As written to config.json."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return plain
 
@@ -167,7 +167,11 @@ def from_json(document: dict[str, Any]) -> TrainConfig:
     for name, value in document.items():
         words |= value if name in groups and isinstance(value, dict) else {name: value}
     if "data" not in words:
-        raise ConfigError("`data` in the config file", found="none", fix="Add the folder of pictures as `data`.")
+        raise ConfigError(
+            "`data` in the config file",
+            found="none",
+            fix="Add a line with the folder of pictures, such as data: photos.",
+        )
     return with_words(TrainConfig(data=_as_kind(words["data"], Path, name="data")), words)
 
 
@@ -216,9 +220,7 @@ def read_mapping(path: Path, *, what: str) -> dict[str, Any]:
         else:
             document = json.loads(text)
     except Exception as error:
-        raise ConfigError(
-            "JSON or YAML", found=f"{str(path)!r}: {error}", fix="Correct the file at that place."
-        ) from None
+        raise ConfigError("JSON or YAML", found=f"{str(path)!r}: {error}", fix="Correct the file there.") from None
     if not isinstance(document, dict):
-        raise ConfigError("settings by name", found=f"{str(path)!r} without any", fix="Write `name: value` lines.")
+        raise ConfigError("settings by name", found=f"none in {str(path)!r}", fix="Write `name: value` lines.")
     return document

@@ -1,4 +1,4 @@
-"""How settings check themselves: what holds, or a ConfigError that says what to do."""
+"""Checks for settings: a condition holds, or a ConfigError says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of what is learnt from: how the data lies, what is seen of a picture, how it is varied."""
+"""Settings of the data: its layout, the pictures, and their augmentation."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from .checking import require_within
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingConfig:
-    """how the data lies"""
+    """data layout"""
 
     layout: Literal["auto", "folders", "manifest", "parquet", "idx", "cifar", "arrays", "shards"] = "auto"
-    """Which layout of docs/data.md the data has. auto: told from the names and files, and reported."""
+    """Layout of the data (see docs/data.md). auto: recognised from names and files, and reported."""
     split_folders: Literal["auto", "yes", "no"] = "auto"
-    """Of folders: whether those named like train, val_set or test are splits, or classes. auto: where it is plain."""
+    """Whether folders with names like train, val_set or test are splits (yes) or classes (no). auto: if it is clear."""
     class_folder: Literal["auto", "top", "parent"] = "auto"
-    """Of folders within folders: which are the classes, the top ones or those right above the pictures. auto: the top
-    ones, where it is plain."""
+    """Which of nested folders are the classes: the top ones, or those directly above the pictures. auto: the top ones,
+    if it is clear."""
     label_pattern: str = ""
-    """A regular expression that finds the class in a picture's path, such as '([a-z]+)[.]' for train/cat.0.jpg: its
-    first group, or all that it finds."""
+    """Regular expression that finds the class in a picture's path, such as '([a-z]+)[.]' for train/cat.0.jpg: its
+    first group, or the whole match."""
     path_column: str = ""
-    """Of a manifest: the column of file names; of parquet: of pictures. Default: by its name."""
+    """Column with the file names (manifest) or the pictures (parquet). Default: recognised by its name."""
     label_column: str = ""
-    """The column of classes. Default: by its name."""
+    """Column with the classes. Default: recognised by its name."""
     split_column: str = ""
-    """The column with train, val or test. Default: by its name, if there is one."""
+    """Column with train, val or test. Default: recognised by its name, if there is one."""
     group_column: str = ""
-    """The column of groups, which stay on one side of a split. Default: by its name, if there is one."""
+    """Column with groups, which are never divided by a split. Default: recognised by its name, if there is one."""
     keys: tuple[str, ...] = ()
-    """Of arrays (.npz, HDF5): which is what, such as train_images=A train_labels=B test_images=C classes=D."""
+    """Names of the arrays in .npz or HDF5 files, such as train_images=A train_labels=B test_images=C classes=D."""
     only: tuple[str, ...] = ()
-    """Classes to take, by their names; the others are left out. Default: all."""
+    """Names of the classes to use. Default: all."""
     class_names: Path | None = None
-    """What folders or numbers are called: lines like `n01440764 tench`, or JSON. Default: a file of synsets beside."""
+    """File with the names of class folders or numbers: lines like `n01440764 tench`, or JSON. Default: a synset file
+    next to the data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +45,22 @@ class PicturesConfig:
     """pictures"""
 
     size: int | None = None
-    """Side of the model's input in training, pixels. Default: the model's own, less for smaller pictures."""
+    """Input size in training, pixels per side. Default: the model's own, smaller for small pictures."""
     test_size: int | None = None
-    """Side in validation and prediction, pixels. Default: --size from nothing; from known weights nine sevenths of it,
-    where pictures are that large: crops make things look larger in training (Touvron et al. 2019)."""
+    """Input size in validation and prediction, pixels per side. Default: --size from scratch; nine sevenths of it from
+    pretrained weights if the pictures are large enough, because random crops make objects look larger in training
+    (Touvron et al. 2019)."""
     square: int | None = None
-    """Side of the squares in the cache. Default: a quarter more than --size, less for smaller pictures."""
+    """Side of the squares in the cache, pixels. Default: a quarter more than --size, less for small pictures."""
     decode: Literal["once", "always"] = "once"
-    """Pictures are decoded once, into the cache; or always, in every epoch, for sets that no disk would hold."""
+    """once: decode pictures into the cache; always: decode them in every epoch, for data too large for a cache."""
     channels: Literal["auto", "1", "3"] = "auto"
-    """1 for grey, 3 for colour; auto: grey when all pictures are."""
+    """1 for grey, 3 for colour; auto: grey if all pictures are grey."""
     view: Literal["centre", "fit", "squash"] | None = None
-    """What prediction sees: the largest centred square, the whole picture on black, or the whole picture squashed.
-    Default: centre from known weights, whose own pictures were not distorted, squash from nothing."""
+    """What prediction sees: centre: the largest centred square; fit: the whole picture on black; squash: the whole
+    picture, distorted. Default: centre from pretrained weights, squash from scratch."""
     tta: Literal["auto", "none", "flip"] = "auto"
-    """Average the logits of a picture and its mirror image; auto: when training mirrors pictures."""
+    """flip: average the logits of a picture and its mirror image; auto: if training mirrors pictures."""
 
     def __post_init__(self) -> None:
         for name in ("size", "test_size", "square"):
@@ -70,8 +72,8 @@ class AugmentConfig:
     """augmentation"""
 
     policy: str | None = None
-    """How training pictures are varied: none, mirror, light (digits, signs, scans), standard, strong (photographs),
-    trivial (TrivialAugment), rand (RandAugment). pictaxa preview draws it; docs/data.md has every range. Default:
-    standard from known weights, strong from nothing."""
+    """Augmentation policy: none, mirror, light (digits, signs, scans), standard, strong (photos), trivial
+    (TrivialAugment), rand (RandAugment). pictaxa preview shows it; see docs/augmentation.md. Default: standard from
+    pretrained weights, strong from scratch."""
     augment: tuple[str, ...] = ()
     """Changes to the policy, such as rotation=30 horizontal_flip=0, or a YAML file with lines like rotation: 30."""

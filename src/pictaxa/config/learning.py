@@ -1,4 +1,4 @@
-"""Settings of how it is learnt: from which weights, for how long, at which rate, by which optimizer."""
+"""Settings of learning: starting weights, length, learning rate and optimizer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Literal
 
 from .checking import require, require_within
 
-Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]
-# How pictures were fed: in [0, 1], in [0, 255], in [-1, 1], BGR in [0, 255] minus a mean colour, minus ImageNet's mean
-# and over its deviation, or (x - 127) / 128 of [0, 255], as EfficientNet-Lite has it.
+Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]  # whose names a file has
+# What a network takes of an RGB picture in [0, 1]; models/contract.py has their numbers.
 Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
 NO_WEIGHTS = Path("none")  # as --weights: from nothing
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen backbone's cached vectors: they cost next to nothing
@@ -23,38 +22,37 @@ LR_SCHEDULES = rf"cosine|constant|every:[1-9][0-9]*={_NUMBER}|steps:[0-9]+={_NUM
 
 @dataclass(frozen=True, kw_only=True)
 class TransferConfig:
-    """weights to start from"""
+    """starting weights"""
 
     weights: Path | None = None
-    """Start from imagenet (the model's published weights), an earlier run's folder, a checkpoint file, or none: from
-    nothing. Default: what fits the pictures, which is said; none with a --model."""
+    """imagenet (the model's published weights), the folder of an earlier run, a checkpoint file, or none (train from
+    scratch). Default: what fits the pictures, which is reported; none with a --model."""
     source: Source = "pictaxa"
-    """Whose names and axes the checkpoint has; it is never guessed."""
+    """Library that the checkpoint comes from; it is never guessed."""
     normalization: Normalization | None = None
-    """How pictures are fed to the network: from 0 to 1, to 255, from -1; minus Caffe's mean colour; minus ImageNet's
-    mean, over its deviation; lite: (x - 127) / 128 of 0 to 255. With --weights how they were, which a Keras file does
-    not say. Default: the model's."""
+    """Input normalization: 0-1, 0-255 and -1-1 are ranges; caffe: BGR minus a mean colour; imagenet: minus ImageNet's
+    mean, divided by its std; lite: (x - 127) / 128 of 0 to 255. With --weights, the one they were trained with; a
+    Keras file does not record it. Default: the model's own."""
     tune: str = "all"
-    """What is trained: all, head (the last layer, which is solved and not trained) or last:N (N blocks and the head).
-    With --weights each begins with a solved head."""
+    """What to train: all, head (the last layer, which is solved, not trained) or last:N (the last N blocks and the
+    head). With --weights, each starts with a solved head."""
     head: str = ""
-    """Hidden layers before the classes, such as 1024,dropout:0.5 (widths and dropout in their order). outputs:1000
-    before them keeps the layer for the 1,000 classes of the weights, and the head learns from their probabilities.
-    none: without those that the weights' own head has."""
+    """Hidden layers before the classes: widths and dropout in order, such as 1024,dropout:0.5. outputs:1000 in front
+    keeps the layer for the 1,000 classes of the weights and trains the head on their probabilities. none: remove the
+    hidden layers of the weights' own head."""
     solve_head: Literal["auto", "yes", "no"] = "auto"
-    """Begin with a solved head: the best one for what the frozen backbone makes of the training pictures; auto: where
-    the --weights lack it. no: train it with all else, by gradient."""
+    """Start with a solved head, the best one for the features of the frozen backbone; auto: if the --weights lack a
+    fitting head; no: train the head by gradient descent with everything else."""
     norm_statistics: Literal["auto", "keep", "update"] = "auto"
-    """Of batch norms, in training: keep those that came with the weights, or update them from batch to batch; auto:
-    keep with --weights."""
+    """Batch norm statistics in training: keep those of the weights, or update them from the batches; auto: keep with
+    --weights."""
     backbone_lr_scale: float | None = None
-    """With --tune all or last:N and --weights, the part of the learning rate that all but the head gets. Default: 1."""
+    """With --weights and --tune all or last:N, the lr of everything but the head, as a fraction of --lr. Default: 1."""
     standardise: Literal["yes", "no"] = "yes"
-    """With --tune head and hidden layers, bring the backbone's numbers to mean zero and one length before."""
+    """With --tune head and hidden layers, scale the backbone's features to mean zero and equal length first."""
     feature_views: int = 1
-    """Views of each picture that the frozen backbone sees, once, for a head. 1: prediction's; more: as training varies
-    them; 0, with --tune head and
-    --solve-head no: another one in every epoch."""
+    """Views of each picture that the frozen backbone sees for a head. 1: as in prediction; more: augmented views; 0,
+    with --tune head and --solve-head no: a new augmented view in every epoch."""
 
     def __post_init__(self) -> None:
         known = re.fullmatch(r"all|head|head,all|last:[1-9][0-9]*", self.tune) is not None
@@ -66,7 +64,7 @@ class TransferConfig:
             kept,
             f"--weights with --tune {self.tune}",
             found="none",
-            fix="Give --weights as well: layers that stay at random learn nothing.",
+            fix="Give --weights as well: frozen layers with random weights learn nothing.",
         )
         require_within("feature_views", self.feature_views, least=0, such_as="1")
         require_within("backbone_lr_scale", self.backbone_lr_scale, above=0, most=1, such_as="0.1")
@@ -97,36 +95,36 @@ class ScheduleConfig:
     """length and learning rate"""
 
     epochs: int | None = None
-    """Train for so many passes over the pictures; exactly repeatable, and exact when resumed."""
+    """Number of passes over the training pictures; repeatable and resumable exactly."""
     minutes: float | None = None
-    """Train for so many minutes; the rate anneals over them. Default without --epochs: 5 from known weights, 10 from
-    nothing."""
+    """Minutes to train; the lr anneals over them. Default without --epochs: 5 from pretrained weights, 10 from
+    scratch."""
     steps: int | None = None
-    """Train for so many batches."""
+    """Number of batches to train for."""
     steps_per_epoch: int | None = None
-    """Batches between two validations; pictures come again and again. Default: as many as hold each picture once."""
+    """Batches between two validations; pictures are repeated as needed. Default: one pass over the pictures."""
     validation_pictures: int | None = None
-    """Judge an epoch by so many of the validation pictures, drawn once; the end judges all. Default: all of them."""
+    """Validate each epoch on this many validation pictures, drawn once, and on all at the end. Default: all."""
     batch_size: int | None = None
-    """Pictures in a step. Default: 32 from known weights, 64 from nothing."""
+    """Pictures per step. Default: 32 from pretrained weights, 64 from scratch."""
     sampling: Literal["each", "balanced"] = "each"
-    """Of an epoch: each picture once, or balanced: every class equally often, pictures of rare ones several times."""
+    """each: every picture once per epoch; balanced: every class equally often, repeating pictures of rare classes."""
     lr: float | None = None
-    """Peak learning rate. Default: from known weights 0.01 for sgd and 0.0003 for adam and adamw at batch 32, from
-    nothing 0.15 and 0.002 at batch 64; in proportion to other batches."""
+    """Peak learning rate. Default: from pretrained weights 0.01 for sgd and 0.0003 for adam and adamw at batch 32, from
+    scratch 0.15 and 0.002 at batch 64; proportional for other batch sizes."""
     warmup: float | None = None
-    """Part of the training in which the rate rises to its peak. Default: 0.05 from known weights, 0.1 from nothing."""
+    """Fraction of the training in which the lr rises to its peak. Default: 0.05 pretrained, 0.1 from scratch."""
     lr_schedule: str = "cosine"
-    """What the rate does then: cosine (to zero), constant, every:4=0.92 (times 0.92 after each 4 epochs), or
-    steps:400=1,32000=0.1 (that part of the peak from a step on, the first one before it too)."""
+    """The lr after warmup: cosine (to zero), constant, every:4=0.92 (times 0.92 after every 4 epochs), or
+    steps:400=1,32000=0.1 (fractions of the peak from these steps on; the first also before)."""
     best_by: Literal["accuracy", "loss", "last"] = "accuracy"
-    """Which epoch's weights the run keeps: of the best validation accuracy, the least validation loss, or the last."""
+    """Which epoch's weights to keep: with the best validation accuracy, the lowest validation loss, or the last."""
     patience: int | None = None
-    """End before the length is up, when so many validations in a row brought nothing better to keep; best with
-    --lr-schedule constant, as cosine is at its best at its end. Default: never."""
+    """Stop early after this many validations without improvement. Use it with --lr-schedule constant, because with
+    cosine the best epochs come at the end. Default: never."""
     progressive_resizing: float | None = None
-    """Part of the training, from its start, with smaller pictures, 0: none. Half the size, then three quarters, from
-    nothing; five sevenths, then six, from known weights. Default: 0.65."""
+    """Fraction of the training, from its start, at smaller input sizes; 0: none. From scratch half, then three quarters
+    of the size; from pretrained weights five sevenths, then six. Default: 0.65."""
 
     def __post_init__(self) -> None:
         given = [f"--{name}" for name in LENGTHS if getattr(self, name) is not None]
@@ -159,24 +157,24 @@ class OptimizerConfig:
     """optimizer"""
 
     optimizer: Literal["sgd", "adam", "adamw"] | None = None
-    """sgd is stochastic gradient descent with momentum. Default: adamw from known weights, sgd from nothing."""
+    """sgd is stochastic gradient descent with momentum. Default: adamw from pretrained weights, sgd from scratch."""
     momentum: float = 0.9
-    """Of sgd; of adam and adamw it is the first beta."""
+    """Momentum of sgd; the first beta of adam and adamw."""
     nesterov: Literal["yes", "no"] = "yes"
-    """Nesterov's form of sgd's momentum, which looks a step ahead."""
+    """Nesterov momentum for sgd."""
     eps: float = 1e-8
-    """What adam and adamw add before they divide; Keras has 1e-7."""
+    """Epsilon of adam and adamw; Keras uses 1e-7."""
     weight_decay: float | None = None
-    """On weights, not on biases and batch norm. Default: 0.02 from known weights, 0.0005 from nothing."""
+    """Weight decay, not for biases and batch norm. Default: 0.02 from pretrained weights, 0.0005 from scratch."""
     clip_grad_norm: float | None = 5.0
-    """Gradients longer than this are shortened to it; none: never."""
+    """Largest norm of the gradient, which is clipped to it; none: no clipping."""
     label_smoothing: float | None = None
-    """Part of the target that is spread over all classes (Szegedy et al. 2015). Default: 0.1; none of it for a head
-    alone, whose probabilities it would only make less sure."""
+    """Part of the target that is spread over all classes (Szegedy et al. 2015). Default: 0.1; 0 for a head alone, whose
+    probabilities it would only make less confident."""
     class_weights: Literal["none", "balanced"] = "none"
-    """balanced: a picture of a rare class counts as much more as the class is rarer."""
+    """balanced: weight pictures in the loss by the inverse frequency of their class."""
     ema_decay: float = 0.99
-    """Decay per step of the running average of weights that is validated and kept; 0: the weights themselves."""
+    """Decay per step of the moving average of weights that is validated and kept; 0: no averaging."""
 
     def __post_init__(self) -> None:
         require_within("momentum", self.momentum, least=0, below=1, such_as="0.9")

@@ -1,4 +1,4 @@
-"""Settings of the machine that computes."""
+"""Settings of the machine: device, precision, threads, checkpoints."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class MachineConfig:
     """machine"""
 
     device: str = "auto"
-    """cpu, cuda, cuda:1, mps; auto: the fastest there is."""
+    """cpu, cuda, cuda:1 or mps; auto: the fastest one available."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the arithmetic in training; auto: bfloat16 where the device computes it natively."""
+    """Precision of training; auto: bfloat16 if the device supports it natively."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
-    """How pictures lie in memory."""
+    """Memory format of tensors."""
     threads: int | None = None
     """CPU threads. Default: all cores that this process may use."""
     checkpoint_seconds: float = 30.0
-    """Seconds between two saved states, from which a killed run goes on."""
+    """Seconds between checkpoints, from which an interrupted run can be resumed."""
 
     def __post_init__(self) -> None:
         require_within("threads", self.threads, least=1, such_as="2")

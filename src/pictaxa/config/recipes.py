@@ -78,7 +78,7 @@ _HE_2016 = "He et al. 2016, Identity mappings in deep residual networks"
 
 
 def _flowers(network: str, model: str, **changes: Any) -> Recipe:
-    return Recipe(f"{network}, from nothing", _KERAS_CLASSICS, "flowers", _FLOWERS | {"model": model} | changes)
+    return Recipe(f"{network}, from scratch", _KERAS_CLASSICS, "flowers", _FLOWERS | {"model": model} | changes)
 
 
 def _cifar(model: str, *options: str, source: str) -> Recipe:
@@ -121,23 +121,23 @@ RECIPES: dict[str, Recipe] = {
         | {"model": "simple_cnn", "size": 28, "normalization": "0-1", "lr": 1e-3, "batch_size": 32, "epochs": 5},
     ),
     "mnist-alexnet": Recipe(
-        "AlexNet on digits of 28 px, fitted into 227 on black", "a widely taught Keras exercise", "mnist",
+        "AlexNet on 28 px digits, on a black 227 px square", "a widely taught Keras exercise", "mnist",
         AS_TAUGHT
         | {"model": "alexnet", **_GLOROT, "channels": "1", "size": 227, "view": "fit", "normalization": "0-1",
            "optimizer": "sgd", "momentum": 0.0, "lr": 0.01, "batch_size": 128, "epochs": 3, "fold": "1/10"},
     ),
     "flowers-leaky-resnet50": Recipe(
-        "the Keras exercise's ResNet-50 with leaky ReLUs, pixels as they are", _KERAS_CLASSICS, "flowers",
+        "the Keras exercise's ResNet-50 with leaky ReLU, pixels from 0 to 255", _KERAS_CLASSICS, "flowers",
         AS_TAUGHT | KERAS_ADAM
         | {"model": "resnet50_course_leaky", "size": 128, "square": 128, "normalization": "0-255", "lr": 1e-4,
            "batch_size": 256, "epochs": 30, "steps_per_epoch": 100},
     ),
-    "flowers-alexnet": _flowers("AlexNet of half the width", "alexnet_half", **_GLOROT),
+    "flowers-alexnet": _flowers("half-width AlexNet", "alexnet_half", **_GLOROT),
     "flowers-alexnet-slim": _flowers("the same with dense layers of 1024 and 128", "alexnet_half_slim", **_GLOROT),
     "flowers-vgg16": _flowers("VGG-16", "vgg16", lr=1e-4, model_options=("first_weights=fan_out",)),
     "flowers-googlenet": _flowers("GoogLeNet, its auxiliary heads at 0.3", "googlenet"),
     "flowers-resnet50-transfer": Recipe(
-        "a new head of 1024 on a frozen ResNet-50", _KERAS_CLASSICS, "flowers",
+        "a new head with 1024 units on a frozen ResNet-50", _KERAS_CLASSICS, "flowers",
         AS_TAUGHT | KERAS_ADAM
         | {"model": "resnet50", "model_options": ("padding=same",), "size": 224, "square": 224,
            "normalization": "caffe", "tune": "head", "head": "dropout:0.5,1024,dropout:0.5", "lr": 2e-4,
@@ -145,7 +145,7 @@ RECIPES: dict[str, Recipe] = {
         needs="--weights FILE",
     ),
     "birds-resnet50v2": Recipe(
-        "Keras' ResNet50V2 from nothing", "a widely taught Keras exercise", "birds",
+        "Keras' ResNet50V2 from scratch", "a widely taught Keras exercise", "birds",
         _BIRDS | KERAS_ADAM | {"normalization": "0-1", "lr": 1e-3, "batch_size": 8, "epochs": 10},
     ),
     "birds-resnet50v2-torch": Recipe(
@@ -176,18 +176,18 @@ RECIPES: dict[str, Recipe] = {
         for name, options in _ABLATIONS.items()
     },
     "vit-finetune": Recipe(
-        "ViT-B/16 from ImageNet-21k, a new head", _DOSOVITSKIY, "photographs", _VIT, needs="--weights FILE --source jax"
+        "ViT-B/16 from ImageNet-21k, new head", _DOSOVITSKIY, "photographs", _VIT, needs="--weights FILE --source jax"
     ),
     "vit-finetune-head": Recipe(
-        "the same, but only the pre-logits and the head learn", _DOSOVITSKIY, "photographs",
+        "the same, but only the pre-logits and the head are trained", _DOSOVITSKIY, "photographs",
         _VIT | {"model_options": ("representation_size=768",), "tune": "last:1"}, needs="--weights FILE --source jax",
     ),
 }  # fmt: skip
 
 _FLOWER_PHOTOS = ("flowers", 1250, 250)
 ATTAINED: list[tuple[str, Attained]] = [
-    ("default", Attained(*_FLOWER_PHOTOS, 209, 47, "9:58", "--minutes 10")),
-    ("default", Attained(*_FLOWER_PHOTOS, 190, 21, "4:28", "--minutes 4.5")),
+    ("default", Attained(*_FLOWER_PHOTOS, 209, 47, "9:58", "--weights none --minutes 10")),
+    ("default", Attained(*_FLOWER_PHOTOS, 190, 21, "4:28", "--weights none --minutes 4.5")),
     ("flowers-alexnet-slim", Attained(*_FLOWER_PHOTOS, 163, 10, "3:59")),
     ("flowers-alexnet", Attained(*_FLOWER_PHOTOS, 158, 10, "4:30")),
     ("flowers-leaky-resnet50", Attained(*_FLOWER_PHOTOS, 105, 2, "10:11", "--minutes 10")),
@@ -224,11 +224,11 @@ def find_recipe(name: str) -> Recipe:
 
 
 def recipe_lines(name: str, recipe: Recipe) -> list[str]:
-    """Tell of a recipe what it is, how to run it, every setting, and what it attained.
+    """Describe a recipe as text: what it is, how to run it, every setting, and its results.
 
     Args:
         name: the recipe's name.
-        recipe: what `find_recipe` gave for it.
+        recipe: what `find_recipe` returned for it.
 
     Returns:
         Lines of text.
@@ -242,5 +242,5 @@ def recipe_lines(name: str, recipe: Recipe) -> list[str]:
     for run in (run for whose, run in ATTAINED if whose == name):
         about = f"{run.train_pictures:,} to train, {run.epochs} epochs, {run.time} on two CPU cores"
         beside = f", with {run.beside}" if run.beside else ""
-        lines.append(f"attained  {run.accuracy} of {run.val_pictures:,}; {run.data}, {about}{beside}")
+        lines.append(f"result    {run.accuracy} of {run.val_pictures:,}; {run.data}, {about}{beside}")
     return lines

@@ -1,4 +1,4 @@
-"""Every setting of a training, once: flags, config files, Python arguments and help all come from here.
+"""Every setting of a training, defined once: flags, config files, Python arguments and help come from here.
 
 The groups are frozen dataclasses that check themselves. On the command line and in Python their fields stand side by
 side (`--epochs 20`, `train(data, epochs=20)`); in config.json they stand in their groups.
@@ -20,28 +20,29 @@ from .usual import FROM_KNOWN, FROM_NOTHING, Usual
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that a training is told."""
+    """All settings of a training."""
 
     data: Path
-    """Pictures: a folder with a sub-folder for each class (in train/ and val/, or split by us), a manifest (.csv,
-    .jsonl), parquet, IDX, .npz, HDF5 or tar files; or a name: mnist, fashion_mnist, cifar10, cifar100, flowers,
-    hf:NAME. See docs/data.md."""
+    """Data set: a folder with one sub-folder per class (optionally inside train/ and val/), a manifest (.csv, .jsonl),
+    parquet, IDX, .npz, HDF5 or tar files; or a name: mnist, fashion_mnist, cifar10, cifar100, flowers, hf:NAME. See
+    docs/data.md."""
     _: KW_ONLY
     recipe: str = ""
-    """A well-known set-up by its name (pictaxa recipes lists them); any flag beside it wins."""
+    """A well-known training set-up (pictaxa recipes lists them); flags override its settings."""
     model: str = "auto"
-    """Architecture, a name of the zoo. auto: what the --weights are of, or what fits the pictures (efficientnet_lite0
-    for photographs, resnet_lite from nothing)."""
+    """Architecture (pictaxa models lists them). auto: that of the --weights, or what fits the pictures
+    (efficientnet_lite0 for photos, resnet_lite from scratch)."""
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as dropout=0.3."""
     out: Path | None = None
-    """Run folder. Default: a new one with a readable name in runs/."""
+    """Run folder. Default: a new one in runs/, named after the data and the model."""
     cache: Path | None = None
     """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
     seed: int = 0
-    """Decides the split, the first weights and every random draw."""
+    """Random seed of the split, the initial weights and all augmentation."""
     fold: str = ""
-    """I/K: validate on the I-th of K parts and train on the others, such as 2/5. Default: a fifth, or the owner's."""
+    """I/K: validate on the I-th of K parts and train on the others, such as 2/5. Default: a fifth, or the data set's
+    own split."""
     transfer: TransferConfig = field(default_factory=TransferConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
@@ -54,7 +55,7 @@ class TrainConfig:
         require_within("seed", self.seed, least=0, below=2**31, such_as="0")
         part = self.fold_of
         fits = not self.fold or (part is not None and 1 <= part[0] <= part[1] and part[1] >= 2)
-        require(fits, "--fold I/K with I from 1 to K", found=self.fold, fix="Write 2/5, say.")
+        require(fits, "--fold I/K with I from 1 to K", found=self.fold, fix="For example, use 2/5.")
 
     @property
     def fold_of(self) -> tuple[int, int] | None:
@@ -73,7 +74,7 @@ class TrainConfig:
                 found = " ".join(augmentation.augment)
                 require(
                     not found,
-                    "--feature-views from 2 on with --augment",
+                    "--feature-views of 2 or more with --augment",
                     found=found,
                     fix="Give a number of views, such as --feature-views 4.",
                 )

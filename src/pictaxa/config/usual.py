@@ -1,4 +1,4 @@
-"""What a training has where nothing is asked for: from nothing, and from known weights."""
+"""The defaults of a training: from scratch, and from pretrained weights."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from .squares import Squares
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures on the device, as they lie in the cache."""
+    """Pictures on the device, as stored in the cache."""
 
     images: torch.Tensor  # (N, S, S, C) uint8, in memory as (N, C, S, S): sampling is faster from planes
     labels: torch.Tensor  # (N,) int64

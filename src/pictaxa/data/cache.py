@@ -67,7 +67,7 @@ def build_cache(
 ) -> tuple[Squares, Index]:
     """Decode what is not decoded yet; give the squares, and the index with width, height, hash and problem filled in.
 
-    Without `keep_pixels` only the journal is kept, and pictures are decoded anew whenever they are read.
+    Without `keep_pixels` only the journal is kept, and pictures are decoded again whenever they are read.
 
     DataError when no picture can be decoded, CacheError when the disk is full or the cache can't be written.
     """
@@ -272,6 +272,6 @@ def _fill(index: Index, records: pa.Table) -> tuple[Index, np.ndarray, np.ndarra
         raise DataError(
             "pictures that can be decoded",
             found=f"none among {len(index)} files under {str(index.root)!r} ({problem[0].as_py()})",
-            fix="Check that the files are pictures and that you may read them.",
+            fix="Check that the files are pictures and that you have permission to read them.",
         )
     return index, filled("slot", -1).to_numpy(), filled("sum", 0).to_numpy()

@@ -1,4 +1,4 @@
-"""Where caches lie, whose turn it is to write one, and what is said when that can't be done."""
+"""Cache folders: where they are, a lock for writing, and the error when writing fails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CacheLock:
         try:
             self._lock.acquire(timeout=0.2)
         except Timeout:
-            say(f"waiting for another process that builds the cache {self._folder}")
+            say(f"waiting for another process that is building the cache {self._folder}")
             self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
@@ -41,7 +41,7 @@ class CacheLock:
 
 
 def disk_error(error: OSError, *, what: str, folder: Path, wanted_bytes: int) -> CacheError:
-    """What the user is told when the cache can't be written."""
+    """The error when the cache can't be written."""
     megabytes = wanted_bytes / 1e6
     other = "set PICTAXA_CACHE or --cache to a folder with room"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -49,7 +49,7 @@ def disk_error(error: OSError, *, what: str, folder: Path, wanted_bytes: int) ->
         return CacheError(
             f"{megabytes:,.0f} MB of disk for {what}",
             found=f"{free:,.0f} MB free at {folder}",
-            fix=f"Make room, {other}, or train at a smaller --size.",
+            fix=f"Free some space, {other}, or train at a smaller --size.",
         )
     return CacheError(
         f"a folder to keep {what} in, {megabytes:,.0f} MB",

@@ -1,4 +1,4 @@
-"""From any layout to folders, parquet or shards, a picture at a time; encoded bytes stay, pixels become PNG."""
+"""Converts any layout to folders, parquet or shards, picture by picture; encoded bytes are kept, pixels become PNG."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Converted:
 
 
 def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingConfig, per_file: int) -> Converted:
-    """Write a data set in another layout into a new folder, whole or not at all; the source stays as it is.
+    """Write a data set in another layout into a new folder, completely or not at all; the source is not changed.
 
     `per_file` is the most pictures of a parquet file or shard. DataError when `out` is there already, or a class can't
     be a folder's name.
@@ -58,14 +58,14 @@ def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingC
     if out.exists():
         raise DataError(
             "a new folder to write into",
-            found=f"{str(out)!r}, which is there",
+            found=f"{str(out)!r}, which exists already",
             fix="Give a folder that does not exist yet.",
         )
     if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
         raise DataError(
-            "a folder beside the pictures",
-            found=f"{str(out)!r}, which is among them",
-            fix="Give a folder outside the pictures'.",
+            "a folder outside the pictures",
+            found=f"{str(out)!r}, which is inside",
+            fix="Give a folder outside that of the pictures.",
         )
     require_utf8(out, DataError)
     index = read_data(source, reading)
@@ -84,7 +84,7 @@ def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingC
         raise DataError(
             "a place to write",
             found=f"{str(out)!r}: {error.strerror}",
-            fix="Make room on the disk, or give another folder.",
+            fix="Free some space on the disk, or give another folder.",
         ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -95,10 +95,14 @@ def _check_names(index: Index) -> None:
     folded = {name.casefold() for name in index.classes}
     for name in index.classes:
         if set(name) & set('/\\:*?"<>|\0') or is_hidden(name):
-            raise DataError("classes that can be folders", found=repr(name), fix="Use --to parquet or --to shards.")
+            raise DataError(
+                "class names that can be folder names", found=repr(name), fix="Use --to parquet or --to shards."
+            )
     if len(folded) < len(index.classes):
         raise DataError(
-            "classes that differ in more than case", found="some that do not", fix="Use --to parquet or --to shards."
+            "class names that differ in more than case",
+            found="some that do not",
+            fix="Use --to parquet or --to shards.",
         )
 
 

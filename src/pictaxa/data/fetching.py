@@ -1,4 +1,4 @@
-"""From a row of the Index to its picture, whatever file it is in."""
+"""Reads the picture of an Index row, whatever file it is in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Index: a row per picture, and nothing about pixels."""
+"""The Index: a table with one row per picture, without pixels."""
 
 from __future__ import annotations
 

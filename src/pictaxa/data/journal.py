@@ -1,4 +1,4 @@
-"""A cache's journal: what is known of each decoded file, in batches that are appended and never changed.
+"""The journal of a cache: what is known of each decoded file, in batches that are only ever appended.
 
 The file is MAGIC and then records: the length of what follows and its CRC-32 (two little-endian uint32), and an Arrow
 record batch with SCHEMA's columns. A record that is cut short or changed ends the journal: it and what stands behind it

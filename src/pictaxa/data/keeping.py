@@ -1,4 +1,4 @@
-"""What lies in the folder of caches: decoded pictures, features, weights, data sets by name; listed and cleaned."""
+"""Lists and cleans the cache folder: decoded pictures, features, weights, downloaded data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .file_names import find_on_disk
 # Folders of the cache that are not decoded pictures: name -> what they hold.
 OTHERS = {
     "features": "features of frozen backbones",
-    "inspected": "what inspections remember",
+    "inspected": "inspection results",
     "weights": "published weights",
     "data": "data sets by name",
 }
@@ -43,7 +43,7 @@ def list_caches(root: Path) -> list[Kept]:
                 Kept(path, f"pixels of {source}", _bytes_below(path), gone=not find_on_disk(Path(source)).exists())
             )
         elif (path / "journal.jsonl").is_file():
-            found.append(Kept(path, "pixels, by an older version", _bytes_below(path), gone=True))
+            found.append(Kept(path, "pixels, from an older version", _bytes_below(path), gone=True))
     return sorted(found, key=lambda kept: -kept.size_bytes)
 
 
@@ -52,15 +52,15 @@ def _bytes_below(folder: Path) -> int:
 
 
 def cache_lines(root: Path, *, clean: Literal["", "gone", "all"]) -> Iterator[str]:
-    """The list as a person reads it; what is cleaned is removed on the way.
+    """The list as text; whatever is to be cleaned is removed at the same time.
 
-    gone: pixels whose data set is no more, and features, which any training makes anew; all: everything listed.
+    gone: pixels whose data set no longer exists, and features, which a training computes again; all: everything.
     """
     caches = list_caches(root)
     freed = 0
     for kept in caches:
         goes = clean == "all" or (clean == "gone" and (kept.gone or kept.path.name in ("features", "inspected")))
-        told = " (removed)" if goes else " (its pictures are gone)" if kept.gone else ""
+        told = " (removed)" if goes else " (its data set no longer exists)" if kept.gone else ""
         yield f"{kept.size_bytes / 1e6:10,.1f} MB  {kept.path.name:34}  {kept.what}{told}"
         if goes:
             shutil.rmtree(kept.path, ignore_errors=True)

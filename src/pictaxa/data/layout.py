@@ -32,7 +32,7 @@ class ListPictures(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """One way for a data set to lie on a disk."""
+    """One way to store a data set on a disk."""
 
     name: str  # as --layout has it
     recognises: Callable[[Path], bool]  # whether a file, or a folder by what lies in it, has this layout
@@ -43,7 +43,7 @@ class Layout:
 
 
 def holds_files(folder: Path, suffix: str) -> bool:
-    """Whether files of a kind lie in a folder, or, as Hugging Face has them, in a folder of it."""
+    """Whether files of a kind are in a folder, or in a sub-folder, as on Hugging Face."""
     return folder.is_dir() and any(
         path.suffix.lower() == suffix and not path.name.startswith(".")
         for place in (folder, *(inside for inside in folder.iterdir() if inside.is_dir() and inside.name[0] != "."))

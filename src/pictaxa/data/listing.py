@@ -120,9 +120,9 @@ def _classes(present: Iterable[str], listing: Listing, notes: list[str]) -> tupl
         )
     if len(classes) < 2:
         raise DataError(
-            "at least two classes to tell apart",
+            "at least two classes",
             found=f"only {classes[0]!r} in {listing.what}",
-            fix="Add pictures of something else.",
+            fix="Add pictures of another class.",
         )
     twins = find_twins(classes, folds_case=not listing.declared)  # EMNIST's A and a are meant
     if twins:
@@ -148,9 +148,9 @@ def _check_by_name(
             notes.append(f"set aside pictures of test whose class {source} does not have: {some(unknown)}")
         elif unknown:
             raise DataError(
-                f"in {where} only classes that {source} has ({some(classes)})",
+                f"only classes in {where} that {source} has too ({some(classes)})",
                 found=some(unknown),
-                fix="Add pictures of it to train, rename it, or remove it.",
+                fix="Add pictures of this class to train, rename it, or remove it.",
             )
         absent = [name for name in classes if name not in set(present)]
         if absent:

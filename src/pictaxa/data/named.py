@@ -1,4 +1,4 @@
-"""Data sets by name: where they are published, how to check them, under which terms; fetched once into the cache.
+"""Data sets by name: where they are published, their digests and licences; downloaded once into the cache.
 
 Addresses, sizes and digests are their publishers' own (MNIST's by way of the mirror that torchvision uses: the original
 address answers no more).
@@ -88,7 +88,7 @@ def fetch_named(name: str, cache: Path) -> Path:
     if data.folder and path.is_dir():
         return path
     if not all((folder / file).exists() for file in data.files):
-        say(f"fetch     {name}: {data.megabytes} MB from {data.address} ({data.licence})")
+        say(f"download  {name}: {data.megabytes} MB from {data.address} ({data.licence})")
     paths = [fetch(data.address + file, folder, digest=digest) for file, digest in data.files.items()]
     if data.folder:
         _unpack(paths[0], path)
@@ -110,8 +110,8 @@ def _unpack(archive: Path, path: Path) -> None:
             (partial / path.name).rename(path)
         except (tarfile.TarError, OSError, EOFError) as error:
             raise FetchError(
-                f"an archive with {path.name!r} in it", found=f"{str(archive)!r}: {error}",
-                fix="Make room, or remove it, so that it is fetched anew.",
+                f"an archive that contains {path.name!r}", found=f"{str(archive)!r}: {error}",
+                fix="Free some space, or remove it so that it is downloaded again.",
             ) from None  # fmt: skip
         shutil.rmtree(partial, ignore_errors=True)
         archive.unlink()

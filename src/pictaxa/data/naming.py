@@ -1,4 +1,4 @@
-"""What folders or numbers of classes are called: files of synsets as ImageNet has them, lists of names."""
+"""Names for class folders or class numbers: ImageNet synset files and lists of names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_names(file: Path) -> dict[str, str]:
         names = _from_json(json.loads(text)) if is_json else _from_lines(text.splitlines())
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(
-            "names of classes", found=f"{str(file)!r}: {error}", fix="Give another file with --class-names."
+            "class names", found=f"{str(file)!r}: {error}", fix="Give another file with --class-names."
         ) from None
     if not names:
         raise DataError(

@@ -1,4 +1,4 @@
-"""A data set, whatever its layout, to an Index: which layout it is, and what is said when it is none."""
+"""Reads a data set of any layout into an Index: recognises the layout, or says why there is none."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def rename(listing: Listing, reading: ReadingConfig) -> Listing:
             f"names of classes such as {some(sorted(set(labels)))!r} in {str(file)!r}", found=some(list(names)),
             fix="Give another file with --class-names.",
         )  # fmt: skip
-    notes = (f"{len(known)} classes are called as {file.name} has them", *listing.notes)
+    notes = (f"{len(known)} class names come from {file.name}", *listing.notes)
     told = called([*listing.declared, *labels], names)
     declared = tuple(told[name] for name in listing.declared)
     return replace(listing, labels=[told[label] for label in labels], declared=declared, notes=notes)
@@ -198,6 +198,6 @@ def survey(index: Index, *, at_most: int = 64) -> tuple[int, bool]:
         raise DataError(
             "pictures that can be decoded",
             found=f"none among {len(index)} files under {str(index.root)!r}",
-            fix="Check that the files are pictures and that you may read them.",
+            fix="Check that the files are pictures and that you have permission to read them.",
         )
     return sorted(sides)[len(sides) // 2], all(greys)

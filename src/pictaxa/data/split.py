@@ -1,4 +1,4 @@
-"""Splitting by us: stratified, seeded, independent of the order of files; what belongs together stays on one side."""
+"""Automatic splits: stratified, seeded, independent of file order; pictures that belong together stay on one side."""
 
 from __future__ import annotations
 
@@ -191,14 +191,14 @@ def _part(by_class: dict[int, np.ndarray], units: Units, fold: tuple[int, int]) 
 def _check_pool(index: Index, *, pool: np.ndarray) -> None:
     if not len(pool):
         raise DataError(
-            "pictures to train on", found="only others, for validation or test", fix="Give the whole data set."
+            "pictures to train on", found="only pictures for validation or test", fix="Give the whole data set."
         )
     content = np.stack([index.labels[pool], _codes(_column(index, "hash", pool))], axis=1)
     distinct = np.bincount(np.unique(content, axis=0)[:, 0], minlength=len(index.classes)).tolist()
     few = [f"{name!r} has {count}" for name, count in zip(index.classes, distinct, strict=True) if count < 2]
     if few:
         raise DataError(
-            "at least two different readable pictures in each class, one to learn from and one to judge by",
+            "at least two different readable pictures in each class, one to train on and one to validate",
             found=", ".join(few[:5]),
             fix="Add pictures, remove the class, or make train/ and val/ folders yourself.",
         )
@@ -211,11 +211,11 @@ def _check_each_class_can_train(index: Index) -> None:
         raise DataError(
             "at least one readable training picture in each class",
             found=f"none of {', '.join(map(repr, empty[:5]))}",
-            fix="Add pictures to train, remove the class, or put fewer of its pictures into one group.",
+            fix="Add pictures to train, remove the class, or put fewer of its pictures into the same group.",
         )
     if len(index.rows("val")) == 0:
         raise DataError(
             "readable validation pictures",
             found="none",
-            fix="Replace the pictures in val, or put fewer of a class into one group.",
+            fix="Replace the pictures in val, or put fewer pictures of a class into the same group.",
         )

@@ -1,4 +1,4 @@
-"""Decoded pictures as squares in a memory map: read by rows of the index, compared with their checksums, mended."""
+"""Decoded pictures as squares in a memory map: read by index row, verified by checksum, and repaired."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CacheSpec:
 
 
 class Squares(Protocol):
-    """Decoded pictures of an Index's rows, wherever they come from."""
+    """Decoded pictures of an Index's rows, from any source."""
 
     aspects: np.ndarray  # (rows,) float32: width / height
 
@@ -83,7 +83,7 @@ class PixelCache:
 
 @dataclass(frozen=True)
 class Mender:
-    """Decodes again what a disk has not kept as it was written."""
+    """Decodes again the squares that were damaged on disk."""
 
     pixels_path: Path
     spec: CacheSpec
@@ -100,12 +100,12 @@ class Mender:
             raise CacheError(
                 f"the decoded picture of {name!r} as it was written",
                 found=f"other bytes in {str(self.pixels_path)!r}, and of the file {problem}",
-                fix="Start again: it is decoded anew. If this comes back, check the disk.",
+                fix="Run the command again to decode the picture again. If this happens again, check the disk.",
             )
         with self.pixels_path.open("r+b") as pixels:
             pixels.seek(int(self.slots[row]) * self.spec.square_bytes)
             pixels.write(square.data)
-        warn(f"mended    a damaged square in the cache, of {name!r}")
+        warn(f"repaired  a damaged square in the cache, of {name!r}")
         return square
 
 

@@ -1,4 +1,4 @@
-"""Squares made anew whenever they are asked for: for sets whose squares no disk would hold."""
+"""Squares decoded again whenever they are needed, for data sets too large for a cache."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class StreamedSquares:
         square, problem = decode_again(self._fetcher, row, spec=self.spec, total=int(self._sums[row]))
         if square is None:
             name = self._fetcher.name(row)
-            raise DataError(f"the picture {name!r} as it was at first", found=problem, fix="Restore it, or train anew.")
+            raise DataError(
+                f"the picture {name!r} as it was at first", found=problem, fix="Restore it, or start a new training."
+            )
         return square
 
 

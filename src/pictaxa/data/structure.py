@@ -90,7 +90,7 @@ def _split_folders(
         _refuse_splits(reader, [top.name for top in named], [])
     left = unlabelled + (others if trains else [])
     if left:
-        reader.notes.append(f"left out folders beside the splits: {reader.shown([top.name for top in left])}")
+        reader.notes.append(f"skipped folders next to the splits: {reader.shown([top.name for top in left])}")
     return splits, [] if trains else others
 
 

@@ -38,14 +38,14 @@ class PassedOver:
         """A line for each kind that occurred."""
         lines = []
         if self.hidden:
-            lines.append(f"passed over {self.hidden.total()} hidden or system folders and files: {_some(self.hidden)}")
+            lines.append(f"skipped {self.hidden.total()} hidden or system folders and files: {_some(self.hidden)}")
         if self.other_files:
             kinds = [f"{suffix or 'no suffix'} x{count}" for suffix, count in self.other_files.most_common()]
-            lines.append(f"passed over {self.other_files.total()} files that are not pictures: {_some(kinds)}")
+            lines.append(f"skipped {self.other_files.total()} files that are not pictures: {_some(kinds)}")
         if self.unreadable:
             lines.append(f"could not read {self.unreadable.total()} folders: {_some(self.unreadable)}")
         if self.loops:
-            lines.append(f"passed over {len(self.loops)} links that lead back to a folder above: {self.loops[0][0]!r}")
+            lines.append(f"skipped {len(self.loops)} links that lead back to a folder above: {self.loops[0][0]!r}")
         return tuple(lines)
 
     def passes_hidden(self, name: str) -> bool:

@@ -73,7 +73,7 @@ class Square:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself: format, Pillow's mode, and the EXIF orientation (1: upright)."""
+    """The header of a file: format, Pillow's mode, and the EXIF orientation (1: upright)."""
 
     format: str
     mode: str
@@ -204,7 +204,7 @@ def _from_pixels(pixels: np.ndarray, *, name: str) -> Image.Image:
     shape = pixels.shape[:2] if pixels.shape[2:] == (1,) else pixels.shape
     fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
     if not fits or pixels.dtype != np.uint8 or 0 in shape:
-        raise PictureError(name, f"no picture: numbers of shape {pixels.shape}, type {pixels.dtype}")
+        raise PictureError(name, f"not a picture: an array of shape {pixels.shape}, type {pixels.dtype}")
     return Image.fromarray(np.ascontiguousarray(pixels).reshape(shape))
 
 
@@ -280,7 +280,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known format"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return Problem.BOMB.told(f"more than {MAX_PIXELS:,} pixels or above the safe size ({text})")
+        return Problem.BOMB.told(f"more than {MAX_PIXELS:,} pixels or larger than is safe ({text})")
     if "truncated" in text.lower() or isinstance(error, (EOFError, struct.error)):
         return Problem.TRUNCATED.told(text or "the file ends too early")
     if isinstance(error, OSError) and error.strerror:

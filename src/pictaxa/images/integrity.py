@@ -1,4 +1,4 @@
-"""Whether a picture's file is whole, where Pillow would fill what is missing with black or grey and tell nobody.
+"""Checks that a picture file is complete, where Pillow would silently fill the missing part with black or grey.
 
 Each check raises OSError with the reason; what it can't prove is said in docs/data.md.
 """
@@ -48,7 +48,7 @@ def check_cover(image: ImageFile.ImageFile) -> None:
     parts = {(tile[1] or (0, 0, 0, 0), tile[3]) for tile in image.tile}
     covered = sum((right - left) * (low - top) for (left, top, right, low), _ in parts)
     if covered < image.width * image.height * planes:
-        raise OSError("its parts are truncated: they don't make up the whole")
+        raise OSError("its parts are truncated: they don't cover the picture")
 
 
 def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Plain JPEGs straight from libjpeg-turbo: the pixels that Pillow has of them, in less time.
+"""Decodes plain JPEGs directly with libjpeg-turbo: the same pixels as with Pillow, in less time.
 
 Pillow takes a picture from libjpeg in strips, keeps four bytes of each pixel and copies it twice on its way out, much
 of that while no other thread may work. What is odd in any way is left to it: pictures that EXIF may turn, progressive

@@ -1,4 +1,4 @@
-"""Any of Pillow's modes as eight bits of grey or of each colour, on white."""
+"""Converts any Pillow mode to 8-bit grey or RGB, on a white background."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a model says of pictures."""
+"""Running a model on pictures."""

@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of pictures, computed once: the vectors before the part that gives the logits.
+"""Features of a frozen backbone, computed once and cached: the input of the last layers.
 
 A FeaturePass goes over some pictures once: each as prediction sees it, or mirrored, or augmented as some epoch would
 have it. Its vectors are a file in the cache, (pictures, width) float32, whose name is a digest of all that they depend

@@ -1,4 +1,4 @@
-"""From squares to logits, once for all that asks: validation, evaluation, prediction, serving."""
+"""From squares to logits, the same for validation, evaluation, prediction and serving."""
 
 from __future__ import annotations
 

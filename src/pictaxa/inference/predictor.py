@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..config.machine import MachineConfig
+from ..data.archives import archive_pictures, is_archive
 from ..data.file_names import shown_name
 from ..data.walk import PassedOver, walk_pictures
 from ..errors import DataError, PictureError
@@ -100,7 +101,8 @@ class Predictor:
         """Predict files, and all pictures below folders.
 
         Args:
-            paths: a file or folder, or several of them. Hidden files and folders below a folder are passed over.
+            paths: a file, folder, or zip or tar file, or several of them. In a folder the pictures are those that
+                training would find there.
 
         Returns:
             A Prediction for each file, in order; one that can't be read has its `problem` instead of probabilities.
@@ -114,10 +116,10 @@ class Predictor:
         return list(self.stream([paths] if isinstance(paths, (str, Path)) else paths))
 
     def stream(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
-        """Predict as `predict` does, but one by one: however many files there are, only a few batches are in memory.
+        """Predict like `predict`, but one by one: only a few batches are in memory, however many files there are.
 
         Args:
-            paths: files and folders.
+            paths: files, folders, and zip or tar files.
 
         Returns:
             An iterator over the predictions, in order.
@@ -129,10 +131,10 @@ class Predictor:
             for prediction in predictor.stream(["more-photos"]):
                 print(prediction.path, prediction.label)
         """
-        return self.judge((shown_name(str(path)), partial(read_file, path)) for path in walk(paths))
+        return self.judge(named_pictures(paths))
 
     def judge(self, pictures: Iterable[tuple[str, Callable[[], Picture]]]) -> Iterator[Prediction]:
-        """Predict pictures wherever they come from, one by one.
+        """Predict pictures from any source, one by one.
 
         Args:
             pictures: (name, function) pairs; the function gives the picture's bytes, or its pixels, (H, W) or (H, W, C)
@@ -218,6 +220,31 @@ def load(run: str | Path, *, device: str = "auto") -> Predictor:
         predictions = predictor.predict("more-photos")
     """
     return Predictor(open_run(run), choose_plan(MachineConfig(device=device)))
+
+
+def named_pictures(paths: Iterable[str | Path]) -> Iterator[tuple[str, Callable[[], Picture]]]:
+    """Name the pictures of files, folders and zip or tar files, each with what reads it.
+
+    Args:
+        paths: as `walk` takes them. A picture in a zip or tar file is called FILE#MEMBER.
+
+    Returns:
+        An iterator over (name, reader), as `Predictor.judge` takes them.
+
+    Raises:
+        DataError: there is nothing at a path, or a zip or tar file is damaged; raised when its turn comes.
+
+    Example:
+        predictions = predictor.judge(named_pictures(["holiday.jpg", "more-photos", "photos.zip"]))
+    """
+    passed = PassedOver()
+    for path in walk(paths):
+        if is_archive(path):
+            yield from archive_pictures(path, passed)
+        else:
+            yield shown_name(str(path)), partial(read_file, path)
+    for note in passed.notes():
+        warn(note)
 
 
 def walk(paths: Iterable[str | Path]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: resized, encoded again, brighter, cropped a little, mirrored. Not quadratic.
+"""Finds near duplicates: resized, re-encoded, brighter, slightly cropped, mirrored. Not in quadratic time.
 
 Pictures are compared by their sketches (sketches.py). Cropping moves a sketch, so each picture is kept in several
 crops, and asked for as it is and mirrored.
@@ -95,7 +95,7 @@ def _candidates(asked: torch.Tensor, kept: torch.Tensor, *, told: Told, first: i
     draws = torch.Generator().manual_seed(0)
     found: list[np.ndarray] = []
     for table in range(TABLES):
-        told("near copies, looking up", first + table, 2 * TABLES)
+        told("near duplicates, looking up", first + table, 2 * TABLES)
         planes = torch.randn(width, bits, generator=draws)
         # Halves of the pictures, not of the space: where all resemble each other the space's halves tell nothing.
         middle = (kept[:: max(1, rows // SAMPLE), 0] @ planes).median(dim=0).values
@@ -173,7 +173,7 @@ def _likeness(thumbs: np.ndarray, pairs: np.ndarray, mirrored: np.ndarray, *, fi
     """(n, 3) candidates -> (n,) how alike they are, with the crop as it is or fitted."""
     best = np.empty(len(pairs), dtype=np.float32)
     for start in range(0, len(pairs), BLOCK // 4):
-        told("near copies, fitting" if fitted else "near copies, comparing", start, len(pairs))
+        told("near duplicates, fitting" if fitted else "near duplicates, comparing", start, len(pairs))
         part = slice(start, start + BLOCK // 4)
         asked = torch.from_numpy(thumbs[pairs[part, 0]]).float()
         found = torch.from_numpy(thumbs[pairs[part, 1]]).float()

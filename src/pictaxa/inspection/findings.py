@@ -1,4 +1,4 @@
-"""What can be wrong with a data set, as a table, and what was found."""
+"""The kinds of problems of a data set, as a table, and the findings."""
 
 from __future__ import annotations
 
@@ -22,34 +22,42 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "unreadable": Kind("can't be read", "Replace or remove the files; they are set aside.", "all"),
-    "truncated": Kind("cut short", "Copy the files again; they are set aside.", "all"),
-    "bomb": Kind("more pixels than is safe", "They are set aside; shrink them if they are meant.", "all"),
-    "suffix": Kind("not what the suffix says", "They are read by what they are; rename them."),
-    "contradiction": Kind("the same picture under several labels", "One label must be wrong: look at each.", "all"),
+    "truncated": Kind("truncated", "Copy the files again; they are set aside.", "all"),
+    "bomb": Kind("more pixels than is safe", "They are set aside; shrink them if you need them.", "all"),
+    "suffix": Kind("not what the suffix says", "They are read by their real format; rename them."),
+    "contradiction": Kind("the same picture with several labels", "A label must be wrong: look at each.", "all"),
     "leak": Kind(
-        "the same picture in several splits", "The model has seen what it is judged by: keep it in one split.", "leaks"
+        "the same picture in several splits",
+        "The model is evaluated on pictures it was trained on: keep each in one split.",
+        "leaks",
     ),
-    "duplicate": Kind("the same picture several times", "It counts more than others; keep one.", "copies"),
-    "near-contradiction": Kind("nearly the same picture under several labels", "Look which label is right."),
-    "near-leak": Kind("nearly the same picture in several splits", "Keep one side.", "leaks"),
-    "near-duplicate": Kind("nearly the same picture several times", "Our own splits keep them on one side."),
-    "group-leak": Kind("a group that is split apart", "Keep each group in one split."),
+    "duplicate": Kind("the same picture several times", "It counts more than other pictures; keep one.", "copies"),
+    "near-contradiction": Kind("nearly the same picture with several labels", "Check which label is right."),
+    "near-leak": Kind("nearly the same picture in several splits", "Keep them in one split.", "leaks"),
+    "near-duplicate": Kind("nearly the same picture several times", "Automatic splits keep them on one side."),
+    "group-leak": Kind("a group that is divided between splits", "Keep each group in one split."),
     "size": Kind("far larger or smaller than the others", "Check where they come from."),
-    "aspect": Kind("far wider or taller than the others", "Squashing distorts them most; --view fit does not."),
-    "tiny": Kind("far smaller than the size to train at", "Enlarging adds no information: train at a smaller --size."),
+    "aspect": Kind("far wider or taller than the others", "Squashing distorts these most; --view fit does not."),
+    "tiny": Kind("far smaller than the training size", "Enlarging adds no information: train at a smaller --size."),
     "uniform": Kind("nearly one colour", "Often an empty scan or a lens cap.", "all"),
-    "dark": Kind("too dark", "Check whether anything can be made out."),
-    "bright": Kind("too bright", "Check whether anything can be made out."),
-    "contrast": Kind("hardly any contrast", "Check whether anything can be made out."),
-    "blurred": Kind("blurred", "Check whether the subject can be told."),
-    "grey": Kind("grey in a set of colour pictures", "A model may learn from that: see whether one class has them."),
-    "modes": Kind("stored in other ways than most", "They are converted: alpha becomes white, CMYK and 16 bits RGB."),
-    "rotated": Kind("stored turned, to be turned upright by EXIF", "They are turned; other programs may not do it."),
-    "imbalance": Kind("classes of very different size", "--class-weights balanced counts rare ones more."),
-    "small": Kind("classes with very few pictures", "Add pictures: figures about them are guesses."),
-    "label": Kind("labels that the model contradicts", "The surest stand first: look at them, some will be right."),
-    "outlier": Kind("unlike the others of their class", "Check the label and the picture."),
-    "out_of_distribution": Kind("of no class, by the model", "They may belong to none."),
+    "dark": Kind("too dark", "Check whether anything can be recognised."),
+    "bright": Kind("too bright", "Check whether anything can be recognised."),
+    "contrast": Kind("hardly any contrast", "Check whether anything can be recognised."),
+    "blurred": Kind("blurred", "Check whether the subject can be recognised."),
+    "grey": Kind(
+        "grey in a set of colour pictures", "The model may learn from that: check whether they are all in one class."
+    ),
+    "modes": Kind(
+        "stored in a less common format", "They are converted: transparency becomes white, CMYK and 16 bits RGB."
+    ),
+    "rotated": Kind("rotated by EXIF", "They are turned upright; other programs may not do that."),
+    "imbalance": Kind("classes of very different size", "--class-weights balanced gives rare ones more weight."),
+    "small": Kind("classes with very few pictures", "Add pictures: figures about these classes are guesses."),
+    "label": Kind(
+        "labels that the model contradicts", "The most likely errors come first. Look at them: some will be right."
+    ),
+    "outlier": Kind("unlike the others in their class", "Check the label and the picture."),
+    "out_of_distribution": Kind("unlike any class", "They may belong to none of the classes."),
 }
 
 

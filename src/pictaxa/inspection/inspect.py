@@ -1,4 +1,4 @@
-"""Look at a data set before anything is learnt from it: read, decode, measure, check; lines, JSON, a manifest."""
+"""Inspects a data set before training: read, decode, measure, check; output as lines, JSON or a manifest."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def inspect_data(
         cache, index = build_cache(index, spec, root=root, threads=threads, progress=progress)
     pairs, quality = look(index, cache, root=root)
     if cache.side < MIN_SIDE:
-        index = index.with_notes(f"near copies were not looked for: at {cache.side} px too much is alike")
+        index = index.with_notes(
+            f"near duplicates were not searched for: too many pictures look alike at {cache.side} px"
+        )
     headers = read_headers(index, threads=threads)
     facts = Facts(index, pairs, quality, headers, looked=np.flatnonzero(index.usable), side=cache.side, size=size)
     return Inspection(index, cache, check(facts))
@@ -123,7 +125,7 @@ def _remember(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_headers(index: Index, *, threads: int) -> dict[int, Header]:
-    """What each readable file says of itself, by row."""
+    """The header of each readable file, by row."""
     headers: dict[int, Header] = {}
     rows = [row for row, text in enumerate(index.column("problem")) if Problem.of(text) is not Problem.UNREADABLE]
 
@@ -143,7 +145,7 @@ def read_headers(index: Index, *, threads: int) -> dict[int, Header]:
 
 
 def inspection_lines(inspection: Inspection) -> Iterator[str]:
-    """As a person reads it: what there is, and a line or two for each finding."""
+    """As text: the data set, and a line or two for each finding."""
     index = inspection.index
     splits = index.column("split")
     counts = [(split, int((splits == split).sum())) for split in ("train", "val", "test")]
@@ -155,7 +157,7 @@ def inspection_lines(inspection: Inspection) -> Iterator[str]:
         yield f"{KINDS[finding.kind].title} ({finding.kind})"
         yield f"          {finding.text}"
     if not inspection.findings:
-        yield "nothing was found"
+        yield "no problems were found"
 
 
 def fast_lines(findings: list[Finding]) -> Iterator[str]:
@@ -209,7 +211,7 @@ def check_manifest_place(path: Path | None, data: Path) -> None:
     elif path.exists() and data.exists() and path.samefile(data):
         found = f"{str(path)!r}, which is the data"
     elif path.exists() and _first_line(path) != ",".join(MANIFEST_HEAD):
-        found = f"{str(path)!r}, which is there and no manifest of this command"
+        found = f"{str(path)!r}, which exists and is not a manifest of this command"
     if found:
         raise ConfigError("a new .csv file for the manifest", found=found, fix="Give a new .csv file with --fix.")
 

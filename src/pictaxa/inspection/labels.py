@@ -1,4 +1,4 @@
-"""Labels that are most likely wrong, and pictures unlike their class or any, from what was learnt elsewhere."""
+"""Finds likely wrong labels, and pictures unlike their class or any class, from the predictions of a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAR = 5.0  # deviations above the typical distance, both robust
 
 
 def suspect_order(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, K) of pictures that were not learnt from, (n,) -> places from the most suspicious label on, and a mask.
+    """(n, K) held-out probabilities, (n,) labels -> indices, most suspicious first, and a mask of suspected labels.
 
     Confident learning (Northcutt et al. 2021): a class is confidently another's where its probability reaches the mean
     that the class' own pictures have; the mask (n,) is of those whose likeliest confident class is not their label. The
@@ -37,7 +37,7 @@ def doubt_labels(index: Index, rows: np.ndarray, probabilities: np.ndarray) -> I
     labels = index.labels[rows]
     agrees = float((probabilities.argmax(axis=1) == labels).mean())
     if agrees < GOOD_JUDGE:
-        say(f"note      no label is doubted: the model agrees with {agrees:.1%} of them only; give a better one")
+        say(f"note      no label is suspected: the model agrees with only {agrees:.1%} of them; use a better one")
         return
     order, suspected = suspect_order(probabilities, labels)
     chosen = [int(i) for i in order if suspected[i]]

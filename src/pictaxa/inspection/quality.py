@@ -1,4 +1,4 @@
-"""Numbers about single pictures: how light, how contrasted, how sharp, how coloured; and what their headers say."""
+"""Measures single pictures: brightness, contrast, sharpness, colour; and reads their headers."""
 
 from __future__ import annotations
 

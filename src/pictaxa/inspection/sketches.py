@@ -1,4 +1,4 @@
-"""Grey thumbnails of pictures, crops of them, and their sketches: what near copies are found by.
+"""Grey thumbnails, their crops and their sketches, by which near duplicates are found.
 
 A picture's *sketch* is its low frequencies: the first cosine coefficients of a 32 px grey view, higher ones weighing
 more (natural pictures have less of them), scaled to length one. Brightness and contrast fall out, size and JPEG hardly

@@ -1,1 +1,1 @@
-"""What a run, a set of pictures and its labels are worth."""
+"""Evaluates runs, data sets and labels."""

@@ -1,4 +1,4 @@
-"""Evaluation: labelled pictures through the predictor, and what the answers are worth."""
+"""Evaluation: runs the predictor on labelled pictures and computes metrics."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def evaluate_run(
         run: folder of a trained run.
         data: labelled pictures; by default the run's own validation pictures.
         reading: how `data` is laid out.
-        device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
+        device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
 
     Returns:
         An Evaluation.
@@ -81,7 +81,7 @@ def evaluate_run(
                 judged.append(row)
                 probabilities.append(prediction.probabilities)
     if not judged:
-        raise DataError("readable pictures to evaluate with", found=f"none among {len(rows)}", fix="Check the files.")
+        raise DataError("readable pictures to evaluate", found=f"none among {len(rows)}", fix="Check the files.")
     chosen = np.array(judged, dtype=np.int64)
     predictions = Predictions(rows=chosen, labels=index.labels[chosen], probabilities=np.stack(probabilities))
     return Evaluation(
@@ -101,7 +101,7 @@ def _other_data(data: Path, reading: ReadingConfig, classes: tuple[str, ...]) ->
         rows = np.flatnonzero((splits == split) & (index.labels >= 0))
         if len(rows):
             return index, rows, f"the {split} pictures of {data}" if split else f"all pictures of {data}"
-    raise DataError("pictures to evaluate with", found=f"none under {str(data)!r}", fix="Check the path.")
+    raise DataError("pictures to evaluate", found=f"none under {str(data)!r}", fix="Check the path.")
 
 
 def _without_label(index: Index) -> list[tuple[str, str]]:
@@ -125,7 +125,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
     """
     metrics = evaluation.metrics
     lines = [
-        f"judged    {evaluation.what}: {metrics['pictures']} pictures",
+        f"evaluated {evaluation.what}: {metrics['pictures']} pictures",
         f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
         f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
         f"loss      {metrics['log_loss']:.3f}   mean F1 {metrics['macro_f1']:.3f}",
@@ -142,7 +142,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         lines.append(f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {precision:>9}  {recall:>6}  {f1:>5}")
     if len(names) <= 20:
         cells = [max(4, len(str(max(max(line) for line in matrix)))) for _ in names]
-        lines += ["", "rows: the true class; columns, in the same order: what it said"]
+        lines += ["", "rows: true class; columns, in the same order: predicted class"]
         for name, line in zip(names, matrix, strict=True):
             counts = "  ".join(str(count).rjust(cell) for count, cell in zip(line, cells, strict=True))
             lines.append(f"{set_cell_size(name, width)}  {counts}")

@@ -1,4 +1,4 @@
-"""Which labels of a data set to doubt: by a run's backbone and a cross-validated probe, or by trainings."""
+"""Finds suspicious labels, with a run's backbone and a cross-validated probe, or by cross-validation trainings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .vectors import vectors_of
 
 
 def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:
-    """Doubt labels by what a run's backbone makes of the pictures, judged across folds.
+    """Doubt labels by a probe that is cross-validated on a run's features.
 
     Args:
         inspection: of the data set.
@@ -47,7 +47,7 @@ def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iter
             found=f"{', '.join(known[:5])} ... in {run}",
             fix="Give a run that was trained on these classes with --run.",
         )
-    say(f"judge     {run}: its backbone and a linear probe on other parts of the data")
+    say(f"labels    checked with the backbone of {run} and a cross-validated linear probe")
     start = setup(replace(config, transfer=TransferConfig(weights=run)))
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
     rows = np.flatnonzero(index.usable & (index.labels >= 0))

@@ -54,7 +54,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class HardPicture:
-    """A picture whose own class was among the least probable to a head that had not learnt from it."""
+    """A picture whose own class got one of the lowest probabilities from a head that was not trained on it."""
 
     path: str
     label: str
@@ -64,7 +64,7 @@ class HardPicture:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The accuracy of a head that learnt from so many pictures."""
+    """The accuracy of a head that was trained on a given number of pictures."""
 
     pictures: int
     accuracy: float
@@ -84,7 +84,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Probe:
-    """What the features of a backbone are worth for a set of pictures.
+    """How well the features of a backbone suit a data set.
 
     Example:
         probe = pictaxa.probe("photos")
@@ -106,7 +106,7 @@ class Probe:
 
 
 def probe_data(config: TrainConfig) -> Probe:
-    """Estimate what a backbone is worth for a folder of pictures, by cross-validation and without any training.
+    """Estimate how well a backbone suits a data set, by cross-validation and without any training.
 
     Args:
         config: the pictures, and the backbone: the weights that it names; with a model alone, fresh ones; with neither,
@@ -136,8 +136,8 @@ def probe_data(config: TrainConfig) -> Probe:
     held_out = cross_validate(problem, scaling, all_folds=len(rows) <= MAX_PICTURES // 4)
     if (held_out.fold_of < 0).all():
         raise DataError(
-            "two pictures that differ in some class", found="near copies of one in each",
-            fix="Add pictures: what looks alike can't judge itself.",
+            "two different pictures in at least one class", found="only near duplicates",
+            fix="Add pictures that are not near duplicates.",
         )  # fmt: skip
     curve = learning_curve(problem, scaling, held_out)
     weights, knows = config.transfer.weights, config.transfer.knows
@@ -170,11 +170,11 @@ def probe_lines(probe: Probe) -> Iterator[str]:
             print(line)
     """
     yield f"probed    {probe.pictures} pictures, {len(probe.classes)} classes, {probe.folds} folds"
-    yield f"backbone  {probe.model}, {probe.weights}: {probe.width} numbers for each picture"
+    yield f"backbone  {probe.model}, {probe.weights}: {probe.width} features per picture"
     for judge in probe.judgements:
         low, high = judge.interval
         yield f"{judge.judge:21} {judge.accuracy:6.1%} (95% interval {low:.1%} to {high:.1%})"
-    yield f"{'the largest class':21} {probe.chance:6.1%}"
+    yield f"{'largest class':21} {probe.chance:6.1%}"
     recalls = zip(probe.judgements[-1].recalls, probe.classes, strict=True)
     judged = [(recall, name) for recall, name in recalls if recall is not None]
     weakest = sorted(judged, key=lambda pair: pair[0])[:3]
@@ -182,15 +182,15 @@ def probe_lines(probe: Probe) -> Iterator[str]:
     unjudged = len(probe.classes) - len(judged)
     if unjudged:
         told = "1 class was" if unjudged == 1 else f"{unjudged} classes were"
-        yield f"note      {told} not judged: all pictures in it are alike"
+        yield f"note      {told} not evaluated: all its pictures are alike"
     for hard in probe.hardest:
-        yield f"hard      {hard.path}: {hard.label}, taken for {hard.said} ({hard.label} {hard.probability:.1%})"
+        yield f"hard      {hard.path}: {hard.label}, predicted {hard.said} ({hard.label} {hard.probability:.1%})"
     if probe.curve:
         points = ", ".join(f"{point.accuracy:.1%} from {point.pictures}" for point in probe.curve)
         yield f"learning  {points} pictures"
     if probe.twice is not None:
         more, least, most = (100 * gain for gain in (probe.twice.expected, probe.twice.low, probe.twice.high))
-        yield f"twice     as many pictures would bring about {more:.1f} points more ({least:.1f} to {most:.1f})"
+        yield f"twice     as many pictures would add about {more:.1f} points ({least:.1f} to {most:.1f})"
 
 
 def _neighbours(vectors: np.ndarray, problem: HeadProblem, held_out: HeldOut) -> Judgement:

@@ -8,15 +8,15 @@ forms have one tower. Pools are 3x3 with stride 2, without padding: they overlap
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import nn
 
-from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .convolution import Conv2d
+from .entry import Elsewhere, Entry, layer_rules, torchvision_file
 from .initialisation import weighted_layers, xavier_initialise
 from .layers import activate
 
@@ -57,8 +57,9 @@ class AlexNet(Classifier):
     """Five convolutions, three pools, three dense layers; `lrn` adds the paper's local response normalisation."""
 
     def __init__(
-        self, num_classes: int, in_channels: int, *, form: AlexNetForm, first_weights: FirstWeights, lrn: bool = False
-    ) -> None:
+        self, num_classes: int, in_channels: int, *, form: AlexNetForm, lrn: bool = False,
+        first_weights: FirstWeights = "paper",
+    ) -> None:  # fmt: skip
         super().__init__(num_classes, in_channels)
         first, second, third, fourth, fifth = form.widths
         before, after = form.padding
@@ -72,6 +73,7 @@ class AlexNet(Classifier):
         # Section 3.3: n = 5, k = 2, alpha = 1e-4 on the sum; torch's alpha is on the mean of the five.
         self.norm = nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2.0) if lrn else nn.Identity()
         self.average = nn.AdaptiveAvgPool2d(GRID)
+        self.flattened = {"fc1": fifth}
         self.dropout1 = nn.Dropout(form.dropout if form.dropout_first else 0.0)
         self.fc1 = nn.Linear(fifth * GRID * GRID, form.head[0])
         self.dropout2 = nn.Dropout(form.dropout)
@@ -83,7 +85,7 @@ class AlexNet(Classifier):
         elif first_weights == "glorot":
             xavier_initialise(self)
         if form.imagenet_statistics:
-            self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+            self.set_normalization(*NORMALIZATIONS["imagenet"])
 
     def _initialise(self) -> None:
         """Section 5: normal with 0.01; biases 1 in the 2nd, 4th, 5th convolution and hidden dense layers, else 0."""
@@ -99,25 +101,40 @@ class AlexNet(Classifier):
         out = self.pool(self.norm(activate(self.conv1(self.pad(images)))))  # -> (N, 96, 27, 27)
         out = self.pool(self.norm(activate(self.conv2(out))))  # -> (N, 256, 13, 13)
         out = activate(self.conv4(activate(self.conv3(out))))  # -> (N, 384, 13, 13)
-        maps: torch.Tensor = self.pool(activate(self.conv5(out)))  # -> (N, 256, 6, 6)
-        return maps
+        return self.pool(activate(self.conv5(out)))  # -> (N, 256, 6, 6)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 256, 6, 6) -> (N, 9216) -> (N, 4096) -> (N, 4096) -> (N, num_classes)."""
         out = self.average(features).flatten(1)
         for dropout, layer in ((self.dropout1, self.fc1), (self.dropout2, self.fc2)):
             out = activate(layer(dropout(out)))
-        logits: torch.Tensor = self.fc3(self.dropout3(out))
-        return logits
+        return self.fc3(self.dropout3(out))
 
 
-def builder(name: str) -> Callable[..., AlexNet]:
-    """The constructor of a row of FORMS."""
-    form = FORMS[name]
+_PAPER = "Krizhevsky et al. 2012, ImageNet classification with deep convolutional neural networks"
 
-    def build(
-        num_classes: int, in_channels: int, *, lrn: bool = False, first_weights: FirstWeights = form.first_weights
-    ) -> AlexNet:
-        return AlexNet(num_classes, in_channels, form=form, first_weights=first_weights, lrn=lrn)
+# torchvision numbers the layers of two sequences, activations and pools among them.
+_TORCHVISION = Elsewhere(
+    layer_rules(
+        [(f"features.{number}", f"conv{place}") for place, number in enumerate((0, 3, 6, 8, 10), start=1)]
+        + [(f"classifier.{number}", f"fc{place}") for place, number in enumerate((1, 4, 6), start=1)]
+    )
+)
 
-    return build
+
+def _entry(name: str, *, size: int, min_size: int, year: int = 2012, paper: str = _PAPER) -> Entry:
+    return Entry(
+        AlexNet, "alexnet", year, paper, size=size, min_size=min_size, row={"form": FORMS[name]},
+        defaults={"first_weights": FORMS[name].first_weights}, elsewhere={"torchvision": _TORCHVISION},
+    )  # fmt: skip
+
+
+ENTRIES = {
+    "alexnet": _entry("alexnet", size=227, min_size=67),
+    "alexnet_half": _entry("alexnet_half", size=224, min_size=64),
+    "alexnet_half_slim": _entry("alexnet_half_slim", size=224, min_size=64),
+    "alexnet_owt": replace(
+        _entry("alexnet_owt", size=224, min_size=63, year=2014, paper="Krizhevsky 2014, One weird trick"),
+        published=torchvision_file("alexnet-owt-7be5be79.pth", 56.522),
+    ),
+}

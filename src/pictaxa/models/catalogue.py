@@ -38,12 +38,12 @@ def list_lines() -> Iterator[str]:
             f"{entry.size:6d}  {entry.paper}"
         )
     yield ""
-    yield "for 1,000 classes and pictures of so many pixels, grey where the original takes grey"
-    yield "pictaxa models NAME shows one layer by layer; timm/NAME is any model of timm."
+    yield "for 1,000 classes at the given input size, in grey if the original takes grey"
+    yield "pictaxa models NAME shows one layer by layer; timm/NAME is any timm model."
 
 
 def write_figures(path: Path = FIGURES) -> None:
-    """Count every entry's parameters and multiply-adds anew: half a minute, which the list does not take."""
+    """Count every entry's parameters and multiply-adds for the list to read; takes half a minute."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", "parameters", "multiply_adds"))
@@ -55,7 +55,21 @@ def write_figures(path: Path = FIGURES) -> None:
 def read_entry(
     name: str, *, size: int | None, channels: int | None, classes: int, options: tuple[str, ...]
 ) -> tuple[Summary, dict[str, Any]]:
-    """The summary of an entry at a size, and its options; ModelError for what it can't take."""
+    """Summarise an entry at a size.
+
+    Args:
+        name: name of the entry.
+        size: side of the pictures, pixels; None for the entry's usual one.
+        channels: 3 for RGB, 1 for grey; None for the entry's usual ones.
+        classes: number of classes.
+        options: the entry's own options, such as ("dropout=0.3",).
+
+    Returns:
+        The summary, and the options by name.
+
+    Raises:
+        ModelError: the name or an option is unknown, or the entry does not take pictures of this size.
+    """
     entry = find_entry(name)
     pixels = size or entry.size
     check_size(name, pixels)
@@ -67,7 +81,14 @@ def read_entry(
 
 
 def layer_lines(summary: Summary) -> Iterator[str]:
-    """The layers in the order in which they are called, and totals."""
+    """Show a network layer by layer.
+
+    Args:
+        summary: the network, from `read_entry`.
+
+    Yields:
+        A line for each layer in the order in which they are called, then the totals.
+    """
     width = max(12, *(len(row.name) for row in summary.rows))
     yield (
         f"{'layer':{width}}  {'type':18}  {'output':>16}  {'parameters':>11}  {'multiply-adds':>14}  {'kernel':>6}  "
@@ -83,27 +104,53 @@ def layer_lines(summary: Summary) -> Iterator[str]:
     yield f"{summary.name}: {entry.paper}"
     yield f"input         {summary.channels} x {summary.size} x {summary.size}"
     yield f"trainable     {summary.trainable:,} parameters"
-    yield f"not trained   {summary.frozen:,} (moving means and variances of batch norm)"
+    yield f"not trained   {summary.frozen:,} (moving means and variances of batch norms)"
     yield f"total         {summary.trainable + summary.frozen:,}"
     elsewhere = summary.trainable - sum(row.parameters for row in summary.rows)
     if elsewhere:
-        yield f"of them       {elsewhere:,} in no layer above: auxiliary heads, which only training uses, or embeddings"
-    yield f"multiply-adds {summary.multiply_adds:,} for a picture"
+        yield f"of them       {elsewhere:,} in none of the layers above: embeddings, or auxiliary heads for training"
+    yield f"multiply-adds {summary.multiply_adds:,} per picture"
     yield f"depth         {summary.depth} convolutions and dense layers on the longest path"
     seen = summary.receptive_field
-    yield f"sees          {seen:.0f} x {seen:.0f} pixels before anything looks at the whole picture"
-    yield "sees: pixels of the input along the longer side of one position's receptive field"
+    yield f"sees          {seen:.0f} x {seen:.0f} pixels before the first layer that sees the whole picture"
+    yield "sees: receptive field of one position, in input pixels along its longer side"
 
 
 def draw(summary: Summary, options: dict[str, Any], *, classes: int, path: Path) -> Path:
-    """Write the block diagram."""
+    """Draw the block diagram of a network.
+
+    Args:
+        summary: the network, from `read_entry`.
+        options: its options, from there.
+        classes: number of classes.
+        path: the file to write, .svg or .png.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: the file has another suffix, or can't be written.
+    """
     with torch.device("meta"):
         model = create_model(summary.name, classes, in_channels=summary.channels, **options)
     return draw_diagram(summary, units(summary, model), path)
 
 
 def compare_lines(names: Sequence[str], *, size: int | None, channels: int | None, classes: int) -> Iterator[str]:
-    """Several entries side by side: parameters, multiply-adds, depth, receptive field, measured speed."""
+    """Compare entries: parameters, multiply-adds, depth, receptive field, and speed, measured on this machine now.
+
+    Args:
+        names: two names or more.
+        size: side of the pictures, pixels, for all that take it; None for the usual one of each.
+        channels: 3 for RGB, 1 for grey; None for the usual ones of each.
+        classes: number of classes.
+
+    Yields:
+        A line for each entry, and what the columns are.
+
+    Raises:
+        ModelError: fewer than two names, or one that is unknown.
+    """
     if len(names) < 2:
         raise ModelError(
             "two names or more after --compare", found=" ".join(names) or "none", fix="Name at least two models."
@@ -129,7 +176,7 @@ def compare_lines(names: Sequence[str], *, size: int | None, channels: int | Non
     yield ""
     yield (
         f"pictures/s: forward passes of {SPEED_BATCH} pictures in float32, median of {SPEED_ROUNDS} rounds in which "
-        "the models take repeats; on this machine, now"
+        "the models alternate; on this machine, now"
     )
 
 

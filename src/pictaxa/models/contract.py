@@ -1,27 +1,29 @@
-"""The contract of every model: what it gives, its normalisation inside it, and the head that ends it."""
+"""The contract of every model: its outputs, its built-in normalization, and its head."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 
+from ..config.learning import Normalization
 from ..errors import ModelError
 
-# Statistics of ImageNet's training pictures, RGB in [0, 1], as torchvision's checkpoints expect.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-# The mean colour that Caffe's networks take from pixels in [0, 255], and nothing else.
-CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
-CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
-
-# EfficientNet-Lite's trainings took (x - 127) / 128 of pixels in [0, 255]: near 0.5, but not it.
-LITE_MEAN = (127 / 255, 127 / 255, 127 / 255)
-LITE_STD = (128 / 255, 128 / 255, 128 / 255)
+# What a network takes of an RGB picture in [0, 1]: the picture itself; pixels in [0, 255]; in [-1, 1]; in [0, 255]
+# minus a mean colour, as Caffe's networks; minus the mean of ImageNet's training pictures and over their deviation; or
+# (x - 127) / 128 of [0, 255], near [-1, 1], but not it, as EfficientNet-Lite's trainings took.
+NORMALIZATIONS: dict[Normalization, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean and standard deviation
+    "0-1": ((0.0,) * 3, (1.0,) * 3),
+    "0-255": ((0.0,) * 3, (1 / 255,) * 3),
+    "-1-1": ((0.5,) * 3, (0.5,) * 3),
+    "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "lite": ((127 / 255,) * 3, (128 / 255,) * 3),
+}
 
 
 class Classifier(nn.Module):
@@ -48,6 +50,7 @@ class Classifier(nn.Module):
     options: Mapping[str, Any] = MappingProxyType({})  # of the entry, as `create_model` was given them
     min_size = 1  # of the pictures' sides, pixels; `create_model` sets the entry's
     auxiliary: tuple[str, ...] = ()  # names of the auxiliary heads, each None where it is left out
+    flattened: Mapping[str, int] = MappingProxyType({})  # dense layers that take a flattened map: its channels
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
@@ -64,7 +67,7 @@ class Classifier(nn.Module):
             std: likewise, above 0.
 
         Example:
-            model.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+            model.set_normalization(*NORMALIZATIONS["imagenet"])
         """
         if len(mean) != self.in_channels:
             mean = (sum(mean) / len(mean),) * self.in_channels
@@ -180,7 +183,7 @@ class Classifier(nn.Module):
     def blocks_in_order(self) -> list[list[str]]:
         """List the blocks of the model from the input to the head, without auxiliary heads.
 
-        A block may also be a layer or a parameter that stands alone.
+        A block may also be a single layer or parameter.
 
         Returns:
             For each block, its path and those of the norms that follow it; the last one is the head.
@@ -221,6 +224,26 @@ class Classifier(nn.Module):
             (logits, weight in the loss) pairs: those of the main head, then those of any auxiliary heads.
         """
         return ((self.forward(images), 1.0),)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """A context in which a model is in evaluation mode; afterwards each of its parts is in the mode that it was in.
+
+    Args:
+        model: any model, all of it in training mode or some of it.
+
+    Example:
+        with evaluating(model), torch.no_grad():
+            logits = model(images)
+    """
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 class StackedHead(nn.Sequential):

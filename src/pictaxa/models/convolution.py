@@ -1,4 +1,4 @@
-"""A convolution that is computed otherwise in training where oneDNN's bfloat16 kernels for CPUs are slow.
+"""A convolution that avoids oneDNN's slow bfloat16 kernels in training on CPUs.
 
 The weight's gradient, where pixels are few. On CPUs with AMX that of a convolution with many channels and few pixels
 (the last stages of any ResNet) takes three to five times as long as the forward pass. Written as a product, the
@@ -118,7 +118,7 @@ class _ProductGradient(_OwnGradient):
 
 
 def pixels(maps: torch.Tensor) -> torch.Tensor:
-    """(N, C, h, w) -> (N * h * w, C); no copy where they lie channels last."""
+    """(N, C, h, w) -> (N * h * w, C); no copy if they are stored channels last."""
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 

@@ -1,4 +1,4 @@
-"""A block diagram of a network: what a person would put on a slide.
+"""Draws a block diagram of a network, as for a slide.
 
 Feature maps are boxes: as high as the map is large, as wide as it has channels, both on a root scale, so that the first
 and the last layers fit one picture. Above each box stands what computes it, below it its shape.

@@ -1,4 +1,4 @@
-"""A network for prediction alone: each batch norm that follows a convolution becomes part of its kernel.
+"""Networks for prediction only: batch norms are folded into the convolutions before them.
 
 In evaluation a batch norm is a fixed scale and shift per channel, and so is what a convolution can do:
 
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from .contract import Classifier
+from .contract import Classifier, evaluating
 from .layers import convolve, is_plain
 from .watching import Watch, tensors_in
 
@@ -145,19 +145,19 @@ def share_norms(model: Classifier, *, size: int) -> Classifier:
     one trains the other.
 
     Args:
-        model: the model, which stays as it is; every part is set to its own mode, training or evaluation.
+        model: the model, which stays as it is.
         size: a side that the model takes, pixels.
 
     Returns:
-        The twin, in the model's mode. Only batch norms with scale and shift, after plain convolutions, are merged.
+        The twin, each part in the mode of the model's. Only batch norms with scale and shift, after plain convolutions,
+        are merged.
 
     Example:
         twin = share_norms(model, size=224).train()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)  # steps on the twin's loss train both
     """
-    was_training = model.training
-    pairs = foldable(model.eval(), size=size)
-    model.train(was_training)
+    with evaluating(model):
+        pairs = foldable(model, size=size)
     tensors = [*model.parameters(), *model.buffers()]
     shared = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
     for conv_path, norm_path in pairs:

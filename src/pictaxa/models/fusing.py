@@ -1,4 +1,4 @@
-"""A network for prediction alone, on CPUs: convolution, bias and activation in one kernel.
+"""Networks for prediction only, on CPUs: convolution, bias and activation fused into one kernel.
 
 oneDNN adds the bias and applies the activation while a convolution's results are still in registers, and wants a
 kernel's weights in an order of its own; torch asks it for both only when it compiles. Asked for directly, here, a pass
@@ -130,7 +130,7 @@ class FusedConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d, *, precision: torch.dtype, activation: nn.Module | None = None) -> None:
         super().__init__()
         assert not isinstance(conv.padding, str)
-        self.kernel, self.stride = conv.kernel_size[0], list(conv.stride)
+        self.kernel, self.stride = conv.kernel_size, list(conv.stride)
         self.padding, self.dilation, self.groups = list(conv.padding), list(conv.dilation), conv.groups
         self.activation, self.bounds = _ACTIVATIONS[type(activation)] if activation is not None else ("none", [])
         self.weight = conv.weight.detach().to(precision)  # (O, I / groups, k, k)
@@ -166,8 +166,7 @@ class FusedConv2d(nn.Module):
                 weight = self.uneven
             elif rows % 2 or columns % 2:
                 images, padding = pad_same(images, kernel=self.kernel, stride=self.stride[0]), [0, 0]
-        out: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
+        return torch.ops.mkldnn._convolution_pointwise(
             images.to(weight.dtype), self._pack(weight, padding, images.shape), self.bias, padding, self.stride,
             self.dilation, self.groups, self.activation, self.bounds, "",
         )  # fmt: skip
-        return out

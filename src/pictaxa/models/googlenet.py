@@ -12,12 +12,14 @@ a 3x3, a known slip of the port that its weights need). Names are torchvision's.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
-from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
+from .entry import Entry, torchvision_file
 from .initialisation import xavier_initialise
 from .layers import ConvUnit, Padding, SameAvgPool2d, activate, make_max_pool
 
@@ -125,34 +127,16 @@ class AuxiliaryHead(nn.Module):
         """(N, in_channels, 14, 14) at 224 px -> (N, 128, 4, 4) -> (N, 2048) -> (N, num_classes)."""
         pooled = self.adaptive(self.pool(maps) if min(maps.shape[2:]) >= 5 else maps)
         out = self.dropout1(self.conv(pooled).flatten(1))
-        logits: torch.Tensor = self.fc2(self.dropout2(activate(self.fc1(out))))
-        return logits
+        return self.fc2(self.dropout2(activate(self.fc1(out))))
 
 
 class GoogLeNet(Classifier):
     """The network of table 1; `aux` adds the auxiliary heads, which only training uses."""
 
     auxiliary = ("aux1", "aux2")
+    flattened = MappingProxyType({"aux1.fc1": 128, "aux2.fc1": 128})
 
-    # Made from MODULES.
-    inception3a: Inception
-    inception3b: Inception
-    inception4a: Inception
-    inception4b: Inception
-    inception4c: Inception
-    inception4d: Inception
-    inception4e: Inception
-    inception5a: Inception
-    inception5b: Inception
-
-    def __init__(
-        self,
-        num_classes: int,
-        in_channels: int,
-        *,
-        form: GoogLeNetForm,
-        aux: bool = True,
-    ) -> None:
+    def __init__(self, num_classes: int, in_channels: int, *, form: GoogLeNetForm, aux: bool = True) -> None:
         super().__init__(num_classes, in_channels)
         self.conv1 = ConvUnit(in_channels, 64, kernel=7, stride=2, padding=form.padding, epsilon=form.epsilon)
         self.maxpool1 = _pool(3, form=form)
@@ -173,32 +157,33 @@ class GoogLeNet(Classifier):
         self.dropout = nn.Dropout(form.dropout)
         self.fc = classifier_layer(channels, num_classes)
         xavier_initialise(self)
-        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(*NORMALIZATIONS["imagenet"])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 1024, H / 32, W / 32)."""
         return self._from_4d(self._to_4d(self._to_4a(images)))
 
+    def _through(self, maps: torch.Tensor, *places: str) -> torch.Tensor:
+        for place in places:
+            maps = self.get_submodule(f"inception{place}")(maps)
+        return maps
+
     def _to_4a(self, images: torch.Tensor) -> torch.Tensor:
         out = self.maxpool1(self.conv1(images))  # (N, C, H, W) -> (N, 64, H / 4, W / 4)
         out = self.maxpool2(self.conv3(self.conv2(out)))  # -> (N, 192, H / 8, W / 8)
-        out = self.maxpool3(self.inception3b(self.inception3a(out)))  # -> (N, 480, H / 16, W / 16)
-        maps: torch.Tensor = self.inception4a(out)
-        return maps
+        out = self.maxpool3(self._through(out, "3a", "3b"))  # -> (N, 480, H / 16, W / 16)
+        return self._through(out, "4a")
 
     def _to_4d(self, maps: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.inception4d(self.inception4c(self.inception4b(maps)))
-        return out
+        return self._through(maps, "4b", "4c", "4d")
 
     def _from_4d(self, maps: torch.Tensor) -> torch.Tensor:
-        out = self.maxpool4(self.inception4e(maps))  # -> (N, 832, H / 32, W / 32)
-        last: torch.Tensor = self.inception5b(self.inception5a(out))
-        return last
+        out = self.maxpool4(self._through(maps, "4e"))  # -> (N, 832, H / 32, W / 32)
+        return self._through(out, "5a", "5b")
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 1024, h, w) -> (N, 1024) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(self.dropout(features.mean(dim=(2, 3))))
-        return logits
+        return self.fc(self.dropout(features.mean(dim=(2, 3))))
 
     def training_logits(self, images: torch.Tensor) -> tuple[tuple[torch.Tensor, float], ...]:
         """The main head, and with `aux` the heads after 4a and 4d at weight 0.3 each."""
@@ -225,6 +210,13 @@ def googlenet(num_classes: int, in_channels: int, *, aux: bool = True, aux_pool:
     return GoogLeNet(num_classes, in_channels, form=form, aux=aux)
 
 
-def googlenet_bn(num_classes: int, in_channels: int, *, aux: bool = True) -> GoogLeNet:
-    """torchvision's `googlenet`."""
-    return GoogLeNet(num_classes, in_channels, form=FORMS["googlenet_bn"], aux=aux)
+_PAPER = "Szegedy et al. 2014, Going deeper with convolutions"
+
+ENTRIES = {
+    "googlenet": Entry(googlenet, "googlenet", 2014, _PAPER, size=224),
+    # Weights ported from TensorFlow: pictures in [-1, 1], which torchvision's model turns its into (transform_input).
+    "googlenet_bn": Entry(
+        GoogLeNet, "googlenet", 2014, _PAPER, size=224, row={"form": FORMS["googlenet_bn"]},
+        published=torchvision_file("googlenet-1378be20.pth", 69.778, normalization="-1-1"),
+    ),
+}  # fmt: skip

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
-from .contract import Classifier, ClassifierLayer, StackedHead
+from .contract import Classifier, ClassifierLayer, StackedHead, evaluating
 from .watching import Watch
 
 KEPT = "outputs"  # what the layer for the weights' own classes is called there
@@ -43,7 +43,7 @@ def add_hidden(model: Classifier, words: str) -> None:
     last = model.get_submodule(path)
     if not isinstance(last, ClassifierLayer):
         raise ModelError(
-            "classes behind the hidden layers", found=f"{model.entry} without", fix="Leave the option head out."
+            "classes after the hidden layers", found=f"{model.entry} without classes", fix="Leave the option head out."
         )
     kept, *hidden = (word.strip() for word in words.split(","))
     count = kept.removeprefix("outputs:")
@@ -71,7 +71,11 @@ def _hidden_head(width: int, words: Sequence[str], classes: int) -> HiddenHead:
             parts.append(nn.Dropout(float(rate)))
         else:
             found = repr(",".join(words))
-            raise ModelError("widths and dropout:RATE below 1", found=found, fix="Write head=1024,dropout:0.5.")
+            raise ModelError(
+                "widths, and dropout:RATE with a rate below 1",
+                found=found,
+                fix="For example, use head=1024,dropout:0.5.",
+            )
     return HiddenHead(*parts, ClassifierLayer(width, classes))
 
 
@@ -133,7 +137,9 @@ def parse_groups(words: str) -> tuple[int, ...]:
     except ValueError:
         groups = ()
     if not groups or set(groups) != set(range(max(groups) + 1)):
-        raise ModelError("the class of each row, from 0 on", found=repr(words), fix="Write merged=0,1,1.")
+        raise ModelError(
+            "the class of each row, counted from 0", found=repr(words), fix="For example, use merged=0,1,1."
+        )
     return groups
 
 
@@ -206,7 +212,7 @@ def dropout_before(model: Classifier, *, size: int) -> float:
     """Find the rate of the dropout whose result the head takes, by a pass of one blank picture.
 
     Args:
-        model: a model with a head, which stays as it is; every part is set to its own mode, training or evaluation.
+        model: a model with a head, which stays as it is.
         size: a side that the model takes, pixels.
 
     Returns:
@@ -216,10 +222,8 @@ def dropout_before(model: Classifier, *, size: int) -> float:
         dropout_before(create_model("mobilenet_v2", 5), size=224)  # 0.2
     """
     weight = first_layer(model.get_submodule(model.main_head())).weight
-    was_training = model.training
-    with torch.no_grad(), _LastDropout(weight) as seen:
-        model.eval()(torch.zeros(1, model.in_channels, size, size, device=weight.device))
-    model.train(was_training)
+    with evaluating(model), torch.no_grad(), _LastDropout(weight) as seen:
+        model(torch.zeros(1, model.in_channels, size, size, device=weight.device))
     return seen.rate
 
 

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
+from .entry import Elsewhere, Entry, torchvision_file
 from .initialisation import truncated_normal_initialise
 from .layers import ConvUnit
 
@@ -52,23 +53,17 @@ class InceptionV2Module(nn.Module):
         self.stride = 1 if widths.one else 2
         stride = self.stride
         self.pool_kind = widths.pool
-        branches: list[nn.Module] = []
-        if widths.one:
-            branches.append(ConvUnit(in_channels, widths.one, kernel=1))
-        branches.append(
-            nn.Sequential(
-                ConvUnit(in_channels, widths.three_reduce, kernel=1),
-                ConvUnit(widths.three_reduce, widths.three, kernel=3, stride=stride),
-            )
+        one = [ConvUnit(in_channels, widths.one, kernel=1)] if widths.one else []
+        three = nn.Sequential(
+            ConvUnit(in_channels, widths.three_reduce, kernel=1),
+            ConvUnit(widths.three_reduce, widths.three, kernel=3, stride=stride),
         )
-        branches.append(
-            nn.Sequential(
-                ConvUnit(in_channels, widths.double_reduce, kernel=1),
-                ConvUnit(widths.double_reduce, widths.double, kernel=3),
-                ConvUnit(widths.double, widths.double, kernel=3, stride=stride),
-            )
+        double = nn.Sequential(
+            ConvUnit(in_channels, widths.double_reduce, kernel=1),
+            ConvUnit(widths.double_reduce, widths.double, kernel=3),
+            ConvUnit(widths.double, widths.double, kernel=3, stride=stride),
         )
-        self.branches = nn.ModuleList(branches)
+        self.branches = nn.ModuleList([*one, three, double])
         self.projection = ConvUnit(in_channels, widths.projection, kernel=1) if widths.projection else nn.Identity()
         pooled = widths.projection or in_channels
         self.out_channels = widths.one + widths.three + widths.double + pooled
@@ -99,19 +94,17 @@ class InceptionV2(Classifier):
         self.inception = nn.Sequential(*modules)
         self.fc = classifier_layer(channels, num_classes)
         truncated_normal_initialise(self, std=0.1)
-        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(*NORMALIZATIONS["imagenet"])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 1024, H / 32, W / 32)."""
         out = self.maxpool(self.conv1(images))  # -> (N, 64, H / 4, W / 4)
         out = self.maxpool(self.conv3(self.conv2(out)))  # -> (N, 192, H / 8, W / 8)
-        maps: torch.Tensor = self.inception(out)
-        return maps
+        return self.inception(out)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 1024, h, w) -> (N, 1024) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(features.mean(dim=(2, 3)))
-        return logits
+        return self.fc(features.mean(dim=(2, 3)))
 
 
 class InceptionA(nn.Module):
@@ -240,8 +233,7 @@ class AuxiliaryHead(nn.Module):
         else:
             pooled = F.adaptive_avg_pool2d(maps, 5)  # for pictures below 299 px
         out = self.conv1(self.conv0(pooled))
-        logits: torch.Tensor = self.fc(out.mean(dim=(2, 3)))
-        return logits
+        return self.fc(out.mean(dim=(2, 3)))
 
 
 class InceptionV3(Classifier):
@@ -282,7 +274,7 @@ class InceptionV3(Classifier):
         if self.AuxLogits is not None:  # as the published training
             truncated_normal_initialise(self.AuxLogits.conv1, std=0.01)
             truncated_normal_initialise(self.AuxLogits.fc, std=0.001)
-        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(*NORMALIZATIONS["imagenet"])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 299, 299) -> (N, 2048, 8, 8)."""
@@ -293,17 +285,14 @@ class InceptionV3(Classifier):
         out = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(self.maxpool(out)))  # -> (N, 192, 71, 71)
         out = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(self.maxpool(out))))  # -> (N, 288, 35, 35)
         out = self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(out)))  # -> (N, 768, 17, 17)
-        maps: torch.Tensor = self.Mixed_6e(self.Mixed_6d(out))
-        return maps
+        return self.Mixed_6e(self.Mixed_6d(out))
 
     def _from_6e(self, maps: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(maps)))  # -> (N, 2048, 8, 8)
-        return out
+        return self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(maps)))  # -> (N, 2048, 8, 8)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 2048, h, w) -> (N, 2048) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(self.dropout(features.mean(dim=(2, 3))))
-        return logits
+        return self.fc(self.dropout(features.mean(dim=(2, 3))))
 
     def training_logits(self, images: torch.Tensor) -> tuple[tuple[torch.Tensor, float], ...]:
         """The main head, and with `aux` the head after 6e at weight 0.4."""
@@ -312,3 +301,21 @@ class InceptionV3(Classifier):
         self.check(images)
         after_6e = self._to_6e(self.normalise(images))
         return (self.head(self._from_6e(after_6e)), 1.0), (self.AuxLogits(after_6e), AUX_WEIGHT)
+
+
+ENTRIES = {
+    "inception_v2": Entry(InceptionV2, "inception", 2015, "Ioffe, Szegedy 2015, Batch normalization", size=224),
+    # Weights ported from TensorFlow: pictures in [-1, 1], which torchvision's model turns its into (transform_input).
+    "inception_v3": Entry(
+        InceptionV3, "inception", 2015, "Szegedy et al. 2015, Rethinking the Inception architecture", size=299,
+        min_size=75,
+        published=torchvision_file(
+            "inception_v3_google-0cc3c7bd.pth", 77.294, size=299, resized=342, normalization="-1-1"
+        ),
+        elsewhere={
+            "keras": Elsewhere(
+                options={"pool_counts_padding": False}, normalization="-1-1", norm_scale=False, counted=True
+            ),
+        },
+    ),
+}  # fmt: skip

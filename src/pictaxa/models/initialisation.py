@@ -1,4 +1,4 @@
-"""First weights, as the papers have them."""
+"""Weight initialization, as in the papers."""
 
 from __future__ import annotations
 

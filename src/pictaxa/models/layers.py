@@ -1,4 +1,4 @@
-"""Layers that families share: convolutions and pools with either library's padding, convolution with batch norm."""
+"""Layers that families share: convolutions and pooling with either library's padding, convolution with batch norm."""
 
 from __future__ import annotations
 
@@ -28,31 +28,39 @@ def activate(images: torch.Tensor, slope: float = 0.0) -> torch.Tensor:
     return F.leaky_relu(images, slope, inplace=True) if slope else F.relu(images, inplace=True)
 
 
-def same_pixels(images: torch.Tensor, *, kernel: int, stride: int) -> tuple[int, int]:
+Kernel = int | tuple[int, ...]  # pixels: the side of a square, or rows and columns
+
+
+def same_pixels(images: torch.Tensor, *, kernel: Kernel, stride: int) -> tuple[int, int]:
     """Compute the total padding with which out = ceil(in / stride), as TensorFlow's "same" has it.
 
     Args:
         images: (N, C, H, W); only its shape matters.
-        kernel: side of the kernel, pixels.
+        kernel: side of the kernel, or its rows and columns, pixels.
         stride: pixels between two windows.
 
     Returns:
         Rows and columns to add in all, both sides together.
     """
 
-    def total(length: int) -> int:
+    def total(length: int, side: int) -> int:
         outputs = -(-length // stride)
-        return max(0, (outputs - 1) * stride + kernel - length)
+        return max(0, (outputs - 1) * stride + side - length)
 
-    return total(images.shape[-2]), total(images.shape[-1])
+    rows, columns = _pair(kernel)
+    return total(images.shape[-2], rows), total(images.shape[-1], columns)
 
 
-def pad_same(images: torch.Tensor, *, kernel: int, stride: int, value: float = 0.0) -> torch.Tensor:
+def _pair(kernel: Kernel) -> tuple[int, int]:
+    return (kernel, kernel) if isinstance(kernel, int) else (kernel[0], kernel[1])
+
+
+def pad_same(images: torch.Tensor, *, kernel: Kernel, stride: int, value: float = 0.0) -> torch.Tensor:
     """Pad maps as TensorFlow's "same" does, the odd pixel on the right and at the bottom.
 
     Args:
         images: (N, C, H, W).
-        kernel: side of the kernel, pixels.
+        kernel: side of the kernel, or its rows and columns, pixels.
         stride: pixels between two windows.
         value: what the new pixels hold.
 
@@ -70,7 +78,7 @@ def pad_same(images: torch.Tensor, *, kernel: int, stride: int, value: float = 0
 class SameConv2d(Conv2d):
     """A convolution with TensorFlow's "same" padding.
 
-    It takes the arguments of torch.nn.Conv2d: a square kernel, one stride for both directions, and no `padding`.
+    It takes the arguments of torch.nn.Conv2d: one stride for both directions, and no `padding`.
 
     Example:
         layer = SameConv2d(3, 8, 3, stride=2)
@@ -86,7 +94,7 @@ class SameConv2d(Conv2d):
         Returns:
             (N, out_channels, ceil(H / stride), ceil(W / stride)).
         """
-        return super().forward(pad_same(input, kernel=self.kernel_size[0], stride=self.stride[0]))
+        return super().forward(pad_same(input, kernel=self.kernel_size, stride=self.stride[0]))
 
 
 def is_plain(part: nn.Module) -> bool:
@@ -114,13 +122,22 @@ def convolve(conv: nn.Conv2d, images: torch.Tensor, weight: torch.Tensor, bias: 
         (N, O, h, w).
     """
     if isinstance(conv, SameConv2d):
-        images = pad_same(images, kernel=conv.kernel_size[0], stride=conv.stride[0])
+        images = pad_same(images, kernel=conv.kernel_size, stride=conv.stride[0])
     if isinstance(conv, Conv2d):
         return conv.convolve(images, weight, bias)
     return conv._conv_forward(images, weight, bias)
 
 
-class SameMaxPool2d(nn.Module):
+class _SamePool2d(nn.Module):
+    """A window that moves over maps, with TensorFlow's "same" padding."""
+
+    def __init__(self, kernel: int, *, stride: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
+
+
+class SameMaxPool2d(_SamePool2d):
     """Max pooling with TensorFlow's "same" padding. Padding never wins, even where all values are negative.
 
     Args:
@@ -130,11 +147,6 @@ class SameMaxPool2d(nn.Module):
     Example:
         out = SameMaxPool2d(3, stride=2)(torch.rand(1, 8, 113, 113))  # (1, 8, 57, 57)
     """
-
-    def __init__(self, kernel: int, *, stride: int) -> None:
-        super().__init__()
-        self.kernel = kernel
-        self.stride = stride
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Pool maps.
@@ -161,7 +173,7 @@ def make_conv(
     in_channels: int,
     channels: int,
     *,
-    kernel: int,
+    kernel: Kernel,
     stride: int = 1,
     padding: Padding = "symmetric",
     bias: bool = False,
@@ -172,7 +184,7 @@ def make_conv(
     Args:
         in_channels: channels of the input.
         channels: channels of the output.
-        kernel: side of the kernel, pixels; odd, unless padding is "valid".
+        kernel: side of the kernel, or its rows and columns, pixels; odd where padding is "symmetric".
         stride: pixels between two windows.
         padding: "symmetric" (kernel // 2 on every side), "same" (TensorFlow's) or "valid" (none).
         bias: whether it has a bias.
@@ -184,10 +196,11 @@ def make_conv(
     Example:
         stem = make_conv(3, 32, kernel=3, stride=2, padding="same")
     """
-    if padding == "same" and stride > 1:  # with stride 1 and an odd kernel the two are equal
-        return SameConv2d(in_channels, channels, kernel, stride=stride, bias=bias, groups=groups)
-    pixels = 0 if padding == "valid" else kernel // 2
-    return Conv2d(in_channels, channels, kernel, stride=stride, padding=pixels, bias=bias, groups=groups)
+    rows, columns = _pair(kernel)
+    if padding == "same" and (stride > 1 or rows % 2 == 0 or columns % 2 == 0):  # the two are equal otherwise
+        return SameConv2d(in_channels, channels, (rows, columns), stride=stride, bias=bias, groups=groups)
+    pixels = (0, 0) if padding == "valid" else (rows // 2, columns // 2)
+    return Conv2d(in_channels, channels, (rows, columns), stride=stride, padding=pixels, bias=bias, groups=groups)
 
 
 def make_max_pool(kernel: int, *, stride: int, padding: Padding = "symmetric") -> nn.Module:
@@ -206,7 +219,7 @@ def make_max_pool(kernel: int, *, stride: int, padding: Padding = "symmetric") -
     return nn.MaxPool2d(kernel, stride=stride, padding=0 if padding == "valid" else kernel // 2)
 
 
-class SameAvgPool2d(nn.Module):
+class SameAvgPool2d(_SamePool2d):
     """Average pooling with TensorFlow's "same" padding. Padding does not count in an average.
 
     Args:
@@ -216,11 +229,6 @@ class SameAvgPool2d(nn.Module):
     Example:
         out = SameAvgPool2d(5, stride=3)(torch.rand(1, 8, 14, 14))  # (1, 8, 5, 5)
     """
-
-    def __init__(self, kernel: int, *, stride: int) -> None:
-        super().__init__()
-        self.kernel = kernel
-        self.stride = stride
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Pool maps.
@@ -244,9 +252,9 @@ class ConvUnit(nn.Module):
     Args:
         in_channels: channels of the input.
         channels: channels of the output.
-        kernel: side of the kernel, pixels; or (rows, columns), both odd, which has stride 1 and symmetric padding.
-        stride: pixels between two windows, of a square kernel.
-        padding: "symmetric" (kernel // 2 on every side), "same" (TensorFlow's) or "valid" (none), of a square kernel.
+        kernel: side of the kernel, or its rows and columns, pixels; odd where padding is "symmetric".
+        stride: pixels between two windows.
+        padding: "symmetric" (kernel // 2 on every side), "same" (TensorFlow's) or "valid" (none).
         epsilon: batch norm's; None for a bias instead of batch norm.
 
     Example:
@@ -258,19 +266,15 @@ class ConvUnit(nn.Module):
         in_channels: int,
         channels: int,
         *,
-        kernel: int | tuple[int, int],
+        kernel: Kernel,
         stride: int = 1,
         padding: Padding = "symmetric",
         epsilon: float | None = 1e-3,
     ) -> None:
         super().__init__()
-        if isinstance(kernel, tuple):  # n x 1 and 1 x n, stride 1
-            pixels = (kernel[0] // 2, kernel[1] // 2)
-            self.conv = Conv2d(in_channels, channels, kernel, padding=pixels, bias=epsilon is None)
-        else:
-            self.conv = make_conv(
-                in_channels, channels, kernel=kernel, stride=stride, padding=padding, bias=epsilon is None
-            )
+        self.conv = make_conv(
+            in_channels, channels, kernel=kernel, stride=stride, padding=padding, bias=epsilon is None
+        )
         self.bn = None if epsilon is None else nn.BatchNorm2d(channels, eps=epsilon)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .contract import Classifier, classifier_layer
+from .entry import Entry
 from .initialisation import xavier_initialise
 from .layers import activate
 
@@ -20,6 +22,8 @@ class SimpleCNN(Classifier):
     classes have 2,770,634 parameters. The reference flattens height, width, channel; here it is channel, height,
     width.
     """
+
+    flattened = MappingProxyType({"d1": 32})
 
     def __init__(self, num_classes: int, in_channels: int, *, size: int = 28) -> None:
         super().__init__(num_classes, in_channels)
@@ -34,8 +38,7 @@ class SimpleCNN(Classifier):
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 32, size - 2, size - 2) -> (N, num_classes)."""
-        logits: torch.Tensor = self.d2(activate(self.d1(features.flatten(1))))
-        return logits
+        return self.d2(activate(self.d1(features.flatten(1))))
 
 
 class LeNet5(Classifier):
@@ -47,6 +50,8 @@ class LeNet5(Classifier):
     First weights are torch's, uniform within 1 / sqrt(inputs). Appendix A's 2.4 / inputs belongs to the paper's scaled
     tanh and learned next to nothing in the few epochs of the tests.
     """
+
+    flattened = MappingProxyType({"fc1": 16})
 
     def __init__(self, num_classes: int, in_channels: int, *, pool: Literal["average", "max"] = "average") -> None:
         super().__init__(num_classes, in_channels)
@@ -62,11 +67,21 @@ class LeNet5(Classifier):
         if images.shape[-1] == 28:
             images = F.pad(images, (2, 2, 2, 2))
         images = self.pool(torch.tanh(self.conv1(images)))  # (N, C, 32, 32) -> (N, 6, 14, 14)
-        maps: torch.Tensor = self.pool(torch.tanh(self.conv2(images)))  # -> (N, 16, 5, 5)
-        return maps
+        return self.pool(torch.tanh(self.conv2(images)))  # -> (N, 16, 5, 5)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 16, 5, 5) -> (N, num_classes)."""
         hidden = torch.tanh(self.fc1(features.flatten(1)))  # (N, 400) -> (N, 120)
-        logits: torch.Tensor = self.fc3(torch.tanh(self.fc2(hidden)))
-        return logits
+        return self.fc3(torch.tanh(self.fc2(hidden)))
+
+
+ENTRIES = {
+    "simple_cnn": Entry(
+        SimpleCNN, "plain", 2019, "TensorFlow's quick-start for experts", size=28, channels=1, min_size=3,
+        size_option=True,
+    ),
+    "lenet5": Entry(
+        LeNet5, "plain", 1998, "LeCun et al. 1998, Gradient-based learning applied to document recognition",
+        size=32, channels=1, min_size=28, fixed_sizes=(28, 32),
+    ),
+}  # fmt: skip

@@ -16,14 +16,16 @@ Module names are torchvision's, so its checkpoints load as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import nn
 
-from .contract import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from ..config.learning import Normalization
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
+from .entry import Elsewhere, Entry, Rule, keras_file, torchvision_file
 from .initialisation import he_initialise, xavier_initialise
 from .layers import Padding, SameAvgPool2d, activate, make_conv, make_max_pool
 
@@ -49,7 +51,7 @@ class ResNetForm:
     slope: float = 0.0  # of the activation below zero
     last_inner_width: int = 512  # of the last stage's bottlenecks after its first
     final_pool: Literal["global", "valid", "same"] = "global"  # or 2x2 and flatten
-    caffe_input: bool = False  # normalised as Caffe's models: minus a mean colour, in [0, 255]
+    normalization: Normalization = "imagenet"
     xavier: bool = False  # first weights as Keras' layers have them, else He's
 
 
@@ -76,7 +78,7 @@ SIZES: dict[str, ResNetForm] = {
     ),
 } | {
     f"{name}_v1": ResNetForm(
-        bottleneck=True, blocks=blocks, stride_in="1x1", bias=True, epsilon=1.001e-5, caffe_input=True
+        bottleneck=True, blocks=blocks, stride_in="1x1", bias=True, epsilon=1.001e-5, normalization="caffe"
     )
     for name, blocks in {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}.items()
 }  # fmt: skip
@@ -91,7 +93,7 @@ class Projection(nn.Sequential):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (figure 5, left)."""
+    """Two 3x3 convolutions with a shortcut (figure 5, left)."""
 
     expansion = 1
 
@@ -112,7 +114,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3 (grouped in ResNeXt), 1x1 up beside a shortcut (figure 5, right)."""
+    """1x1 down, 3x3 (grouped in ResNeXt), 1x1 up, with a shortcut (figure 5, right)."""
 
     expansion = 4
 
@@ -166,26 +168,22 @@ class ResNet(Classifier):
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         pools = {"global": nn.AdaptiveAvgPool2d(1), "valid": nn.AvgPool2d(2), "same": SameAvgPool2d(2, stride=2)}
         self.avgpool = pools[form.final_pool]
+        self.flattened = {} if form.final_pool == "global" else {"fc": channels}
         self.fc = classifier_layer(channels * _flattened_pixels(form, size), num_classes)
         if form.xavier:
             xavier_initialise(self)
         else:
             he_initialise(self)
-        if form.caffe_input:
-            self.set_normalization(CAFFE_MEAN, CAFFE_STD)
-        else:
-            self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(*NORMALIZATIONS[form.normalization])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 512 or 2048, H / 32, W / 32)."""
         out = self.maxpool(activate(self.bn1(self.conv1(images)), self.slope))  # -> (N, 64, H / 4, W / 4)
-        maps: torch.Tensor = self.layer4(self.layer3(self.layer2(self.layer1(out))))
-        return maps
+        return self.layer4(self.layer3(self.layer2(self.layer1(out))))
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, C, h, w) -> (N, C) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(self.avgpool(features).flatten(1))
-        return logits
+        return self.fc(self.avgpool(features).flatten(1))
 
 
 def _stage(number: int, in_channels: int, *, form: ResNetForm) -> nn.Sequential:
@@ -217,25 +215,90 @@ def _flattened_pixels(form: ResNetForm, size: int) -> int:
     return side * side
 
 
-def builder(name: str) -> Callable[..., ResNet]:
-    """The constructor of a v1.5 or v1 ResNet; `padding="same"` is that of Keras ports of v1.5."""
-
-    def build(num_classes: int, in_channels: int, *, padding: Padding = "symmetric") -> ResNet:
-        form = replace(SIZES[name], padding=padding, pool_padding=padding)
-        return ResNet(num_classes, in_channels, form=form)
-
-    return build
-
-
-def course_builder(name: str, *, native_size: int) -> Callable[..., ResNet]:
-    """The constructor of a course network, whose dense layer fits one input size."""
-
-    def build(num_classes: int, in_channels: int, *, size: int = native_size) -> ResNet:
-        return ResNet(num_classes, in_channels, form=SIZES[name], size=size)
-
-    return build
+def resnet(num_classes: int, in_channels: int, *, form: ResNetForm, padding: Padding = "symmetric") -> ResNet:
+    """A v1.5 or v1 ResNet; `padding="same"` is that of Keras ports of v1.5."""
+    return ResNet(num_classes, in_channels, form=replace(form, padding=padding, pool_padding=padding))
 
 
 def textbook(num_classes: int, in_channels: int, *, blocks: StageDepths = (2, 2, 2, 2)) -> ResNet:
     """The textbook's ResNet-18, or another depth of it."""
     return ResNet(num_classes, in_channels, form=replace(SIZES["resnet18_textbook"], blocks=blocks))
+
+
+_PAPER = "He et al. 2015, Deep residual learning for image recognition"
+_RESNEXT = "Xie et al. 2016, Aggregated residual transformations"
+
+_PUBLISHED = {
+    "resnet18": torchvision_file("resnet18-f37072fd.pth", 69.758),
+    "resnet34": torchvision_file("resnet34-b627a593.pth", 73.314),
+    "resnet50": torchvision_file("resnet50-0676ba61.pth", 76.130),
+    "resnet101": torchvision_file("resnet101-63fe2227.pth", 77.374),
+    "resnet152": torchvision_file("resnet152-394f9c45.pth", 78.312),
+    "resnext50_32x4d": torchvision_file("resnext50_32x4d-7cdf4587.pth", 77.618),
+    "resnext101_32x8d": torchvision_file("resnext101_32x8d-8ba56ff5.pth", 79.312),
+    "resnext101_64x4d": torchvision_file("resnext101_64x4d-173b62eb.pth", 83.246, resized=232),
+    "resnet50_v1": keras_file("resnet50", "2cb95161c43110f7111970584f804107", 74.9, normalization="caffe"),
+    "resnet101_v1": keras_file("resnet101", "f1aeb4b969a6efcfb50fad2f0c20cfc5", 76.4, normalization="caffe"),
+    "resnet152_v1": keras_file("resnet152", "100835be76be38e30d865e96f2aaae62", 76.6, normalization="caffe"),
+}
+
+
+def keras_block_rules(layers: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Rules for the blocks of a ResNet of Keras, which counts stages from conv2 and blocks from 1.
+
+    Args:
+        layers: what a layer is called in its block -> our name of it there.
+    """
+    return tuple(
+        Rule(f"conv{stage + 1}_block{block + 1}_{theirs}", f"layer{stage}.{block}.{ours}")
+        for stage in range(1, 5)
+        for block in range(max(form.blocks[2] for form in SIZES.values()))
+        for theirs, ours in layers.items()
+    )
+
+
+_KERAS = Elsewhere(
+    (
+        Rule("conv1_(conv|bn)", r"\g<1>1"),
+        Rule("predictions", "fc"),
+        *keras_block_rules({"0_conv": "downsample.0", "0_bn": "downsample.1", r"(\d)_(conv|bn)": r"\2\1"}),
+    ),
+    normalization="caffe",
+)
+_KERAS_PORT = Elsewhere(options={"padding": "same"})  # of v1.5, which Keras' own are not
+
+
+def _entries(*names: str, keras: Elsewhere, year: int = 2015, paper: str = _PAPER) -> dict[str, Entry]:
+    return {
+        name: Entry(
+            resnet,
+            "resnet",
+            year,
+            paper,
+            size=224,
+            row={"form": SIZES[name]},
+            published=_PUBLISHED[name],
+            elsewhere={"keras": keras},
+        )
+        for name in names
+    }
+
+
+def _course(name: str, *, size: int, min_size: int) -> Entry:
+    """Its dense layer fits one size of pictures."""
+    return Entry(
+        ResNet, "resnet", 2015, _PAPER, size=size, min_size=min_size, size_option=True, row={"form": SIZES[name]},
+        defaults={"size": size},
+    )  # fmt: skip
+
+
+ENTRIES = {
+    **_entries("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", keras=_KERAS_PORT),
+    **_entries("resnet50_v1", "resnet101_v1", "resnet152_v1", keras=_KERAS),
+    "resnet50_course": _course("resnet50_course", size=64, min_size=37),
+    "resnet50_course_leaky": _course("resnet50_course_leaky", size=128, min_size=32),
+    "resnet18_textbook": Entry(textbook, "resnet", 2015, _PAPER, size=224, channels=1),
+    **_entries(
+        "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", keras=_KERAS_PORT, year=2016, paper=_RESNEXT
+    ),
+}  # fmt: skip

@@ -1,7 +1,8 @@
 """The experiments of He et al. 2016, "Identity mappings in deep residual networks": shortcuts and activation orders.
 
 A block is a shortcut and a residual unit F that meet in a sum. Figure 2 and table 1 change the shortcut, figure 4 and
-table 2 the order of convolution, batch norm and ReLU in F and after the sum. Each is a small class here.
+table 2 the order of convolution, batch norm and ReLU in F and after the sum. Each shortcut is a small class here, each
+order a row of a table.
 """
 
 from __future__ import annotations
@@ -91,12 +92,11 @@ class IdentityShortcut(nn.Module):
         return self.align(images) + residual
 
 
-class ConstantShortcut(nn.Module):
+class ConstantShortcut(IdentityShortcut):
     """a x + b F(x) (figure 2b)."""
 
     def __init__(self, place: Place, ablation: Ablation) -> None:
-        super().__init__()
-        self.align = place.align()
+        super().__init__(place, ablation)
         self.shortcut_scale = ablation.shortcut_scale
         self.residual_scale = ablation.residual_scale
 
@@ -105,12 +105,11 @@ class ConstantShortcut(nn.Module):
         return self.align(images) * self.shortcut_scale + residual * self.residual_scale
 
 
-class ExclusiveGating(nn.Module):
+class ExclusiveGating(IdentityShortcut):
     """(1 - g) x + g F(x), as in highway networks (figure 2c)."""
 
     def __init__(self, place: Place, ablation: Ablation) -> None:
-        super().__init__()
-        self.align = place.align()
+        super().__init__(place, ablation)
         self.gate = Gate(place.in_channels, place.channels, stride=place.stride, bias=ablation.gate_bias)
 
     def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
@@ -135,12 +134,11 @@ class Conv1x1Shortcut(IdentityShortcut):
         self.align = place.projection()
 
 
-class DropoutShortcut(nn.Module):
+class DropoutShortcut(IdentityShortcut):
     """dropout(x) + F(x) (figure 2f)."""
 
     def __init__(self, place: Place, ablation: Ablation) -> None:
-        super().__init__()
-        self.align = place.align()
+        super().__init__(place, ablation)
         self.dropout = nn.Dropout(0.5)
 
     def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
@@ -159,105 +157,59 @@ SHORTCUTS: dict[Shortcut, Callable[[Place, Ablation], nn.Module]] = {
 
 ConvSizes = tuple[tuple[int, int, int], ...]  # (kernel, channels, stride) of a block's convolutions
 
+Steps = tuple[Literal["norm", "relu"], ...]
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """A row of ORDERS: what stands around the convolutions of F, and what follows the sum."""
+
+    before: Steps = ()  # each convolution
+    between: Steps = ()  # after each but the last
+    last: Steps = ()  # after the last
+    total: Steps = ()  # after the sum
+    stem_norm: bool = True  # whether the network's first convolution has its own BN and ReLU
+    end: Steps = ()  # after the network's last block
+
+
+ORDERS: dict[Order, Arrangement] = {  # figure 4, a to e
+    "original": Arrangement(between=("norm", "relu"), last=("norm",), total=("relu",)),
+    "bn_after_addition": Arrangement(between=("norm", "relu"), total=("norm", "relu")),
+    "relu_before_addition": Arrangement(between=("norm", "relu"), last=("norm", "relu")),  # the sum can only grow
+    "relu_only_preact": Arrangement(before=("relu",), between=("norm",), last=("norm",), end=("relu",)),
+    # The first shortcut takes the bare convolution.
+    "full_preact": Arrangement(before=("norm", "relu"), stem_norm=False, end=("norm", "relu")),
+}
+
+
+def take_steps(images: torch.Tensor, steps: Steps, norm: nn.Module | None) -> torch.Tensor:
+    """BN and ReLU, as the steps say."""
+    for step in steps:
+        images = F.relu(images) if step == "relu" or norm is None else norm(images)
+    return images
+
 
 class ResidualUnit(nn.Module):
-    """F(x): a block's convolutions, batch norms and ReLUs in one order (figure 4), and what follows the sum."""
+    """F(x): a block's convolutions, each with its BN and with ReLUs in one order, and what follows the sum."""
 
-    stem_norm = True  # whether the network's first convolution has its own BN and ReLU
-    last_norm = False  # whether the network ends with BN,
-    last_relu = False  # with ReLU
-
-    def __init__(self, in_channels: int, sizes: ConvSizes) -> None:
+    def __init__(self, in_channels: int, sizes: ConvSizes, *, order: Order) -> None:
         super().__init__()
-        inputs = (in_channels, *(channels for _, channels, _ in sizes))
+        self.order = ORDERS[order]
+        widths = (in_channels, *(channels for _, channels, _ in sizes))
         self.convs = nn.ModuleList(
             Conv2d(before, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
-            for before, (kernel, channels, stride) in zip(inputs, sizes, strict=False)
+            for before, (kernel, channels, stride) in zip(widths, sizes, strict=False)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in self.norm_widths(inputs))
-
-    def norm_widths(self, widths: tuple[int, ...]) -> tuple[int, ...]:
-        """Channels of each BN, from the input's and each convolution's channels: BN follows each convolution."""
-        return widths[1:]
-
-    def after(self, total: torch.Tensor) -> torch.Tensor:
-        """What follows the sum: nothing."""
-        return total
-
-
-class OriginalOrder(ResidualUnit):
-    """Conv, BN, ReLU, conv, BN; ReLU after the sum (figure 4a)."""
+        normed = widths[:-1] if "norm" in self.order.before else widths[1:]
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in normed)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        *others, (last_conv, last_norm) = zip(self.convs, self.norms, strict=True)
-        for conv, norm in others:
-            images = F.relu(norm(conv(images)))
-        return last_norm(last_conv(images))
-
-    def after(self, total: torch.Tensor) -> torch.Tensor:
-        """ReLU."""
-        return F.relu(total)
-
-
-class BNAfterAddition(ResidualUnit):
-    """Conv, BN, ReLU, conv; BN and ReLU after the sum (figure 4b)."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        *others, (last_conv, _) = zip(self.convs, self.norms, strict=True)
-        for conv, norm in others:
-            images = F.relu(norm(conv(images)))
-        return last_conv(images)
-
-    def after(self, total: torch.Tensor) -> torch.Tensor:
-        """BN and ReLU."""
-        return F.relu(self.norms[-1](total))
-
-
-class ReLUBeforeAddition(ResidualUnit):
-    """Conv, BN, ReLU, conv, BN, ReLU (figure 4c): the sum can only grow."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            images = F.relu(norm(conv(images)))
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), start=1):
+            images = conv(take_steps(images, self.order.before, norm))
+            images = take_steps(images, self.order.between if i < len(self.convs) else self.order.last, norm)
         return images
 
-
-class ReLUOnlyPreact(ResidualUnit):
-    """ReLU, conv, BN, ReLU, conv, BN (figure 4d)."""
-
-    last_relu = True
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            images = norm(conv(F.relu(images)))
-        return images
-
-
-class FullPreact(ResidualUnit):
-    """BN, ReLU, conv, BN, ReLU, conv (figure 4e)."""
-
-    stem_norm = False  # the first shortcut takes the bare convolution
-    last_norm = last_relu = True
-
-    def norm_widths(self, widths: tuple[int, ...]) -> tuple[int, ...]:
-        """BN stands before each convolution."""
-        return widths[:-1]
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            images = conv(F.relu(norm(images)))
-        return images
-
-
-ORDERS: dict[Order, type[ResidualUnit]] = {
-    "original": OriginalOrder,
-    "bn_after_addition": BNAfterAddition,
-    "relu_before_addition": ReLUBeforeAddition,
-    "relu_only_preact": ReLUOnlyPreact,
-    "full_preact": FullPreact,
-}
+    def after(self, total: torch.Tensor) -> torch.Tensor:
+        """What follows the sum."""
+        return take_steps(total, self.order.total, self.norms[-1])

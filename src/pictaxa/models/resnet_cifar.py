@@ -19,8 +19,20 @@ from torch import nn
 
 from .contract import Classifier, classifier_layer
 from .convolution import Conv2d
+from .entry import Entry
 from .initialisation import he_initialise
-from .resnet_ablations import ORDERS, SHORTCUTS, Ablation, ConvSizes, Gate, Order, Place, Shortcut
+from .resnet_ablations import (
+    ORDERS,
+    SHORTCUTS,
+    Ablation,
+    ConvSizes,
+    Gate,
+    Order,
+    Place,
+    ResidualUnit,
+    Shortcut,
+    take_steps,
+)
 
 # Statistics of CIFAR-10's training pictures, RGB in [0, 1].
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
@@ -57,7 +69,7 @@ class Block(nn.Module):
         channels = 4 * width if bottleneck else width
         basic: ConvSizes = ((3, width, stride), (3, width, 1))
         narrow: ConvSizes = ((1, width, 1), (3, width, stride), (1, channels, 1))
-        self.residual = ORDERS[ablation.order](in_channels, narrow if bottleneck else basic)
+        self.residual = ResidualUnit(in_channels, narrow if bottleneck else basic, order=ablation.order)
         self.shortcut = SHORTCUTS[ablation.shortcut](Place(in_channels, channels, stride, bottleneck), ablation)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -83,8 +95,8 @@ class CifarResNet(Classifier):
                 channels = 4 * width if size.bottleneck else width
             stages.append(nn.Sequential(*units))
         self.layer1, self.layer2, self.layer3 = stages
-        self.last_bn = nn.BatchNorm2d(channels) if order.last_norm else None
-        self.last_relu = order.last_relu
+        self.last_bn = nn.BatchNorm2d(channels) if "norm" in order.end else None
+        self.end = order.end
         self.fc = classifier_layer(channels, num_classes)
         he_initialise(self)
         for part in self.modules():
@@ -98,15 +110,11 @@ class CifarResNet(Classifier):
         out = self.conv1(images)  # -> (N, 16, 32, 32)
         if self.bn1 is not None:
             out = F.relu(self.bn1(out))
-        out = self.layer3(self.layer2(self.layer1(out)))
-        if self.last_bn is not None:
-            out = self.last_bn(out)
-        return F.relu(out) if self.last_relu else out
+        return take_steps(self.layer3(self.layer2(self.layer1(out))), self.end, self.last_bn)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, C, h, w) -> (N, C) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(features.mean(dim=(2, 3)))
-        return logits
+        return self.fc(features.mean(dim=(2, 3)))
 
 
 def builder(name: str) -> Callable[..., CifarResNet]:
@@ -127,3 +135,17 @@ def builder(name: str) -> Callable[..., CifarResNet]:
         return CifarResNet(num_classes, in_channels, size=size, ablation=ablation)
 
     return build
+
+
+_PAPERS = {
+    2015: "He et al. 2015, Deep residual learning for image recognition",
+    2016: "He et al. 2016, Identity mappings in deep residual networks",
+}
+
+
+def _entry(name: str) -> Entry:
+    year = 2015 if SIZES[name].order == "original" else 2016
+    return Entry(builder(name), "resnet_cifar", year, _PAPERS[year], size=32, min_size=8)
+
+
+ENTRIES = {name: _entry(name) for name in SIZES}

@@ -1,4 +1,4 @@
-"""resnet_lite: a small residual network for training from nothing on a CPU.
+"""resnet_lite: a small residual network for training from scratch on a CPU.
 
 The ideas are published ones: a stem of 3x3 convolutions and average-pooled shortcuts (He et al. 2018, "Bag of
 tricks", ResNet-C and ResNet-D) and blocks that start as the identity (Goyal et al. 2017: the last batch norm's scale
@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .convolution import Conv2d
+from .entry import Entry
 from .initialisation import he_initialise
 
 STEM_WIDTHS = (32, 48)
@@ -21,7 +22,7 @@ DROPOUT = 0.2
 
 
 class LiteBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut that halves by averaging."""
+    """Two 3x3 convolutions with a shortcut that halves by averaging."""
 
     def __init__(self, in_channels: int, width: int, *, stride: int) -> None:
         super().__init__()
@@ -69,14 +70,15 @@ class ResNetLite(Classifier):
         he_initialise(self)
         for block in blocks:
             nn.init.zeros_(block.bn2.weight)
-        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(*NORMALIZATIONS["imagenet"])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 384, H / 32, W / 32)."""
-        maps: torch.Tensor = self.stages(self.stem(images))
-        return maps
+        return self.stages(self.stem(images))
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 384, h, w) -> (N, 384) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(self.dropout(features.mean(dim=(2, 3))))
-        return logits
+        return self.fc(self.dropout(features.mean(dim=(2, 3))))
+
+
+ENTRIES = {"resnet_lite": Entry(ResNetLite, "resnet_lite", 2026, "ours, for training from scratch on a CPU", size=128)}

@@ -7,15 +7,15 @@ and only the first block of a stack has a projection, taken from the pre-activat
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contract import Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
+from .entry import Elsewhere, Entry, Rule, keras_file
 from .initialisation import he_initialise
 from .layers import make_conv
+from .resnet import keras_block_rules
 
 EPSILON = 1.001e-5
 EXPANSION = 4
@@ -52,8 +52,7 @@ class PreactBottleneck(nn.Module):
             shortcut = images[:, :, :: self.stride, :: self.stride]  # a 1x1 max pool takes every other pixel
         out = F.relu(self.bn1(self.conv1(active)), inplace=True)
         out = F.relu(self.bn2(self.conv2(out)), inplace=True)
-        maps: torch.Tensor = self.conv3(out) + shortcut
-        return maps
+        return self.conv3(out) + shortcut
 
 
 class ResNetV2(Classifier):
@@ -89,7 +88,7 @@ class ResNetV2(Classifier):
         self.post_bn = nn.BatchNorm2d(channels, eps=EPSILON)
         self.fc = classifier_layer(channels, num_classes)
         he_initialise(self)
-        self.set_normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        self.set_normalization(*NORMALIZATIONS["-1-1"])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 2048, H / 32, W / 32)."""
@@ -103,14 +102,29 @@ class ResNetV2(Classifier):
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 2048, h, w) -> (N, 2048) -> (N, num_classes)."""
-        logits: torch.Tensor = self.fc(features.mean(dim=(2, 3)))
-        return logits
+        return self.fc(features.mean(dim=(2, 3)))
 
 
-def builder(name: str) -> Callable[..., ResNetV2]:
-    """The constructor of a row of SIZES."""
+_PUBLISHED = {
+    "resnet50v2": keras_file("resnet50v2", "3ef43a0b657b3be2300d5770ece849e0", 76.0, normalization="-1-1"),
+    "resnet101v2": keras_file("resnet101v2", "6343647c601c52e1368623803854d971", 77.2, normalization="-1-1"),
+    "resnet152v2": keras_file("resnet152v2", "a49b44d1979771252814e80f8ec446f9", 78.0, normalization="-1-1"),
+}
 
-    def build(num_classes: int, in_channels: int, *, stem_preact: bool = False, conv_bias: bool = False) -> ResNetV2:
-        return ResNetV2(num_classes, in_channels, blocks=SIZES[name], stem_preact=stem_preact, conv_bias=conv_bias)
+_KERAS = Elsewhere(
+    (
+        Rule("conv1_conv", "conv1"),
+        Rule("post_bn", "post_bn"),
+        Rule("predictions", "fc"),
+        *keras_block_rules({"preact_bn": "preact_bn", "0_conv": "projection", r"(\d)_(conv|bn)": r"\2\1"}),
+    ),
+    normalization="-1-1",
+)
 
-    return build
+ENTRIES = {
+    name: Entry(
+        ResNetV2, "resnet_v2", 2016, "He et al. 2016, Identity mappings in deep residual networks", size=224,
+        row={"blocks": SIZES[name]}, published=published, elsewhere={"keras": _KERAS},
+    )
+    for name, published in _PUBLISHED.items()
+}  # fmt: skip

@@ -39,12 +39,11 @@ class ConvNorm(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        maps: torch.Tensor = self.norm(self.conv(images))
-        return maps
+        return self.norm(self.conv(images))
 
 
 class GroupNormBottleneck(nn.Module):
-    """1x1, 3x3, 1x1, each standardised and group-normalised, beside a shortcut; ReLU after the sum."""
+    """1x1, 3x3, 1x1, each standardised and group-normalised, with a shortcut; ReLU after the sum."""
 
     def __init__(self, in_channels: int, channels: int, *, stride: int, project: bool) -> None:
         super().__init__()
@@ -77,8 +76,7 @@ class Stage(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        maps: torch.Tensor = self.blocks(images)
-        return maps
+        return self.blocks(images)
 
 
 class StandardisedResNet(nn.Module):
@@ -97,5 +95,17 @@ class StandardisedResNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, S, S) -> (N, 1024 or 2048, S / 16, S / 16 or S / 32, S / 32)."""
-        maps: torch.Tensor = self.stages(self.pool(F.relu(self.stem(images))))
-        return maps
+        return self.stages(self.pool(F.relu(self.stem(images))))
+
+
+_JAX_UNIT = {
+    "conv_proj": "downsample.conv", "gn_proj": "downsample.norm",
+    "conv1": "conv1", "gn1": "norm1", "conv2": "conv2", "gn2": "norm2", "conv3": "conv3", "gn3": "norm3",
+}  # fmt: skip
+# What Google's checkpoints call each layer -> our path; a stage has nine blocks at most.
+JAX_LAYERS = {"conv_root": "stem.conv", "gn_root": "stem.norm"} | {
+    f"block{stage + 1}/unit{block + 1}/{theirs}": f"stages.{stage}.blocks.{block}.{ours}"
+    for stage in range(4)
+    for block in range(9)
+    for theirs, ours in _JAX_UNIT.items()
+}

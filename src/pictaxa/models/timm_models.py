@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 from ..errors import ModelError, close_matches
 from ..system.extras import need
 from .contract import Classifier, ClassifierLayer
+from .entry import Elsewhere, Entry, Rule
 from .heads import HiddenHead
 
 
@@ -18,21 +18,19 @@ def _timm() -> Any:
     return need("timm", extra="timm")
 
 
-def described(name: str) -> dict[str, Any]:
-    """What the zoo's Entry says of a model, from timm's own record of it; ModelError with close matches."""
+def find_entry(name: str) -> Entry:
+    """The entry of a model, from timm's own record of it; ModelError with close matches."""
     timm = _timm()
     known = timm.list_models()
     if name.split(".")[0] not in known:
-        raise ModelError("the name of a model of timm", found=repr(name), fix=close_matches(name, known))
+        raise ModelError("the name of a timm model", found=repr(name), fix=close_matches(name, known))
     record = timm.models.get_pretrained_cfg(name)
     size = record.input_size[-1] if record else 224
-    return {
-        "family": "timm",
-        "year": 0,
-        "paper": "see timm's documentation",
-        "size": size,
-        "fixed_sizes": (size,) if record and record.fixed_input_size else (),
-    }
+    return Entry(
+        TimmClassifier, "timm", 0, "see timm's documentation", size=size, row={"name": name},
+        fixed_sizes=(size,) if record and record.fixed_input_size else (),
+        elsewhere={"timm": Elsewhere((Rule("(.+)", r"network.\1"),))},
+    )  # fmt: skip
 
 
 class TimmClassifier(Classifier):
@@ -55,8 +53,7 @@ class TimmClassifier(Classifier):
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> what timm calls its features."""
-        features: torch.Tensor = self.network.forward_features(images)
-        return features
+        return self.network.forward_features(images)
 
     def grid(self, features: torch.Tensor) -> torch.Tensor:
         """Features -> (N, C', h, w), whether they are a map, a map with channels last, or tokens."""
@@ -71,7 +68,9 @@ class TimmClassifier(Classifier):
         """What timm calls the model's classifier; ModelError where that is not one dense layer."""
         (head, *others) = self.blocks_in_order()[-1]
         if others or not isinstance(self.get_submodule(head), (ClassifierLayer, HiddenHead)):
-            raise ModelError("a model with one dense layer for its classes", found=self.entry, fix="Use --tune all.")
+            raise ModelError(
+                "a model with a single dense layer for its classes", found=self.entry, fix="Use --tune all."
+            )
         return head
 
     def blocks_in_order(self) -> list[list[str]]:
@@ -89,14 +88,4 @@ class TimmClassifier(Classifier):
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Features -> (N, num_classes)."""
-        logits: torch.Tensor = self.network.forward_head(features)
-        return logits
-
-
-def builder(name: str) -> Callable[..., TimmClassifier]:
-    """The constructor of timm's `name`."""
-
-    def build(num_classes: int, in_channels: int) -> TimmClassifier:
-        return TimmClassifier(num_classes, in_channels, name=name)
-
-    return build
+        return self.network.forward_head(features)

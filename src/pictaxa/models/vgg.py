@@ -8,14 +8,14 @@ The order of `convs` is torchvision's `features`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import nn
 
-from .contract import IMAGENET_MEAN, IMAGENET_STD, Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .convolution import Conv2d
+from .entry import Elsewhere, Entry, Rule, torchvision_file
 from .initialisation import fan_out_initialise, he_initialise, xavier_initialise
 
 GRID = 7  # side of the last feature map at 224 px; other sizes are averaged to it
@@ -38,8 +38,8 @@ class VGG(Classifier):
     """Stages of (convolutions, channels), then the three dense layers."""
 
     def __init__(
-        self, num_classes: int, in_channels: int, *, stages: Stages, batch_norm: bool = False, dropout: float = 0.5,
-        first_weights: FirstWeights = "glorot",
+        self, num_classes: int, in_channels: int, *, stages: Stages = SIZES["vgg11"], batch_norm: bool = False,
+        dropout: float = 0.5, first_weights: FirstWeights = "glorot",
     ) -> None:  # fmt: skip
         super().__init__(num_classes, in_channels)
         layers: list[nn.Module] = []
@@ -54,6 +54,7 @@ class VGG(Classifier):
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
         self.convs = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(GRID)
+        self.flattened = {"classifier.0": previous}
         self.classifier = nn.Sequential(
             nn.Linear(previous * GRID * GRID, HIDDEN), nn.ReLU(inplace=True), nn.Dropout(dropout),
             nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True), nn.Dropout(dropout),
@@ -65,40 +66,58 @@ class VGG(Classifier):
             fan_out_initialise(self)
         else:
             xavier_initialise(self)  # section 3.1: with it the deep ones need no weights of a shallower one
-        self.set_normalization(IMAGENET_MEAN, IMAGENET_STD)
+        self.set_normalization(*NORMALIZATIONS["imagenet"])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 512, H / 32, W / 32)."""
-        maps: torch.Tensor = self.convs(images)
-        return maps
+        return self.convs(images)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 512, 7, 7) -> (N, 25088) -> (N, 4096) -> (N, 4096) -> (N, num_classes)."""
-        logits: torch.Tensor = self.classifier(self.avgpool(features).flatten(1))
-        return logits
+        return self.classifier(self.avgpool(features).flatten(1))
 
 
-def builder(name: str, *, batch_norm: bool) -> Callable[..., VGG]:
-    """The constructor of a row of SIZES, plain or with batch norm after every convolution."""
+_PAPER = "Simonyan, Zisserman 2014, Very deep convolutional networks for large-scale image recognition"
 
-    def build_normed(num_classes: int, in_channels: int, *, dropout: float = 0.5) -> VGG:
-        return VGG(num_classes, in_channels, stages=SIZES[name], batch_norm=True, dropout=dropout)
+_PUBLISHED = {
+    "vgg11": torchvision_file("vgg11-8a719046.pth", 69.020),
+    "vgg13": torchvision_file("vgg13-19584684.pth", 69.928),
+    "vgg16": torchvision_file("vgg16-397923af.pth", 71.592),
+    "vgg19": torchvision_file("vgg19-dcbb9e9d.pth", 72.376),
+    "vgg11_bn": torchvision_file("vgg11_bn-6002323d.pth", 70.370),
+    "vgg13_bn": torchvision_file("vgg13_bn-abd245e5.pth", 71.586),
+    "vgg16_bn": torchvision_file("vgg16_bn-6c64b313.pth", 73.360),
+    "vgg19_bn": torchvision_file("vgg19_bn-c79401a0.pth", 74.218),
+}
 
-    def build(
-        num_classes: int, in_channels: int, *, dropout: float = 0.5, first_weights: FirstWeights = "glorot"
-    ) -> VGG:
-        return VGG(num_classes, in_channels, stages=SIZES[name], dropout=dropout, first_weights=first_weights)
-
-    return build_normed if batch_norm else build
+_TORCHVISION = Elsewhere((Rule(r"features\.(.+)", r"convs.\1"),))  # a module there; a method of the contract here
 
 
-def from_stages(
-    num_classes: int,
-    in_channels: int,
-    *,
-    stages: Stages = SIZES["vgg11"],
-    batch_norm: bool = False,
-    dropout: float = 0.5,
-) -> VGG:
-    """A VGG of one's own from (convolutions, channels) pairs."""
-    return VGG(num_classes, in_channels, stages=stages, batch_norm=batch_norm, dropout=dropout)
+def _keras(stages: Stages) -> Elsewhere:
+    """Keras numbers stages and the convolutions in them from 1; here each has a ReLU behind it, a stage a pool."""
+    rules = [Rule("fc1", "classifier.0"), Rule("fc2", "classifier.3"), Rule("predictions", "classifier.6")]
+    place = 0
+    for stage, (convolutions, _) in enumerate(stages, start=1):
+        rules += [Rule(f"block{stage}_conv{i + 1}", f"convs.{place + 2 * i}") for i in range(convolutions)]
+        place += 2 * convolutions + 1
+    return Elsewhere(tuple(rules), normalization="caffe")
+
+
+_HE: dict[str, object] = {"first_weights": "glorot"}  # no option where batch norm, whose first weights are He's, may be
+_KERAS = {name: _keras(SIZES[name]) for name in ("vgg16", "vgg19")}
+
+
+def _entry(name: str, *, batch_norm: bool) -> Entry:
+    full_name = f"{name}_bn" if batch_norm else name
+    row = {"stages": SIZES[name], "batch_norm": batch_norm} | (_HE if batch_norm else {})
+    return Entry(
+        VGG, "vgg", 2014, _PAPER, size=224, row=row, published=_PUBLISHED[full_name],
+        elsewhere={"torchvision": _TORCHVISION, **({"keras": _KERAS[full_name]} if full_name in _KERAS else {})},
+    )  # fmt: skip
+
+
+ENTRIES = {
+    "vgg": Entry(VGG, "vgg", 2014, _PAPER, size=224, row=_HE, elsewhere={"torchvision": _TORCHVISION}),
+    **{name: _entry(name, batch_norm=False) for name in SIZES},
+    **{f"{name}_bn": _entry(name, batch_norm=True) for name in SIZES},
+}

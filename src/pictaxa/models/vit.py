@@ -21,9 +21,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import ModelError
-from .contract import Classifier, classifier_layer
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
+from .entry import Elsewhere, Entry, Rule, layer_rules, torchvision_file
 from .initialisation import lecun_initialise, xavier_initialise
-from .standardised_resnet import StandardisedResNet
+from .standardised_resnet import JAX_LAYERS, StandardisedResNet
+from .transformer import MLP, DropPath, MultiHeadAttention
 
 EPSILON = 1e-6  # of layer norm, as in the published code
 
@@ -52,86 +54,6 @@ SIZES = {
 }
 
 
-class SingleAttention(nn.Module):
-    """Vaswani et al. 2017, "Attention is all you need", equation 1: softmax(q k^T / sqrt(d)) v, step by step.
-
-    The whole idea, for reading. The transformer uses MultiHeadAttention, which a test proves to be several of these.
-    """
-
-    def __init__(self, width: int, head_width: int) -> None:
-        super().__init__()
-        self.query = nn.Linear(width, head_width)
-        self.key = nn.Linear(width, head_width)
-        self.value = nn.Linear(width, head_width)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(N, T, D) -> (N, T, d)."""
-        queries, keys, values = self.query(tokens), self.key(tokens), self.value(tokens)  # each (N, T, D) -> (N, T, d)
-        scores = queries @ keys.transpose(1, 2)  # (N, T, d) @ (N, d, T) -> (N, T, T): how well each fits each
-        weights = torch.softmax(scores / math.sqrt(queries.shape[-1]), dim=-1)  # each token's row sums to 1
-        mixed: torch.Tensor = weights @ values  # (N, T, T) @ (N, T, d) -> (N, T, d)
-        return mixed
-
-
-class MultiHeadAttention(nn.Module):
-    """H attentions side by side, each on its own part of the width, then one linear layer."""
-
-    def __init__(self, width: int, heads: int, *, attention_dropout: float = 0.0, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.heads = heads
-        self.attention_dropout = attention_dropout
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(N, T, D) -> (N, T, D)."""
-        count, length, width = tokens.shape
-        qkv = self.qkv(tokens)  # -> (N, T, 3 * D)
-        qkv = qkv.reshape(count, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        queries, keys, values = qkv.unbind(0)  # (3, N, H, T, D / H) -> three times (N, H, T, D / H)
-        dropout = self.attention_dropout if self.training else 0.0
-        # softmax(q k^T / sqrt(d)) v of every head at once, without the (T, T) matrix where torch can do without it.
-        mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)  # -> (N, H, T, D / H)
-        mixed = mixed.transpose(1, 2).reshape(count, length, width)  # (N, H, T, D / H) -> (N, T, D)
-        out: torch.Tensor = self.dropout(self.proj(mixed))
-        return out
-
-
-class MLP(nn.Module):
-    """Two linear layers with GELU between them, on each token by itself."""
-
-    def __init__(self, width: int, hidden: int, *, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(N, T, D) -> (N, T, hidden) -> (N, T, D)."""
-        out: torch.Tensor = self.dropout(self.fc2(self.dropout(F.gelu(self.fc1(tokens)))))
-        return out
-
-
-class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016): in training a picture skips the branch with `probability`.
-
-    What is kept is divided by 1 - probability, so that the expected sum stays.
-    """
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(N, T, D) -> the same shape, zero for some of the N."""
-        if not self.training or self.probability == 0:
-            return tokens
-        keep = 1 - self.probability
-        kept = torch.rand(len(tokens), 1, 1, device=tokens.device) < keep  # (N, 1, 1)
-        return tokens * kept / keep
-
-
 class EncoderBlock(nn.Module):
     """Norm, attention, sum; norm, MLP, sum (figure 1, right)."""
 
@@ -146,8 +68,7 @@ class EncoderBlock(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """(N, T, D) -> (N, T, D)."""
         tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
-        out: torch.Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
-        return out
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
 
 
 class PatchEmbedding(nn.Module):
@@ -165,6 +86,22 @@ class PatchEmbedding(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, S, S) -> (N, D, S / patch, S / patch) -> (N, (S / patch)^2, D)."""
         return self.proj(self.backbone(images)).flatten(2).transpose(1, 2)
+
+
+def resize_positions(embeddings: torch.Tensor, *, side: int, size: tuple[int, int]) -> torch.Tensor:
+    """Resize the position embeddings of a grid; the class token's stays.
+
+    Args:
+        embeddings: (1, 1 + side * side, D) float.
+        side: of their grid.
+        size: rows and columns of the new one.
+
+    Returns:
+        (1, 1 + rows * columns, D).
+    """
+    grid = embeddings[:, 1:].transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
+    grid = F.interpolate(grid, size=size, mode="bicubic", antialias=True)
+    return torch.cat([embeddings[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
 
 
 class VisionTransformer(Classifier):
@@ -199,7 +136,7 @@ class VisionTransformer(Classifier):
         self.pre_logits = nn.Linear(form.width, width) if options.representation_size else None
         self.classifier = classifier_layer(width, num_classes)
         self._initialise()
-        self.set_normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        self.set_normalization(*NORMALIZATIONS["-1-1"])
 
     def _initialise(self) -> None:
         """As the published code: Xavier in the blocks, LeCun in the embedding, a classifier of zeros."""
@@ -228,18 +165,14 @@ class VisionTransformer(Classifier):
         tokens = self.patch_embed(images)  # -> (N, T - 1, D)
         tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)  # -> (N, T, D)
         positions = self.positions(height // self.patch, width // self.patch)
-        encoded: torch.Tensor = self.norm(self.blocks(self.dropout(tokens + positions)))
-        return encoded
+        return self.norm(self.blocks(self.dropout(tokens + positions)))
 
     def positions(self, rows: int, columns: int) -> torch.Tensor:
         """Position embeddings of a grid, (1, 1 + rows * columns, D): the parameters, resized to other grids."""
         side = self.grid_side
         if (rows, columns) == (side, side):
             return self.pos_embed
-        of_class, of_grid = self.pos_embed[:, :1], self.pos_embed[:, 1:]
-        grid = of_grid.transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
-        grid = F.interpolate(grid, size=(rows, columns), mode="bicubic", antialias=True)
-        return torch.cat([of_class, grid.flatten(2).transpose(1, 2)], dim=1)
+        return resize_positions(self.pos_embed, side=side, size=(rows, columns))
 
     def grid(self, features: torch.Tensor) -> torch.Tensor:
         """(N, T, D) -> (N, D, h, w): the patches' tokens in their places, for square pictures."""
@@ -251,8 +184,7 @@ class VisionTransformer(Classifier):
         token = features[:, 0]
         if self.pre_logits is not None:
             token = torch.tanh(self.pre_logits(token))
-        logits: torch.Tensor = self.classifier(token)
-        return logits
+        return self.classifier(token)
 
 
 @dataclass(frozen=True)
@@ -283,3 +215,60 @@ def builder(name: str) -> Callable[..., VisionTransformer]:
         return VisionTransformer(num_classes, in_channels, form=SIZES[name], options=options)
 
     return build
+
+
+# Of several published sets the one trained on ImageNet alone; those after it are not for commerce.
+_PUBLISHED = {
+    "vit_b_16": torchvision_file("vit_b_16-c867db91.pth", 81.072),
+    "vit_b_32": torchvision_file("vit_b_32-d86f8d99.pth", 75.912),
+    "vit_l_16": torchvision_file("vit_l_16-852ce7e3.pth", 79.662, resized=242),
+    "vit_l_32": torchvision_file("vit_l_32-c7638314.pth", 76.972),
+}
+
+# torchvision's published files have the MLP's layers by name, newer models by number.
+_TORCHVISION_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
+_TORCHVISION = Elsewhere(
+    (
+        Rule("class_token", "cls_token"),
+        Rule(r"encoder\.pos_embedding", "pos_embed"),
+        Rule(_TORCHVISION_BLOCK + r"ln_([12])\.(.+)", r"blocks.\1.norm\2.\3"),
+        Rule(_TORCHVISION_BLOCK + r"self_attention\.in_proj_(.+)", r"blocks.\1.attn.qkv.\2"),
+        Rule(_TORCHVISION_BLOCK + r"self_attention\.out_proj\.(.+)", r"blocks.\1.attn.proj.\2"),
+        Rule(_TORCHVISION_BLOCK + r"mlp\.(?:0|linear_1)\.(.+)", r"blocks.\1.mlp.fc1.\2"),
+        Rule(_TORCHVISION_BLOCK + r"mlp\.(?:3|linear_2)\.(.+)", r"blocks.\1.mlp.fc2.\2"),
+        *layer_rules([("conv_proj", "patch_embed.proj"), ("encoder.ln", "norm")]),
+        *layer_rules([("heads.pre_logits", "pre_logits"), ("heads.head", "classifier")]),
+    ),
+    normalization="imagenet",  # where Google's code, which the entry follows, has [-1, 1]
+)
+
+_TIMM = Elsewhere(layer_rules([("head", "classifier")]))  # a module there; a method of the contract here
+
+# The arrays of Google's checkpoints, but for queries, keys and values, which are one layer here (weights/jax.py).
+_JAX_BLOCK = r"Transformer/encoderblock_(\d+)/"
+_JAX = Elsewhere(
+    (
+        Rule("cls", "cls_token"),
+        Rule("Transformer/posembed_input/pos_embedding", "pos_embed"),
+        Rule("embedding/(kernel|bias)", r"patch_embed.proj.\1"),
+        Rule(_JAX_BLOCK + "LayerNorm_0/(.+)", r"blocks.\1.norm1.\2"),
+        Rule(_JAX_BLOCK + "LayerNorm_2/(.+)", r"blocks.\1.norm2.\2"),
+        Rule(_JAX_BLOCK + "MlpBlock_3/Dense_0/(.+)", r"blocks.\1.mlp.fc1.\2"),
+        Rule(_JAX_BLOCK + "MlpBlock_3/Dense_1/(.+)", r"blocks.\1.mlp.fc2.\2"),
+        Rule(_JAX_BLOCK + "MultiHeadDotProductAttention_1/out/(.+)", r"blocks.\1.attn.proj.\2"),
+        Rule(_JAX_BLOCK + "MultiHeadDotProductAttention_1/(query|key|value)/(.+)", r"blocks.\1.attn.\2.\3"),
+        Rule("Transformer/encoder_norm/(.+)", r"norm.\1"),
+        Rule("pre_logits/(.+)", r"pre_logits.\1"),
+        Rule("head/(.+)", r"classifier.\1"),
+        *(Rule(f"{theirs}/(.+)", rf"patch_embed.backbone.{ours}.\1") for theirs, ours in JAX_LAYERS.items()),
+    )
+)
+
+ENTRIES = {
+    name: Entry(
+        builder(name), "vit", 2020, "Dosovitskiy et al. 2020, An image is worth 16x16 words", size=224,
+        min_size=row.patch, multiple=row.patch, published=_PUBLISHED.get(name),
+        elsewhere={"torchvision": _TORCHVISION, "timm": _TIMM, "jax": _JAX},
+    )
+    for name, row in SIZES.items()
+}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Seeing every torch function that a forward pass calls: the summary and the folding of batch norms read from it.
+"""Records every torch function that a forward pass calls, for the summary and for folding batch norms.
 
 torch.utils._python_dispatch sees one level deeper, but loads torch's compiler: two seconds before a first prediction.
 """
@@ -14,6 +14,10 @@ from torch.overrides import TorchFunctionMode
 class Watch(TorchFunctionMode):
     """A context in which `saw` is told of each call; functions that torch itself calls within are not told."""
 
+    def call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a call gives: what it gives without the watch, unless a watch has something else to say."""
+        return func(*args, **kwargs)
+
     def saw(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         """A torch function or method, what it was given and what it gave."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it does with a call")  # an abstract method
@@ -22,7 +26,7 @@ class Watch(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        out = func(*args, **kwargs)
+        out = self.call(func, args, kwargs)
         self.saw(func, args, kwargs, out)
         return out
 

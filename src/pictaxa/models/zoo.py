@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 import torch
 
@@ -18,6 +15,7 @@ from . import (
     googlenet,
     inception,
     mobilenet,
+    mobilenet_v3,
     plain,
     resnet,
     resnet_cifar,
@@ -27,168 +25,28 @@ from . import (
     vit,
 )
 from .contract import Classifier
+from .entry import Entry
 from .heads import add_hidden, merge_rows, parse_groups
 
 TIMM = "timm/"  # names that begin so are timm's
 
 
-@dataclass(frozen=True)
-class Entry:
-    """How to build an architecture, and which pictures it takes.
-
-    Example:
-        entry = find_entry("resnet18")
-        model = entry.build(5, entry.channels)  # 5 classes; create_model checks its arguments too
-    """
-
-    build: Callable[..., Classifier]
-    family: str
-    year: int
-    paper: str
-    size: int  # its usual input, in pixels
-    channels: int = 3  # of its usual input
-    min_size: int = 32
-    multiple: int = 1  # sides must be multiples of it
-    fixed_sizes: tuple[int, ...] = ()  # the only inputs it takes; () for any from min_size on
-    size_option: bool = False  # whether it is built for one input size, its option `size`
-
-    @property
-    def options(self) -> dict[str, inspect.Parameter]:
-        """The options that can be set beside classes and channels, by name: the builder's keyword-only arguments."""
-        parameters = inspect.signature(self.build).parameters.values()
-        return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-    @property
-    def option_types(self) -> dict[str, Any]:
-        """The type of each option, by name."""
-        described = self.build.__init__ if inspect.isclass(self.build) else self.build
-        hints = get_type_hints(described)
-        return {name: hints[name] for name in self.options}
-
-    @property
-    def any_size(self) -> bool:
-        """Whether one model takes pictures of several sizes, multiples of 32 among them."""
-        return not self.fixed_sizes and not self.size_option and 32 % self.multiple == 0
-
-
-_LENET = "LeCun et al. 1998, Gradient-based learning applied to document recognition"
-_ALEXNET = "Krizhevsky et al. 2012, ImageNet classification with deep convolutional neural networks"
-_VGG = "Simonyan, Zisserman 2014, Very deep convolutional networks for large-scale image recognition"
-_GOOGLENET = "Szegedy et al. 2014, Going deeper with convolutions"
-_BN = "Ioffe, Szegedy 2015, Batch normalization"
-_INCEPTION_V3 = "Szegedy et al. 2015, Rethinking the Inception architecture"
-_RESNET = "He et al. 2015, Deep residual learning for image recognition"
-_RESNET_V2 = "He et al. 2016, Identity mappings in deep residual networks"
-_RESNEXT = "Xie et al. 2016, Aggregated residual transformations"
-_MOBILENET_V1 = "Howard et al. 2017, MobileNets"
-_MOBILENET_V2 = "Sandler et al. 2018, Inverted residuals and linear bottlenecks"
-_MOBILENET_V3 = "Howard et al. 2019, Searching for MobileNetV3"
-_EFFICIENTNET = "Tan, Le 2019, EfficientNet: Rethinking model scaling; without squeeze-and-excitation: Liu 2020"
-_VIT = "Dosovitskiy et al. 2020, An image is worth 16x16 words"
-
-
-def _resnet(name: str, *, year: int = 2015, paper: str = _RESNET) -> Entry:
-    return Entry(resnet.builder(name), family="resnet", year=year, paper=paper, size=224)
-
-
-def _cifar(name: str, *, year: int, paper: str) -> Entry:
-    return Entry(resnet_cifar.builder(name), "resnet_cifar", year, paper, size=32, min_size=8)
-
-
-def _vgg(name: str, *, batch_norm: bool) -> Entry:
-    return Entry(vgg.builder(name, batch_norm=batch_norm), "vgg", 2014, _VGG, size=224)
-
-
-def _efficientnet_lite(name: str) -> Entry:
-    size = efficientnet_lite.SIZES[name].pixels
-    return Entry(efficientnet_lite.builder(name), "efficientnet_lite", 2020, _EFFICIENTNET, size=size)
-
-
-def _vit(name: str, *, multiple: int) -> Entry:
-    return Entry(vit.builder(name), "vit", 2020, _VIT, size=224, min_size=multiple, multiple=multiple)
-
-
+# In the order in which `pictaxa models` lists them.
 ZOO: dict[str, Entry] = {
-    "resnet_lite": Entry(
-        resnet_lite.ResNetLite, "resnet_lite", 2026, "ours, for training from nothing on a CPU", size=128
-    ),
-    "simple_cnn": Entry(
-        plain.SimpleCNN, "plain", 2019, "TensorFlow's quick-start for experts", size=28, channels=1, min_size=3,
-        size_option=True,
-    ),
-    "lenet5": Entry(
-        plain.LeNet5, "plain", 1998, _LENET, size=32, channels=1, min_size=28, fixed_sizes=(28, 32)
-    ),
-    "alexnet": Entry(alexnet.builder("alexnet"), "alexnet", 2012, _ALEXNET, size=227, min_size=67),
-    "alexnet_half": Entry(alexnet.builder("alexnet_half"), "alexnet", 2012, _ALEXNET, size=224, min_size=64),
-    "alexnet_half_slim": Entry(
-        alexnet.builder("alexnet_half_slim"), "alexnet", 2012, _ALEXNET, size=224, min_size=64
-    ),
-    "alexnet_owt": Entry(
-        alexnet.builder("alexnet_owt"), "alexnet", 2014, "Krizhevsky 2014, One weird trick", size=224, min_size=63
-    ),
-    "vgg": Entry(vgg.from_stages, "vgg", 2014, _VGG, size=224),
-    "vgg11": _vgg("vgg11", batch_norm=False),
-    "vgg13": _vgg("vgg13", batch_norm=False),
-    "vgg16": _vgg("vgg16", batch_norm=False),
-    "vgg19": _vgg("vgg19", batch_norm=False),
-    "vgg11_bn": _vgg("vgg11", batch_norm=True),
-    "vgg13_bn": _vgg("vgg13", batch_norm=True),
-    "vgg16_bn": _vgg("vgg16", batch_norm=True),
-    "vgg19_bn": _vgg("vgg19", batch_norm=True),
-    "googlenet": Entry(googlenet.googlenet, "googlenet", 2014, _GOOGLENET, size=224),
-    "googlenet_bn": Entry(googlenet.googlenet_bn, "googlenet", 2014, _GOOGLENET, size=224),
-    "inception_v2": Entry(inception.InceptionV2, "inception", 2015, _BN, size=224),
-    "inception_v3": Entry(inception.InceptionV3, "inception", 2015, _INCEPTION_V3, size=299, min_size=75),
-    "resnet18": _resnet("resnet18"),
-    "resnet34": _resnet("resnet34"),
-    "resnet50": _resnet("resnet50"),
-    "resnet101": _resnet("resnet101"),
-    "resnet152": _resnet("resnet152"),
-    "resnet50_v1": _resnet("resnet50_v1"),
-    "resnet101_v1": _resnet("resnet101_v1"),
-    "resnet152_v1": _resnet("resnet152_v1"),
-    "resnet50_course": Entry(
-        resnet.course_builder("resnet50_course", native_size=64), "resnet", 2015, _RESNET, size=64, min_size=37,
-        size_option=True,
-    ),
-    "resnet50_course_leaky": Entry(
-        resnet.course_builder("resnet50_course_leaky", native_size=128), "resnet", 2015, _RESNET, size=128,
-        size_option=True,
-    ),
-    "resnet18_textbook": Entry(resnet.textbook, "resnet", 2015, _RESNET, size=224, channels=1),
-    "resnext50_32x4d": _resnet("resnext50_32x4d", year=2016, paper=_RESNEXT),
-    "resnext101_32x8d": _resnet("resnext101_32x8d", year=2016, paper=_RESNEXT),
-    "resnext101_64x4d": _resnet("resnext101_64x4d", year=2016, paper=_RESNEXT),
-    "resnet50v2": Entry(resnet_v2.builder("resnet50v2"), "resnet_v2", 2016, _RESNET_V2, size=224),
-    "resnet101v2": Entry(resnet_v2.builder("resnet101v2"), "resnet_v2", 2016, _RESNET_V2, size=224),
-    "resnet152v2": Entry(resnet_v2.builder("resnet152v2"), "resnet_v2", 2016, _RESNET_V2, size=224),
-    "cifar_resnet20": _cifar("cifar_resnet20", year=2015, paper=_RESNET),
-    "cifar_resnet32": _cifar("cifar_resnet32", year=2015, paper=_RESNET),
-    "cifar_resnet44": _cifar("cifar_resnet44", year=2015, paper=_RESNET),
-    "cifar_resnet56": _cifar("cifar_resnet56", year=2015, paper=_RESNET),
-    "cifar_resnet110": _cifar("cifar_resnet110", year=2015, paper=_RESNET),
-    "cifar_resnet1202": _cifar("cifar_resnet1202", year=2015, paper=_RESNET),
-    "cifar_preresnet110": _cifar("cifar_preresnet110", year=2016, paper=_RESNET_V2),
-    "cifar_preresnet164": _cifar("cifar_preresnet164", year=2016, paper=_RESNET_V2),
-    "cifar_preresnet1001": _cifar("cifar_preresnet1001", year=2016, paper=_RESNET_V2),
-    "mobilenet_v1": Entry(mobilenet.MobileNetV1, "mobilenet", 2017, _MOBILENET_V1, size=224),
-    "mobilenet_v2": Entry(mobilenet.MobileNetV2, "mobilenet", 2018, _MOBILENET_V2, size=224),
-    "mobilenet_v3_small": Entry(
-        mobilenet.v3_builder("mobilenet_v3_small"), "mobilenet", 2019, _MOBILENET_V3, size=224
-    ),
-    "mobilenet_v3_large": Entry(
-        mobilenet.v3_builder("mobilenet_v3_large"), "mobilenet", 2019, _MOBILENET_V3, size=224
-    ),
-    **{name: _efficientnet_lite(name) for name in efficientnet_lite.SIZES},
-    "vit_b_16": _vit("vit_b_16", multiple=16),
-    "vit_b_32": _vit("vit_b_32", multiple=32),
-    "vit_l_16": _vit("vit_l_16", multiple=16),
-    "vit_l_32": _vit("vit_l_32", multiple=32),
-    "vit_h_14": _vit("vit_h_14", multiple=14),
-    "vit_r50_b_16": _vit("vit_r50_b_16", multiple=16),
-    "vit_r50_l_32": _vit("vit_r50_l_32", multiple=32),
-}  # fmt: skip
+    **resnet_lite.ENTRIES,
+    **plain.ENTRIES,
+    **alexnet.ENTRIES,
+    **vgg.ENTRIES,
+    **googlenet.ENTRIES,
+    **inception.ENTRIES,
+    **resnet.ENTRIES,
+    **resnet_v2.ENTRIES,
+    **resnet_cifar.ENTRIES,
+    **mobilenet.ENTRIES,
+    **mobilenet_v3.ENTRIES,
+    **efficientnet_lite.ENTRIES,
+    **vit.ENTRIES,
+}
 
 
 def find_entry(name: str) -> Entry:
@@ -210,10 +68,7 @@ def find_entry(name: str) -> Entry:
     if name.startswith(TIMM):
         from . import timm_models  # loaded only for this
 
-        return Entry(
-            timm_models.builder(name.removeprefix(TIMM)),
-            **timm_models.described(name.removeprefix(TIMM)),
-        )
+        return timm_models.find_entry(name.removeprefix(TIMM))
     if name not in ZOO:
         raise ModelError("the name of a model", found=repr(name), fix=close_matches(name, ZOO))
     return ZOO[name]
@@ -248,7 +103,7 @@ def create_model(
     entry = find_entry(name)
     if num_classes < 0:
         raise ModelError(
-            "num_classes from 0 on",
+            "num_classes of 0 or more",
             found=str(num_classes),
             fix="Use the number of classes, or 0 for a backbone without a head.",
         )
@@ -262,7 +117,9 @@ def create_model(
             raise ModelError(f"{word}= one of its choices", found=repr(value), fix=close_matches(str(value), choices))
     rows = len(parse_groups(merged)) if merged else num_classes
     if merged and max(parse_groups(merged)) + 1 != num_classes:
-        raise ModelError(f"{num_classes} classes in merged=", found=merged, fix="Name each row's class, from 0 on.")
+        raise ModelError(
+            f"{num_classes} classes in merged=", found=merged, fix="Give the class of each row, counted from 0."
+        )
     model = entry.build(rows, in_channels, **options)
     model.entry, model.options, model.min_size = name, options, entry.min_size
     if head:

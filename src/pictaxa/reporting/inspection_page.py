@@ -1,4 +1,4 @@
-"""What an inspection found, as one self-contained HTML page with the pictures."""
+"""The findings of an inspection, as one self-contained HTML page with the pictures."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ THUMBNAIL = 220  # pixels
 
 
 def write_report(path: str | Path) -> Path:
-    """Write RUN/report/index.html, one self-contained page, with its curves and confusion matrix as PNG beside it.
+    """Write RUN/report/index.html, one self-contained page, and its curves and confusion matrix as PNG.
 
     Args:
         path: the run's folder.

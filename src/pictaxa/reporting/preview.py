@@ -1,4 +1,4 @@
-"""What training will see of pictures: a grid of them with random views, and one of each operation from mild to full."""
+"""Shows what training will see: a grid of random views, and one of each operation from mild to full strength."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class Run:
         if not path.exists():
             fix = "Restore the file or train again."
             if name == MODEL:
-                fix = f"The training has not ended yet, go on with: pictaxa train --resume {self.path}"
+                fix = f"The training is not finished. Continue with: pictaxa train --resume {self.path}"
             raise RunError(f"{name} in the run folder", found=f"none in {str(self.path)!r}", fix=fix)
         return path
 
@@ -243,13 +243,15 @@ def open_run(path: str | Path) -> Run:
     path = Path(path)
     if not path.is_dir() or not (path / CONFIG).exists():
         found = f"none of its files in {str(path)!r}" if path.is_dir() else f"no folder at {str(path)!r}"
-        raise RunError(f"a run folder (with {CONFIG})", found=found, fix="Give a folder that pictaxa train has made.")
+        raise RunError(f"a run folder (with {CONFIG})", found=found, fix="Give a folder written by pictaxa train.")
     require_utf8(path, RunError)
     run = Run(path)
     document = run.config
     version = document.get("format") if isinstance(document, dict) else None
     if not isinstance(version, int):
-        raise RunError(f"a format number in {CONFIG}", found=f"{version!r}", fix="Give a folder of pictaxa train.")
+        raise RunError(
+            f"a format number in {CONFIG}", found=f"{version!r}", fix="Give a folder written by pictaxa train."
+        )
     if version > FORMAT:
         raise RunError(
             f"a run of format {FORMAT} or older", found=f"format {version} in {str(path)!r}", fix="Update pictaxa."

@@ -1,4 +1,4 @@
-"""Run folders of format 1, in the words of today: their settings and columns had other names."""
+"""Reads run folders of format 1, whose settings and columns had other names."""
 
 from __future__ import annotations
 

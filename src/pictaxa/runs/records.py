@@ -1,4 +1,4 @@
-"""The tables of a run folder: its pictures, and what its model says of them. Their columns are named here alone."""
+"""The tables of a run folder: its pictures and their predictions. Only this module knows their columns."""
 
 from __future__ import annotations
 

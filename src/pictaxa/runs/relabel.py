@@ -1,4 +1,4 @@
-"""Other names for a run's classes, and several classes as one, with all that was learnt kept.
+"""Renames and merges the classes of a run without retraining.
 
 The run itself stays as it is: a new one is written. A class that several became keeps the rows of all of them in the
 last layer, and its probability is the sum of theirs (models/heads.py).
@@ -62,15 +62,13 @@ def plan_relabelling(classes: Sequence[str], *, rename: Sequence[str], merge: Se
     for change in (*renames, *merges):
         for name in change.members:
             if name in touched:
-                raise ConfigError("each class once", found=f"{name!r} twice", fix="Name the class in one of them only.")
+                raise ConfigError("each class once", found=f"{name!r} twice", fix="Name each class only once.")
             touched.add(name)
             names[name] = change.name
     _check_meant(names, merges)
     new = tuple(dict.fromkeys(names.values()))
     if len(new) < 2:
-        raise ConfigError(
-            "two classes or more in the end", found=str(len(new)), fix="Leave at least two classes apart."
-        )
+        raise ConfigError("at least two classes in the result", found=str(len(new)), fix="Merge fewer classes.")
     places = {name: i for i, name in enumerate(new)}
     return Relabelling(tuple(classes), new, tuple(places[names[name]] for name in classes))
 
@@ -99,7 +97,7 @@ def _read_change(word: str, known: Mapping[str, str], *, several: bool) -> _Chan
         raise _ambiguous(word, readings[0], readings[1])
     name = readings[0].name
     if printable(name) != name:
-        raise ConfigError("a name of one line of text", found=repr(name), fix="Leave out control characters.")
+        raise ConfigError("a name that is one line of text", found=repr(name), fix="Leave out control characters.")
     return readings[0]
 
 
@@ -128,8 +126,8 @@ def _ambiguous(word: str, first: _Change, second: _Change) -> ConfigError:
     pairs = zip(first.members, second.members, strict=False)
     shorter = min(next(pair for pair in pairs if pair[0] != pair[1]), key=len)
     return ConfigError(
-        "what can be read in one way only", found=f"{word!r}, which is ambiguous: {', or '.join(told)}",
-        fix=f"First rename {shorter!r} by itself, to a name without = and commas.",
+        "an argument with only one meaning", found=f"{word!r}, which is ambiguous: {', or '.join(told)}",
+        fix=f"First rename {shorter!r} separately, to a name without = and commas.",
     )  # fmt: skip
 
 
@@ -150,13 +148,13 @@ def _check_meant(names: Mapping[str, str], merges: Sequence[_Change]) -> None:
         joined = {member for change in merges if change.name == name for member in change.members}
         if len(members) > 1 and not joined:
             raise ConfigError(
-                "a name of its own for each class", found=f"{name!r} for {', '.join(members)}",
-                fix=f"Write --merge {','.join(members)}={name} if they are to be one.",
+                "a different name for each class", found=f"{name!r} for {', '.join(members)}",
+                fix=f"Write --merge {','.join(members)}={name} to merge them.",
             )  # fmt: skip
         others = sorted(set(members) - joined)
         if joined and others:
             raise ConfigError(
-                f"a name for the merged class, or {others[0]!r} among what is merged", found=repr(name),
+                f"a name for the merged class, or {others[0]!r} among the merged classes", found=repr(name),
                 fix=f"Write --merge {','.join(members)}={name}.",
             )  # fmt: skip
 
@@ -205,11 +203,11 @@ def relabel_run(
 
 
 def relabelling_lines(run: Run, plan: Relabelling) -> Iterator[str]:
-    """Tell what became of the classes, the accuracy with them, and where the new run is.
+    """Tell as text what became of the classes, the accuracy with them, and where the new run is.
 
     Args:
         run: the new run.
-        plan: what `relabel_run` gave with it.
+        plan: what `relabel_run` returned with it.
 
     Returns:
         An iterator over lines of text.
@@ -217,7 +215,7 @@ def relabelling_lines(run: Run, plan: Relabelling) -> Iterator[str]:
     for i, name in enumerate(plan.new):
         members = [old for old, becomes in zip(plan.old, plan.becomes, strict=True) if becomes == i]
         if members != [name]:
-            yield f"class     {name}: {' and '.join(members)} until now"
+            yield f"class     {name}: formerly {' and '.join(members)}"
     metrics = run.metrics
     yield f"accuracy  {metrics['accuracy']:.1%} of {metrics['pictures']} validation pictures, with these classes"
     yield f"run       {run.path}"

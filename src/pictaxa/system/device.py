@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def described(self) -> dict[str, str | int]:
-        """As it stands in config.json."""
+        """As written to config.json."""
         return {
             "device": str(self.device),
             "precision": str(self.precision).removeprefix("torch."),
@@ -69,7 +69,7 @@ def choose_plan(config: MachineConfig) -> Plan:
         format_reason = "faster convolutions" if last else "what Metal's convolutions expect"
     else:
         last = config.memory_format == "channels_last"
-        format_reason = "as asked"
+        format_reason = "as requested"
     memory_format = torch.channels_last if last else torch.contiguous_format
     threads = config.threads or usable_cores()
     name = str(precision).removeprefix("torch.")
@@ -148,9 +148,9 @@ def keep_freed_memory() -> None:
 def _device(asked: str) -> tuple[torch.device, str]:
     if asked == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda"), "a GPU is there"
+            return torch.device("cuda"), "GPU found"
         if torch.backends.mps.is_available():
-            return torch.device("mps"), "Apple's GPU is there"
+            return torch.device("mps"), "Apple GPU found"
         return torch.device("cpu"), "no GPU found"
     try:
         device = torch.device(asked)
@@ -163,15 +163,15 @@ def _device(asked: str) -> tuple[torch.device, str]:
     }
     if not there.get(device.type, False):
         names = ", ".join(name for name, present in there.items() if present)
-        raise ConfigError("a device of this machine", found=f"--device {asked}", fix=f"It has: {names}.")
-    return device, "as asked"
+        raise ConfigError("a device that this machine has", found=f"--device {asked}", fix=f"Use one of: {names}.")
+    return device, "as requested"
 
 
 def _precision(asked: str, *, device: torch.device) -> tuple[torch.dtype, str]:
     if asked == "float32":
-        return torch.float32, "as asked"
+        return torch.float32, "as requested"
     if asked == "bfloat16":
-        return torch.bfloat16, "as asked"
+        return torch.bfloat16, "as requested"
     if device.type == "cuda":
         if torch.cuda.get_device_capability(device) >= (8, 0):
             return torch.bfloat16, "native on this GPU"

@@ -1,4 +1,4 @@
-"""Fetching a published file once: resumed when the line is cut, checked before it is used, kept in the cache."""
+"""Downloads a published file once: resumed when interrupted, verified before use, kept in the cache."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def fetch(address: str, folder: Path, *, digest: str) -> Path:
                 _check(partial, digest, remedy="It was removed: try again.", remove=True)
                 os.replace(partial, path)
             else:
-                _check(path, digest, remedy="Remove it, so that it is fetched anew.", remove=False)
+                _check(path, digest, remedy="Remove it so that it is downloaded again.", remove=False)
     except OSError as error:
         raise FetchError(
-            "a folder to keep published files in", found=f"{str(folder)!r}: {error.strerror or error}",
-            fix="Make room, or set PICTAXA_CACHE to another folder.",
+            "a folder for published files", found=f"{str(folder)!r}: {error.strerror or error}",
+            fix="Free some space, or set PICTAXA_CACHE to another folder.",
         ) from None  # fmt: skip
     return path
 
@@ -84,7 +84,7 @@ def _receive(address: str, partial: Path, path: Path) -> None:
             tries += 1
             if tries >= TRIES:
                 raise _unreachable(address, path, problem)
-            progress.line(f"fetch     {problem}; trying again in {wait_seconds:.0f} s")
+            progress.line(f"download  {problem}; trying again in {wait_seconds:.0f} s")
             time.sleep(wait_seconds)
             wait_seconds *= 2
 
@@ -122,12 +122,12 @@ def _check(path: Path, digest: str, *, remedy: str, remove: bool) -> None:
         if remove:
             path.unlink()
         raise FetchError(
-            f"the published file, whose {algorithm} begins with {expected[:8]}",
+            f"the published file, whose {algorithm} starts with {expected[:8]}",
             found=f"{str(path)!r} with {found[:8]}", fix=remedy,
         )  # fmt: skip
 
 
 def _unreachable(address: str, path: Path, problem: str) -> FetchError:
     return FetchError(
-        f"to fetch {address}", found=problem, fix=f"Try again, or fetch it elsewhere and put it at {str(path)!r}."
+        f"to download {address}", found=problem, fix=f"Try again, or download it elsewhere and put it at {str(path)!r}."
     )

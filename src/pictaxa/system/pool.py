@@ -1,4 +1,4 @@
-"""Work that is done ahead in threads, for who takes its results one after the other."""
+"""Work done ahead in threads, with results in order."""
 
 from __future__ import annotations
 

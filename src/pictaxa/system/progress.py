@@ -1,4 +1,4 @@
-"""What work says while it runs: a bar on a terminal, plain lines elsewhere, or records of logging.
+"""Progress messages: a bar on a terminal, plain lines elsewhere, or logging records.
 
 Who gives the logger `pictaxa` a handler of its own takes all of it: a server its log, a notebook nothing.
 
@@ -176,9 +176,9 @@ class DownloadProgress(_Display):
         self._name = name
 
     def received(self, done_bytes: int, total_bytes: int | None) -> None:
-        """So many bytes are there; None: nobody knows how many there will be."""
+        """Show the bytes received; None: the total is unknown."""
         megabytes = f"{done_bytes / 1e6:.1f}" + (f" of {total_bytes / 1e6:.1f} MB" if total_bytes else " MB")
-        self.show("fetch", f"{self._name}  {megabytes}", progress=done_bytes / total_bytes if total_bytes else 0.0)
+        self.show("download", f"{self._name}  {megabytes}", progress=done_bytes / total_bytes if total_bytes else 0.0)
 
 
 class TrainProgress(_Display):

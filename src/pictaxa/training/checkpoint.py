@@ -1,4 +1,4 @@
-"""Saved states: all that a killed training needs to go on as if it had not been killed.
+"""Checkpoints: everything that a killed training needs to continue as if it had not been killed.
 
 A state is one safetensors file: the model's weights, their average, the optimizer's tensors, and beside them the
 counters as JSON. There is no generator state: every draw is a function of (seed, epoch, step, row).
@@ -72,7 +72,7 @@ def save_backbone(path: Path, model: nn.Module) -> None:
 
 
 def has_state(folder: Path) -> bool:
-    """Whether there is a saved state, whole or not."""
+    """Whether there is a checkpoint, complete or not."""
     return any(folder.glob("step-*.safetensors"))
 
 
@@ -90,7 +90,7 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
         _fill(tensors, model=model, average=average, optimizer=optimizer)
         return counters
     raise RunError(
-        "a saved state to go on from",
+        "a checkpoint to resume from",
         found=problems[0] if problems else f"none in {str(folder)!r}",
         fix="Train again with --config RUN/config.json.",
     )

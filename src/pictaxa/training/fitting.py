@@ -1,4 +1,4 @@
-"""The head before the rest: found on the frozen backbone's vectors of the training pictures, where the weights lack it.
+"""Fits the head before the rest is trained, on the frozen backbone's features, where the weights lack one.
 
 A linear head is solved (solve.py). One with hidden layers has no single best: it begins as the solved linear one, where
 it is wide enough to hold it, and is trained by gradient from there for as long as pictures that it does not learn from
@@ -49,7 +49,7 @@ def can_solve(model: Classifier) -> bool:
 
 
 def fit_head(job: Job, model: Classifier) -> None:
-    """Give the model the best head for what its backbone makes of the training pictures; say what it is worth.
+    """Fit the best head to the backbone's features of the training pictures, and report its accuracy.
 
     WeightsError where the backbone gives numbers that are not finite.
     """
@@ -67,10 +67,10 @@ def fit_head(job: Job, model: Classifier) -> None:
             head.weight.copy_(torch.from_numpy(solved.weight))
             head.bias.copy_(torch.from_numpy(solved.bias))
     right, judged = solved.held_out_right(problem.labels)
-    held_out = f", {right / judged:.1%} of those held out in turn" if judged else ""
+    held_out = f", {right / judged:.1%} cross-validated" if judged else ""
     say(
         f"head      solved on {len(rows)} pictures in {clock(time.monotonic() - before)}: "
-        f"{solved.train_accuracy:.1%} of them right{held_out} (penalty {solved.penalty:.2g})"
+        f"accuracy {solved.train_accuracy:.1%} on them{held_out} (penalty {solved.penalty:.2g})"
     )
 
 
@@ -102,7 +102,7 @@ def _affordable_rows(job: Job, model: Classifier) -> np.ndarray:
     most = max(MIN_PICTURES, int(rate * minutes * 60 * TIME_SHARE / max(1, job.config.transfer.feature_views)))
     if most >= len(rows):
         return rows
-    say(f"note      the head is solved on {most} of the {len(rows)} pictures, as time allows")
+    say(f"note      the head is solved on {most} of the {len(rows)} pictures to stay within the time limit")
     evenly = np.argsort(parts_of_class(job.index.labels[shuffled]), kind="stable")  # the first of each class first
     return np.sort(shuffled[evenly[:most]])
 
@@ -121,14 +121,14 @@ def _train_hidden(head: HiddenHead, problem: HeadProblem, solved: SolvedHead) ->
         epochs, loss = _best_epoch(trial, scaled, learn=learn, held=held)
         if loss > linear_loss:
             say(
-                f"note      hidden layers narrower than twice the classes can't hold the linear head, whose held-out "
-                f"loss is {linear_loss:.3f} beside {loss:.3f}: better leave --head out"
+                f"note      hidden layers narrower than twice the number of classes do worse than a linear head "
+                f"(held-out loss {loss:.3f} against {linear_loss:.3f}): leave --head out"
             )
     _begin_linear(head, solved, scaled)
     optimizer = make_optimizer(head, OptimizerConfig(optimizer="adamw", weight_decay=WEIGHT_DECAY))
     for epoch in range(epochs):
         _train_epoch(head, optimizer, scaled, np.arange(len(problem.labels)), epoch=epoch)
-    say(f"head      hidden layers trained for {epochs} epochs from there, as held-out pictures asked for")
+    say(f"head      hidden layers trained for {epochs} epochs from there, the best number on held-out pictures")
     first = first_layer(head)
     with torch.no_grad():  # the same logits from vectors as they come
         first.weight.mul_(scaled.scale)

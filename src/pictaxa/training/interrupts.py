@@ -1,4 +1,4 @@
-"""Ctrl-C in a training: noticed between two steps, so that the state that is saved is whole."""
+"""Ctrl-C in a training: handled between two steps, so that the saved state is complete."""
 
 from __future__ import annotations
 

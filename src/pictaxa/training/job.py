@@ -1,4 +1,4 @@
-"""A training, decided: what the loop reads and changes nothing in."""
+"""A Job: everything that was decided about a training; the loop reads it and never changes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What learns, and from what: the whole model from pictures, or its head alone from a frozen backbone's vectors."""
+"""What is trained, and on what: the whole model on pictures, or its head alone on a frozen backbone's features."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ VECTOR_LENGTH = 16.0
 
 
 class WholeModel:
-    """A model and the running average of its weights, learning from pictures that are varied anew in each epoch."""
+    """A model and the moving average of its weights, trained on pictures that are augmented anew in each epoch."""
 
     def __init__(self, job: Job, model: Classifier) -> None:
         self.job = job
@@ -96,7 +96,7 @@ class WholeModel:
         rows, logits = self._evaluate(job.val_rows)
         save_predictions(job, rows, logits)
         accuracy = evaluate(job, rows, logits)["val_accuracy"]
-        say(f"judged    on all {len(rows)} validation pictures: {accuracy:.1%}")
+        say(f"evaluated on all {len(rows)} validation pictures: {accuracy:.1%}")
 
 
 def drop_(values: torch.Tensor, rate: float) -> torch.Tensor:
@@ -147,7 +147,7 @@ class VectorHead(nn.Module):
 
 
 class HeadAlone:
-    """A model's head, learning from the vectors that its frozen backbone makes of each picture, once.
+    """A model's head, trained on cached features of its frozen backbone.
 
     With one view the backbone sees pictures as prediction does; with K views, as the first K epochs would have varied
     them, and epoch e learns from view e modulo K.
@@ -239,7 +239,7 @@ def train_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
     if views <= 1:
         return [FeaturePass(rows, exact=False)]
     if job.policy.mixup or job.policy.cutmix:
-        say("note      mixup and cutmix have no part in it: a head learns from the features of single pictures")
+        say("note      mixup and cutmix are off: a head is trained on the features of single pictures")
     augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
     return [FeaturePass(rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
 

@@ -1,4 +1,4 @@
-"""What a solved head is worth that learnt from fewer pictures, and by that what it would be worth with more."""
+"""The accuracy of heads solved on fewer pictures, and the accuracy to expect with more."""
 
 from __future__ import annotations
 

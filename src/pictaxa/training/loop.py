@@ -64,7 +64,7 @@ def resume_run(path: Path) -> Run:
         model = job.fresh_model()
         if _only_solves(job, model):
             load_model_weights(model, job.run.backbone_path)
-            say("resume    from the start")
+            say("resume    from the beginning")
             return _solve_alone(job, model, time.monotonic())
         return _run(job, _resume(job, model))
 
@@ -99,7 +99,7 @@ def _resume(job: Job, model: Classifier) -> Session:
     if job.run.backbone_path.exists():
         load_model_weights(model, job.run.backbone_path)
         if not has_state(job.run.state_path):
-            say("resume    from the start")
+            say("resume    from the beginning")
             return _start(job, model)
     session = _start(job, model, resumed=True)
     counters = load_state(
@@ -122,7 +122,7 @@ def _machine_errors_told(job: Job) -> Iterator[None]:
         less = f"--batch-size {max(2, resolved(job.config.schedule.batch_size) // 2)} or a --size below {job.size}"
         mistake = machine_error(
             error,
-            room_fix=f"Make room and go on with: pictaxa train --resume {job.run.path}",
+            room_fix=f"Free some space and continue with: pictaxa train --resume {job.run.path}",
             memory_fix=f"Train again with {less}.",
         )
         if mistake is None:
@@ -145,7 +145,7 @@ def _start(job: Job, model: Classifier, *, resumed: bool = False) -> Session:
         session = Session(learner, learner.make_optimizer(), Counters(), started=time.monotonic())
         if fits:
             scores, _ = _evaluate(job, session, epoch=0)  # it is kept until an epoch is better
-            say(f"head      {scores['val_accuracy']:.1%} of the validation pictures right before more is trained")
+            say(f"head      validation accuracy {scores['val_accuracy']:.1%} before the rest is trained")
     except KeyboardInterrupt:
         raise Interrupted(job.run) from None  # features that are computed are kept, and a head is quickly fitted anew
     session.started = time.monotonic()
@@ -174,7 +174,7 @@ def _run(job: Job, session: Session) -> Run:
         _end_without_epoch(job, session)
     session.learner.finish()
     if _has_stalled(job, counters):
-        say(f"stopped   {schedule.patience} validations after the best one, as --patience says")
+        say(f"stopped   no better validation in the last {schedule.patience} (--patience)")
     say(
         f"done      {counters.epoch} epochs, {counters.step} steps in "
         f"{clock(session.seconds + counters.fitting_seconds)}; "
@@ -191,14 +191,14 @@ def _end_without_epoch(job: Job, session: Session) -> None:
     if counters.best_epoch == 0:
         job.run.write_log([])
         spent = clock(counters.fitting_seconds)
-        say(f"note      solving the head took {spent} of --minutes {minutes:g}: no time was left to train the rest")
+        say(f"note      solving the head took {spent} of --minutes {minutes:g}; no time was left to train the rest")
         return
     if counters.step == 0:
         shutil.rmtree(job.run.path)  # nothing was learnt
     raise TrainingError(
-        "time for at least one step",
+        "enough time for one step",
         found=f"--minutes {minutes:g}",
-        fix=f"Give at least --minutes {2 * session.seconds / 60:.1g}, better ten times as many.",
+        fix=f"Give at least --minutes {2 * session.seconds / 60:.1g}, preferably ten times that.",
     )
 
 

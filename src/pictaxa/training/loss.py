@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""The training loss."""
 
 from __future__ import annotations
 

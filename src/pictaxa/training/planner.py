@@ -1,4 +1,4 @@
-"""What a training could be on these pictures and this machine, measured in a few seconds: `pictaxa plan`.
+"""`pictaxa plan`: compares the ways to train on these pictures and this machine, measured in a few seconds.
 
 Each candidate does a few real steps and a few real predictions, on as many pictures as a batch has. What accuracy to
 expect is told by a probe: a head solved on some hundred pictures, and by its learning curve what it would be with all.
@@ -107,7 +107,7 @@ def plan_training(config: TrainConfig) -> TrainingPlan:
 
 
 def plan_lines(plan: TrainingPlan, *, target: float | None = None) -> Iterator[str]:
-    """As a person reads it."""
+    """As text."""
     yield f"pictures  {plan.pictures} to train; {plan.probed} probed"
     yield (
         f"   {'backbone':19} {'weights':9} {'trains':6} {'pixels':>6} {'training':>10} {'prediction':>10} "
@@ -116,7 +116,7 @@ def plan_lines(plan: TrainingPlan, *, target: float | None = None) -> Iterator[s
     for number, row in enumerate(plan.rows, start=1):
         train = "-" if row.train_per_second is None else f"{row.train_per_second:.0f}/s"
         epochs = "-" if row.epochs is None else f"{row.epochs:.1f}"
-        accuracy = "not known before it is trained"
+        accuracy = "not known before training"
         if row.accuracy is not None:
             accuracy = f"{row.accuracy[0]:.1%} ({row.accuracy[1]:.1%} to {row.accuracy[2]:.1%})"
         yield (
@@ -133,20 +133,20 @@ def time_to(plan: TrainingPlan, target: float) -> str:
     heads = [row for row in plan.rows if row.accuracy is not None and row.epochs is None]
     tuned = [row for row in plan.rows if row.accuracy is not None and row.epochs is not None]
     if not heads or not tuned or heads[0].accuracy is None:
-        return "can't be told before it is trained: nothing is known of these weights"
+        return "not known before training: these weights are new"
     middle, low, high = heads[0].accuracy
     train = resolved(tuned[0].train_per_second)
     first, last = (plan.head_seconds + epochs * plan.pictures / train for epochs in (FIRST_EPOCHS, LAST_EPOCHS))
     if target <= low:
-        return f"about {clock(plan.head_seconds)}, by the head alone (--tune head)"
+        return f"about {clock(plan.head_seconds)}, with the head alone (--tune head)"
     head, whole = clock(plan.head_seconds), clock(last)
     if target <= high:
-        return f"{head} by the head alone, if it does well, up to {whole} with all of it trained"
+        return f"{head} with the head alone, if it does well, up to {whole} with the whole network"
     if 1 - target >= (1 - high) * TUNED_PART[0]:
-        return f"{clock(first)} to {whole} with all of it trained, if at all: the head alone may come to {high:.1%}"
+        return f"{clock(first)} to {whole} with the whole network, if at all: the head alone may reach {high:.1%}"
     return (
-        f"not to be expected: the head alone may come to {middle:.1%}, and training all of it left no fewer than "
-        f"{TUNED_PART[0]:.0%} of such errors on the sets that were tried. More pictures may help: pictaxa probe"
+        f"not to be expected: the head alone may reach {middle:.1%}, and training the whole network left at least "
+        f"{TUNED_PART[0]:.0%} of such errors in our experiments. More pictures may help: pictaxa probe"
     )
 
 

@@ -1,4 +1,4 @@
-"""How far the training is, and what follows from it: the learning rate and the size of the pictures."""
+"""The progress of a training, and what depends on it: the learning rate and the input size."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def size_at(
 
 
 def peak_lr(config: ScheduleConfig, optimizer: str, *, usual: Usual) -> float:
-    """The peak learning rate: as asked, or in proportion to the batch (Goyal et al. 2017) from a measured one."""
+    """The peak learning rate: as given, or proportional to the batch size (Goyal et al. 2017)."""
     if config.lr is not None:
         return config.lr
     return dict(usual.lrs)[optimizer] * min(resolved(config.batch_size), 512) / usual.batch_size

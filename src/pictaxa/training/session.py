@@ -1,4 +1,4 @@
-"""A training while it runs: how far it is, its figures until now, and what is saved of it."""
+"""The state of a running training: its progress, its figures so far, and what is saved of it."""
 
 from __future__ import annotations
 

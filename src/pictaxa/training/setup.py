@@ -1,4 +1,4 @@
-"""From what was asked to all that is decided: pictures, splits, sizes, machine, model, run folder."""
+"""From settings to a Job: decides pictures, splits, sizes, machine, model and run folder."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from .transfer import Start, resolve_model, start_from_weights
 # Small pictures are enlarged for a network with known weights: so many times, and at least to this part of its size.
 ENLARGED, MIN_KNOWN = 2, 5 / 7
 MARGIN = 5 / 4  # of the cached squares over what is seen of them: a view shows a part, a crop less
-MAX_LOOKED = 10_000  # pictures that are looked at for near copies before a training
+MAX_LOOKED = 10_000  # pictures that are searched for near duplicates before a training
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is decided before any picture is decoded, so that wrong words and files are told at once."""
+    """What is decided before any picture is decoded, so that mistakes in arguments and files are reported at once."""
 
     config: TrainConfig
     index: Index
@@ -117,7 +117,7 @@ def prepare_again(path: Path) -> Job:
         raise DataError(
             "the pictures that the run was started with",
             found=f"added, changed or removed files under {str(config.data)!r}",
-            fix=f"Restore them, or train anew with --config {run.path / 'config.json'}.",
+            fix=f"Restore them, or start a new training with --config {run.path / 'config.json'}.",
         )
     index = index.with_columns({"split": saved.column("split")})
     pairs, _ = _look(index, cache, config)  # a head that is solved anew takes the same folds
@@ -134,7 +134,7 @@ def _look(index: Index, cache: Squares, config: TrainConfig) -> tuple[tuple[Pair
     """Pictures that are nearly equal, and numbers about each; nothing where there are too many to wait for it."""
     pictures = int(index.usable.sum())
     if pictures > MAX_LOOKED:
-        say(f"note      {pictures} pictures: whether some are nearly equal tells `pictaxa inspect {config.data}`")
+        say(f"note      {pictures} pictures: run `pictaxa inspect {config.data}` to search for near duplicates")
         return None, None
     return look(index, cache, root=cache_root(config))
 
@@ -229,7 +229,7 @@ def _tell(job: Job) -> None:
     length = ", ".join(f"{value:g} {name}" for name, value in lengths.items() if value is not None)
     model = f"{job.config.model} at {job.size} px"
     if job.config.transfer.on_features:
-        say(f"model     {model}, frozen but for its head")
+        say(f"model     {model}, frozen except its head")
     else:
         policy = job.config.augmentation.policy
         say(f"model     {model}, batch {schedule.batch_size}, {length}, policy {policy}")

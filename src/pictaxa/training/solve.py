@@ -1,4 +1,4 @@
-"""A linear head on a frozen backbone's vectors, solved and not trained: there is one best, and no rate or epoch to it.
+"""Solves a linear head on a frozen backbone's features: it has one optimum, so there is no lr and no number of epochs.
 
 Multinomial logistic regression (logistic.py) has one setting, its penalty, and cross-validation on the training
 pictures chooses that: pictures that are alike lie in one fold, the path goes from strong penalties to weak ones, each

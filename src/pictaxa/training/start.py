@@ -1,4 +1,4 @@
-"""Where a training starts when nobody says: from ImageNet's weights or from nothing, by what the pictures are."""
+"""Chooses where a training starts by default: from ImageNet weights or from scratch, depending on the pictures."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
     """With the weights that fit the pictures, and the reason said in a line.
 
     Measured on flowers, signs, CIFAR-10 and MNIST, each both ways (docs/measured.md): what ImageNet teaches helps with
-    anything photographed, however few pictures there are; tiny grey ones, such as digits, are learnt better and faster
-    from nothing, and are not mirrored.
+    all photos, however few there are; tiny grey pictures, such as digits, are learned better and faster from
+    scratch, and are not mirrored.
     """
     longer_side, all_grey = survey(index)
     if longer_side <= TINY and all_grey and config.transfer.tune == "all":
         say(
-            f"start     from nothing: the pictures are tiny and grey ({longer_side} px; --weights imagenet: from "
-            "ImageNet's weights)"
+            f"start     from scratch: the pictures are tiny and grey ({longer_side} px; use --weights imagenet to "
+            "start from ImageNet weights)"
         )
         augmentation = config.augmentation
         return replace(
@@ -45,7 +45,7 @@ def choose_start(config: TrainConfig, index: Index) -> TrainConfig:
     if missing is not None:
         say(f"note      {missing}")
         return replace(config, transfer=replace(config.transfer, weights=NO_WEIGHTS))
-    say(f"start     from {IMAGENET_MODEL} with ImageNet's weights (--weights none: from nothing)")
+    say(f"start     from {IMAGENET_MODEL} with ImageNet weights (use --weights none to train from scratch)")
     return replace(config, transfer=replace(config.transfer, weights=IMAGENET))
 
 
@@ -60,7 +60,7 @@ def _missing(config: TrainConfig) -> MissingExtraError | None:
 
 def alternatives(config: TrainConfig) -> list[TrainConfig]:
     """The ways to train that are compared, what is asked for or fits the pictures first: all of a network from known
-    weights, its head alone, and a network of our own from nothing. Where ImageNet's weights are not installed only what
+    weights, its head alone, and a network of our own from scratch. Where ImageNet's weights are not installed only what
     needs none.
     """
     if chooses_start(config):

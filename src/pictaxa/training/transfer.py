@@ -1,4 +1,4 @@
-"""Starting from weights that are there: what they are of, how they get in, and what of the model is trained."""
+"""Starting from existing weights: their architecture, how they are loaded, and which parts of the model are trained."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, WeightsError
-from ..models.contract import Classifier
+from ..models.contract import NORMALIZATIONS, Classifier
 from ..models.heads import parse_groups
 from ..models.zoo import find_entry
 from ..runs.folder import open_run, run_of, weights_file
 from ..weights.files import read_notes
-from ..weights.loading import NORMALIZATIONS, load, translate
+from ..weights.loading import load, translate
 from ..weights.published import find_file, find_published
 from ..weights.translated import Translated
 
@@ -69,8 +69,8 @@ def read_origin(weights: Path) -> Origin:
         return Origin.of(notes.get("model", ""), [str(option) for option in options], [str(name) for name in classes])
     except (ValueError, TypeError):
         raise WeightsError(
-            "lists of words beside the weights",
-            found=f"{str(weights)!r} with others",
+            "lists of text in the metadata of the weights",
+            found=f"{str(weights)!r} with other values",
             fix="Convert the checkpoint again with pictaxa weights convert.",
         ) from None
 
@@ -109,8 +109,8 @@ def _resolve_model(config: TrainConfig) -> TrainConfig:
         return config
     if not origin.model:
         raise ConfigError(
-            "--model NAME beside --weights",
-            found="none, and the file does not say",
+            "--model NAME with --weights",
+            found="none, and the file does not name its architecture",
             fix="Name the architecture with --model.",
         )
     options = dict(option.split("=", 1) for option in origin.options)
@@ -137,7 +137,7 @@ def _resolve_published(config: TrainConfig) -> TrainConfig:
 
 
 def start_from_weights(model: Classifier, config: TransferConfig, classes: Sequence[str]) -> Start:
-    """Fill a model from `--weights`, if any, and tell what became of them; WeightsError where they don't fit.
+    """Load `--weights`, if any, into a model and report the result; WeightsError if they don't fit.
 
     Rows of the head for classes that the weights know by name are kept. Fresh weights are fed as `--normalization`
     says.
@@ -159,7 +159,7 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
         if origin.model in ("", model.entry):
             raise
         raise WeightsError(
-            f"weights of a {model.entry}", found=f"those of a {origin.model} in {str(config.weights)!r}",
+            f"weights of a {model.entry}", found=f"weights of a {origin.model} in {str(config.weights)!r}",
             fix="Leave --model out, or choose other weights.",
         ) from None  # fmt: skip
     _check_new_learns(model, weights, tune=config.tune)
@@ -180,7 +180,7 @@ def _check_new_learns(model: Classifier, weights: Translated, *, tune: str) -> N
         *backbone, _ = model.blocks_in_order()
         first = next(i for i, paths in enumerate(backbone) if any(_lies_in(path, paths) for path in stuck))
         raise ConfigError(
-            "a --tune that trains what the weights lack", found=f"--tune {tune}, and {', '.join(stuck)} new",
+            "a --tune that trains layers missing in the weights", found=f"--tune {tune}, and {', '.join(stuck)} new",
             fix=f"Use --tune last:{len(backbone) - first} or all.",
         )  # fmt: skip
 
@@ -194,7 +194,9 @@ def _match_classes(model: Classifier, weights: Translated, *, known: Sequence[st
             name for name in (f"{path}.weight", f"{path}.bias") if len(weights.tensors.get(name, ())) == len(known)
         ]
         if not rows and names:
-            weights.fresh[path] = f"none of the {len(set(known))} classes of the weights is among these {len(classes)}"
+            weights.fresh[path] = (
+                f"none of the {len(set(known))} classes of the weights is among the {len(classes)} of the data"
+            )
         for name in names:
             theirs = weights.tensors.pop(name)
             if rows:

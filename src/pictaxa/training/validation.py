@@ -1,4 +1,4 @@
-"""What a model says of the validation pictures, and what that is worth."""
+"""Predictions for the validation pictures, and their metrics."""
 
 from __future__ import annotations
 

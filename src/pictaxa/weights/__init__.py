@@ -1,1 +1,1 @@
-"""Weights: files in and out, and rules that bring other libraries' weights into ours."""
+"""Weights: reading and writing files, and rules that map other libraries' weights to ours."""

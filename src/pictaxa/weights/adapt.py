@@ -1,13 +1,13 @@
-"""Weights by our names as a model needs them: its picture size, channels, auxiliary heads, and classes."""
+"""Adapts weights to a model: its input size, channels, auxiliary heads and classes."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..models.contract import Classifier
 from ..models.heads import hidden_paths, kept_outputs
+from ..models.vit import resize_positions
 from .translated import Translated
 
 
@@ -36,9 +36,7 @@ def _adapt_positions(weights: Translated, state: dict[str, torch.Tensor]) -> Non
     side, own_side = (round((value.shape[1] - 1) ** 0.5) for value in (theirs, own))
     if side * side + 1 != theirs.shape[1]:
         return  # misshapen: filling tells
-    grid = theirs[:, 1:].float().transpose(1, 2).unflatten(2, (side, side))  # (1, side^2, D) -> (1, D, side, side)
-    grid = F.interpolate(grid, size=(own_side, own_side), mode="bicubic", antialias=True)
-    weights.tensors["pos_embed"] = torch.cat([theirs[:, :1].float(), grid.flatten(2).transpose(1, 2)], dim=1)
+    weights.tensors["pos_embed"] = resize_positions(theirs.float(), side=side, size=(own_side, own_side))
     weights.fitted["pos_embed"] = f"resized from {side} x {side} to {own_side} x {own_side}"
 
 
@@ -68,13 +66,10 @@ def _adapt_channels(model: Classifier, weights: Translated, state: dict[str, tor
 def _adapt_auxiliary(model: Classifier, weights: Translated) -> None:
     """Auxiliary heads are part of training only: the model or the file may be without."""
     for path in model.auxiliary:
-        theirs = [name for name in weights.tensors if name.startswith(f"{path}.")]
         part = getattr(model, path)
         if part is None:
-            for name in theirs:
-                del weights.tensors[name]
-                weights.dropped[name] = "of an auxiliary head, which this model is built without"
-        elif not theirs:
+            weights.drop(path, "of an auxiliary head, which this model is built without")
+        elif not any(name.startswith(f"{path}.") for name in weights.tensors):
             for inner, layer in part.named_modules():
                 if any(True for _ in layer.parameters(recurse=False)):
                     weights.fresh[f"{path}.{inner}"] = "the file has no auxiliary head"
@@ -82,11 +77,9 @@ def _adapt_auxiliary(model: Classifier, weights: Translated) -> None:
 
 def _adapt_pre_logits(model: Classifier, weights: Translated) -> None:
     """A transformer's layer before its classes belongs to the training on many of them: the model may be without."""
-    if getattr(model, "pre_logits", None) is not None:
-        return
-    for name in [name for name in weights.tensors if name.startswith("pre_logits.")]:
-        del weights.tensors[name]
-        weights.dropped[name] = "before the classes of its own training; --model-options representation_size=N has it"
+    if getattr(model, "pre_logits", None) is None:
+        reason = "before the classes of its own training; --model-options representation_size=N has it"
+        weights.drop("pre_logits", reason)
 
 
 def _adapt_kept(model: Classifier, weights: Translated) -> None:
@@ -107,9 +100,7 @@ def _adapt_hidden(model: Classifier, weights: Translated) -> None:
     fits = all(name in own and (name in classes or own[name] == shape) for name, shape in theirs.items())
     if fits and (theirs or not hidden_paths(model)):
         return
-    for name in theirs:
-        del weights.tensors[name]
-        weights.dropped[name] = "of a head with other layers than this model's"
+    weights.drop(path, "of a head with other layers than this model's")
     for inner, layer in model.get_submodule(path).named_modules():
         if isinstance(layer, nn.Linear):
             weights.fresh[f"{path}.{inner}".rstrip(".")] = "the file has no such head"
@@ -125,7 +116,7 @@ def _adapt_head(model: Classifier, weights: Translated, state: dict[str, torch.T
         if theirs is None:
             weights.fresh[path] = f"the file has no head; this one is for {classes} classes"
         elif theirs.shape[:1] != (classes,) and theirs.shape[1:] == state[f"{path}.weight"].shape[1:]:
-            weights.fresh[path] = f"the file's head is for {theirs.shape[0]} classes, this one for {classes}"
+            weights.fresh[path] = f"the file's head has {theirs.shape[0]} classes, this one has {classes}"
         else:
             continue
         for name in (f"{path}.weight", f"{path}.bias"):

@@ -1,4 +1,4 @@
-"""`pictaxa weights convert`: a checkpoint of another library as a safetensors file that says what it is."""
+"""`pictaxa weights convert`: converts a checkpoint of another library to a self-describing safetensors file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from ..config.learning import Normalization, Source
 from ..errors import ConfigError, WeightsError
+from ..models.heads import parse_groups
 from ..models.zoo import create_model, parse_options
 from ..system.files import writing
 from .files import save_tensors
@@ -26,7 +27,7 @@ def convert(
     model_options: tuple[str, ...],
     classes: Path | None,
 ) -> list[str]:
-    """Write another library's checkpoint as safetensors under our names, with what it is of beside the tensors.
+    """Write another library's checkpoint as safetensors with our names, and metadata that describes it.
 
     Args:
         file: the checkpoint.
@@ -57,13 +58,14 @@ def convert(
     if out.suffix != ".safetensors":
         raise ConfigError("--out FILE.safetensors", found=str(out), fix="End the file's name in .safetensors.")
     options = parse_options(model, model_options)
+    groups = parse_groups(options["merged"]) if options.get("merged") else ()
     with torch.device("meta"):
-        plan = create_model(model, 1000, in_channels=channels, **options)
+        plan = create_model(model, max(groups) + 1 if groups else 1000, in_channels=channels, **options)
     weights = translate(plan, file, source=source, normalization=normalization)
     heads = [path for path in plan.head_layers() if path.partition(".")[0] not in plan.auxiliary]
     if not heads:
         raise WeightsError(
-            "a model whose last layer is linear", found=f"{model}, whose head is built otherwise",
+            "a model whose last layer is linear", found=f"{model}, whose head is built differently",
             fix="Use another --model.",
         )  # fmt: skip
     head = weights.tensors.get(f"{heads[0]}.weight")
@@ -71,14 +73,20 @@ def convert(
     if head is None and options.get("head"):
         raise WeightsError(
             f"the layers of head={options['head']}", found=dropped or "none",
-            fix="Say which hidden layers the file has, or leave head out for its backbone alone.",
+            fix="Give the hidden layers of the file, or leave head out to convert only its backbone.",
         )  # fmt: skip
     if head is None and classes is not None:
         raise WeightsError(
             f"a head for the classes of {str(classes)!r}",
-            found=dropped or "the file has no head", fix="Leave --classes out for the backbone alone.",
+            found=dropped or "the file has no head", fix="Leave --classes out to convert only the backbone.",
         )  # fmt: skip
-    count = 0 if head is None else len(head)
+    rows = 0 if head is None else len(head)
+    if groups and rows != len(groups):
+        raise WeightsError(
+            f"a head with the {len(groups)} rows of merged={options['merged']}", found=f"{rows} rows",
+            fix="Give the class of each row of the file's head, counted from 0, or leave merged out.",
+        )  # fmt: skip
+    count = max(groups) + 1 if groups else rows
     names = None if classes is None else read_class_names(classes, count)
     entry = create_model(model, count, in_channels=channels, **options)
     load(entry, weights)

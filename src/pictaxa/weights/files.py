@@ -15,7 +15,19 @@ from ..errors import RunError
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, notes: dict[str, str] | None = None) -> None:
-    """Write tensors in one step: a reader sees the old or the new file, never half of one; OSError on a full disk."""
+    """Write tensors in one step: a reader sees the old or the new file, never half of one.
+
+    Args:
+        tensors: the tensors by name, on any device.
+        path: the safetensors file, replaced if there is one.
+        notes: text to keep beside the tensors (`read_notes`).
+
+    Raises:
+        OSError: the disk is full, or the place can't be written; an older file is still there.
+
+    Example:
+        save_tensors(model.state_dict(), Path("model.safetensors"), notes={"model": "resnet18"})
+    """
     partial = path.with_name(f"partial-{path.name}")
     try:
         partial.touch()
@@ -29,7 +41,17 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, notes: dict[st
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read all tensors; RunError for a file that is cut short or no safetensors."""
+    """Read all tensors of a safetensors file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The tensors by name, on the CPU.
+
+    Raises:
+        RunError: the file is missing, cut short, or no safetensors.
+    """
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
@@ -37,7 +59,17 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """The text beside the tensors."""
+    """Read the text that `save_tensors` kept beside the tensors.
+
+    Args:
+        path: the safetensors file.
+
+    Returns:
+        The notes by name; empty where there are none.
+
+    Raises:
+        RunError: the file is missing, cut short, or no safetensors.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
@@ -46,7 +78,15 @@ def read_notes(path: Path) -> dict[str, str]:
 
 
 def load_model_weights(model: nn.Module, path: Path) -> None:
-    """Fill a model from a file that has exactly its tensors; RunError lists what differs."""
+    """Fill a model from a file that has exactly its tensors.
+
+    Args:
+        model: the model; filled in place.
+        path: the safetensors file, as `save_tensors(model.state_dict(), path)` writes it.
+
+    Raises:
+        RunError: the file is missing or damaged, or has other tensors: those missing, unknown or misshapen are named.
+    """
     tensors = load_tensors(path)
     own = model.state_dict()
     missing = sorted(own.keys() - tensors.keys())
@@ -72,5 +112,5 @@ def _damaged(path: Path, error: Exception) -> RunError:
     return RunError(
         "a whole safetensors file",
         found=f"{str(path)!r}: {error}",
-        fix="Restore it from a copy, or fetch or make it again.",
+        fix="Restore it from a backup, or download or create it again.",
     )

@@ -1,4 +1,4 @@
-"""Files of torch and numpy as names and tensors, without running anything in them.
+"""Reads torch and numpy files as names and tensors, without running anything in them.
 
 Pickles are read by torch's reader that knows tensors and nothing else, after a look at what they name, and nothing is
 unpacked that is much larger than the model it is for.
@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from ..errors import PictaxaError, WeightsError, one_line
 
 
-def refusal(path: Path, expected: str, *, found: str, fix: str = "Fetch or save the file again.") -> WeightsError:
+def refusal(path: Path, expected: str, *, found: str, fix: str = "Download or save the file again.") -> WeightsError:
     """The error for a file that can't be read."""
     return WeightsError(expected, found=f"{str(path)!r}: {one_line(found)}", fix=fix)
 
@@ -54,7 +54,7 @@ def _check_bytes(path: Path, size: int, *, most_bytes: int, word: str) -> None:
             path,
             f"at most {most_bytes // 2**20:,} MiB of weights for this model",
             found=f"{size // 2**20:,} MiB {word}",
-            fix="Check the model's name; don't use the file if it comes from somebody you don't know.",
+            fix="Check the name of the model, and don't use the file unless you trust its source.",
         )
 
 
@@ -79,7 +79,7 @@ _DEEPEST = 3  # wrappers within wrappers
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file's tensors by name, and why what lies beside them is not used."""
+    """A file's tensors by name, and the reason why anything else in it is not used."""
 
     tensors: dict[str, torch.Tensor]
     beside: dict[str, str] = field(default_factory=dict)
@@ -98,7 +98,7 @@ def read_torch(path: Path, *, max_values: int, owned: bool = False) -> Checkpoin
     with reading(path, "a file of tensors", most_bytes=most_bytes):
         zipped = zipfile.is_zipfile(path)
         if zipped and any(member.compress_type for member in check_zip(path, most_bytes=most_bytes)):
-            raise ValueError("packed members, which torch writes none of")  # they would be mapped as numbers
+            raise ValueError("compressed members, which torch never writes")  # they would be mapped as numbers
         _check_pickles(path, zipped=zipped)
         with warnings.catch_warnings(action="ignore"):  # of pickles of other versions, which it reads or refuses
             document = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
@@ -112,7 +112,7 @@ def read_torch(path: Path, *, max_values: int, owned: bool = False) -> Checkpoin
             fix=_ALONE,
         )
     if sum(value.numel() for value in found.tensors.values()) > max_values:  # a few numbers can stand for any many
-        raise refusal(path, "about as many numbers as the model has", found="more", fix="Check the model's name.")
+        raise refusal(path, "about as many values as the model has", found="more", fix="Check the model's name.")
     return Checkpoint(_without_prefixes(found.tensors, prefixes), found.beside)
 
 
@@ -157,12 +157,12 @@ def _check_pickle(path: Path, stream: IO[bytes]) -> None:
     if others:
         name = (code or others)[0].replace(" ", ".")
         raise refusal(
-            path, "a file of tensors", found=f"code that would run ({name})" if code else f"{name} beside the tensors",
+            path, "a file of tensors", found=f"code that would run ({name})" if code else f"{name} among the tensors",
             fix=f"Nothing was run. {_ALONE}",
         )  # fmt: skip
     made = sum(_COPYING.fullmatch(word) is not None and then != "EMPTY_TUPLE" for word, then in pairwise(used))
     if made + used.count("BUILD") > _MAX_COPIES:
-        raise refusal(path, "a file of tensors", found="a pickle of copies of copies", fix=_ALONE)
+        raise refusal(path, "a file of tensors", found="a pickle that expands without limit", fix=_ALONE)
 
 
 def _used(stream: IO[bytes]) -> Iterator[str]:
@@ -198,10 +198,8 @@ def _unwrapped(document: Any, *, depth: int) -> Checkpoint | None:
     inner = {key: _unwrapped(document[key], depth=depth + 1) for key in _WRAPPERS if key in document}
     for key, found in inner.items():
         if found and found.tensors:
-            others = f"other weights, beside {key}, which are used"
-            beside = {
-                str(name): others if inner.get(name) else "beside the weights" for name in document if name != key
-            }
+            others = f"other weights; those in {key} are used"
+            beside = {str(name): others if inner.get(name) else "not weights" for name in document if name != key}
             return Checkpoint(found.tensors, found.beside | beside)
     return None
 
@@ -238,6 +236,6 @@ def _check_header(path: Path, stream: IO[bytes], member: zipfile.ZipInfo) -> Non
     if dtype.kind != "f" or dtype.itemsize > 8 or size > member.file_size:
         raise refusal(
             path, "a file of arrays of floating-point numbers", found=f"{shape} of {dtype} at {member.filename}",
-            fix="Save the numbers alone: numpy.savez(FILE, **arrays)." if dtype.kind != "f" else
-            "Fetch or save the file again.",
+            fix="Save only the numbers: numpy.savez(FILE, **arrays)." if dtype.kind != "f" else
+            "Download or save the file again.",
         )  # fmt: skip

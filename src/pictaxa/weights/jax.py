@@ -6,51 +6,20 @@ There queries, keys and values are three kernels (D, H, d) and the output's is (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
-from .rules import Rule, rename
-
-_ATTENTION = r"Transformer/encoderblock_(\d+)/MultiHeadDotProductAttention_1/"
-_RESNET = "patch_embed.backbone."
-
-_BLOCK = {
-    "conv_proj": "downsample.conv", "gn_proj": "downsample.norm",
-    "conv1": "conv1", "gn1": "norm1", "conv2": "conv2", "gn2": "norm2", "conv3": "conv3", "gn3": "norm3",
-}  # fmt: skip
-
-# What each name becomes, but for the three kernels that are one layer here.
-RULES = (
-    Rule("cls", "cls_token"),
-    Rule("Transformer/posembed_input/pos_embedding", "pos_embed"),
-    Rule("embedding/(kernel|bias)", r"patch_embed.proj.\1"),
-    Rule(r"Transformer/encoderblock_(\d+)/LayerNorm_0/(.+)", r"blocks.\1.norm1.\2"),
-    Rule(r"Transformer/encoderblock_(\d+)/LayerNorm_2/(.+)", r"blocks.\1.norm2.\2"),
-    Rule(r"Transformer/encoderblock_(\d+)/MlpBlock_3/Dense_0/(.+)", r"blocks.\1.mlp.fc1.\2"),
-    Rule(r"Transformer/encoderblock_(\d+)/MlpBlock_3/Dense_1/(.+)", r"blocks.\1.mlp.fc2.\2"),
-    Rule(_ATTENTION + r"out/(.+)", r"blocks.\1.attn.proj.\2"),
-    Rule(_ATTENTION + r"(query|key|value)/(.+)", r"blocks.\1.attn.\2.\3"),
-    Rule("Transformer/encoder_norm/(.+)", r"norm.\1"),
-    Rule("pre_logits/(.+)", r"pre_logits.\1"),
-    Rule("head/(.+)", r"classifier.\1"),
-    Rule("conv_root/(.+)", rf"{_RESNET}stem.conv.\1"),
-    Rule("gn_root/(.+)", rf"{_RESNET}stem.norm.\1"),
-    *(
-        Rule(f"block{stage + 1}/unit{block + 1}/{theirs}/(.+)", rf"{_RESNET}stages.{stage}.blocks.{block}.{ours}.\1")
-        for stage in range(4)
-        for block in range(9)
-        for theirs, ours in _BLOCK.items()
-    ),
-)
+from ..models.entry import Rule
+from .rules import rename
 
 
-def translate(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+def translate(arrays: Mapping[str, np.ndarray], rules: Sequence[Rule]) -> dict[str, torch.Tensor]:
     """A checkpoint's arrays by our names; names that no rule knows stay as they are."""
     tensors: dict[str, torch.Tensor] = {}
     attention: dict[str, dict[str, torch.Tensor]] = {}  # "blocks.0.attn.qkv.weight" -> query, key, value
-    for theirs, ours in rename(list(arrays), RULES).names.items():
+    for theirs, ours in rename(list(arrays), rules).names.items():
         value = torch.from_numpy(np.array(arrays[theirs], dtype=np.float32, order="C"))
         path, _, variable = ours.rpartition(".")
         name = f"{path}.{'bias' if variable == 'bias' else 'weight'}" if path else ours

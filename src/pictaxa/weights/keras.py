@@ -1,4 +1,4 @@
-"""Layers of a Keras file as our tensors: which module each is, and the axes of kernels.
+"""Layers of a Keras file as our tensors: which module each belongs to, and the axes of kernels.
 
 Keras keeps kernels as (height, width, in, out), depthwise ones as (height, width, channels, 1), dense ones as (in,
 out), and flattens maps as (height, width, channel); torch has (out, in, height, width), (out, in) and (channel,
@@ -18,12 +18,12 @@ from torch import nn
 
 from ..errors import WeightsError
 from ..models.contract import Classifier
+from ..models.zoo import find_entry
 from .keras_files import StoredLayer
 from .keras_order import paths_by_order
-from .keras_rules import FLATTENED, RULES, WITHOUT_SCALE
 from .rules import rename
 
-# How Keras names layers that were given no name, and Inception v3's last.
+# How Keras names layers that were given no name, and the last of its applications.
 _COUNTED = re.compile(r"(conv2d|batch_normalization)(_\d+)?|predictions")
 
 
@@ -45,7 +45,7 @@ def translate(
     WeightsError when the layers are not the entry's.
     """
     parts = dict(model.named_modules())
-    flattened = dict(FLATTENED.get(model.entry, {}))
+    flattened = dict(model.flattened)
     if hidden and model.main_head() in flattened:
         flattened[hidden[0]] = flattened[model.main_head()]
     placed = _place(model, layers, hidden=hidden)
@@ -65,11 +65,11 @@ def translate(
 def notes(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:
     """What a file leaves open: the three variables of a batch norm are those of two kinds."""
     count = sum("beta" in layer.arrays and "gamma" not in layer.arrays for layer in layers)
-    if not count or model.entry in WITHOUT_SCALE:
+    if not count or not find_entry(model.entry).known_to("keras").norm_scale:
         return []
     return [
-        f"{count} batch norms have three variables, taken for those without scale (scale=False); Keras 3 keeps those "
-        "without shift (center=False) alike: if they are, load a legacy .h5, which tells them apart"
+        f"{count} batch norms have three variables and are read as those without scale (scale=False); Keras 3 stores "
+        "those without shift (center=False) in the same way: if they are, load a legacy .h5, which distinguishes them"
     ]
 
 
@@ -82,7 +82,7 @@ def _check_once(placed: Placed) -> None:
         more = f", and as many for {len(twice) - 1} more" if len(twice) > 1 else ""
         raise WeightsError(
             "each layer of the network once", found=f"{names} as {twice[0]}{more}",
-            fix="Save the network that is meant by itself: model.get_layer(NAME).save_weights(FILE).",
+            fix="Save the intended network separately: model.get_layer(NAME).save_weights(FILE).",
         )  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def _why_another(model: Classifier, theirs: Sequence[tuple[int, ...]], *, norms:
     if len(own) > 1:
         return f"{_shapes(theirs)}, which are not the dense layers of {model.entry}, {_shapes(own)}"
     if theirs[0][0] != own[0][0]:
-        return f"a head on {theirs[0][0]} numbers of each picture, where {model.entry} gives {own[0][0]}"
+        return f"a head with {theirs[0][0]} inputs, while {model.entry} has {own[0][0]} features"
     if len(theirs) in (1, len(hidden)):
         return ""
     widths = ",".join(str(outputs) for _, outputs in theirs[:-1])
@@ -173,11 +173,11 @@ def _paths_by_name(model: Classifier, layers: Sequence[StoredLayer]) -> list[str
     names = [layer.name for layer in layers]
     if set(names) <= dict(model.named_modules()).keys():
         return names
-    if model.entry == "inception_v3" and all(_COUNTED.fullmatch(name) for name in names):
-        return _inception_paths(model, names)
-    rules = RULES.get(model.entry, ())
-    if all(any(re.fullmatch(rule.pattern, name) for rule in rules) for name in names):
-        renamed = rename(names, rules).names
+    known = find_entry(model.entry).known_to("keras")
+    if known.counted and all(_COUNTED.fullmatch(name) for name in names):
+        return _counted_paths(model, names)
+    if all(any(re.fullmatch(rule.pattern, name) for rule in known.rules) for name in names):
+        renamed = rename(names, known.rules).names
         return [renamed[name] for name in names]
     return None
 
@@ -218,10 +218,11 @@ def _copy(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
 
 
-def _inception_paths(model: Classifier, names: Sequence[str]) -> list[str] | None:
-    """Inception v3's layers are named by counters in the order of their creation, which is ours too."""
-    units = [path for path, part in model.named_modules() if isinstance(part, nn.Conv2d) and "AuxLogits" not in path]
-    paths = {"predictions": "fc"}
+def _counted_paths(model: Classifier, names: Sequence[str]) -> list[str] | None:
+    """Convolutions and their norms, by counters in the order of their creation, which is ours too."""
+    convs = [path for path, part in model.named_modules() if isinstance(part, nn.Conv2d)]
+    units = [path for path in convs if path.partition(".")[0] not in model.auxiliary]
+    paths = {"predictions": model.main_head()}
     for word, suffix in (("conv2d", "conv"), ("batch_normalization", "bn")):
         theirs = {name for name in names if re.fullmatch(rf"{word}(_\d+)?", name)}
         if len(theirs) != len(units):

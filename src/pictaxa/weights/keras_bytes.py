@@ -1,4 +1,4 @@
-"""What must hold of a Keras file's bytes before HDF5 reads it, which damaged ones lead astray.
+"""Checks the bytes of a Keras file before HDF5 reads it, because damaged files can mislead HDF5.
 
 HDF5 keeps texts in heaps. An attribute has for each text its length, its heap's address and its number there. With a
 damaged heap HDF5 can look for ever, and it makes room for whatever length is told before it looks.
@@ -27,16 +27,16 @@ _BLOCK, _OVERLAP = 2**22, 2**17  # an attribute's beginning, or all of a small o
 
 
 def refuse_lambda(path: Path, stream: IO[bytes]) -> None:
-    """WeightsError for a configuration with a Lambda layer, wherever in a file it stands.
+    """WeightsError for a configuration with a Lambda layer, anywhere in a file.
 
     HDF5's own way to it, an attribute, can end the process where its datatype is damaged.
     """
     for _, block in _blocks(stream):
         if _LAMBDA.search(_ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), block)):
             raise refusal(
-                path, "layers whose work is known by their name",
+                path, "layers whose function is known by name",
                 found="a Lambda layer, which is code; nothing was run",
-                fix="Build the model without it and save its weights: model.save_weights(FILE).",
+                fix="Build the model without it and save the weights: model.save_weights(FILE).",
             )  # fmt: skip
 
 

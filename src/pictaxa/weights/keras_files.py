@@ -133,7 +133,9 @@ class _Reader:
                 raise refusal(self.path, "weights in the file itself", found=f"a link at {group.name}/{key}")
             if link.u in self.seen:  # the address of what it leads to; Keras writes each once
                 raise refusal(
-                    self.path, "each group and array in one place", found=f"a circle, or a second at {group.name}/{key}"
+                    self.path,
+                    "each group and array in one place",
+                    found=f"a cycle, or a second copy, at {group.name}/{key}",
                 )
             self.seen.add(link.u)
             item = group[key]
@@ -141,7 +143,7 @@ class _Reader:
                 self._walk(item, depth=depth + 1)
             elif isinstance(item, self.h5py.Dataset):
                 if item.external or item.is_virtual:
-                    raise refusal(self.path, "weights in the file itself", found=f"data elsewhere at {item.name}")
+                    raise refusal(self.path, "weights in the file itself", found=f"external data at {item.name}")
                 self.unread[item.name] = item.dtype.kind
 
     def _array(self, dataset: Any) -> np.ndarray:
@@ -151,12 +153,12 @@ class _Reader:
         self.values_left -= dataset.size
         if self.values_left < 0:
             raise refusal(
-                self.path, "about as many numbers as the model has", found=f"more, {dataset.shape} at {dataset.name}",
+                self.path, "about as many values as the model has", found=f"more, {dataset.shape} at {dataset.name}",
                 fix="Check the model's name.",
             )  # fmt: skip
         if dataset.chunks is not None:  # what a few bytes unpack to, no size tells; Keras writes none
             raise refusal(
-                self.path, "arrays as Keras writes them", found=f"a packed one, or one in chunks, at {dataset.name}",
+                self.path, "arrays as Keras writes them", found=f"a compressed or chunked one at {dataset.name}",
                 fix="Save the weights again with Keras.",
             )  # fmt: skip
         with np.errstate(over="ignore"):  # what is not finite then, filling refuses
@@ -226,7 +228,7 @@ class _Reader:
         if 0 in stored.shape:
             return []  # of no type that means anything
         if not isinstance(stored.get_type(), self.h5py.h5t.TypeStringID):
-            raise refusal(self.path, "names of layers", found=f"no text as {attribute} at {group.name}")
+            raise refusal(self.path, "layer names", found=f"no text as {attribute} at {group.name}")
         values = np.atleast_1d(np.asarray(group.attrs[attribute], dtype=object))
         return [value.decode() if isinstance(value, bytes) else str(value) for value in values.ravel()]
 

@@ -54,9 +54,9 @@ def paths_by_order(model: Classifier, layers: Sequence[StoredLayer]) -> list[str
             fitting.append(paths)
     if len(fitting) != 1:
         raise WeightsError(
-            f"the layers of {model.entry} by name, or in its order",
+            f"the layers of {model.entry}, by name or in order",
             found=_found(model, {kind: [layers[p].name for p in places] for kind, places in stored.items()}, misfits),
-            fix="Check the model's name and options; a legacy .h5, and what a newer Keras saves, has their names.",
+            fix="Check the model's name and options; legacy .h5 files and those of newer Keras have the names.",
         )
     return fitting[0]
 

@@ -1,4 +1,4 @@
-"""Weights of any source into an entry of the zoo, whole or not at all.
+"""Loads weights from any source into a model, completely or not at all.
 
 read the file -> our names and axes -> fit to this model (classes, size, channels) -> fill
 """
@@ -13,27 +13,17 @@ import torch
 
 from ..config.learning import Normalization, Source
 from ..errors import ConfigError, WeightsError, close_matches
-from ..models.contract import CAFFE_MEAN, CAFFE_STD, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, Classifier
+from ..models.contract import NORMALIZATIONS, Classifier
 from ..models.heads import hidden_paths, kept_outputs
 from ..models.zoo import create_model, find_entry
-from . import efficientnet_pytorch, jax, keras, timm, torchvision
+from . import jax, keras
 from .adapt import adapt, first_convolution
 from .foreign import read_npz, read_torch
 from .keras_files import read_file
-from .keras_rules import KERAS_NORMALIZATION, KERAS_OPTIONS
-from .rules import Rule, assign, rename
-from .timm import TIMM_OPTIONS
+from .rules import assign, rename
 from .translated import Translated
 
 STATE_DICTS: tuple[Source, ...] = ("torchvision", "timm", "pictaxa", "efficientnet_pytorch")
-NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "0-1": ((0.0,) * 3, (1.0,) * 3),
-    "0-255": ((0.0,) * 3, (1 / 255,) * 3),
-    "-1-1": ((0.5,) * 3, (0.5,) * 3),
-    "caffe": (CAFFE_MEAN, CAFFE_STD),
-    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
-    "lite": (LITE_MEAN, LITE_STD),
-}
 
 # A file may hold the model, its running average and an optimizer's two moments; more is none of ours.
 COPIES = 4
@@ -43,21 +33,40 @@ SPARE_VALUES = 1_000_000
 def load_weights(
     model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
 ) -> Translated:
-    """Fill an entry of the zoo from a checkpoint, as `pictaxa.load_weights` does, but from files alone."""
+    r"""Fill an entry of the zoo from a checkpoint, as `pictaxa.load_weights` does, but from files alone.
+
+    Args:
+        model: the entry; filled in place.
+        file: the checkpoint.
+        source: whose names and axes the file has; it is never guessed.
+        normalization: what the weights expect of their pictures; only a Keras file needs it.
+
+    Returns:
+        What became of the weights.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another source, or does not fit; the model stays as it was.
+        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        MissingExtraError: a Keras file, without the `keras` extra.
+
+    Example:
+        told = load_weights(create_model("resnet50", 5), "resnet50.pth", source="torchvision")
+        print(*told.lines(), sep="\n")
+    """
     weights = translate(model, file, source=source, normalization=normalization)
     load(model, weights)
     return weights
 
 
 def load(model: Classifier, weights: Translated) -> None:
-    """Fit weights to a model and fill it with them, whole or not at all.
+    """Adapt weights to a model and load them, completely or not at all.
 
     Args:
         model: an entry of the zoo; filled in place.
         weights: the weights by our names, from `translate`; fitted in place to the model's classes, channels and size.
 
     Raises:
-        WeightsError: a weight is missing, unused, misshapen or not finite; the model then stays as it was.
+        WeightsError: a weight is missing, unused, misshapen or not finite; the model is then unchanged.
 
     Example:
         weights = translate(model, "resnet50.pth", source="torchvision")
@@ -97,12 +106,13 @@ def translate(
     if (hidden or kept_outputs(model)) and source != "pictaxa":
         with torch.device("meta"):  # the others know the entry without what lies before its classes
             model = create_model(model.entry, model.num_classes, in_channels=model.in_channels, **model.options)
-    for what, word, known in (
-        ("source", source, Source),
-        ("normalization (--normalization)", normalization, Normalization),
-    ):
-        if word not in (*get_args(known), *((None,) if known is Normalization else ())):
-            raise ConfigError(f"a known {what}", found=repr(word), fix=close_matches(str(word), get_args(known)))
+    asked: list[tuple[str, str, tuple[str, ...]]] = [("source", source, get_args(Source))]
+    if normalization is not None:
+        asked.append(("normalization (--normalization)", normalization, get_args(Normalization)))
+    for what, word, words in asked:
+        if word not in words:
+            raise ConfigError(f"a known {what}", found=repr(word), fix=close_matches(word, words))
+    known = find_entry(model.entry).known_to(source)
     path = Path(file)
     if not path.exists():
         raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
@@ -110,16 +120,16 @@ def translate(
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":
         if normalization is None:
-            usual = KERAS_NORMALIZATION.get(model.entry)
+            usual = known.normalization
             own = f"; Keras' own {model.entry} has {usual}" if usual else ""
             raise ConfigError(
-                "how a Keras file's pictures were fed", found="nothing said",
+                "the input normalization of a Keras file", found="none given",
                 fix=f"Choose --normalization {', '.join(get_args(Normalization))} (normalization= in Python): "
                 f"a Rescaling(1/255) layer or x / 255 is 0-1{own}.",
             )  # fmt: skip
         weights = _of_keras(model, path, hidden=hidden, max_values=most)
     elif source == "jax":
-        weights = Translated(jax.translate(read_npz(path, max_values=most)))
+        weights = Translated(jax.translate(read_npz(path, max_values=most), known.rules))
     else:
         read = read_torch(path, max_values=most, owned=source != "pictaxa")
         weights = rename_state(model, read.tensors, source=source)
@@ -127,10 +137,10 @@ def translate(
     weights.notes += _notes(model, source)
     if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
-    if normalization is None and source == "torchvision":
-        normalization = torchvision.NORMALIZATION.get(find_entry(model.entry).family)
+    if normalization is None:
+        normalization = known.normalization
     if normalization is not None:
-        feed(model, weights, normalization)
+        add_normalization(model, weights, normalization)
     return weights
 
 
@@ -141,7 +151,7 @@ def _of_keras(model: Classifier, path: Path, *, hidden: Sequence[str], max_value
     weights.notes += keras.notes(model, stored.layers)
     dense = keras.dense_paths(model)
     if not any(f"{layer}.weight" in weights.tensors for layer in (*dense, *hidden)):
-        reason = "the file's head is another" if weights.dropped else "the file has no head"
+        reason = "the file has a different head" if weights.dropped else "the file has no head"
         # With hidden layers the last of them is none of the model's, and fitting tells of those that are.
         own = [layer for layer in dense if not hidden or layer != model.main_head()]
         weights.fresh.update(dict.fromkeys(own, reason))
@@ -150,21 +160,21 @@ def _of_keras(model: Classifier, path: Path, *, hidden: Sequence[str], max_value
 
 def _notes(model: Classifier, source: Source) -> list[str]:
     """In what else an entry is the source's own network than by its weights, where it was built otherwise."""
-    options = {"keras": KERAS_OPTIONS, "timm": TIMM_OPTIONS}.get(source, {}).get(model.entry, {})
-    known = {name: entry.default for name, entry in find_entry(model.entry).options.items()}
-    words = [f"{word}={value}" for word, value in options.items() if {**known, **model.options}.get(word) != value]
+    entry = find_entry(model.entry)
+    own = {name: option.default for name, option in entry.options.items()} | dict(model.options)
+    theirs = entry.known_to(source).options
+    words = [f"{word}={value}" for word, value in theirs.items() if own.get(word) != value]
     if not words:
         return []
     whose = {"keras": "Keras", "timm": "timm"}[source]
-    return [f"in {whose} a {model.entry} has {' '.join(words)} (--model-options): without, results differ a bit"]
+    return [f"in {whose} a {model.entry} has {' '.join(words)} (--model-options); without it results differ slightly"]
 
 
+_TORCH = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
 _SUFFIXES: dict[str, tuple[str, ...]] = {
     "keras": (".h5", ".hdf5", ".keras"),
     "jax": (".npz",),
-    "torchvision": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
-    "timm": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
-    "efficientnet_pytorch": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
+    **dict.fromkeys(("torchvision", "timm", "efficientnet_pytorch"), _TORCH),
     "pictaxa": (".safetensors",),
 }
 
@@ -174,19 +184,11 @@ def _check_suffix(path: Path, source: Source) -> None:
     if path.suffix.lower() in _SUFFIXES[source]:
         return
     others = [name for name, suffixes in _SUFFIXES.items() if path.suffix.lower() in suffixes]
-    whose = f"a file of {' or '.join(others)}" if others else "no kind of weights that is known"
+    whose = f"a file of {' or '.join(others)}" if others else "not a known kind of weights"
     raise WeightsError(
         f"a file of {source} ({', '.join(_SUFFIXES[source])})", found=f"{str(path)!r}, {whose}",
-        fix=f"Say --source {others[0]}." if others else "Check the path.",
+        fix=f"Use --source {others[0]}." if others else "Check the path.",
     )  # fmt: skip
-
-
-def _rules(model: Classifier, source: str) -> Sequence[Rule]:
-    tables = {"torchvision": torchvision.RULES, "timm": timm.RULES, "efficientnet_pytorch": efficientnet_pytorch.RULES}
-    if model.entry.startswith("timm/") and source == "timm":
-        return (Rule("(.+)", r"network.\1"),)
-    table = tables.get(source, {})
-    return table.get(model.entry, table.get(find_entry(model.entry).family, ()))
 
 
 def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source: Source) -> Translated:
@@ -206,13 +208,14 @@ def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source:
     Example:
         weights = rename_state(model, torchvision_model.state_dict(), source="torchvision")
     """
+    entry = find_entry(model.entry)
     own = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[0]}  # but for mean and std
-    found = {name: rename(list(tensors), _rules(model, name)) for name in STATE_DICTS}
+    found = {name: rename(list(tensors), entry.known_to(name).rules) for name in STATE_DICTS}
     known = {name: len(own.keys() & set(renamed.names.values())) for name, renamed in found.items()}
     best = max(known, key=lambda name: known[name])
     if known[source] < known[best] and known[best] > 0.5 * len(own):
         raise WeightsError(
-            f"weights of {source}", found=f"names that {best} gives a {model.entry}", fix=f"Say --source {best}."
+            f"weights of {source}", found=f"the names that {best} uses for a {model.entry}", fix=f"Use --source {best}."
         )
     renamed = found[source]
     weights = Translated({ours: tensors[theirs] for theirs, ours in renamed.names.items()}, dropped=renamed.dropped)
@@ -230,10 +233,10 @@ def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
             for name in names:
                 row = weights.tensors[name]
                 weights.tensors[name] = torch.cat([torch.zeros_like(row), row])
-            weights.fitted[path] = "its one output became two classes; the output is the second's"
+            weights.fitted[path] = "its single output became two classes; it belongs to the second"
 
 
-def feed(model: Classifier, weights: Translated, normalization: Normalization) -> None:
+def add_normalization(model: Classifier, weights: Translated, normalization: Normalization) -> None:
     """Add the normalization that weights expect to the weights. Kernels for BGR become kernels for RGB.
 
     Args:
@@ -241,6 +244,9 @@ def feed(model: Classifier, weights: Translated, normalization: Normalization) -
         weights: the weights by our names; changed in place: `mean` and `std` are set, and with "caffe" the channels of
             the first convolution are reversed.
         normalization: what the weights expect, of NORMALIZATIONS.
+
+    Example:
+        add_normalization(model, weights, "-1-1")
     """
     tensors = weights.tensors
     mean, std = (torch.tensor(values) for values in NORMALIZATIONS[normalization])

@@ -1,8 +1,7 @@
 """Rules: how the names of another library's weights become ours.
 
-A rule is a pattern for whole names and what they become (`re.sub`). The first that fits a name counts; what no rule
-fits keeps its name. Every name of the source is used exactly once or dropped by a rule that says why, every weight of
-the model is filled, and nothing is loaded unless all of it fits.
+The first rule that fits a name counts; what no rule fits keeps its name. Every name of the source is used exactly once
+or dropped by a rule that says why, every weight of the model is filled, and nothing is loaded unless all of it fits.
 """
 
 from __future__ import annotations
@@ -16,18 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import WeightsError
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Names that match `pattern` become `target`, or are dropped for a `reason`."""
-
-    pattern: str
-    target: str = ""
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        assert bool(self.target) != bool(self.reason), "a rule renames or gives a reason to drop"
+from ..models.entry import Rule
 
 
 @dataclass(frozen=True)
@@ -39,7 +27,21 @@ class Renamed:
 
 
 def rename(names: Sequence[str], rules: Sequence[Rule]) -> Renamed:
-    """Apply the rules; WeightsError when two names become the same."""
+    r"""Give names of a source ours.
+
+    Args:
+        names: the source's.
+        rules: the first that fits a name as a whole counts; a name that none fits stays.
+
+    Returns:
+        Ours for each name, and why others were dropped.
+
+    Raises:
+        WeightsError: two names become the same.
+
+    Example:
+        rename(["features.0.weight"], [Rule(r"features\.(.+)", r"convs.\1")]).names  # {..: "convs.0.weight"}
+    """
     kept: dict[str, str] = {}
     dropped: dict[str, str] = {}
     for name in names:
@@ -55,18 +57,24 @@ def rename(names: Sequence[str], rules: Sequence[Rule]) -> Renamed:
     twice = sorted(ours for ours, count in Counter(kept.values()).items() if count > 1)
     if twice:
         raise WeightsError(
-            "a weight for each name",
+            "one weight per name",
             found=f"two for {', '.join(twice)}",
-            fix="Two rules give the same name: correct the table of rules.",
+            fix="Two rules give the same name; correct the table of rules.",
         )
     return Renamed(names=kept, dropped=dropped)
 
 
 def assign(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Load a whole set of weights under our names; WeightsError that lists all that is missing, unused, misshapen, of
-    another kind than plain numbers, or not finite.
+    """Fill a model with a whole set of weights under our names, or not at all.
 
-    The normalisation (`mean`, `std`) and batch norm's counters may be absent: they keep what the model has.
+    Args:
+        model: the model; filled in place.
+        tensors: a tensor for each of its weights. The normalization (`mean`, `std`) and batch norm's counters may be
+            absent: the model keeps its own.
+
+    Raises:
+        WeightsError: lists every weight that is missing, unused, misshapen, of another kind than plain numbers, or not
+            finite; the model stays as it was.
     """
     state = model.state_dict()
     needed = {name for name in state if name not in ("mean", "std") and not name.endswith("num_batches_tracked")}
@@ -88,7 +96,7 @@ def assign(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
         raise WeightsError(
             "weights that fit the model, name by name",
             found=found,
-            fix="Check the model's name, its options and where the weights come from.",
+            fix="Check the model's name, its options and the source of the weights.",
         )
     model.load_state_dict({**state, **tensors})
 

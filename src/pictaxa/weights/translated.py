@@ -9,7 +9,7 @@ import torch
 
 @dataclass
 class Translated:
-    """A file's weights by our names, and what became of them; fitted to a model step by step."""
+    """A file's weights by our names, adapted to a model step by step, with a record of the changes."""
 
     tensors: dict[str, torch.Tensor]
     dropped: dict[str, str] = field(default_factory=dict)  # names in the file -> why they are not used
@@ -17,6 +17,17 @@ class Translated:
     fitted: dict[str, str] = field(default_factory=dict)  # weights that were changed for this model -> how
     notes: list[str] = field(default_factory=list)  # what else to know
     unread: dict[str, str] = field(default_factory=dict)  # what of the file is no layer's -> whose it is
+
+    def drop(self, path: str, reason: str) -> None:
+        """Leave out the weights of a part.
+
+        Args:
+            path: of the part, by our names.
+            reason: why, for `lines`.
+        """
+        for name in [name for name in self.tensors if name.startswith(f"{path}.")]:
+            del self.tensors[name]
+            self.dropped[name] = reason
 
     def lines(self) -> list[str]:
         """What became of the weights, a line for each reason."""

@@ -199,5 +199,5 @@ def test_a_plain_file_that_holds_more_than_it_says(tmp_path: Path):
         file.write_bytes(
             data[:4] + struct.pack(">i", 12) + data[8:] if axes == 3 else data[:4] + struct.pack(">i", 12) + data[8:20]
         )
-    with pytest.raises(DataError, match="behind"):
+    with pytest.raises(DataError, match="more bytes"):
         read_data(tmp_path)

@@ -411,7 +411,7 @@ def test_pickles_with_more_than_plain_values(
     monkeypatch.chdir(tmp_path)
     write_cifar_pickles(tmp_path)
     (tmp_path / "batches.meta").write_bytes(pickle.dumps(document, protocol=protocol))
-    with pytest.raises(DataError, match="alone"):
+    with pytest.raises(DataError, match="only arrays"):
         read_data(tmp_path)
     assert not Path("made").exists()
 

@@ -1,4 +1,4 @@
-"""The commands: what each takes, and what does it. Each imports its part only when it runs, so that help is instant."""
+"""The commands: their arguments and functions. Each imports what it needs only when run, so that help is instant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands about a data set, before anything is trained: inspect, preview, data convert, cache."""
+"""Commands for a data set before training: inspect, preview, data convert, cache."""
 
 from __future__ import annotations
 
@@ -23,13 +23,17 @@ def inspect(arguments: InspectArguments, started: float) -> int:
 
     # Wrong words and places are told before the work.
     if arguments.strict == ():
-        raise ConfigError("kinds of findings after --strict", found="none", fix="Write all, or leak unreadable, say.")
+        raise ConfigError(
+            "kinds of findings after --strict",
+            found="none",
+            fix="Use --strict all, or for example --strict leak unreadable.",
+        )
     looking.strict_failures([], arguments.strict or ())
     for flag, path in (("--html", arguments.html), ("--json", arguments.json), ("--fix", arguments.fix)):
         check_place(path, flag)
     looking.check_manifest_place(arguments.fix, arguments.data)
     if arguments.folds is not None and arguments.folds < 2:
-        raise ConfigError("--folds from 2 on", found=str(arguments.folds), fix="Write --folds 5, say.")
+        raise ConfigError("--folds of 2 or more", found=str(arguments.folds), fix="For example, use --folds 5.")
     inspection = looking.inspect_data(
         arguments.data,
         arguments.reading,
@@ -50,7 +54,7 @@ def inspect(arguments: InspectArguments, started: float) -> int:
         print_line(f"manifest  {arguments.fix}: {kept} rows, {dropped} left out; train on it instead of the folder")
     failures = looking.strict_failures(inspection.findings, arguments.strict or ())
     if failures:
-        print_line(f"pictaxa: found what --strict forbids: {', '.join(failures)}", file=sys.stderr)
+        print_line(f"pictaxa: found problems that --strict does not allow: {', '.join(failures)}", file=sys.stderr)
         return EXIT_FOUND
     return 0
 
@@ -78,9 +82,9 @@ def preview(arguments: PreviewArguments, started: float) -> int:
         reading=arguments.reading,
         seed=arguments.seed,
     )
-    print_line(f"preview   {path}: first column what prediction sees, the others what training sees")
+    print_line(f"preview   {path}: first column: what prediction sees; other columns: what training sees")
     if operations:
-        print_line(f"          {operations}: each operation of the policy by itself, from mild to full")
+        print_line(f"          {operations}: each operation of the policy separately, from mild to full strength")
     return 0
 
 
@@ -103,7 +107,7 @@ def convert(arguments: ConvertDataArguments, started: float) -> int:
 
 
 def cache(arguments: CacheArguments, started: float) -> int:
-    """List what lies in the cache, and clean it."""
+    """List what is in the cache, and clean it."""
     from ...data.cache_folder import default_cache_root
     from ...data.keeping import cache_lines
 

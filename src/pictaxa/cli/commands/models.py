@@ -1,4 +1,4 @@
-"""Commands about models, their weights and how they are trained: models, recipes, weights, plan, probe."""
+"""Commands for models, weights and training plans: models, recipes, weights, plan, probe."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def plan(arguments: PlanArguments, started: float) -> int:
     check_place(arguments.json, "--json")
     if arguments.time_to is not None and not 0 < arguments.time_to < 1:
         raise ConfigError(
-            "--time-to above 0 and below 1", found=f"{arguments.time_to:g}", fix="Write 0.95 for 95% right answers."
+            "--time-to above 0 and below 1",
+            found=f"{arguments.time_to:g}",
+            fix="For example, use 0.95 for an accuracy of 95%.",
         )
     plan = plan_training(training_like(arguments))
     print_lines(plan_lines(plan, target=arguments.time_to))
@@ -104,7 +106,7 @@ def plan(arguments: PlanArguments, started: float) -> int:
 
 
 def probe(arguments: ProbeArguments, started: float) -> int:
-    """Say what a backbone is worth for a set of pictures."""
+    """Estimate how well a backbone suits a data set."""
     from ...config.by_name import training_like
     from ...judge.probe import probe_data, probe_lines
 

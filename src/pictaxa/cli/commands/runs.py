@@ -1,9 +1,8 @@
-"""Commands that make a run and ask it: train, evaluate, predict, report, classes."""
+"""Commands that create and use a run: train, evaluate, predict, report, classes."""
 
 from __future__ import annotations
 
 import sys
-from functools import partial
 
 from ...errors import ConfigError
 from ...system.printing import print_line, print_lines
@@ -13,7 +12,7 @@ from ..inputs import pictures_of
 
 
 def train(arguments: TrainArguments, started: float) -> int:
-    """Train, or go on with a run that was cut off."""
+    """Train, or continue an interrupted run."""
     from ...training.interrupts import Interrupted
     from ...training.loop import resume_run, train_run
 
@@ -23,7 +22,7 @@ def train(arguments: TrainArguments, started: float) -> int:
         else:
             run = train_run(arguments.training, started=started)
     except Interrupted as stop:
-        print_lines(("", f"stopped; everything is kept. Go on with:  pictaxa train --resume {stop.run.path}"))
+        print_lines(("", f"stopped; nothing is lost. Continue with:  pictaxa train --resume {stop.run.path}"))
         return EXIT_INTERRUPTED
     print_lines((f"next      pictaxa report {run.path}", f"          pictaxa predict {run.path} FILES-OR-FOLDERS"))
     return 0
@@ -45,15 +44,13 @@ def predict(arguments: PredictArguments, started: float) -> int:
     """Say what a run sees in files and folders."""
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
-    from ...data.file_names import shown_name
-    from ...images.decode import read_file
     from ...inference.predictor import load
     from ...inference.writers import TableWriter, open_writer, write_all
 
     check_place(arguments.out, "--out")
-    paths = pictures_of(arguments.files)
+    pictures = pictures_of(arguments.files)
     predictor = load(arguments.run, device=arguments.device)
-    stream = predictor.judge((shown_name(str(path)), partial(read_file, path)) for path in paths)
+    stream = predictor.judge(pictures)
     if arguments.out is None:
         table = TableWriter(sys.stdout, predictor.classes, top=arguments.top)
         read, bad = write_all(stream, [table])
@@ -63,9 +60,9 @@ def predict(arguments: PredictArguments, started: float) -> int:
             read, bad = write_all(stream, [writer])
         print_line(f"{read + bad} rows in {arguments.out}")
     if bad:
-        print_line(f"{bad} of {read + bad} files could not be read; each has its reason in its row", file=sys.stderr)
+        print_line(f"{bad} of {read + bad} files could not be read; the reason is in their rows", file=sys.stderr)
     if read + bad == 0:
-        raise ConfigError("pictures to predict", found="none in what was given", fix="Give files or folders.")
+        raise ConfigError("pictures to predict", found="none in what was given", fix="Give other files or folders.")
     return 0 if read else EXIT_MISTAKE
 
 

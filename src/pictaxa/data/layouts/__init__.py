@@ -1,1 +1,1 @@
-"""The layouts that pictures come in, a file for each: how it is told, listed, and read from."""
+"""The data layouts, one file each: how a layout is recognised, listed and read."""

@@ -55,7 +55,7 @@ def list_arrays(files: list[Path], reading: ReadingConfig, *, for_training: bool
                 raise DataError(
                     f"as many labels as pictures, {count}",
                     found=f"{len(values)} in {labels!r}",
-                    fix="Write the file again with a label for each picture.",
+                    fix="Write the file again with one label per picture.",
                 )
             inside = [f"{images}/{row}" for row in range(count)]
             part = {
@@ -84,7 +84,7 @@ def _keys(arrays: Arrays, reading: ReadingConfig, *, file: Path) -> dict[str, st
         if role not in ROLES or key not in arrays.names:
             raise DataError(
                 f"--keys ROLE=NAME with a role of {some(ROLES, at_most=8)} and an array of {file.name!r}",
-                found=f"{word!r}; it has {some(arrays.names, at_most=12)}", fix="Take a role and a name of these.",
+                found=f"{word!r}; it has {some(arrays.names, at_most=12)}", fix="Use one of these roles and arrays.",
             )  # fmt: skip
         split, _, kind = role.rpartition("_")
         keys[f"{split}:{kind}"] = key
@@ -99,7 +99,7 @@ def _keys(arrays: Arrays, reading: ReadingConfig, *, file: Path) -> dict[str, st
     if not splits or not all(f"{split}:{kind}" in keys for split in splits for kind in USUAL):
         raise DataError(
             "arrays of pictures and their labels, such as x_train and y_train", found=some(arrays.names, at_most=12),
-            fix="Say --keys train_images=A train_labels=B (or images= and labels=).",
+            fix="Use --keys train_images=A train_labels=B (or images= and labels=).",
         )  # fmt: skip
     return keys
 
@@ -154,7 +154,7 @@ class Arrays:
     def damaged(self, error: Exception) -> DataError:
         """What is said of a file that can't be read."""
         return DataError(
-            "a file of arrays", found=f"{self.file.name!r}: {str(error)[:160]}", fix="Fetch or write it again."
+            "a file of arrays", found=f"{self.file.name!r}: {str(error)[:160]}", fix="Download or write it again."
         )
 
     def __getitem__(self, name: str) -> Any:
@@ -250,13 +250,13 @@ def _scale(array: Any, *, name: str) -> float:
     if array.dtype == np.uint8:
         return 1.0
     if array.dtype.kind not in "iufb":
-        raise PictureError(name, f"no pictures: values of type {array.dtype}")
+        raise PictureError(name, f"not pictures: values of type {array.dtype}")
     low, high = 0.0, 0.0
     for start in range(0, len(array), CHUNK):
         part = np.asarray(array[start : start + CHUNK])
         low, high = min(low, float(part.min())), max(high, float(part.max()))
     if not (low >= 0 and high <= 255):
-        raise PictureError(name, f"numbers from {low:g} to {high:g} where pictures have 0 to 1 or 0 to 255")
+        raise PictureError(name, f"not pictures: numbers from {low:g} to {high:g} instead of 0 to 1 or 0 to 255")
     return 255.0 if high <= 1 else 1.0
 
 

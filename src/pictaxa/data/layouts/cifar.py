@@ -64,8 +64,8 @@ def list_cifar(files: list[Path], reading: ReadingConfig, *, for_training: bool)
     path = files[0]
     if not finds(path):
         raise DataError(
-            "CIFAR's files with data_batch_1 and batches.meta, or train and meta", found="others",
-            fix="Give the folder that they lie in.",
+            "CIFAR files with data_batch_1 and batches.meta, or train and meta", found="other files",
+            fix="Give the folder that contains them.",
         )  # fmt: skip
     if form := _binary_form(path):
         train, test, label_bytes, names_file = BINARY[form]
@@ -75,18 +75,20 @@ def list_cifar(files: list[Path], reading: ReadingConfig, *, for_training: bool)
         train, test, key, meta, names_key = PICKLED[_pickled_form(path)]
         listed = load_plain_pickle(path / meta).get(names_key)
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-            raise DataError(f"a list {names_key!r} in {meta!r}", found="none", fix="Fetch the file again.")
+            raise DataError(f"a list {names_key!r} in {meta!r}", found="none", fix="Download the file again.")
         names = tuple(listed)
         numbers = {}
         for name in _there(path, train, test):
             labels = load_plain_pickle(path / name).get(key)
             if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
-                raise DataError(f"a list {key!r} in {name!r}", found="none", fix="Fetch the file again.")
+                raise DataError(f"a list {key!r} in {name!r}", found="none", fix="Download the file again.")
             numbers[name] = np.array(labels)
     for name, labels in numbers.items():
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
             raise DataError(
-                f"labels from 0 to {len(names) - 1} in {name!r}", found=str(labels.max()), fix="Fetch the file again."
+                f"labels from 0 to {len(names) - 1} in {name!r}",
+                found=str(labels.max()),
+                fix="Download the file again.",
             )
     status = {name: file_status(path / name)[:2] for name in numbers}
     counts = {name: len(labels) for name, labels in numbers.items()}
@@ -108,7 +110,7 @@ def _names(file: Path) -> tuple[str, ...]:
     try:
         return tuple(file.read_text(encoding="utf-8").split())
     except ValueError as error:
-        raise DataError("names of classes", found=f"{file.name!r}: {error}", fix="Fetch it again.") from None
+        raise DataError("class names", found=f"{file.name!r}: {error}", fix="Download it again.") from None
 
 
 def _there(path: Path, train: tuple[str, ...], test: tuple[str, ...]) -> list[str]:
@@ -119,7 +121,7 @@ def _records(file: Path, label_bytes: int) -> np.ndarray:
     """(rows, labels and pixels) uint8, memory-mapped."""
     record, size = label_bytes + PICTURE_BYTES, file.stat().st_size
     if not size or size % record:
-        raise DataError(f"records of {record} bytes in {file.name!r}", found=f"{size} bytes", fix="Fetch it again.")
+        raise DataError(f"records of {record} bytes in {file.name!r}", found=f"{size} bytes", fix="Download it again.")
     return np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, record)
 
 
@@ -133,7 +135,9 @@ class CifarFile:
         else:
             pixels = load_plain_pickle(file).get("data")
             if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != PICTURE_BYTES:
-                raise DataError(f"pixels (rows, {PICTURE_BYTES}) in {file.name!r}", found="none", fix="Fetch it again.")
+                raise DataError(
+                    f"pixels (rows, {PICTURE_BYTES}) in {file.name!r}", found="none", fix="Download it again."
+                )
             self.pixels = pixels
 
     def fetch(self, inside: str) -> Picture:
@@ -198,7 +202,7 @@ REFUSED = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in KNOWN:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}")
         return KNOWN[module, name]
 
 
@@ -208,17 +212,17 @@ def load_plain_pickle(file: Path) -> dict[str, Any]:
     try:
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name in REFUSED:
-                raise pickle.UnpicklingError(f"it makes objects ({opcode.name})")
+                raise pickle.UnpicklingError(f"it creates objects ({opcode.name})")
             if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > len(data):
-                raise pickle.UnpicklingError("it wants more memory than it has bytes")
+                raise pickle.UnpicklingError("it would take more memory than it has bytes")
         document = _PlainUnpickler(io.BytesIO(data), encoding="latin-1").load()
         if not isinstance(document, dict):
-            raise pickle.UnpicklingError("it is no dictionary")
+            raise pickle.UnpicklingError("it is not a dictionary")
     except Exception as error:  # damaged pickles raise many types
         raise DataError(
-            "a pickle of arrays, strings, lists, dictionaries and numbers alone",
+            "a pickle of only arrays, strings, lists, dictionaries and numbers",
             found=f"{file.name!r}: {str(error)[:120] or type(error).__name__}",
-            fix="Fetch it from where it was published.",
+            fix="Download it from its publisher.",
         ) from None
     return {
         key.decode("latin-1") if isinstance(key, bytes) else str(key): (

@@ -52,7 +52,7 @@ def list_folder(files: list[Path], reading: ReadingConfig, *, for_training: bool
     columns: dict[str, list[object]] = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
     if reader.loose:
         told = [f"{count} in {shown_name(where) or 'the folder itself'}" for where, count in reader.loose.items()]
-        reader.notes.append(f"left out {reader.loose.total()} pictures that are in no class folder: {some(told)}")
+        reader.notes.append(f"skipped {reader.loose.total()} pictures that are in no class folder: {some(told)}")
     return Listing(
         root, repr(shown_name(str(root))), columns.pop("path"), columns.pop("class"), columns.pop("split"),
         more=columns, notes=(*reader.passed.notes(), *reader.notes),
@@ -88,7 +88,7 @@ def _by_folders(reader: FolderReading) -> Iterator[tuple[object, ...]]:
         if not count and folder.split in ("", "train"):
             empty.append(folder.name)
     if empty:
-        reader.notes.append(f"left out classes without a picture: {reader.shown(empty)}")
+        reader.notes.append(f"skipped classes without pictures: {reader.shown(empty)}")
 
 
 # --- labels from the names of files
@@ -109,7 +109,7 @@ def _by_pattern(reader: FolderReading) -> Iterator[tuple[object, ...]]:
             name = match.groupdict().get("label") or next((group for group in match.groups() if group), match[0])
             yield _row(reader, entry, name=name, split=splits.get(top, ""))
     if without:
-        reader.notes.append(f"left out {len(without)} pictures whose names don't fit --label-pattern: {some(without)}")
+        reader.notes.append(f"skipped {len(without)} pictures whose names don't fit --label-pattern: {some(without)}")
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -39,14 +39,16 @@ def image_files(path: Path) -> list[Path]:
 
 
 def list_idx(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
-    """The pictures of IDX files whose labels lie beside; DataError where these are absent or don't fit."""
+    """The pictures of IDX files, with labels from the files next to them; DataError if these don't fit."""
     path, files = files[0], [file for given in files for file in image_files(given)]
     if not files:
         raise DataError("IDX files such as train-images-idx3-ubyte.gz", found=f"none at {path}", fix="Check the path.")
     sets = sorted({match["set"] for file in files if (match := NAME.fullmatch(file.name))})
     if len(sets) > 1:
         raise DataError(
-            "the files of one data set", found=f"several: {some(sets)}", fix="Give one file of pictures, or move them."
+            "the files of one data set",
+            found=f"several: {some(sets)}",
+            fix="Give one file of pictures, or move the others elsewhere.",
         )
     columns: dict[str, list[pa.Array]] = {}
     for file in files:
@@ -73,7 +75,7 @@ def _columns(file: Path) -> dict[str, pa.Array]:
         labels = np.frombuffer(_read_rest(stream, labelled, file=beside), dtype=np.uint8)
     if labelled != count:
         raise DataError(
-            f"as many labels as pictures, {count}", found=f"{labelled} in {beside.name!r}", fix="Fetch them again."
+            f"as many labels as pictures, {count}", found=f"{labelled} in {beside.name!r}", fix="Download them again."
         )
     inside = pa.array(np.arange(count)).cast(pa.string())
     return {
@@ -89,7 +91,7 @@ def _labels_file(file: Path) -> Path:
     for candidate in (name, name.removesuffix(".gz"), f"{name}.gz"):
         if (file.parent / candidate).exists():
             return file.parent / candidate
-    raise DataError(f"the labels of {file.name!r} beside it", found=f"no {name!r}", fix="Fetch that file too.")
+    raise DataError(f"the labels of {file.name!r} beside it", found=f"no {name!r}", fix="Download that file too.")
 
 
 def _names(folder: Path, *, prefix: str, numbers: np.ndarray) -> dict[int, str]:
@@ -101,8 +103,8 @@ def _names(folder: Path, *, prefix: str, numbers: np.ndarray) -> dict[int, str]:
             return {int(row[0]): chr(int(row[1])) for row in rows if len(row) > 1}
         except (ValueError, OverflowError):
             raise DataError(
-                f"lines like `10 65` in {mapping.name!r}: a number, a character's code", found="others",
-                fix="Fetch it again.",
+                f"lines like `10 65` in {mapping.name!r}: a class number and a character code", found="other lines",
+                fix="Download it again.",
             ) from None  # fmt: skip
     return {int(number): str(number) for number in np.unique(numbers)}
 
@@ -115,12 +117,14 @@ def _header(stream: IO[bytes], *, file: Path, axes: int) -> tuple[int, ...]:
     begin = _read(stream, 4, file=file)
     if begin[:2] != b"\0\0" or begin[2] != BYTES_TYPE or begin[3] != axes:
         raise DataError(
-            f"an IDX file of bytes with {axes} axes", found=f"{file.name!r}, which begins {begin.hex()}",
-            fix="Fetch it again.",
+            f"an IDX file of bytes with {axes} axes", found=f"{file.name!r}, which begins with {begin.hex()}",
+            fix="Download it again.",
         )  # fmt: skip
     lengths = tuple(int(length) for length in np.frombuffer(_read(stream, 4 * axes, file=file), dtype=">i4"))
     if min(lengths) < 0 or math.prod(lengths) > MAX_BYTES:
-        raise DataError(f"at most {MAX_BYTES} bytes in {file.name!r}", found=f"axes {lengths}", fix="Fetch it again.")
+        raise DataError(
+            f"at most {MAX_BYTES} bytes in {file.name!r}", found=f"axes {lengths}", fix="Download it again."
+        )
     return lengths
 
 
@@ -128,14 +132,14 @@ def _read_some(stream: IO[bytes], count: int, *, file: Path) -> bytes:
     try:
         return stream.read(count)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError("a whole IDX file", found=f"{file.name!r}: {error}", fix="Fetch it again.") from None
+        raise DataError("a complete IDX file", found=f"{file.name!r}: {error}", fix="Download it again.") from None
 
 
 def _read(stream: IO[bytes], count: int, *, file: Path) -> bytes:
     data = _read_some(stream, count, file=file)
     if len(data) < count:
         raise DataError(
-            f"{count} bytes in {file.name!r}, as it begins to say", found=str(len(data)), fix="Fetch it again."
+            f"{count} bytes in {file.name!r}, as its header says", found=str(len(data)), fix="Download it again."
         )
     return data
 
@@ -145,7 +149,7 @@ def _read_rest(stream: IO[bytes], count: int, *, file: Path) -> bytes:
     data = _read(stream, count, file=file)
     if _read_some(stream, 1, file=file):
         raise DataError(
-            f"{count} bytes in {file.name!r}, as it begins to say", found="more behind them", fix="Fetch it again."
+            f"{count} bytes in {file.name!r}, as its header says", found="more bytes", fix="Download it again."
         )
     return data
 

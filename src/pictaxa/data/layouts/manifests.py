@@ -71,9 +71,9 @@ def list_manifest(files: list[Path], reading: ReadingConfig, *, for_training: bo
     gone = [path for path, problem in zip(paths, rows["problem"], strict=True) if problem]
     if len(gone) > MOSTLY * len(paths) or not paths:
         raise DataError(
-            f"a manifest whose files are there, by paths from {str(file.parent)!r} on",
-            found=f"{len(gone)} of {len(paths)} that are not, such as {some(gone, at_most=2)!r}",
-            fix="Put the manifest where its paths begin, or write whole paths.",
+            f"a manifest whose files exist, with paths relative to {str(file.parent)!r}",
+            found=f"{len(gone)} of {len(paths)} missing, such as {some(gone, at_most=2)!r}",
+            fix="Move the manifest to the folder that its paths start from, or write absolute paths.",
         )
     more = {name: rows[name] for name in ("inside", "bytes", "mtime_ns", "problem")}
     if columns.group:
@@ -152,7 +152,9 @@ def choose_columns(names: list[str], reading: ReadingConfig, *, file: Path, pict
         found = next((by_folded[word] for word in usual if word in by_folded), "")
         if needed and not found:
             raise DataError(
-                f"a column of {file.name!r} named like {some(usual)}", found=some(names, at_most=12), fix=f"Say {flag}."
+                f"a column of {file.name!r} named like {some(usual)}",
+                found=some(names, at_most=12),
+                fix=f"Use {flag} to name the column.",
             )
         return found
 
@@ -177,7 +179,7 @@ def as_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.string())
     except pa.ArrowException:  # lists and the like, numbers beyond 64 bits, bytes that are no text
         raise DataError(
-            "words or whole numbers in each column", found=f"one of {kind}", fix="Save the column as text."
+            "text or whole numbers in each column", found=f"one of {kind}", fix="Save the column as text."
         ) from None
 
 

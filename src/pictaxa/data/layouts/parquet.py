@@ -53,8 +53,8 @@ def list_parquet(files: list[Path], reading: ReadingConfig, *, for_training: boo
     for file, part in zip(files, parts, strict=True):
         if part.declared != declared or part.notes != columns:
             raise DataError(
-                "files of one layout", found=f"{files[0].name!r} and {file.name!r} with other columns or classes",
-                fix="Give the files one by one.",
+                "files of one layout", found=f"{files[0].name!r} and {file.name!r} with different columns or classes",
+                fix="Give the files separately.",
             )  # fmt: skip
 
     def joined(name: str) -> pa.ChunkedArray:
@@ -92,7 +92,7 @@ def _list_file(file: Path, reading: ReadingConfig) -> Listing:
         table = pq.read_table(file, columns=wanted)
         check_text(table)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError("a parquet file", found=f"{file.name!r}: {error}", fix="Fetch it again.") from None
+        raise DataError("a parquet file", found=f"{file.name!r}: {error}", fix="Download it again.") from None
     labels = table.column(chosen.label)
     declared = class_names(schema, chosen.label)
     if declared:
@@ -128,11 +128,11 @@ def _named(labels: pa.ChunkedArray, names: tuple[str, ...], *, file: Path) -> pa
         raise DataError(
             f"labels that are numbers in {file.name!r}",
             found=str(labels.type),
-            fix="Write the column as numbers, or without names in the metadata.",
+            fix="Write the column as numbers, or remove the class names from the metadata.",
         ) from None
     if len(numbers) and (numbers.max() >= len(names) or numbers.min() < -1):
         raise DataError(
-            f"labels from 0 to {len(names) - 1} in {file.name!r}", found=str(numbers.max()), fix="Fetch it again."
+            f"labels from 0 to {len(names) - 1} in {file.name!r}", found=str(numbers.max()), fix="Download it again."
         )
     return pa.array(np.array([*names, ""], dtype=object)[numbers], type=pa.string())
 
@@ -160,7 +160,7 @@ class ParquetFile:
             value = self.kept[column, group][row - int(self.starts[group])].as_py()
         data: bytes | None = value.get("bytes") if isinstance(value, dict) else value
         if data is None:
-            raise PictureError(inside, "no bytes in its row")
+            raise PictureError(inside, "its row has no bytes")
         return data
 
     def close(self) -> None:

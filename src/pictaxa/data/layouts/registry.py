@@ -1,4 +1,4 @@
-"""The layouts that are known, in the order in which they are tried."""
+"""The known layouts, in the order in which they are tried."""
 
 from __future__ import annotations
 

@@ -63,10 +63,10 @@ def _labelled(file: Path) -> list[tuple[str, str]]:
                 if is_picture(base):
                     if key in pictures:
                         raise DataError(
-                            f"one picture for each key in {file.name!r}",
+                            f"one picture per key in {file.name!r}",
 
                             found=f"{pictures[key]!r} and {name!r}",
-                            fix="Write the shard again, with a name of its own for each.",
+                            fix="Write the shard again with a different name for each picture.",
                         )  # fmt: skip
                     pictures[key] = name
                 elif suffix in LABEL_SUFFIXES and member.size <= MAX_LABEL_BYTES:
@@ -75,7 +75,7 @@ def _labelled(file: Path) -> list[tuple[str, str]]:
                     labels.setdefault(key, {})[suffix] = _label(stream.read(), suffix)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(
-            "a tar file that is not compressed", found=f"{file.name!r}: {error}", fix="Unpack it, or fetch it again."
+            "an uncompressed tar file", found=f"{file.name!r}: {error}", fix="Unpack it, or download it again."
         ) from None
     told = ((name, labels.get(key, {})) for key, name in pictures.items())
     return [(name, next((own[suffix] for suffix in LABEL_SUFFIXES if own.get(suffix)), "")) for name, own in told]
@@ -94,7 +94,7 @@ def _label(data: bytes, suffix: str) -> str:
 
 
 class TarShard:
-    """A tar file that gives its pictures by their names, wherever they lie in it."""
+    """A tar file that returns its pictures by name."""
 
     def __init__(self, file: Path) -> None:
         with tarfile.open(file, "r:") as archive:
@@ -108,7 +108,7 @@ class TarShard:
         """The encoded bytes."""
         offset, size = self.places.get(inside, (self.bytes, 1))
         if offset + size > self.bytes:
-            raise PictureError(inside, "not whole in its shard any more")
+            raise PictureError(inside, "no longer complete in its shard")
         with self.lock:
             self.stream.seek(offset)
             return self.stream.read(size)

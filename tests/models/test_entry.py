@@ -3,10 +3,23 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pictaxa.models.zoo import create_model
+from pictaxa.models.zoo import ZOO, create_model, find_entry
 from pictaxa.weights import loading
+from pictaxa.weights.keras import _paths_by_name
+from pictaxa.weights.keras_files import StoredLayer
 from pictaxa.weights.loading import rename_state
-from pictaxa.weights.timm import RULES
+from pictaxa.weights.rules import rename
+
+# Names in a published state dict of torchvision's, and ours of the same layer.
+TORCHVISION = [
+    ("alexnet_owt", "features.10.weight", "conv5.weight"),
+    ("alexnet_owt", "classifier.6.bias", "fc3.bias"),
+    ("vgg16", "features.28.weight", "convs.28.weight"),
+    ("mobilenet_v2", "features.18.1.running_var", "convs.18.1.running_var"),
+    ("vit_b_16", "encoder.layers.encoder_layer_11.mlp.linear_2.bias", "blocks.11.mlp.fc2.bias"),
+    ("vit_b_16", "encoder.layers.encoder_layer_11.mlp.3.bias", "blocks.11.mlp.fc2.bias"),
+    ("vit_b_16", "heads.head.weight", "classifier.weight"),
+]
 
 # timm's name of a layer -> ours, of the first blocks, of one of each kind, and of the end.
 NAMES = {
@@ -69,7 +82,7 @@ def test_the_rules_fill_the_whole_network(name: str):
     """No two rules give one name, and together they give every layer that the network has under another name."""
     with torch.device("meta"):
         layers = {key.rpartition(".")[0] for key in create_model(name, 3).state_dict()} - {""}
-    targets = [rule.target.removesuffix(r".\1") for rule in RULES[name]]
+    targets = [rule.target.removesuffix(r".\1") for rule in find_entry(name).known_to("timm").rules]
     same = {here for there, here in NAMES[name].items() if there == here}
     assert len(set(targets)) == len(targets) and layers <= set(targets) | same
 
@@ -79,3 +92,53 @@ def test_other_options_there_are_told(options: dict[str, object], notes: int):
     """timm's MobileNet v3 has another epsilon: a line says which option is its, unless the model is built so."""
     told = loading._notes(create_model("mobilenet_v3_small", 3, **options), "timm")
     assert len(told) == notes and all("epsilon=1e-05" in note for note in told)
+
+
+@pytest.mark.parametrize(("name", "theirs", "ours"), TORCHVISION)
+def test_names_of_torchvisions_files(name: str, theirs: str, ours: str):
+    """Each becomes ours, and the entry has such a tensor."""
+    assert rename([theirs], find_entry(name).known_to("torchvision").rules).names == {theirs: ours}
+    with torch.device("meta"):
+        assert ours in create_model(name, 1000).state_dict()
+
+
+def test_only_vit_has_another_normalization_in_torchvision():
+    """The entry follows Google's code, with pictures from -1 to 1; torchvision's weights expect ImageNet's mean."""
+    assert {entry.known_to("torchvision").normalization for entry in ZOO.values() if entry.family != "vit"} == {None}
+    assert {entry.known_to("torchvision").normalization for entry in ZOO.values() if entry.family == "vit"} == {
+        "imagenet"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "flattened"),
+    [
+        ("vgg11", {}, {"classifier.0": 512}),
+        ("vgg", {"stages": ((1, 8), (1, 24))}, {"classifier.0": 24}),
+        ("alexnet_owt", {}, {"fc1": 256}),
+        ("resnet50_course", {}, {"fc": 2048}),
+        ("resnet50", {}, {}),
+    ],
+)
+def test_dense_layers_on_maps_are_known_with_any_options(
+    name: str, options: dict[str, object], flattened: dict[str, int]
+):
+    """Keras flattens maps in another order, so that its files can be read only where these and their channels are."""
+    with torch.device("meta"):
+        model = create_model(name, 3, **options)
+    assert model.flattened == flattened
+    state = model.state_dict()
+    assert all(state[f"{path}.weight"].shape[1] % channels == 0 for path, channels in flattened.items())
+
+
+def test_keras_counters_are_our_order():
+    """Keras gives Inception v3's layers numbers instead of names: each is the layer of ours that was made then."""
+    with torch.device("meta"):
+        model = create_model("inception_v3", 5)
+    words = [f"{word}_{i}".removesuffix("_0") for word in ("conv2d", "batch_normalization") for i in range(94)]
+    paths = _paths_by_name(model, [StoredLayer(name, {}) for name in reversed(["predictions", *words])])
+    assert paths is not None and len(set(paths)) == 189 and paths[-1] == "fc"
+    found = dict(zip(reversed(words), paths[:-1], strict=True))
+    assert found["conv2d"] == "Conv2d_1a_3x3.conv" and found["conv2d_93"] == "Mixed_7c.branch_pool.conv"
+    assert found["batch_normalization_5"] == "Mixed_5b.branch1x1.bn"
+    assert not any(path.startswith("AuxLogits") for path in paths)
