@@ -38,6 +38,8 @@ def test_help_is_instant_and_names_every_command():
     slow = ("torch", "numpy", "matplotlib", "cyclopts", "rich", "pictaxa.config")
     code = f"import sys, pictaxa, pictaxa.cli.main; print([m for m in {slow} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    code = "import sys, pictaxa.cli.main as m; m.commands(); print('torch' in sys.modules)"  # for COMMAND --help
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -49,8 +49,8 @@ class PredictArguments:
     run: Path
     """Run folder."""
     files: tuple[Path, ...]
-    """Pictures, and folders, zip and tar files of pictures; @list.txt for a file with one path per line, - to read such lines from standard
-    input. After --, names may begin with a hyphen."""
+    """Pictures, and folders, zip and tar files of pictures; @list.txt for a file with one path per line, - to read such
+    lines from standard input. After --, names may begin with a hyphen."""
     _: KW_ONLY
     out: Path | None = None
     """Write to this .csv or .jsonl file instead of the screen; .jsonl is for programs."""

@@ -6,16 +6,17 @@ from __future__ import annotations
 import os
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from os.path import exists, isdir
 from pathlib import Path
 
-from ..data.archives import Named
 from ..data.file_names import shown_name
 from ..errors import ConfigError
-from ..images.decode import read_file
+from ..images.decode import Picture, read_file
 from ..inference.predictor import named_pictures
+
+Named = tuple[str, Callable[[], Picture]]  # what a picture is called, and what reads it
 
 STANDARD_INPUT = Path("-")
 

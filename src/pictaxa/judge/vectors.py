@@ -49,7 +49,7 @@ def some_rows(index: Index, *, most: int, seed: int) -> np.ndarray:
         differing = np.sort(np.unique(hashes[own], return_index=True)[1])[:FOLDS]
         drawn.append(np.concatenate([own[differing], np.delete(own, differing)])[:count])
     some = np.sort(np.concatenate(drawn))
-    say(f"note      {len(some)} of {len(rows)} pictures are judged, drawn at random from each class")
+    say(f"note      {len(some)} of {len(rows)} pictures are used, drawn at random from each class")
     return some
 
 
@@ -68,7 +68,7 @@ def check_classes(index: Index, rows: np.ndarray) -> None:
     fewest = int(np.argmin(differing))
     if differing[fewest] < 2:
         raise DataError(
-            "two pictures that differ in each class", found=f"{differing[fewest]} in {index.classes[fewest]!r}",
+            "two different pictures in each class", found=f"{differing[fewest]} in {index.classes[fewest]!r}",
             fix="Add pictures, or leave the class out.",
         )  # fmt: skip
 

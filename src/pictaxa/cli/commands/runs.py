@@ -8,7 +8,6 @@ from ...errors import ConfigError
 from ...system.printing import print_line, print_lines
 from ..arguments import ClassesArguments, EvaluateArguments, PredictArguments, ReportArguments, TrainArguments
 from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
-from ..inputs import pictures_of
 
 
 def train(arguments: TrainArguments, started: float) -> int:
@@ -46,6 +45,7 @@ def predict(arguments: PredictArguments, started: float) -> int:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
     from ...inference.predictor import load
     from ...inference.writers import TableWriter, open_writer, write_all
+    from ..inputs import pictures_of
 
     check_place(arguments.out, "--out")
     pictures = pictures_of(arguments.files)
