@@ -27,7 +27,7 @@ import torch.nn.functional as F
 
 from pictaxa.config.learning import TransferConfig
 from pictaxa.config.training import TrainConfig
-from pictaxa.judge.probe import vectors_of
+from pictaxa.judge.vectors import vectors_of
 from pictaxa.training.logistic import FINAL_STEPS, HeadProblem, Scaling, Solver, solve_at
 from pictaxa.training.setup import decode, setup
 from pictaxa.training.solve import FOLDS, PENALTIES, PRECISION, STEPS, deal_folds

@@ -19,7 +19,8 @@ from cases import OWN_STATISTICS, Case, Reference, pictures_for
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras_networks import NETWORKS
 
-from pictaxa.models.contract import Classifier, Normalization
+from pictaxa.config.learning import Normalization
+from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import find_entry
 from pictaxa.weights.loading import load_weights
 

@@ -16,9 +16,9 @@ from cases import OWN_STATISTICS, Case, Reference, pictures_for, torch_forward, 
 from safetensors.torch import save_file
 from torch import nn
 
+from pictaxa.config.learning import Source
 from pictaxa.models import efficientnet_lite
 from pictaxa.models.contract import Classifier
-from pictaxa.models.entry import Source
 from pictaxa.models.zoo import TIMM, find_entry
 from pictaxa.weights.loading import load_weights
 

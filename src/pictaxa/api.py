@@ -7,14 +7,14 @@ from typing import Any
 
 from .config.by_name import read_config_file, with_words
 from .config.data import ReadingConfig
+from .config.learning import Normalization, Source
 from .config.training import TrainConfig
 from .data.reading import PLAIN
 from .errors import ConfigError
 from .inference.predictor import Predictor, load
 from .judge.evaluate import Evaluation, evaluate_run
 from .judge.probe import Probe, probe_data
-from .models.contract import Classifier, Normalization
-from .models.entry import Source
+from .models.contract import Classifier
 from .reporting.page import write_report
 from .runs.folder import weights_file
 from .training.loop import resume_run, train_run

@@ -66,7 +66,7 @@ class UsageError(ConfigError):
 
     def __init__(self, mistake: str, *, fix: str) -> None:
         super().__init__("a command as described by --help", found=mistake, fix=fix)
-        self.args = (f"{mistake} {fix}",)
+        self.args = (one_line(f"{mistake} {fix}"),)
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -131,7 +131,16 @@ def machine_error(
     room_fix: str = "Free some space or allow writing, and run the command again.",
     memory_fix: str = "Close other programs, or use --device cpu if the GPU has too little.",
 ) -> MachineError | None:
-    """A machine's error (disk, memory) as one of ours; None for everything else."""
+    """Tell what the machine refuses as an error of ours.
+
+    Args:
+        error: what was raised.
+        room_fix: what to do about a file that can't be written, as a sentence.
+        memory_fix: what to do about too little memory, as a sentence.
+
+    Returns:
+        A MachineError for a full disk, a file that can't be written or too little memory; None for everything else.
+    """
     if isinstance(error, OSError) and error.errno in REFUSALS:  # a write that fails doesn't name its file
         found = ": ".join(filter(None, (error.filename and repr(str(error.filename)), error.strerror)))
         return MachineError("files that can be written", found=found, fix=room_fix)
@@ -143,13 +152,51 @@ def machine_error(
     return None
 
 
+# Control characters (a terminal obeys them), ends of lines, what turns the direction of writing, halves of characters.
+HALVES = re.compile("[\ud800-\udfff]")  # os.fsdecode makes them of bytes that it can't decode
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Make a text that any terminal, file and page can show; every name that a person reads goes through it.
+
+    Args:
+        text: any text; a file name's undecodable bytes as `os.fsdecode` has them.
+
+    Returns:
+        The text, with control characters, ends of lines, marks that turn the direction of writing, and bytes that are
+        no UTF-8 as escapes.
+
+    Example:
+        printable("a\nb\udcff.jpg") == r"a\nb\xff.jpg"
+    """
+    return UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    byte = code - 0xDC00  # what os.fsdecode makes of a byte that it can't decode
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else repr(match[0])[1:-1]
+
+
 def one_line(text: str) -> str:
-    """The text on one line: every run of white space, also newlines in file names, becomes one space."""
-    return " ".join(text.split())
+    """The text on one line: every run of white space becomes one space, and what can't be shown becomes escapes."""
+    return printable(" ".join(text.split()))
 
 
 def close_matches(word: str, known: Iterable[str]) -> str:
-    """A suggestion for an unknown word: the closest known ones, or all of them."""
+    """Say what to do about an unknown word.
+
+    Args:
+        word: what was given.
+        known: what there is.
+
+    Returns:
+        A sentence that names up to three near words, or all of them where none is near.
+
+    Example:
+        close_matches("epohcs", ["epochs", "size"])  # "Did you mean epochs?"
+    """
     names = list(known)
     near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
     if near:

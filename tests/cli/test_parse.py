@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -8,9 +10,11 @@ import pytest
 
 from pictaxa.cli import arguments
 from pictaxa.cli.arguments import ConvertArguments, ConvertDataArguments, PredictArguments, TrainArguments
+from pictaxa.cli.main import commands
 from pictaxa.cli.parse import parse
 from pictaxa.cli.training import settings_beside
 from pictaxa.config.by_name import config_fields
+from pictaxa.config.renamed import RENAMED
 from pictaxa.config.training import TrainConfig
 from pictaxa.errors import ConfigError, UsageError
 
@@ -123,3 +127,35 @@ def test_mistakes_are_told_in_few_words(words: list[str], found: str):
     with pytest.raises(ConfigError) as caught:
         parse(PredictArguments, words, "predict")
     assert found in str(caught.value) and len(str(caught.value)) < 120
+
+
+def flags_of(command: str) -> set[str]:
+    """What can stand after a command, its groups' flags included."""
+    takes = commands()[command].takes
+    names = {*config_fields(takes), *(config_fields(TrainConfig) if takes is TrainArguments else ())}
+    return {"--" + name.replace("_", "-") for name in names}
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_close_match_is_a_flag_of_the_command(command: str):
+    """Whatever is mistyped, what is named in its place exists there: no group, no flag of another command or time."""
+    flags = flags_of(command)
+    words = {flag[:-1] for flag in sorted(flags)[::4]}  # a part of them: train has ninety
+    old = {"--" + name.replace("_", "-") for name in RENAMED}
+    for word in sorted(
+        {*words, *old, "--reading", "--pictures", "--machine", "--transfer", "--files"} - flags - {"--"}
+    ):
+        with pytest.raises(UsageError) as caught:
+            parse(commands()[command].takes, [word, "x"], command)
+        told = set(re.findall(r"--[a-z][a-z-]*", str(caught.value)))
+        assert told <= flags | {word, "--help"}, caught.value
+
+
+def test_messages_name_flags_that_exist():
+    """Every flag that any text in the source names is one of some command, or of pip where it says how to install."""
+    known = {flag for command in commands() for flag in flags_of(command)}
+    known |= {"--help", "--help-all", "--quiet", "--version", "--install-completion", "--no-deps", "--force-reinstall"}
+    for path in (Path(__file__).parents[2] / "src" / "pictaxa").rglob("*.py"):
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+        told = {flag for text in texts if isinstance(text, str) for flag in re.findall(r"--[a-z][a-z-]*[a-z]", text)}
+        assert told <= known, path

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -129,8 +133,17 @@ def test_nothing_has_no_frozen_part(tune: str):
 
 def test_settings_have_one_name():
     """No two groups share a setting's name, so flags can stand side by side; each has its help."""
-    names = list(config_fields(TrainConfig))
-    assert len(names) == len(set(names)) > 25
+    groups = [type(group) for group in vars(BASE).values() if is_dataclass(group)]
+    names = [entry.name for kind in (TrainConfig, *groups) for entry in fields(kind)]
+    assert len(groups) == 7 and len(names) == len(set(names))
+    assert set(config_fields(TrainConfig)) == set(names) - {
+        name for name, value in vars(BASE).items() if is_dataclass(value)
+    }
+    for kind in (TrainConfig, *groups):
+        (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
+        for setting, after in pairwise(body):
+            if isinstance(setting, ast.AnnAssign) and setting.target.id in set(config_fields(TrainConfig)):
+                assert isinstance(after, ast.Expr) and len(after.value.value.split()) > 2, setting.target.id
 
 
 @pytest.mark.parametrize(

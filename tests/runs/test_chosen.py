@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ CHOSEN = Chosen(
 
 def document(**changes: Any) -> dict[str, Any]:
     """A config.json as it is read again."""
-    whole = {"asked": {"data": "/asked"}, "chosen": CHOSEN.as_json() | changes}
+    whole = {"asked": {"data": "/asked"}, "chosen": asdict(CHOSEN) | changes}
     return json.loads(json.dumps(whole))
 
 

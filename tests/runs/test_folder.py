@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pictaxa.errors import RunError
-from pictaxa.runs.folder import FORMAT, create_run, next_run_path, open_run, run_of, weights_file
+from pictaxa.runs.folder import FORMAT, open_run, run_of, weights_file
 
 Trained = tuple[Path, Path]
 
@@ -30,15 +31,15 @@ def test_what_is_no_run_is_told(tmp_path: Path):
         open_run(tmp_path)
 
 
-def test_a_run_is_made_in_a_free_place(tmp_path: Path):
-    """Names count on, hold no blanks, and a folder with something in it is refused."""
-    first = next_run_path(tmp_path / "my photos", "lenet5", parent=tmp_path)
-    assert first.name == "my-photos-lenet5-1"
-    create_run(first)
-    (first / "something").write_text("")
-    assert next_run_path(tmp_path / "my photos", "lenet5", parent=tmp_path).name == "my-photos-lenet5-2"
-    with pytest.raises(RunError, match="a new or empty folder"):
-        create_run(first)
+def test_a_config_is_read_once(trained: Trained):
+    """What a run was told stays in memory; what is written anew is what is read then."""
+    run = open_run(trained[1])
+    config = run.path / "config.json"
+    text = config.read_text(encoding="utf-8")
+    config.unlink()
+    assert run.config == json.loads(text) and run.chosen.model == "lenet5"
+    run.write_config(run.config["asked"], replace(run.chosen, model="alexnet"))
+    assert run.chosen.model == "alexnet" == json.loads(config.read_text(encoding="utf-8"))["chosen"]["model"]
 
 
 def test_the_weights_of_a_run(trained: Trained, tmp_path: Path):

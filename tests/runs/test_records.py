@@ -46,7 +46,7 @@ def test_predictions_are_what_was_written(trained: Trained):
 def test_a_missing_column_is_told(trained: Trained):
     """With its name; no traceback."""
     run = open_run(trained[1])
-    path = run.predictions_path("val")
+    path = run.predictions_path
     pq.write_table(pq.read_table(path).drop([probability_column("red")]), path)
     with pytest.raises(RunError, match="p:red"):
         read_predictions(run)

@@ -30,10 +30,9 @@ def test_what_is_asked_for_is_done():
 
 def test_the_number_of_threads_is_set():
     """apply_plan hands the number of threads to torch."""
-    before = torch.get_num_threads()
-    apply_plan(choose_plan(MachineConfig(device="cpu", threads=1)))
-    assert torch.get_num_threads() == 1
-    torch.set_num_threads(before)
+    for threads in (2, 3, 1):
+        apply_plan(choose_plan(MachineConfig(device="cpu", threads=threads)))
+        assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "warp drive", "mps" if not torch.backends.mps.is_available() else "xpu"])

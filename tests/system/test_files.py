@@ -4,19 +4,29 @@ from pathlib import Path
 
 import pytest
 
-from pictaxa.system.files import write_atomically
+from pictaxa.errors import ConfigError
+from pictaxa.system.files import write_atomically, writing
 
 
-def test_a_file_is_the_old_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_is_the_old_or_the_new_one(tmp_path: Path):
     """Replaced in one step; where writing fails, what was there stays whole."""
     path = tmp_path / "notes.json"
     write_atomically(path, "old, 旧")
     assert path.read_text(encoding="utf-8") == "old, 旧"
-
-    def fail(*_: object, **__: object) -> None:
-        raise OSError("no room")
-
-    monkeypatch.setattr(Path, "write_text", fail)
-    with pytest.raises(OSError, match="no room"):
+    (tmp_path / "partial-notes.json").mkdir()  # in the way of what is written first
+    with pytest.raises(IsADirectoryError):
         write_atomically(path, "new")
     assert path.read_text(encoding="utf-8") == "old, 旧"
+    (tmp_path / "partial-notes.json").rmdir()
+    write_atomically(path, "new")
+    assert path.read_text(encoding="utf-8") == "new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path):
+    """In one line, with the path, the system's reason and the flag; other errors pass."""
+    path = tmp_path / "none" / "a.json"
+    told = r"none/a\.json': No such file or directory\. Give another path with --json\."
+    with pytest.raises(ConfigError, match=told), writing(path, flag="--json"):
+        path.write_text("")
+    with pytest.raises(ValueError, match="x"), writing(tmp_path, flag="--json"):
+        raise ValueError("x")

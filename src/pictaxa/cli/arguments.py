@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
+from ..config.learning import Normalization, Source
 from ..config.machine import MachineConfig
 from ..config.training import TrainConfig
 
@@ -48,10 +49,14 @@ class PredictArguments:
     run: Path
     """Run folder."""
     files: tuple[Path, ...]
-    """Pictures and folders of pictures."""
+    """Pictures, and folders, zip and tar files of pictures; @list.txt for a file with one path per line, - to read such
+    lines from standard input. After --, names may begin with a hyphen."""
     _: KW_ONLY
     out: Path | None = None
-    """Write to this .csv or .jsonl file instead of the screen."""
+    """Write to this .csv or .jsonl file instead of the screen; .jsonl is for programs."""
+    csv: Literal["spreadsheet", "plain"] = "spreadsheet"
+    """How a .csv is written. spreadsheet: with a byte order mark, by which Excel knows Chinese, and an apostrophe
+    before a name that begins like a formula (= + - @), as a file's name could do harm there; plain: for programs."""
     top: int | None = None
     """Number of classes to show per picture. Default: all."""
     device: str = "auto"
@@ -67,30 +72,22 @@ class ReportArguments:
 
 
 @dataclass(frozen=True)
-class ProbeArguments:
-    """Estimate what accuracy to expect, in half a minute and before any training: the cross-validated accuracy of a
-    head solved on the features of an ImageNet network (or another), with an interval and compared with nearest
-    neighbours; the hard pictures; and whether more pictures would help.
-    """
+class _Looked:
+    """What is looked at before a training, and how it is read."""
 
     data: Path
     """Labelled data set in any layout."""
     _: KW_ONLY
     model: str = "auto"
-    """Architecture (pictaxa models lists them). auto: that of the --weights."""
-    model_options: tuple[str, ...] = ()
-    """The architecture's own options, such as padding=same."""
+    """Architecture (pictaxa models lists them). auto: that of the --weights, or what fits the pictures."""
     weights: Path | None = None
-    """imagenet (published weights), the folder of an earlier run, or a checkpoint file. Default: imagenet for
-    efficientnet_lite0; random weights with --model, as a baseline."""
-    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
-    """Library that the checkpoint comes from; it is never guessed."""
-    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
-    """Input normalization of the checkpoint (see pictaxa weights convert --help); required for a Keras file."""
+    """imagenet (published weights), the folder of an earlier run, a checkpoint file, or none (from scratch). Default:
+    what fits the pictures; for pictaxa probe imagenet for efficientnet_lite0, or random weights with --model, as a
+    baseline."""
     cache: Path | None = None
     """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
     seed: int = 0
-    """Random seed of the folds."""
+    """Random seed of the folds, and of which pictures are probed."""
     json: Path | None = None
     """Also write all figures to this file."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
@@ -100,32 +97,30 @@ class ProbeArguments:
 
 
 @dataclass(frozen=True)
-class PlanArguments:
+class ProbeArguments(_Looked):
+    """Estimate what accuracy to expect, in half a minute and before any training: the cross-validated accuracy of a
+    head solved on the features of an ImageNet network (or another), with an interval and compared with nearest
+    neighbours; the hard pictures; and whether more pictures would help.
+    """
+
+    model_options: tuple[str, ...] = ()
+    """The architecture's own options, such as padding=same."""
+    source: Source = "pictaxa"
+    """Library that the checkpoint comes from; it is never guessed."""
+    normalization: Normalization | None = None
+    """Input normalization of the checkpoint (see pictaxa weights convert --help); required for a Keras file."""
+
+
+@dataclass(frozen=True)
+class PlanArguments(_Looked):
     """Compare the ways to train on these pictures and this machine, measured in a few seconds: speed, epochs, memory
     and the accuracy to expect. pictaxa train uses the first row.
     """
 
-    data: Path
-    """Labelled data set in any layout."""
-    _: KW_ONLY
     minutes: float | None = None
     """How long the training may take. Default: that of pictaxa train."""
     time_to: float | None = None
     """An accuracy such as 0.95: estimate how long it takes to reach it."""
-    model: str = "auto"
-    """Architecture (pictaxa models lists them). auto: what fits the pictures."""
-    weights: Path | None = None
-    """imagenet, the folder of an earlier run, or none (from scratch). Default: what fits the pictures."""
-    cache: Path | None = None
-    """Folder for decoded pictures. Default: PICTAXA_CACHE, or pictaxa in the user's cache folder."""
-    seed: int = 0
-    """Random seed of which pictures are probed."""
-    json: Path | None = None
-    """Also write all figures to this file."""
-    reading: ReadingConfig = field(default_factory=ReadingConfig)
-    pictures: PicturesConfig = field(default_factory=PicturesConfig)
-    decoding: DecodingConfig = field(default_factory=DecodingConfig)
-    machine: MachineConfig = field(default_factory=MachineConfig)
 
 
 @dataclass(frozen=True)
@@ -238,13 +233,13 @@ class ConvertArguments:
     file: Path
     """The checkpoint: .pth, .safetensors, .h5, .weights.h5, .keras or .npz."""
     _: KW_ONLY
-    source: Literal["torchvision", "timm", "keras", "jax", "efficientnet_pytorch", "pictaxa"]
+    source: Source
     """Library that the file comes from; it is never guessed."""
     model: str
     """Architecture that it is for (pictaxa models lists them)."""
     out: Path
     """The .safetensors file to write."""
-    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
+    normalization: Normalization | None = None
     """Input normalization it was trained with: 0-1, 0-255 and -1-1 are ranges; caffe: BGR minus a mean colour;
     imagenet: minus ImageNet's mean, divided by its std; lite: (x - 127) / 128 of 0 to 255. A Keras file needs it."""
     classes: Path | None = None

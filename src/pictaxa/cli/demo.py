@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..runs.folder import next_run_path
+from ..runs.places import next_run_path
+from ..system.printing import print_line, print_lines
 
 DIGITS = 10
 EPOCHS = "8"  # not minutes: so the demo learns the same on a slow machine
@@ -36,7 +37,7 @@ def run_demo(folder: Path, pictaxa: Callable[[list[str]], int]) -> int:
     `pictaxa` runs a command from its words. The status of the first command that fails, else 0.
     """
     digits = folder / "digits"
-    print(f"writing   {write_digits(digits)} handwritten digits to {digits}")
+    print_line(f"writing   {write_digits(digits)} handwritten digits to {digits}")
     run = next_run_path(digits, "resnet_lite", parent=folder)
     commands = [
         # From nothing, to show all of the learning; light, because a digit must not be mirrored.
@@ -46,9 +47,9 @@ def run_demo(folder: Path, pictaxa: Callable[[list[str]], int]) -> int:
         ["report", str(run)],
     ]
     for words in commands:
-        print(f"\n$ pictaxa {' '.join(words)}", flush=True)
+        print_lines(("", f"$ pictaxa {' '.join(words)}"))
         status = pictaxa(words)
         if status:
             return status
-    print("\nNow with your own photos: make one folder per class inside PHOTOS and run  pictaxa train PHOTOS")
+    print_lines(("", "Now with your own photos: make one folder per class inside PHOTOS and run  pictaxa train PHOTOS"))
     return 0

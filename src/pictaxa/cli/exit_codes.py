@@ -7,16 +7,28 @@ import os
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..system.files import require_utf8, writing
 
+FILES_FOLLOW = "--"  # among the words: what comes after it is no flag, whatever it begins with
 EXIT_FOUND = 1  # inspect --strict
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def check_place(path: Path | None, flag: str, *, makes_folder: bool = False) -> None:
-    """ConfigError if the file can't be written, before the work instead of after it."""
+    """Make sure, before the work, that a file can be written after it.
+
+    Args:
+        path: the file that is to be written, if any.
+        flag: the flag that names it.
+        makes_folder: whether folders that are not there will be made.
+
+    Raises:
+        ConfigError: it is a folder, its folder is missing, or nothing may be written there.
+    """
     if path is None:
         return
+    require_utf8(path, ConfigError)
     folder = path.absolute().parent
     if makes_folder:
         while not folder.exists():
@@ -36,9 +48,5 @@ def write_json(path: Path | None, document: object) -> None:
     """Write a document where --json says, if it does; ConfigError when that can't be done."""
     if path is None:
         return
-    try:
+    with writing(path, flag="--json"):
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another path with --json."
-        ) from None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import PictaxaError, UsageError, close_matches, machine_error
-from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE
+from ..system.printing import print_line
+from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, FILES_FOLLOW
 
 if TYPE_CHECKING:  # loaded when they are needed
     from .arguments import DemoArguments
@@ -50,17 +51,31 @@ a first tour with your own photos, one folder per class:
 """
 
 
-QUIET = "--quiet"  # anywhere among the words
+QUIET = "--quiet"  # anywhere among the words, before --
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0, 2 for a user's mistake, 130 after Ctrl-C."""
+    """Run a command, and print what it says and what went wrong.
+
+    Args:
+        arguments: the words after `pictaxa`; by default those that the program was started with.
+
+    Returns:
+        The exit status: 0, 1 for what --strict forbids, 2 for a user's mistake, 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: after the help of a command.
+
+    Example:
+        main(["train", "photos", "--minutes", "10"])
+    """
     started = time.monotonic()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(words, started)
     except KeyboardInterrupt:
-        print("\npictaxa: interrupted; decoded pictures are kept, and no file is left incomplete", file=sys.stderr)
+        print_line("", file=sys.stderr)
+        print_line("pictaxa: interrupted; decoded pictures are kept, and no file is left incomplete", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (such as `head`) has what it wanted.
@@ -70,16 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mistake = error if isinstance(error, PictaxaError) else machine_error(error)
         if mistake is None:
             raise
-        print(f"pictaxa: {mistake}", file=sys.stderr)
+        print_line(f"pictaxa: {mistake}", file=sys.stderr)
         return EXIT_MISTAKE
 
 
 def _dispatch(words: list[str], started: float) -> int:
-    if QUIET in words:
+    if QUIET in words[: [*words, FILES_FOLLOW].index(FILES_FOLLOW)]:
         from ..system.progress import silence
 
+        words.remove(QUIET)
         with silence():
-            return _dispatch([word for word in words if word != QUIET], started)
+            return _dispatch(words, started)
     if not words or words[0] in ("-h", "--help") or words == ["help"]:
         print(HELP, end="")
         return 0
@@ -89,7 +105,7 @@ def _dispatch(words: list[str], started: float) -> int:
         from .completion import install_completion
 
         path = install_completion({name: command.takes for name, command in commands().items()})
-        print(f"completion  {path}; it takes effect in a new shell")
+        print_line(f"completion  {path}; it takes effect in a new shell")
         return 0
     if words[0] == "--version":
         print(f"pictaxa {__version__}")

@@ -8,8 +8,9 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_type_hints
 
-from ..config.renamed import now_called
+from ..config.renamed import RENAMED
 from ..errors import UsageError, one_line
+from .exit_codes import FILES_FOLLOW
 
 if TYPE_CHECKING:
     from cyclopts import App, CycloptsError, Group
@@ -50,20 +51,22 @@ def parse(
     """
     from cyclopts import CycloptsError
 
-    app = app_of(kind, command, common=() if HELP_ALL in words else common)
-    if any(word in (*HELP, HELP_ALL) for word in words):
+    end = [*words, FILES_FOLLOW].index(FILES_FOLLOW)
+    options = ["./-" if word == "-" else word for word in words[:end]]  # cyclopts takes a lone hyphen for an option
+    app = app_of(kind, command, common=() if HELP_ALL in options else common)
+    if any(word in (*HELP, HELP_ALL) for word in options):
         app.help_print([])
         if example:
             print(f"example: {example}")
-        if common and HELP_ALL not in words:
+        if common and HELP_ALL not in options:
             print(f"All settings: pictaxa {command} {HELP_ALL}")
         sys.exit(0)
     if fill is not None:
         app.config = (lambda app, commands, arguments: _fill(arguments, fill),)
     try:
-        _, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
+        _, bound, _ = app.parse_args([*options, *words[end:]], exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        raise UsageError(_told(error, words), fix=f"See pictaxa {command} --help.") from None
+        raise UsageError(_told(error), fix=f"See pictaxa {command} --help.") from None
     bound.apply_defaults()
     return cast(Arguments, bound.arguments["arguments"])
 
@@ -137,7 +140,7 @@ def _word(value: Any) -> str:
     return "none" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
-def _told(error: CycloptsError, words: Sequence[str]) -> str:
+def _told(error: CycloptsError) -> str:
     """What cyclopts says of a mistake, in one line, and in a few words more where it knows less than we do."""
     from cyclopts import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
@@ -151,8 +154,8 @@ def _told(error: CycloptsError, words: Sequence[str]) -> str:
         name = next(name for name in (*missing, error.argument.name) if name != "*")
         return f"{name} needs a value."
     if isinstance(error, UnknownOptionError):
-        for word in words:
-            flag = word.partition("=")[0]
-            if flag in text and now_called(flag):
-                return f"Unknown option: {flag}. {now_called(flag)}"
+        flag = (error.token.keyword or error.token.value).partition("=")[0]
+        now = f"--{RENAMED.get(flag.removeprefix('--').replace('-', '_'), '')}".replace("_", "-")
+        if any(now in argument.names for argument in error.argument_collection):
+            return f"Unknown option: {flag}. It is called {now} now."
     return text

@@ -12,12 +12,22 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ..errors import ConfigError, close_matches
 from .learning import LENGTHS
 from .recipes import find_recipe
-from .renamed import now_called, renamed
+from .renamed import RENAMED, renamed
 from .training import TrainConfig
 
 
 def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
-    """Every setting by its flat name, the groups' fields included."""
+    """Find every setting by its flat name, those of the groups included.
+
+    Args:
+        config: a dataclass of settings, such as TrainConfig.
+
+    Returns:
+        The fields by their names.
+
+    Example:
+        set(config_fields(TrainConfig)) >= {"data", "epochs", "lr"}
+    """
     flat: dict[str, Field[Any]] = {}
     for entry in fields(config):
         factory = entry.default_factory
@@ -29,14 +39,27 @@ def config_fields(config: type[Any]) -> dict[str, Field[Any]]:
 
 
 def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
-    """The config with settings changed by their flat names; ConfigError with close matches on unknown ones.
+    """Change settings of a config by their flat names.
 
     A recipe's settings come in where the words have none of their own.
+
+    Args:
+        config: what is changed; it stays as it is.
+        words: values by names such as lr or batch_size, of the fields' own types; a path may be a str.
+
+    Returns:
+        The changed config.
+
+    Raises:
+        ConfigError: a name is unknown (close ones are told), or a value is of another type or out of its range.
+
+    Example:
+        with_words(TrainConfig(data=Path("photos")), {"epochs": 20, "model": "resnet18"})
     """
     known = config_fields(type(config))
     for word in words:
         if word not in known:
-            fix = now_called(word) or close_matches(word, known)
+            fix = f"It is called {RENAMED[word]} now." if word in RENAMED else close_matches(word, known)
             raise ConfigError("the name of a setting", found=repr(word), fix=fix)
     words = over(recipe_settings(words.get("recipe", "")), words)
     if any(words.get(name) is not None for name in LENGTHS):
@@ -65,14 +88,28 @@ def flat_settings(config: Any) -> dict[str, Any]:
 
 
 def changed_settings(config: TrainConfig) -> dict[str, Any]:
-    """What of a config is not as it is by default, by flat names, and its data."""
+    """Find what of a config is not as it is by default.
+
+    Args:
+        config: any.
+
+    Returns:
+        Values by names that `with_words` takes.
+    """
     usual = flat_settings(TrainConfig(data=config.data))
     changed = {name: value for name, value in flat_settings(config).items() if value != usual[name]}
     return {"data": config.data, **changed}
 
 
 def training_like(arguments: Any) -> TrainConfig:
-    """A training with every setting that other arguments have by the same name; they have `data`."""
+    """Make a training of other arguments, with every setting that they have by the same name.
+
+    Args:
+        arguments: a dataclass with `data`, and with settings of a TrainConfig in groups or by themselves.
+
+    Returns:
+        The TrainConfig; what the arguments lack is as it is by default.
+    """
     shared = {name: value for name, value in flat_settings(arguments).items() if name in config_fields(TrainConfig)}
     return with_words(TrainConfig(data=arguments.data), shared)
 
@@ -99,9 +136,7 @@ def _as_kind(value: Any, kind: Any, *, name: str) -> Any:
             return value
         if choice is float and isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)
-        if choice is int and isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if choice is str and isinstance(value, str):
+        if choice in (int, str) and isinstance(value, choice) and not isinstance(value, bool):
             return value
         if choice is Path and isinstance(value, (str, Path)):
             return Path(value)
@@ -130,10 +165,7 @@ def from_json(document: dict[str, Any]) -> TrainConfig:
     groups = {name for name, kind in get_type_hints(TrainConfig).items() if is_dataclass(kind)}
     words: dict[str, Any] = {}
     for name, value in document.items():
-        if name in groups and isinstance(value, dict):
-            words |= value
-        else:
-            words[name] = value
+        words |= value if name in groups and isinstance(value, dict) else {name: value}
     if "data" not in words:
         raise ConfigError(
             "`data` in the config file",
@@ -144,7 +176,17 @@ def from_json(document: dict[str, Any]) -> TrainConfig:
 
 
 def read_config_file(path: Path) -> TrainConfig:
-    """A saved config: a run's config.json (its `asked` part), or JSON or YAML with the same names."""
+    """Read a saved config: a run's config.json (its `asked` part), or JSON or YAML with the same names.
+
+    Args:
+        path: a .json, .yaml or .yml file.
+
+    Returns:
+        The TrainConfig.
+
+    Raises:
+        ConfigError: the file can't be read, or a setting in it is unknown or out of its range.
+    """
     document = read_mapping(path, what="a config")
     if "asked" in document:  # of a run, which may be of the time when settings had other names
         return from_json(renamed(document["asked"]) if document.get("format") == 1 else document["asked"])
@@ -152,7 +194,18 @@ def read_config_file(path: Path) -> TrainConfig:
 
 
 def read_mapping(path: Path, *, what: str) -> dict[str, Any]:
-    """`name: value` lines of a JSON or YAML file; ConfigError for any other."""
+    """Read `name: value` lines of a JSON or YAML file.
+
+    Args:
+        path: a .json, .yaml or .yml file.
+        what: what it is to be, for the error, such as "a config".
+
+    Returns:
+        The values by their names.
+
+    Raises:
+        ConfigError: the file can't be read, or holds something else.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -10,6 +10,9 @@ from typing import Literal
 
 from .checking import require, require_within
 
+Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]  # whose names a file has
+# What a network takes of an RGB picture in [0, 1]; models/contract.py has their numbers.
+Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
 NO_WEIGHTS = Path("none")  # as --weights: from nothing
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen backbone's cached vectors: they cost next to nothing
 LENGTHS = ("epochs", "minutes", "steps")  # one of them says when a training ends
@@ -24,9 +27,9 @@ class TransferConfig:
     weights: Path | None = None
     """imagenet (the model's published weights), the folder of an earlier run, a checkpoint file, or none (train from
     scratch). Default: what fits the pictures, which is reported; none with a --model."""
-    source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"] = "pictaxa"
+    source: Source = "pictaxa"
     """Library that the checkpoint comes from; it is never guessed."""
-    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None = None
+    normalization: Normalization | None = None
     """Input normalization: 0-1, 0-255 and -1-1 are ranges; caffe: BGR minus a mean colour; imagenet: minus ImageNet's
     mean, divided by its std; lite: (x - 127) / 128 of 0 to 255. With --weights, the one they were trained with; a
     Keras file does not record it. Default: the model's own."""

@@ -207,14 +207,32 @@ ATTAINED: list[tuple[str, Attained]] = [
 
 
 def find_recipe(name: str) -> Recipe:
-    """A recipe by its name; ConfigError with close matches."""
+    """Find a recipe.
+
+    Args:
+        name: such as "cifar-resnet20".
+
+    Returns:
+        The Recipe.
+
+    Raises:
+        ConfigError: there is none of that name; close ones are told.
+    """
     if name not in RECIPES:
         raise ConfigError("the name of a recipe", found=repr(name), fix=close_matches(name, RECIPES))
     return RECIPES[name]
 
 
 def recipe_lines(name: str, recipe: Recipe) -> list[str]:
-    """As text: what it is, how to run it, every setting, and its results."""
+    """Describe a recipe as text: what it is, how to run it, every setting, and its results.
+
+    Args:
+        name: the recipe's name.
+        recipe: what `find_recipe` returned for it.
+
+    Returns:
+        Lines of text.
+    """
     words = f"pictaxa train DATA --recipe {name} {recipe.needs}".rstrip()
     lines = [f"what      {recipe.what}", f"from      {recipe.source}", f"for       {recipe.data}", f"run       {words}"]
     for setting, value in recipe.settings.items():

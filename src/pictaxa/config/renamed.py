@@ -34,11 +34,3 @@ def renamed(settings: dict[str, Any]) -> dict[str, Any]:
             value = VALUES.get(name, {}).get(value, value)
         found[name] = value
     return found
-
-
-def now_called(word: str) -> str:
-    """What to do about a setting's name that is no more; "" where it never was one. Hyphens as in `word`."""
-    name = RENAMED.get(word.removeprefix("--").replace("-", "_"))
-    if name is None:
-        return ""
-    return f"It is called --{name.replace('_', '-')} now." if word.startswith("--") else f"It is called {name} now."

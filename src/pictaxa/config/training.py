@@ -7,17 +7,15 @@ side (`--epochs 20`, `train(data, epochs=20)`); in config.json they stand in the
 from __future__ import annotations
 
 import re
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .checking import require, require_within
 from .data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
 from .learning import DEFAULT_HEAD_EPOCHS, LENGTHS, OptimizerConfig, ScheduleConfig, TransferConfig
 from .machine import MachineConfig
 from .usual import FROM_KNOWN, FROM_NOTHING, Usual
-
-Group = TypeVar("Group", TransferConfig, PicturesConfig, ScheduleConfig, AugmentConfig, OptimizerConfig)
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,9 @@ class TrainConfig:
     def resolved(self) -> TrainConfig:
         """With what was left open as it usually is, and without what a head alone has no use for."""
         usual = usual_for(self)
-        schedule, augmentation, optimization = self.schedule, self.augmentation, self.optimization
+        schedule, augmentation = self.schedule, self.augmentation
         if self.transfer.on_features:
+            usual = replace(usual, label_smoothing=0.0)
             schedule = replace(schedule, progressive_resizing=0.0)
             if self.transfer.feature_views == 1:
                 found = " ".join(augmentation.augment)
@@ -87,24 +86,9 @@ class TrainConfig:
                 schedule = replace(schedule, epochs=DEFAULT_HEAD_EPOCHS)
             else:
                 schedule = replace(schedule, minutes=usual.minutes)
-        return replace(
-            self,
-            transfer=_filled(self.transfer, backbone_lr_scale=usual.backbone_lr_scale),
-            pictures=_filled(self.pictures, view=usual.view),
-            schedule=_filled(
-                schedule,
-                batch_size=usual.batch_size,
-                warmup=usual.warmup,
-                progressive_resizing=usual.progressive_resizing,
-            ),
-            augmentation=_filled(augmentation, policy=usual.policy),
-            optimization=_filled(
-                optimization,
-                optimizer=usual.optimizer,
-                weight_decay=usual.weight_decay,
-                label_smoothing=0.0 if self.transfer.on_features else usual.label_smoothing,
-            ),
-        )
+        changed = replace(self, schedule=schedule, augmentation=augmentation)
+        groups = {name: group for name, group in vars(changed).items() if is_dataclass(group)}
+        return replace(changed, **{name: _filled(group, usual) for name, group in groups.items()})
 
 
 def usual_for(config: TrainConfig) -> Usual:
@@ -112,6 +96,7 @@ def usual_for(config: TrainConfig) -> Usual:
     return FROM_KNOWN if config.transfer.knows else FROM_NOTHING
 
 
-def _filled(group: Group, **usual: Any) -> Group:
-    """A group of settings with what is None as it usually is."""
-    return replace(group, **{name: value for name, value in usual.items() if getattr(group, name) is None})
+def _filled(group: Any, usual: Usual) -> Any:
+    """A group of settings with what is None as it usually is, except for lengths, of which one stands for all."""
+    missing = {name: value for name, value in vars(usual).items() if getattr(group, name, value) is None}
+    return replace(group, **{name: value for name, value in missing.items() if name not in LENGTHS})

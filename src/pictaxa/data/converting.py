@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from ..config.data import ReadingConfig
 from ..errors import DataError, PictureError
 from ..images.decode import Picture, decode, examine
+from ..system.files import require_utf8
 from ..system.progress import CountProgress
 from .fetching import Fetcher
 from .index import Index
@@ -68,6 +69,7 @@ def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingC
             found=f"{str(out)!r}, which is inside",
             fix="Give a folder outside that of the pictures.",
         )
+    require_utf8(out, DataError)
     index = read_data(source, reading)
     if to == "folders":
         _check_names(index)

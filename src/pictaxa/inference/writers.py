@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,15 @@ from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from ..errors import ConfigError
+from ..errors import HALVES, ConfigError, printable
 from ..runs.records import probability_column
+from ..system.files import writing
+from ..system.printing import print_line
 from .predictor import Prediction
 
 PATH_CELLS = 48  # of the table's first column; longer paths keep their end
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+SIGNED_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)")
 
 
 class TableWriter:
@@ -34,14 +39,15 @@ class TableWriter:
     def __init__(self, file: TextIO, classes: tuple[str, ...], *, top: int | None) -> None:
         self._file = file
         self._top = top
-        self._widths = [max(7, cell_len(name)) for name in classes]  # of the columns of probabilities
-        self._answer = max(8, *(cell_len(name) for name in classes))
+        names = [printable(name) for name in classes]
+        columns = names if top is None else []
+        self._widths = [max(7, cell_len(name)) for name in columns]
+        self._answer = max(8, *(cell_len(name) for name in names))
         head = [set_cell_size("file", PATH_CELLS), set_cell_size("answer", self._answer)]
-        if top is None:
-            head += [_right(name, width) for name, width in zip(classes, self._widths, strict=True)]
-        else:
+        head += [_right(name, width) for name, width in zip(columns, self._widths, strict=True)]
+        if top is not None:
             head.append(f"top {top}")
-        print("  ".join(head).rstrip(), file=file)
+        print_line("  ".join(head).rstrip(), file=file)
 
     def write(self, prediction: Prediction) -> None:
         """Write a prediction, or why its file was not read."""
@@ -49,30 +55,67 @@ class TableWriter:
         if prediction.probabilities is None:
             cells.append(f"not read: {prediction.problem}")
         else:
-            cells.append(set_cell_size(prediction.label, self._answer))
+            cells.append(set_cell_size(printable(prediction.label), self._answer))
             if self._top is None:
                 pairs = zip(prediction.probabilities, self._widths, strict=True)
                 cells += [_right(f"{value:.1%}", width) for value, width in pairs]
             else:
                 cells.append(", ".join(f"{name} {value:.1%}" for name, value in prediction.top(self._top)))
-        print("  ".join(cells).rstrip(), file=self._file)
+        print_line("  ".join(cells).rstrip(), file=self._file)
 
 
 class CsvWriter:
-    """Columns path, label, probability, problem, then p:CLASS for each class."""
+    """Columns path, label, probability, problem, then p:CLASS for each class, or with `top` label_2, probability_2, ...
 
-    def __init__(self, file: TextIO, classes: tuple[str, ...]) -> None:
-        self._csv = csv.writer(file)
-        self._csv.writerow(["path", "label", "probability", "problem", *(probability_column(name) for name in classes)])
+    Args:
+        file: where to; opened with newline="", and for a spreadsheet with the encoding utf-8-sig.
+        classes: names of the classes.
+        top: how many classes of each picture; None: all.
+        spreadsheet: all cells quoted, and none that a spreadsheet takes for a formula (see `harmless`).
+    """
+
+    def __init__(self, file: TextIO, classes: tuple[str, ...], *, top: int | None, spreadsheet: bool) -> None:
+        self._csv = csv.writer(file, quoting=csv.QUOTE_ALL if spreadsheet else csv.QUOTE_MINIMAL)
+        self._cell = harmless if spreadsheet else str
         self._classes = classes
+        self._more = None if top is None else range(2, min(top, len(classes)) + 1)  # after the best one
+        if self._more is None:
+            columns = [probability_column(name) for name in classes]
+        else:
+            columns = [f"{what}_{place}" for place in self._more for what in ("label", "probability")]
+        self._csv.writerow(["path", "label", "probability", "problem", *map(_text, columns)])
+        self._blank = [""] * len(columns)
 
     def write(self, prediction: Prediction) -> None:
-        """Write a row; of a file that was not read only its path and why."""
-        values = [""] * len(self._classes)
-        if prediction.probabilities is not None:
+        """Write one row."""
+        path, problem = self._cell(_text(prediction.path)), self._cell(prediction.problem)
+        if prediction.probabilities is None:
+            self._csv.writerow([path, "", "", problem, *self._blank])
+            return
+        if self._more is None:
             values = [f"{value:.6f}" for value in prediction.probabilities]
-        best = f"{prediction.probability:.6f}" if not prediction.problem else ""
-        self._csv.writerow([_text(prediction.path), prediction.label, best, prediction.problem, *values])
+        else:
+            others = prediction.top(1 + len(self._more))[1:]
+            values = [cell for name, value in others for cell in (self._cell(_text(name)), f"{value:.6f}")]
+        label = self._cell(_text(prediction.label))
+        self._csv.writerow([path, label, f"{prediction.probability:.6f}", problem, *values])
+
+
+def harmless(text: str) -> str:
+    """Make a cell's text one that no spreadsheet takes for a formula, whatever a stranger has named a file.
+
+    OWASP's list of beginnings (CSV injection): = + - @, tab and ends of lines, and the wide forms of East Asia.
+
+    Args:
+        text: what the cell is to hold.
+
+    Returns:
+        The text, with an apostrophe before it where it begins so; a number with its sign stays as it is.
+
+    Example:
+        harmless("=1+1"), harmless("-1"), harmless("rose")  # ("'=1+1", "-1", "rose")
+    """
+    return f"'{text}" if text.startswith(FORMULA_STARTS) and not SIGNED_NUMBER.fullmatch(text) else text
 
 
 class JsonLinesWriter:
@@ -88,10 +131,10 @@ class JsonLinesWriter:
         if prediction.probabilities is None:
             document["problem"] = prediction.problem
         else:
-            document["label"] = prediction.label
+            document["label"] = _text(prediction.label)
             document["probability"] = round(prediction.probability, 6)
             count = self._top or len(prediction.classes)
-            document["probabilities"] = {name: round(value, 6) for name, value in prediction.top(count)}
+            document["probabilities"] = {_text(name): round(value, 6) for name, value in prediction.top(count)}
         print(json.dumps(document, ensure_ascii=False, allow_nan=False), file=self._file)
 
 
@@ -99,37 +142,35 @@ Writer = TableWriter | CsvWriter | JsonLinesWriter
 
 
 @contextmanager
-def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None) -> Iterator[Writer]:
+def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreadsheet: bool = True) -> Iterator[Writer]:
     """Open a file for predictions.
 
     Args:
-        out: the file, which is written anew; its suffix, .csv or .jsonl, says what it holds.
+        out: a .csv or .jsonl file; one that is there is replaced.
         classes: names of the classes.
-        top: of JSON lines, how many classes each has; None: all. CSV always has all.
-
-    Returns:
-        A context with a Writer.
+        top: how many classes of each picture; None: all.
+        spreadsheet: of .csv: for people and their spreadsheets. It begins with a byte order mark, without which Excel
+            takes UTF-8 for something else, and no cell is a formula (see `harmless`). False: for programs.
 
     Raises:
         ConfigError: another suffix, or a place that can't be written.
 
     Example:
-        with open_writer(Path("answers.csv"), predictor.classes, top=None) as writer:
-            write_all(predictor.stream(["more-photos"]), [writer])
+        with open_writer(Path("answers.csv"), predictor.classes, top=3) as writer:
+            write_all(predictor.stream(["photos"]), [writer])
     """
     suffix = out.suffix.lower()
     if suffix not in (".csv", ".jsonl"):
         raise ConfigError(
             "--out with the suffix .csv or .jsonl", found=repr(str(out)), fix="End the file's name in .csv or .jsonl."
         )
-    try:
-        file = out.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise ConfigError(
-            "a place to write", found=f"{str(out)!r}: {error.strerror}", fix="Give another path with --out."
-        ) from None
+    with writing(out, flag="--out"):
+        file = out.open("w", encoding="utf-8-sig" if spreadsheet and suffix == ".csv" else "utf-8", newline="")
     with file:
-        yield CsvWriter(file, classes) if suffix == ".csv" else JsonLinesWriter(file, top=top)
+        if suffix == ".csv":
+            yield CsvWriter(file, classes, top=top, spreadsheet=spreadsheet)
+        else:
+            yield JsonLinesWriter(file, top=top)
 
 
 def write_all(predictions: Iterable[Prediction], writers: list[Writer]) -> tuple[int, int]:
@@ -154,16 +195,15 @@ def write_all(predictions: Iterable[Prediction], writers: list[Writer]) -> tuple
 
 
 def _path_cell(path: str) -> str:
-    # A newline in a file name must not break the table.
-    shown = _text(path).replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    shown = printable(path)
     while cell_len(shown) > PATH_CELLS:
         shown = "…" + shown[max(2, cell_len(shown) - PATH_CELLS) :]
     return set_cell_size(shown, PATH_CELLS)
 
 
-def _text(path: str) -> str:
-    """A path that can be encoded: bytes that are no UTF-8 as hexadecimal escapes."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _text(name: str) -> str:
+    """A name that can be encoded, for programs: bytes that are no UTF-8 as escapes, all else as it is."""
+    return HALVES.sub(lambda match: printable(match[0]), name)
 
 
 def _right(text: str, width: int) -> str:

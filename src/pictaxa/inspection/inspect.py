@@ -23,6 +23,7 @@ from ..data.reading import find_files, read_data, survey
 from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, PictureError, Problem, close_matches
 from ..images.decode import Header, examine
+from ..system.files import writing
 from ..system.pool import results_ahead
 from ..system.progress import CountProgress, DecodeProgress, StageProgress
 from .alike import Pair, find_alike
@@ -237,17 +238,12 @@ def write_manifest(inspection: Inspection, path: Path) -> tuple[int, int]:
     dropped = dropped_rows(inspection.findings, splits) | set(np.flatnonzero(~index.usable).tolist())
     inside_root = path.resolve().parent == index.root.resolve()
     kept = 0
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(MANIFEST_HEAD)
-            for row in range(len(index)):
-                if row not in dropped:
-                    name = index.name(row) if inside_root else str(index.root.resolve() / index.name(row))
-                    writer.writerow([name, index.classes[labels[row]], splits[row], groups[row]])
-                    kept += 1
-    except OSError as error:
-        raise ConfigError(
-            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give a new .csv file with --fix."
-        ) from None
+    with writing(path, flag="--fix"), path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(MANIFEST_HEAD)
+        for row in range(len(index)):
+            if row not in dropped:
+                name = index.name(row) if inside_root else str(index.root.resolve() / index.name(row))
+                writer.writerow([name, index.classes[labels[row]], splits[row], groups[row]])
+                kept += 1
     return kept, len(index) - kept

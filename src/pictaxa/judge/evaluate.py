@@ -17,7 +17,6 @@ from ..data.reading import PLAIN, read_data
 from ..errors import DataError
 from ..inference.predictor import load
 from ..metrics import Predictions, summarise
-from ..runs.folder import Run
 from ..runs.records import read_index
 from ..system.progress import CountProgress
 
@@ -67,7 +66,8 @@ def evaluate_run(
     """
     predictor = load(run, device=device)
     if data is None:
-        index, rows, what = _own_validation(predictor.run)
+        index = read_index(predictor.run)
+        rows, what = index.rows("val"), f"the validation pictures of {predictor.run.path}"
     else:
         index, rows, what = _other_data(Path(data), reading, predictor.classes)
     judged, probabilities, set_aside = [], [], []
@@ -92,11 +92,6 @@ def evaluate_run(
         set_aside=[*_without_label(index), *set_aside],
         what=what,
     )
-
-
-def _own_validation(run: Run) -> tuple[Index, np.ndarray, str]:
-    index = read_index(run)
-    return index, index.rows("val"), f"the validation pictures of {run.path}"
 
 
 def _other_data(data: Path, reading: ReadingConfig, classes: tuple[str, ...]) -> tuple[Index, np.ndarray, str]:

@@ -22,13 +22,23 @@ from ..training.logistic import Scaling
 from ..training.loop import train_run
 from ..training.setup import decode, setup
 from ..training.solve import cross_validate
-from .probe import vectors_of
+from .vectors import vectors_of
 
 
 def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:
-    """Cross-validates a probe on a run's features: wrong labels, outliers, pictures of no class.
+    """Doubt labels by a probe that is cross-validated on a run's features.
 
-    RunError when it is no run, ConfigError when its classes are others.
+    Args:
+        inspection: of the data set.
+        config: its pictures, with the size, cache and threads to look at them with.
+        run: folder of a run that was trained on these classes.
+
+    Returns:
+        An iterator over findings: labels that are likely wrong, outliers, pictures of no class.
+
+    Raises:
+        RunError: `run` is no run folder.
+        ConfigError: its classes are others.
     """
     known = open_run(run).classes
     if set(known) != set(inspection.index.classes):
@@ -49,7 +59,16 @@ def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iter
 
 
 def doubt_by_folds(inspection: Inspection, config: TrainConfig, folds: int) -> Iterator[Finding]:
-    """Train `folds` times, each time judging the part that was left out: wrong labels."""
+    """Doubt labels by trainings: `folds` of them, each of which judges the part that was left out.
+
+    Args:
+        inspection: of the data set.
+        config: how each training goes.
+        folds: 2 or more.
+
+    Returns:
+        An iterator over findings: labels that are likely wrong.
+    """
     index = inspection.index
     said = []
     with tempfile.TemporaryDirectory(prefix="pictaxa-folds-") as folder:

@@ -9,29 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from ..config.training import TrainConfig
 from ..data.index import Index
-from ..data.split import NO_PAIRS, find_units
-from ..data.squares import Squares
 from ..errors import DataError
-from ..inference.features import FeaturePass, FeatureSource, extract_features
-from ..inspection.inspect import look
 from ..metrics import wilson_interval
 from ..system.progress import say
-from ..training.job import cache_root
 from ..training.learning_curve import Curve, expected_errors, learning_curve
-from ..training.logistic import HeadProblem, Scaling, check_finite
-from ..training.setup import Setup, decode, setup
-from ..training.solve import FOLDS, HeldOut, cross_validate
+from ..training.logistic import HeadProblem, Scaling
+from ..training.setup import decode, setup
+from ..training.solve import HeldOut, cross_validate
 from ..training.transfer import IMAGENET
+from .vectors import check_classes, some_rows, vectors_of
 
 NEIGHBOURS = 10
 MAX_PICTURES = 20_000  # judged; neighbours cost in proportion to the square
-MAX_LOOKED = 10_000  # pictures that are searched for near duplicates
 HARDEST = 5  # pictures that are named
 
 
@@ -135,8 +129,8 @@ def probe_data(config: TrainConfig) -> Probe:
     cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
     for line in start.start.lines[:-1]:  # the last one speaks of training
         say(line)
-    rows = _some(index, seed=start.config.seed)
-    _check_classes(index, rows)  # before the long pass: it tells what is amiss
+    rows = some_rows(index, most=MAX_PICTURES, seed=start.config.seed)
+    check_classes(index, rows)  # before the long pass: it tells what is amiss
     vectors, problem = vectors_of(start, cache, index, rows)
     scaling = Scaling.of(problem)
     held_out = cross_validate(problem, scaling, all_folds=len(rows) <= MAX_PICTURES // 4)
@@ -146,9 +140,10 @@ def probe_data(config: TrainConfig) -> Probe:
             fix="Add pictures that are not near duplicates.",
         )  # fmt: skip
     curve = learning_curve(problem, scaling, held_out)
+    weights, knows = config.transfer.weights, config.transfer.knows
     return Probe(
         model=start.config.model,
-        weights=_told(config.transfer.weights) if config.transfer.knows else "fresh weights",
+        weights=("ImageNet's weights" if weights == IMAGENET else str(weights)) if knows else "fresh weights",
         classes=index.classes,
         pictures=len(rows),
         width=vectors.shape[1],
@@ -159,41 +154,6 @@ def probe_data(config: TrainConfig) -> Probe:
         curve=tuple(CurvePoint(count, float(right.mean())) for count, right in curve),
         twice=_gain(curve, pictures=len(rows), seed=start.config.seed),
     )
-
-
-def _told(weights: Path | None) -> str:
-    return "ImageNet weights" if weights == IMAGENET else str(weights)
-
-
-def vectors_of(start: Setup, cache: Squares, index: Index, rows: np.ndarray) -> tuple[np.ndarray, HeadProblem]:
-    """Compute the features of pictures, and the problem that a head on them has to solve.
-
-    Args:
-        start: what is decided before a training: the config, the backbone, the device.
-        cache: the decoded pictures.
-        index: the pictures' table.
-        rows: (n,) int64 rows of the index, usable ones.
-
-    Returns:
-        (n, width) float32 features, and the HeadProblem made of them, in which pictures that are nearly equal stay on
-        one side of a split. Near copies are looked for among 10,000 pictures or fewer.
-
-    Raises:
-        WeightsError: a feature is not finite.
-    """
-    alike = NO_PAIRS
-    if len(rows) <= MAX_LOOKED:
-        pairs, _ = look(index, cache, root=cache_root(start.config))
-        alike = np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
-    geometry = replace(start.geometry, tta="none")
-    source = FeatureSource(index, cache, geometry, start.plan, cache_root(start.config))
-    (vectors,) = extract_features(source, start.model, [FeaturePass(rows)])
-    check_finite([vectors])
-    problem = HeadProblem(
-        [vectors], index.labels[rows], len(index.classes), find_units(index, rows, alike=alike).of,
-        seed=start.config.seed, device=start.plan.device,
-    )  # fmt: skip
-    return vectors, problem
 
 
 def probe_lines(probe: Probe) -> Iterator[str]:
@@ -231,41 +191,6 @@ def probe_lines(probe: Probe) -> Iterator[str]:
     if probe.twice is not None:
         more, least, most = (100 * gain for gain in (probe.twice.expected, probe.twice.low, probe.twice.high))
         yield f"twice     as many pictures would add about {more:.1f} points ({least:.1f} to {most:.1f})"
-
-
-def _some(index: Index, *, seed: int) -> np.ndarray:
-    """(n,) int64: all usable rows, or of very many a random part of each class, never too few of one for the folds."""
-    rows = np.flatnonzero(index.usable)
-    if len(rows) <= MAX_PICTURES:
-        return rows
-    shuffled = np.random.default_rng(seed).permutation(rows)
-    labels, hashes = index.labels[shuffled], index.column("hash")
-    counts = np.bincount(labels)
-    least = np.minimum(counts, FOLDS)
-    beyond = counts - least
-    share = max(0, MAX_PICTURES - least.sum()) / max(1, beyond.sum())
-    wanted = least + (beyond * share).astype(np.int64)
-    by_class = np.split(shuffled[np.argsort(labels, kind="stable")], counts.cumsum()[:-1])
-    drawn = []
-    for own, count in zip(by_class, wanted, strict=True):
-        # Pictures that differ come first, as copies of one would be too few for the folds.
-        differing = np.sort(np.unique(hashes[own], return_index=True)[1])[:FOLDS]
-        drawn.append(np.concatenate([own[differing], np.delete(own, differing)])[:count])
-    some = np.sort(np.concatenate(drawn))
-    say(f"note      {len(some)} of {len(rows)} pictures are used, drawn at random from each class")
-    return some
-
-
-def _check_classes(index: Index, rows: np.ndarray) -> None:
-    """DataError where a class has no two pictures that differ: one could not be judged by the other."""
-    labels, hashes = index.labels[rows], index.column("hash")[rows]
-    differing = [len(set(hashes[labels == label])) for label in range(len(index.classes))]
-    fewest = int(np.argmin(differing))
-    if differing[fewest] < 2:
-        raise DataError(
-            "two different pictures in each class", found=f"{differing[fewest]} in {index.classes[fewest]!r}",
-            fix="Add pictures, or leave the class out.",
-        )  # fmt: skip
 
 
 def _neighbours(vectors: np.ndarray, problem: HeadProblem, held_out: HeldOut) -> Judgement:

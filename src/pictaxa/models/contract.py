@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
+from ..config.learning import Normalization
 from ..errors import ModelError
 
 # What a network takes of an RGB picture in [0, 1]: the picture itself; pixels in [0, 255]; in [-1, 1]; in [0, 255]
 # minus a mean colour, as Caffe's networks; minus the mean of ImageNet's training pictures and over their deviation; or
 # (x - 127) / 128 of [0, 255], near [-1, 1], but not it, as EfficientNet-Lite's trainings took.
-Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
 NORMALIZATIONS: dict[Normalization, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean and standard deviation
     "0-1": ((0.0,) * 3, (1.0,) * 3),
     "0-255": ((0.0,) * 3, (1 / 255,) * 3),

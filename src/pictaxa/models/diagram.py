@@ -15,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import ConfigError
+from ..system.files import writing
 from .summary import Row, Summary
 
 # Colour-blind safe (Okabe & Ito 2008), by what a unit does.
@@ -141,12 +142,8 @@ def draw_diagram(summary: Summary, parts: list[Unit], path: Path) -> Path:
     axes.set_xlim(*wide)
     axes.set_ylim(low, high)
     figure.set_size_inches(wide[1] - wide[0], high - low)
-    try:
+    with writing(path, flag="--diagram"):
         figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
-    except OSError as error:
-        raise ConfigError(
-            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another file with --diagram."
-        ) from None
     return path
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints
+from typing import Any, get_type_hints
 
-from .contract import Classifier, Normalization
-
-Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]  # whose names a file has
+from ..config.learning import Normalization, Source
+from .contract import Classifier
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from .contract import NORMALIZATIONS, Classifier, Normalization, classifier_layer
+from ..config.learning import Normalization
+from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .entry import Elsewhere, Entry, Rule, keras_file, torchvision_file
 from .initialisation import he_initialise, xavier_initialise
 from .layers import Padding, SameAvgPool2d, activate, make_conv, make_max_pool

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-GOOD, BAD, INK = "#2b6cb0", "#c53030", "#1a202c"
+GOOD, INK = "#2b6cb0", "#1a202c"
 
 # Fonts with Chinese glyphs, as systems have them; DejaVu Sans, which matplotlib brings, has none.
 CHINESE_FONTS = (
@@ -43,7 +43,14 @@ def _font_file(characters: frozenset[str]) -> str | None:
 
 
 def font_for(texts: Sequence[str]) -> font_manager.FontProperties:
-    """A font that can write the texts; matplotlib's own where no installed font can."""
+    """Find a font that can write the texts; matplotlib's own where no installed font can.
+
+    Args:
+        texts: all that is to be written with it.
+
+    Returns:
+        The font.
+    """
     characters = frozenset(character for text in texts for character in text if character.isprintable())
     file = _font_file(characters - {" "})
     return font_manager.FontProperties(fname=file or font_manager.findfont("DejaVu Sans"))
@@ -59,7 +66,14 @@ def writable(texts: Sequence[str]) -> list[str]:
 
 
 def curves(log: list[dict[str, str]]) -> Figure:
-    """Loss and accuracy over the epochs, training and validation."""
+    """Draw loss and accuracy over the epochs, training and validation.
+
+    Args:
+        log: rows of log.csv, one or more.
+
+    Returns:
+        Two drawings side by side.
+    """
     epochs = [int(row["epoch"]) for row in log]
     validated = [row for row in log if row["val_loss"]]
     figure = Figure(figsize=(9, 3.2), layout="constrained")
@@ -80,7 +94,15 @@ def curves(log: list[dict[str, str]]) -> Figure:
 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
-    """(classes, classes) counts, row the true class, column the predicted one."""
+    """Draw a confusion matrix, each row in parts of its sum.
+
+    Args:
+        matrix: (classes, classes) int counts, row the true class, column the predicted one.
+        classes: their names.
+
+    Returns:
+        The drawing; with counts in its cells up to 30 classes.
+    """
     count = len(classes)
     side = min(4 + 0.35 * count, 20)
     figure = Figure(figsize=(side, side), layout="constrained")
@@ -88,8 +110,9 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     font, names = font_for(classes), writable(classes)
-    axis.set_xticks(range(count), names, rotation=60, ha="right", fontproperties=font)
-    axis.set_yticks(range(count), names, fontproperties=font)
+    as_it_is: dict[str, Any] = {"fontproperties": font, "parse_math": False}  # a name with $ is no formula
+    axis.set_xticks(range(count), names, rotation=60, ha="right", **as_it_is)
+    axis.set_yticks(range(count), names, **as_it_is)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     if count <= 30:
@@ -109,7 +132,15 @@ class Tile:
 
 
 def grid(rows: list[list[Tile]], *, inches: float = 1.5) -> Figure:
-    """Rows of pictures with their titles."""
+    """Draw pictures in a grid, with their titles.
+
+    Args:
+        rows: rows of tiles, of any lengths.
+        inches: width of a tile.
+
+    Returns:
+        The drawing.
+    """
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(columns * inches, len(rows) * (inches + 0.25)), layout="constrained")
     axes = figure.subplots(len(rows), columns, squeeze=False)
@@ -122,7 +153,8 @@ def grid(rows: list[list[Tile]], *, inches: float = 1.5) -> Figure:
         for axis, tile in zip(axes[i], row, strict=False):
             grey = tile.pixels.ndim == 2 or tile.pixels.shape[2] == 1
             axis.imshow(tile.pixels.squeeze(), cmap="gray" if grey else None, vmin=0, vmax=255)
-            axis.set_title(writable([tile.title])[0], fontproperties=font, color=tile.colour, pad=2)
+            title = writable([tile.title])[0]
+            axis.set_title(title, fontproperties=font, color=tile.colour, pad=2, parse_math=False)
     return figure
 
 

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.fetching import Fetcher
-from ..errors import ConfigError
 from ..images.decoding import Decoding
 from ..inspection.findings import KINDS, Finding
 from ..inspection.inspect import Inspection
+from ..system.files import writing
 from .page import split_counts, template, thumbnail
 
 SHOWN = 24  # pictures of a finding
 SHOWN_SETS, SHOWN_MEMBERS = 12, 6
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A picture on the page."""
-
-    path: str
-    label: str
-    split: str
-    note: str
-    image: str | None  # JPEG in base64; None when it can't be read
-
-
 def write_inspection(inspection: Inspection, path: Path) -> Path:
-    """Write the page; its path. ConfigError when it can't be written."""
+    """Write what an inspection found as one self-contained page.
+
+    Args:
+        inspection: what was found, with the pictures' index.
+        path: the .html file to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
     with Fetcher(inspection.index) as fetcher:
         parts = [_part(fetcher, finding, inspection.cache.decoding) for finding in inspection.findings]
     page = template("inspection.html").render(
@@ -39,17 +38,13 @@ def write_inspection(inspection: Inspection, path: Path) -> Path:
         parts=parts,
         splits=split_counts(inspection.index),
     )
-    try:
+    with writing(path, flag="--html"):
         path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            "a place to write", found=f"{str(path)!r}: {error.strerror}", fix="Give another path with --html."
-        ) from None
     return path
 
 
 def _part(fetcher: Fetcher, finding: Finding, decoding: Decoding) -> dict[str, Any]:
-    def shown(row: int) -> Shown:
+    def shown(row: int) -> dict[str, str | None]:
         return _shown(fetcher, finding, row, decoding=decoding)
 
     sets = [[shown(row) for row in rows[:SHOWN_MEMBERS]] for rows in finding.sets[:SHOWN_SETS]]
@@ -66,13 +61,14 @@ def _part(fetcher: Fetcher, finding: Finding, decoding: Decoding) -> dict[str, A
     }
 
 
-def _shown(fetcher: Fetcher, finding: Finding, row: int, *, decoding: Decoding) -> Shown:
+def _shown(fetcher: Fetcher, finding: Finding, row: int, *, decoding: Decoding) -> dict[str, str | None]:
+    """A picture on the page; without an image when it can't be read."""
     index = fetcher.index
     label = index.table.column("label")[row].as_py()
-    return Shown(
-        path=index.name(row),
-        label=index.classes[label] if label >= 0 else "no label",
-        split=index.table.column("split")[row].as_py(),
-        note=finding.notes.get(row, ""),
-        image=thumbnail(fetcher, row, decoding),
-    )
+    return {
+        "path": index.name(row),
+        "label": index.classes[label] if label >= 0 else "no label",
+        "split": index.table.column("split")[row].as_py(),
+        "note": finding.notes.get(row, ""),
+        "image": thumbnail(fetcher, row, decoding),
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..data.fetching import Fetcher
 from ..data.index import Index
-from ..errors import PictureError
+from ..errors import PictureError, printable
 from ..images.decode import decode
 from ..images.decoding import Decoding
 from ..metrics import Predictions
@@ -25,22 +24,17 @@ SAMPLES = 12  # pictures of each kind
 THUMBNAIL = 220  # pixels
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A judged picture, as the page shows it."""
-
-    path: str
-    truth: str
-    guess: str
-    probability: float
-    truth_probability: float
-    image: str | None  # JPEG in base64; None when the file is gone
-
-
 def write_report(path: str | Path) -> Path:
-    """Write RUN/report/index.html and its curves and confusion matrix as PNG; returns the page's path.
+    """Write RUN/report/index.html, one self-contained page, and its curves and confusion matrix as PNG.
 
-    RunError when the folder is not a run or has not been validated yet.
+    Args:
+        path: the run's folder.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunError: the folder is not a run, or has not been validated yet.
     """
     run = open_run(path)
     folder = run.report_path
@@ -84,10 +78,15 @@ def template(name: str) -> jinja2.Template:
     """One of this folder's pages."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pictaxa.reporting", "."), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
+        trim_blocks=True, finalize=_shown,
     )  # fmt: skip
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}%"
     return environment.get_template(name)
+
+
+def _shown(value: object) -> object:
+    """What a page has of a value: names in a form that can be shown; what is markup already stays as it is."""
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _ordered(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
@@ -104,17 +103,18 @@ def _spread(places: np.ndarray, count: int) -> np.ndarray:
     return places[np.linspace(0, len(places) - 1, count).round().astype(int)]
 
 
-def _sample(fetcher: Fetcher, predictions: Predictions, i: int, *, decoding: Decoding) -> Sample:
+def _sample(fetcher: Fetcher, predictions: Predictions, i: int, *, decoding: Decoding) -> dict[str, Any]:
+    """A judged picture, as the page shows it; without an image when the file is gone."""
     row, label, guess = predictions.rows[i], predictions.labels[i], predictions.predicted[i]
     index = fetcher.index
-    return Sample(
-        path=index.name(row),
-        truth=index.classes[label],
-        guess=index.classes[guess],
-        probability=float(predictions.probabilities[i, guess]),
-        truth_probability=float(predictions.probabilities[i, label]),
-        image=thumbnail(fetcher, row, decoding),
-    )
+    return {
+        "path": index.name(row),
+        "truth": index.classes[label],
+        "guess": index.classes[guess],
+        "probability": float(predictions.probabilities[i, guess]),
+        "truth_probability": float(predictions.probabilities[i, label]),
+        "image": thumbnail(fetcher, row, decoding),
+    }
 
 
 def thumbnail(fetcher: Fetcher, row: int, decoding: Decoding) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..data.reading import PLAIN, read_data, survey
 from ..data.squares import CacheSpec
 from ..errors import DataError, PictureError
 from ..images.decode import Square
+from ..system.files import writing
 
 PICTURES = 6  # rows of the grid
 VIEWS = 6  # augmented views of each
@@ -36,10 +38,26 @@ def draw_preview(
     asked: DecodingConfig = USUAL,
     seed: int = 0,
 ) -> tuple[Path, Path | None]:
-    """Draw a few pictures, the view that prediction has of each, and augmented views; the path of the PNG.
+    """Draw a few pictures, the view that prediction has of each, and augmented views.
 
-    The second PNG, OUT-operations.png, has a row for each operation of the policy, from mild to full; None for a policy
-    without any. No cache is built: only the pictures shown are decoded.
+    No cache is built: only the pictures shown are decoded.
+
+    Args:
+        data: the pictures, in any layout.
+        out: the PNG to write; its folder is made where it is not there.
+        augmentation: the policy and its changes; by default that of a training from known weights.
+        pictures: size, square, channels and view.
+        reading: how `data` is laid out.
+        asked: how pictures are decoded, such as the range of 16-bit ones.
+        seed: decides which pictures and which random draws.
+
+    Returns:
+        The path of the PNG, and that of a second one, OUT-operations.png, with a row for each operation of the policy
+        from mild to full; None for a policy without any.
+
+    Raises:
+        ConfigError: the policy is unknown, or the PNG can't be written.
+        DataError: no picture can be decoded.
     """
     from .figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
 
@@ -79,30 +97,22 @@ def draw_preview(
         steps.append(line)
     out = Path(out)
     operations = out.with_name(f"{out.stem}-operations.png") if steps else None
-    try:
+    with writing(out, flag="--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         save_figure(grid(tiles), out)
         if operations:
             save_figure(grid(steps), operations)
-    except OSError as error:
-        raise DataError(
-            "a place to write the PNG", found=f"{out}: {error.strerror}", fix="Give another path with --out."
-        ) from None
     return out, operations
 
 
 def _some_squares(index: Index, spec: CacheSpec, *, seed: int) -> tuple[np.ndarray, list[Square]]:
     """A few readable pictures, one class after the other."""
-    labels = index.labels
     order = np.random.default_rng(seed).permutation(np.flatnonzero(index.usable))
-    turn = np.zeros(len(index), dtype=np.int64)  # its number within its class
-    seen = np.zeros(len(index.classes), dtype=np.int64)
-    for row in order:
-        turn[row] = seen[labels[row]]
-        seen[labels[row]] += 1
+    labels = index.labels[order]
+    by_class = np.split(order[np.argsort(labels, kind="stable")], np.bincount(labels).cumsum()[:-1])
     rows, squares = [], []
     with Fetcher(index) as fetcher:
-        for row in sorted(order, key=lambda row: (turn[row], labels[row])):
+        for row in (row for turn in zip_longest(*by_class) for row in turn if row is not None):
             try:
                 squares.append(spec.square_of(fetcher.fetch(row), name=fetcher.name(row)))
                 rows.append(row)

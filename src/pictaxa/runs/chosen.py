@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import RunError
@@ -25,15 +25,19 @@ class Chosen:
     notes: tuple[str, ...] = ()  # what the reader of the pictures passed over
     machine: dict[str, Any] = field(default_factory=dict)  # device, precision, memory_format, threads, reason
 
-    def as_json(self) -> dict[str, Any]:
-        """As written to config.json."""
-        return asdict(self)
-
 
 def read_chosen(document: dict[str, Any], *, where: str) -> Chosen:
-    """Of a config.json, whose path is `where`; RunError where something of it is missing or of another kind.
+    """Read what was chosen from a config.json; runs of earlier versions lack `root` and `new_head`.
 
-    Runs of earlier versions lack `root` and `new_head`.
+    Args:
+        document: the whole config.json.
+        where: its path, for errors.
+
+    Returns:
+        The Chosen.
+
+    Raises:
+        RunError: something of it is missing or of another kind.
     """
     asked, chosen = document.get("asked"), document.get("chosen")
     if not isinstance(asked, dict) or not isinstance(chosen, dict):

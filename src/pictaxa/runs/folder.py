@@ -19,9 +19,9 @@ import csv
 import json
 import os
 import platform
-import re
 import subprocess
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ import numpy as np
 from ..augment.preprocess import Geometry
 from ..errors import RunError
 from ..images.decoding import decoding_of
-from ..system.files import write_atomically
+from ..system.files import require_utf8, write_atomically
 from .chosen import Chosen, read_chosen
 from .format_1 import config_of_1, geometry_of_1, log_row_of_1
 
@@ -40,28 +40,15 @@ FORMAT = 2  # of the folder; a reader refuses a higher one. 1 had other words fo
 CONFIG = "config.json"
 CLASSES = "classes.json"
 PICTURES = "pictures.json"
-INDEX = "index.parquet"
 LOG = "log.csv"
 MODEL = "model.safetensors"
-STATE = "state"
-PREDICTIONS = "predictions-{split}.parquet"
 METRICS = "metrics.json"
 PROBE = "probe.npz"
-REPORT = "report"
 
 LOG_COLUMNS = (
-    "epoch",
-    "step",
-    "seconds",
-    "lr",
-    "size",
-    "train_loss",
-    "train_accuracy",
-    "val_loss",
-    "val_accuracy",
-    "pictures_per_second",
-    "waiting_share",
-)
+    "epoch", "step", "seconds", "lr", "size", "train_loss", "train_accuracy", "val_loss", "val_accuracy",
+    "pictures_per_second", "waiting_share",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,7 +67,7 @@ class Run:
     @property
     def state_path(self) -> Path:
         """The folder of saved states."""
-        return self.path / STATE
+        return self.path / "state"
 
     @property
     def backbone_path(self) -> Path:
@@ -96,7 +83,7 @@ class Run:
     @property
     def index_path(self) -> Path:
         """The Index as parquet."""
-        return self.path / INDEX
+        return self.path / "index.parquet"
 
     @property
     def log_path(self) -> Path:
@@ -106,11 +93,12 @@ class Run:
     @property
     def report_path(self) -> Path:
         """The report's folder."""
-        return self.path / REPORT
+        return self.path / "report"
 
-    def predictions_path(self, split: str) -> Path:
-        """Where the predictions for a split are."""
-        return self.path / PREDICTIONS.format(split=split)
+    @property
+    def predictions_path(self) -> Path:
+        """Where the predictions for the validation pictures are."""
+        return self.path / "predictions-val.parquet"
 
     def _json(self, name: str) -> Any:
         try:
@@ -121,7 +109,17 @@ class Run:
             ) from None
 
     def existing(self, name: str) -> Path:
-        """The path of a file that must be there; RunError otherwise."""
+        """Find a file that must be there.
+
+        Args:
+            name: a file of the run folder.
+
+        Returns:
+            Its path.
+
+        Raises:
+            RunError: it is not there; told with what to do.
+        """
         path = self.path / name
         if not path.exists():
             fix = "Restore the file or train again."
@@ -132,21 +130,16 @@ class Run:
 
     # -- reading -----------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
-        """What config.json holds: `asked`, `chosen`, `versions`."""
-        document: dict[str, Any] = self._json(CONFIG)
-        return config_of_1(document)
+        """What config.json holds: `asked`, `chosen`, `versions`. It is read once, as it does not change any more."""
+        document: dict[str, Any] = config_of_1(self._json(CONFIG))
+        return document
 
     @property
     def chosen(self) -> Chosen:
         """What the training decided before its first step."""
         return read_chosen(self.config, where=str(self.path / CONFIG))
-
-    @property
-    def data_root(self) -> Path:
-        """The folder that the pictures' paths begin at."""
-        return Path(self.chosen.root)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -179,7 +172,14 @@ class Run:
             return [log_row_of_1(row) for row in csv.DictReader(file)]
 
     def probe(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(n, S, S, C) uint8 squares, (n,) float32 aspects, (n, classes) float32 logits."""
+        """Read a few pictures and what the best weights made of them.
+
+        Returns:
+            (n, S, S, C) uint8 squares, (n,) float32 aspects (width / height), (n, classes) float32 logits.
+
+        Raises:
+            RunError: the run has none.
+        """
         with np.load(self.existing(PROBE), allow_pickle=False) as file:
             return file["squares"], file["aspects"], file["logits"]
 
@@ -187,8 +187,9 @@ class Run:
 
     def write_config(self, asked: dict[str, Any], chosen: Chosen) -> None:
         """Keep what was asked for and what was chosen, with versions."""
-        document = {"format": FORMAT, "asked": asked, "chosen": chosen.as_json()}
+        document = {"format": FORMAT, "asked": asked, "chosen": asdict(chosen)}
         self._write_json(CONFIG, {**document, "versions": _versions(), "git": _git_revision()})
+        self.__dict__.pop("config", None)  # read before, if ever
 
     def write_classes(self, classes: tuple[str, ...]) -> None:
         """Keep the class names in their order."""
@@ -203,13 +204,23 @@ class Run:
         self._write_json(METRICS, metrics)
 
     def write_log(self, rows: list[dict[str, Any]]) -> None:
-        """Write the whole log: a row per epoch is little, and a resumed run drops rows that it will repeat."""
+        """Write the whole log: a row per epoch is little, and a resumed run drops rows that it will repeat.
+
+        Args:
+            rows: a dictionary with all LOG_COLUMNS for each epoch; None is a blank.
+        """
         lines = [",".join(LOG_COLUMNS)]
         lines += [",".join(_cell(row[column]) for column in LOG_COLUMNS) for row in rows]
         write_atomically(self.log_path, "\n".join(lines) + "\n")
 
     def write_probe(self, squares: np.ndarray, aspects: np.ndarray, *, logits: np.ndarray) -> None:
-        """Keep a few squares with their logits."""
+        """Keep a few pictures with their logits, so that whoever loads the model can check it.
+
+        Args:
+            squares: (n, S, S, C) uint8.
+            aspects: (n,) float32, width / height of each picture.
+            logits: (n, classes) float32, what the best weights make of them.
+        """
         partial = self.path / ("partial-" + PROBE)
         np.savez(partial, squares=squares, aspects=aspects, logits=logits)
         os.replace(partial, self.path / PROBE)
@@ -219,11 +230,25 @@ class Run:
 
 
 def open_run(path: str | Path) -> Run:
-    """A run folder by its path; RunError when it is none or is from a newer version."""
+    """Open a run folder.
+
+    Args:
+        path: the folder that pictaxa train has made.
+
+    Returns:
+        The Run; nothing but its config.json is read.
+
+    Raises:
+        RunError: there is no run at the path, its config.json is damaged, or its format is newer than this version.
+
+    Example:
+        classes = open_run("runs/photos-resnet18-1").classes
+    """
     path = Path(path)
     if not path.is_dir() or not (path / CONFIG).exists():
         found = f"none of its files in {str(path)!r}" if path.is_dir() else f"no folder at {str(path)!r}"
         raise RunError(f"a run folder (with {CONFIG})", found=found, fix="Give a folder written by pictaxa train.")
+    require_utf8(path, RunError)
     run = Run(path)
     document = run.config
     version = document.get("format") if isinstance(document, dict) else None
@@ -245,34 +270,18 @@ def run_of(weights: Path) -> Path:
 
 
 def weights_file(path: Path) -> Path:
-    """The file of weights that a path means: a run folder's best ones, else the path itself; RunError without them."""
+    """Find the file of weights that a path means: a run folder's best ones, else the path itself.
+
+    Args:
+        path: a run folder, or a file of weights.
+
+    Returns:
+        The file.
+
+    Raises:
+        RunError: the folder has no weights, as its training has not ended.
+    """
     return Run(path).existing(MODEL) if path.is_dir() else path
-
-
-def create_run(path: Path) -> Run:
-    """A new run folder; RunError when there already is something."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(
-            "a new or empty folder to train into",
-            found=f"something at {str(path)!r}",
-            fix=f"Choose another --out, remove it, or continue it with --resume {path}.",
-        )
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            "a folder to train into", found=f"{str(path)!r}: {error.strerror}", fix="Choose another --out."
-        ) from None
-    return Run(path)
-
-
-def next_run_path(data: Path, model: str, *, parent: Path = Path("runs")) -> Path:
-    """The next free readable name, such as runs/flowers-resnet18-1."""
-    name = re.sub(r"[\s/\\:]+", "-", f"{data.resolve().name or 'pictures'}-{model}")
-    number = 1
-    while (parent / f"{name}-{number}").exists():
-        number += 1
-    return parent / f"{name}-{number}"
 
 
 def _cell(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,19 +24,40 @@ def probability_column(name: str) -> str:
 
 
 def write_index(run: Run, index: Index) -> None:
-    """Keep the pictures that a run is trained and judged with."""
+    """Keep the pictures that a run is trained and judged with.
+
+    Args:
+        run: the run, whose table is replaced.
+        index: a row for each picture, with its split.
+    """
     pq.write_table(index.table, run.index_path)
 
 
 def read_index(run: Run) -> Index:
-    """The pictures that a run was trained and judged with; columns that an older run lacks are blank."""
+    """The pictures that a run was trained and judged with; columns that an older run lacks are blank.
+
+    Args:
+        run: a run with an index.
+
+    Returns:
+        The Index, its paths below the folder that the run was trained from.
+
+    Raises:
+        RunError: the run has no index.
+    """
     table = pq.read_table(run.existing(run.index_path.name))
     columns = {name: table.column(name) for name in table.column_names}
-    return index_from_columns(columns, root=run.data_root, classes=run.classes)
+    return index_from_columns(columns, root=Path(run.chosen.root), classes=run.classes)
 
 
-def write_predictions(run: Run, predictions: Predictions, *, index: Index, split: str = "val") -> None:
-    """Keep what a run's model says of a split's pictures; rows are those of the index."""
+def write_predictions(run: Run, predictions: Predictions, *, index: Index) -> None:
+    """Keep what a run's model says of its validation pictures; rows are those of the index.
+
+    Args:
+        run: the run, whose table is replaced.
+        predictions: of the validation pictures; their rows are those of the index.
+        index: the run's pictures.
+    """
     columns: dict[str, Any] = {
         ROW: predictions.rows,
         PATH: index.column("path")[predictions.rows],
@@ -43,15 +65,26 @@ def write_predictions(run: Run, predictions: Predictions, *, index: Index, split
     }
     for label, name in enumerate(index.classes):
         columns[probability_column(name)] = predictions.probabilities[:, label]
-    pq.write_table(pa.table(columns), run.predictions_path(split))
+    pq.write_table(pa.table(columns), run.predictions_path)
 
 
-def read_predictions(run: Run, *, classes: Sequence[str] | None = None, split: str = "val") -> Predictions:
-    """What a run's model says of a split's pictures, the probabilities in the order of `classes` (by default its own).
+def read_predictions(run: Run, *, classes: Sequence[str] | None = None) -> Predictions:
+    """Read what a run's model says of its validation pictures.
 
-    RunError where there are none, or those of other classes.
+    Args:
+        run: a run that has been validated.
+        classes: names in the order that the probabilities are to have; by default the run's own.
+
+    Returns:
+        Predictions, with rows of the run's index.
+
+    Raises:
+        RunError: the run has none, or lacks one of the classes.
+
+    Example:
+        predictions = read_predictions(open_run("runs/photos-resnet18-1"))
     """
-    path = run.existing(run.predictions_path(split).name)
+    path = run.existing(run.predictions_path.name)
     table = pq.read_table(path)
     names = [probability_column(name) for name in (run.classes if classes is None else classes)]
     missing = [name for name in (ROW, LABEL, *names) if name not in table.column_names]

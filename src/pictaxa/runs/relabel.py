@@ -15,14 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from ..data.index import Index
-from ..errors import ConfigError, close_matches
+from ..errors import ConfigError, close_matches, printable
 from ..metrics import Predictions, summarise
 from ..models.heads import parse_groups
-from .folder import Run, create_run, open_run
+from .folder import Run, open_run
+from .places import create_run, free_path
 from .records import read_index, read_predictions, write_index, write_predictions
-
-# Kinds of characters that no name may have: control characters, breaks of lines and paragraphs, half ones.
-UNSHOWN = ("Cc", "Zl", "Zp", "Cs")
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,21 @@ class Relabelling:
 
 
 def plan_relabelling(classes: Sequence[str], *, rename: Sequence[str], merge: Sequence[str]) -> Relabelling:
-    """What `A=B` renames and `C,D=E` merges make of class names; ConfigError on unknown and doubled names.
+    """Plan what changes make of class names, which keep their order.
 
-    Classes keep their order; one that several became stands where the first of them stood. New names are kept as the
-    index has them: composed (NFC), without blanks around them.
+    Args:
+        classes: names as the run has them.
+        rename: changes `A=B`.
+        merge: changes `C,D=E`; the class that several became stands where the first of them stood.
+
+    Returns:
+        The Relabelling. New names are as the index has them: composed (NFC), without blanks around them.
+
+    Raises:
+        ConfigError: a class is unknown or named twice, a change can be read in two ways, or fewer than two are left.
+
+    Example:
+        plan_relabelling(("cat", "dog", "pup"), rename=["cat=Cat"], merge=["dog,pup=Dog"]).new  # ("Cat", "Dog")
     """
     known = {unicodedata.normalize("NFC", name): name for name in classes}
     renames = [_read_change(word, known, several=False) for word in rename]
@@ -87,7 +96,7 @@ def _read_change(word: str, known: Mapping[str, str], *, several: bool) -> _Chan
     if len(readings) > 1:
         raise _ambiguous(word, readings[0], readings[1])
     name = readings[0].name
-    if any(unicodedata.category(letter) in UNSHOWN for letter in name):
+    if printable(name) != name:
         raise ConfigError("a name that is one line of text", found=repr(name), fix="Leave out control characters.")
     return readings[0]
 
@@ -153,13 +162,30 @@ def _check_meant(names: Mapping[str, str], merges: Sequence[_Change]) -> None:
 def relabel_run(
     path: Path, out: Path | None, *, rename: Sequence[str], merge: Sequence[str]
 ) -> tuple[Run, Relabelling]:
-    """Write a copy of a run with other classes; RunError when one of its files is missing."""
+    """Write a run with other classes beside one that stays as it is.
+
+    Args:
+        path: the run that stays.
+        out: the new folder; by default RUN-classes-1, or the next free number.
+        rename: changes such as tulips=tulip.
+        merge: classes that become one, such as daisy,dandelion=composite.
+
+    Returns:
+        The new run, and which new class each old one became.
+
+    Raises:
+        RunError: the run lacks a file, or something is at `out`.
+        ConfigError: a change names no class of the run, or can be read in two ways.
+
+    Example:
+        run, plan = relabel_run(Path("runs/photos-resnet18-1"), None, rename=["tulips=tulip"], merge=[])
+    """
     old = open_run(path)
     plan = plan_relabelling(old.classes, rename=rename, merge=merge)
     model = old.existing(old.model_path.name)
     index = _relabelled_index(old, plan)
     predictions = _merged_predictions(old, plan)
-    run = create_run(out or _next_path(old.path))
+    run = create_run(out or free_path(old.path.with_name(f"{old.path.resolve().name}-classes")))
     chosen = old.chosen
     if plan.merges:
         chosen = replace(chosen, model_options=tuple(_merged_options(chosen.model_options, plan)))
@@ -177,7 +203,15 @@ def relabel_run(
 
 
 def relabelling_lines(run: Run, plan: Relabelling) -> Iterator[str]:
-    """As text."""
+    """Tell as text what became of the classes, the accuracy with them, and where the new run is.
+
+    Args:
+        run: the new run.
+        plan: what `relabel_run` returned with it.
+
+    Returns:
+        An iterator over lines of text.
+    """
     for i, name in enumerate(plan.new):
         members = [old for old, becomes in zip(plan.old, plan.becomes, strict=True) if becomes == i]
         if members != [name]:
@@ -185,13 +219,6 @@ def relabelling_lines(run: Run, plan: Relabelling) -> Iterator[str]:
     metrics = run.metrics
     yield f"accuracy  {metrics['accuracy']:.1%} of {metrics['pictures']} validation pictures, with these classes"
     yield f"run       {run.path}"
-
-
-def _next_path(path: Path) -> Path:
-    number = 1
-    while (found := path.with_name(f"{path.resolve().name}-classes-{number}")).exists():
-        number += 1
-    return found
 
 
 def _relabelled_index(run: Run, plan: Relabelling) -> Index:
@@ -203,10 +230,9 @@ def _relabelled_index(run: Run, plan: Relabelling) -> Index:
 
 def _merged_predictions(run: Run, plan: Relabelling) -> Predictions:
     before = read_predictions(run, classes=plan.old)
-    after = np.zeros((len(before.rows), len(plan.new)), dtype=before.probabilities.dtype)
-    for old, new in enumerate(plan.becomes):
-        after[:, new] += before.probabilities[:, old]
-    return Predictions(rows=before.rows, labels=np.array(plan.becomes)[before.labels], probabilities=after)
+    becomes = np.array(plan.becomes)
+    sums = np.eye(len(plan.new), dtype=np.float32)[becomes]  # (old, new): 1 where the one becomes the other
+    return replace(before, labels=becomes[before.labels], probabilities=before.probabilities @ sums)
 
 
 def _merged_logits(logits: np.ndarray, plan: Relabelling) -> np.ndarray:

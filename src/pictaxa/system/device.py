@@ -47,7 +47,20 @@ class Plan:
 
 
 def choose_plan(config: MachineConfig) -> Plan:
-    """Fill in what the config leaves to us; ConfigError for a device that is not there."""
+    """Fill in what a config of the machine leaves open.
+
+    Args:
+        config: what is asked of the machine, "auto" where it is left to us.
+
+    Returns:
+        The Plan, with its reasons.
+
+    Raises:
+        ConfigError: this machine does not have the device.
+
+    Example:
+        plan = choose_plan(MachineConfig(device="cpu", threads=2))
+    """
     device, device_reason = _device(config.device)
     precision, precision_reason = _precision(config.precision, device=device)
     if config.memory_format == "auto":
@@ -75,7 +88,15 @@ def apply_plan(plan: Plan) -> None:
 
 
 def to_device(model: Model, plan: Plan) -> Model:
-    """The model on the plan's device, its convolutions in the plan's memory format."""
+    """Move a model to the plan's device, its convolutions in the plan's memory format.
+
+    Args:
+        model: any; it is moved in place.
+        plan: where to.
+
+    Returns:
+        The same model.
+    """
     return lay_out(model.to(plan.device), plan.memory_format)
 
 
@@ -88,6 +109,10 @@ def seed_draws(seed: int, device: torch.device) -> None:
     """Seed the random numbers of the CPU and of this device, those of dropout for instance.
 
     torch.manual_seed does so for every kind of device, present or not, at 2 ms a call: a third of a small head's step.
+
+    Args:
+        seed: from 0.
+        device: the one that computes.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -23,10 +23,20 @@ BLOCK_BYTES = 1 << 18
 
 
 def fetch(address: str, folder: Path, *, digest: str) -> Path:
-    """The path of a published file, which is fetched into the folder unless it is there; FetchError otherwise.
+    """Fetch a published file into a folder, unless it is there.
 
-    `digest` is ALGORITHM:HEX, where the hex may be the digest's beginning. What is there is checked as well: it may
-    have been put there by hand.
+    What is there is checked as well: it may have been put there by hand.
+
+    Args:
+        address: its URL; the last part names the file.
+        folder: where it is kept; made where it is not there.
+        digest: ALGORITHM:HEX, such as sha256:5c10...; the hex may be the digest's beginning.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        FetchError: it can't be fetched or kept, or is another file than was published.
     """
     path = folder / address.rpartition("/")[2]
     try:

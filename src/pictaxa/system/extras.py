@@ -9,7 +9,21 @@ from ..errors import MissingExtraError
 
 
 def need(package: str, *, extra: str) -> Any:
-    """The package, imported; MissingExtraError says which of pictaxa's extras brings it."""
+    """Import a package of an extra.
+
+    Args:
+        package: its name as one imports it.
+        extra: the extra of pictaxa that brings it.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingExtraError: it is not installed; told with the command that does it.
+
+    Example:
+        h5py = need("h5py", extra="hdf5")
+    """
     try:
         return importlib.import_module(package)
     except ImportError:

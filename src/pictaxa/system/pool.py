@@ -14,10 +14,18 @@ Result = TypeVar("Result")
 def results_ahead(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int, name: str = "decode"
 ) -> Generator[Result, None, None]:
-    """The result of `work` for each item, in order, computed by `threads` threads.
+    """Do work in threads, ahead of who takes its results one after the other.
 
-    No more than `ahead` results wait to be taken, however many items there are. What `work` raises is raised here in
-    its turn; then, and when nobody takes the rest, what has not begun is given up.
+    Args:
+        work: what is done with an item; it runs in a thread.
+        items: taken as they are needed, however many there are.
+        threads: how many work at a time.
+        ahead: how many results wait to be taken, at most.
+        name: what the threads are called, for whoever looks at a process.
+
+    Returns:
+        A generator over the results, in the order of the items. What `work` raises is raised here in its turn; then,
+        and when nobody takes the rest, what has not begun is given up.
 
     Example:
         for square in results_ahead(decode, paths, threads=2, ahead=64): ...

@@ -13,8 +13,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
+
+from ..errors import printable
+from .printing import print_line
 
 LINE_SECONDS = 10.0  # between two plain lines
 
@@ -23,24 +25,29 @@ LOG = logging.getLogger("pictaxa")
 
 
 def say(text: str) -> None:
-    """One plain line, on standard output unless a handler takes it."""
-    if LOG.handlers:
-        _log(logging.INFO, text)
-    else:
-        print(text, flush=True)
+    """Tell how the work goes: one plain line on standard output, unless a handler takes it.
+
+    Args:
+        text: what can't be shown of it becomes escapes.
+    """
+    _tell(logging.INFO, text, file=sys.stdout)
 
 
 def warn(text: str) -> None:
-    """One plain line on standard error, unless a handler takes it."""
-    if LOG.handlers:
-        _log(logging.WARNING, text)
-    else:
-        print(text, file=sys.stderr, flush=True)
+    """Tell what is amiss: one plain line on standard error, unless a handler takes it.
+
+    Args:
+        text: what can't be shown of it becomes escapes.
+    """
+    _tell(logging.WARNING, text, file=sys.stderr)
 
 
-def _log(level: int, text: str) -> None:
+def _tell(level: int, text: str, *, file: TextIO) -> None:
+    if not LOG.handlers:
+        print_line(text, file=file)
+        return
     # By the handlers' own levels: the logger's is the root's until somebody sets it, which keeps all but warnings back.
-    record = LOG.makeRecord(LOG.name, level, "", 0, text, (), None)
+    record = LOG.makeRecord(LOG.name, level, "", 0, printable(text), (), None)
     for handler in LOG.handlers:
         if level >= handler.level:
             handler.handle(record)
@@ -58,7 +65,17 @@ def silence() -> Iterator[None]:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as m:ss or h:mm:ss."""
+    """Write a time as a clock does.
+
+    Args:
+        seconds: a time; below 0 counts as 0.
+
+    Returns:
+        m:ss, or h:mm:ss from an hour on.
+
+    Example:
+        clock(3661)  # "1:01:01"
+    """
     minutes, rest = divmod(round(max(seconds, 0.0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -69,13 +86,13 @@ class _Display:
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._last_line = time.monotonic()
+        self._started = self._last_line = time.monotonic()
         if sys.stdout.isatty() and not LOG.handlers:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
             self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(),
-                TextColumn("{task.fields[text]}"),
+                TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), TaskProgressColumn(),
+                TextColumn("{task.fields[text]}", markup=False),
             )  # fmt: skip
             self._task = self._bar.add_task("", total=1.0, text="")
 
@@ -84,16 +101,14 @@ class _Display:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
 
     def show(self, what: str, text: str, *, progress: float) -> None:
         """Where it stands."""
         if self._bar:
-            self._bar.update(self._task, completed=progress, description=what, text=text)
+            self._bar.update(self._task, completed=progress, description=what, text=printable(text))
         elif time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
             say(f"{what} {progress:4.0%}  {text}")
@@ -101,25 +116,29 @@ class _Display:
     def line(self, text: str) -> None:
         """A line that stays."""
         if self._bar:
-            self._bar.console.print(text, highlight=False, markup=False)
+            self._bar.console.print(printable(text), highlight=False, markup=False)
         else:
             self._last_line = time.monotonic()
             say(text)
+
+    @property
+    def seconds(self) -> float:
+        """Since the work began; never 0, so that it divides."""
+        return max(time.monotonic() - self._started, 1e-9)
+
+    def took(self, what: str, count: int, of: str) -> None:
+        """A line that stays: so many are done, how long it took, how many a second."""
+        self.line(f"{what:9s} {count} {of} in {self.seconds:.1f} s, {count / self.seconds:.0f}/s")
 
 
 class DecodeProgress(_Display):
     """Shows how far decoding is; called as data/cache.py's Progress."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._started = time.monotonic()
-
     def __call__(self, done: int, total: int) -> None:
         """`done` of `total` pictures are decoded."""
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        self.show("decode", f"{done} of {total}  {done / seconds:.0f} pictures/s", progress=done / total)
+        self.show("decode", f"{done} of {total}  {done / self.seconds:.0f} pictures/s", progress=done / total)
         if done == total:
-            self.line(f"decoded   {total} pictures in {seconds:.1f} s, {total / seconds:.0f}/s")
+            self.took("decoded", total, "pictures")
 
 
 class CountProgress(_Display):
@@ -130,7 +149,6 @@ class CountProgress(_Display):
         self._what = what
         self._total = total
         self._done = 0
-        self._started = time.monotonic()
 
     def count(self, more: int = 1) -> None:
         """So many more are done."""
@@ -139,8 +157,7 @@ class CountProgress(_Display):
 
     def finished(self, of: str = "pictures") -> None:
         """A line that says how long all of them took."""
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        self.line(f"{self._what:9s} {self._total} {of} in {seconds:.1f} s, {self._total / seconds:.0f}/s")
+        self.took(self._what, self._total, of)
 
 
 class StageProgress(_Display):

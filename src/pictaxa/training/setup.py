@@ -27,7 +27,8 @@ from ..inspection.quality import Quality
 from ..models.contract import Classifier
 from ..models.zoo import check_size, find_entry
 from ..runs.chosen import Chosen
-from ..runs.folder import create_run, next_run_path, open_run
+from ..runs.folder import open_run
+from ..runs.places import create_run, next_run_path
 from ..runs.records import read_index, write_index
 from ..system.device import Plan, apply_plan, choose_plan
 from ..system.progress import DecodeProgress, say

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
+from ..config.learning import Normalization, Source
 from ..errors import ConfigError, WeightsError
-from ..models.contract import Normalization
-from ..models.entry import Source
 from ..models.heads import parse_groups
 from ..models.zoo import create_model, parse_options
+from ..system.files import writing
 from .files import save_tensors
 from .loading import load, translate
 
@@ -93,12 +93,8 @@ def convert(
     notes = {"model": model, "model_options": json.dumps(model_options), "channels": str(channels), "source": source}
     if names is not None:
         notes["classes"] = json.dumps(names, ensure_ascii=False)
-    try:
+    with writing(out, flag="--out"):
         save_tensors(entry.state_dict(), out, notes=notes)
-    except OSError as error:
-        raise ConfigError(
-            "a place to write", found=f"{str(out)!r}: {error.strerror}", fix="Give another path with --out."
-        ) from None
     return [*weights.lines(), f"model     {model}, {count} classes, {channels} channels", f"written   {out}"]
 
 

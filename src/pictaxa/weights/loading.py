@@ -11,9 +11,9 @@ from typing import get_args
 
 import torch
 
+from ..config.learning import Normalization, Source
 from ..errors import ConfigError, WeightsError, close_matches
-from ..models.contract import NORMALIZATIONS, Classifier, Normalization
-from ..models.entry import Source
+from ..models.contract import NORMALIZATIONS, Classifier
 from ..models.heads import hidden_paths, kept_outputs
 from ..models.zoo import create_model, find_entry
 from . import jax, keras

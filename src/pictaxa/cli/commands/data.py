@@ -6,12 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
-from ..arguments import (
-    CacheArguments,
-    ConvertDataArguments,
-    InspectArguments,
-    PreviewArguments,
-)
+from ...system.printing import print_line, print_lines
+from ..arguments import CacheArguments, ConvertDataArguments, InspectArguments, PreviewArguments
 from ..exit_codes import EXIT_FOUND, check_place, write_json
 
 if TYPE_CHECKING:  # loaded when they are needed
@@ -48,41 +44,28 @@ def inspect(arguments: InspectArguments, started: float) -> int:
     )
     if arguments.run is not None or arguments.folds is not None:
         inspection.findings.extend(_doubts(inspection, arguments))
-    for line in looking.inspection_lines(inspection):
-        print(line)
+    print_lines(looking.inspection_lines(inspection))
     write_json(arguments.json, looking.as_json(inspection))
     if arguments.html is not None:
         from ...reporting.inspection_page import write_inspection
 
-        print(f"page      {write_inspection(inspection, arguments.html)}")
+        print_line(f"page      {write_inspection(inspection, arguments.html)}")
     if arguments.fix is not None:
         kept, dropped = looking.write_manifest(inspection, arguments.fix)
-        print(f"manifest  {arguments.fix}: {kept} rows, {dropped} left out; train on it instead of the folder")
+        print_line(f"manifest  {arguments.fix}: {kept} rows, {dropped} left out; train on it instead of the folder")
     failures = looking.strict_failures(inspection.findings, arguments.strict or ())
     if failures:
-        print(f"pictaxa: found problems that --strict does not allow: {', '.join(failures)}", file=sys.stderr)
+        print_line(f"pictaxa: found problems that --strict does not allow: {', '.join(failures)}", file=sys.stderr)
         return EXIT_FOUND
     return 0
 
 
 def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding]:
-    from ...config.data import PicturesConfig
-    from ...config.learning import ScheduleConfig
-    from ...config.machine import MachineConfig
-    from ...config.training import TrainConfig
+    from ...config.by_name import training_like, with_words
     from ...judge.label_errors import doubt_by_folds, doubt_by_run
 
-    config = TrainConfig(
-        data=arguments.data,
-        reading=arguments.reading,
-        cache=arguments.cache,
-        pictures=PicturesConfig(size=arguments.size),
-        decoding=arguments.decoding,
-        schedule=ScheduleConfig(
-            epochs=arguments.fold_epochs, minutes=arguments.fold_minutes if arguments.fold_epochs is None else None
-        ),
-        machine=MachineConfig(threads=arguments.threads),
-    )
+    epochs, minutes = arguments.fold_epochs, arguments.fold_minutes
+    config = with_words(training_like(arguments), {"minutes": minutes} if epochs is None else {"epochs": epochs})
     found = [] if arguments.run is None else list(doubt_by_run(inspection, config, arguments.run))
     return found + ([] if arguments.folds is None else list(doubt_by_folds(inspection, config, arguments.folds)))
 
@@ -101,9 +84,9 @@ def preview(arguments: PreviewArguments, started: float) -> int:
         asked=arguments.decoding,
         seed=arguments.seed,
     )
-    print(f"preview   {path}: first column: what prediction sees; other columns: what training sees")
+    print_line(f"preview   {path}: first column: what prediction sees; other columns: what training sees")
     if operations:
-        print(f"          {operations}: each operation of the policy separately, from mild to full strength")
+        print_line(f"          {operations}: each operation of the policy separately, from mild to full strength")
     return 0
 
 
@@ -118,11 +101,10 @@ def convert(arguments: ConvertDataArguments, started: float) -> int:
     converted = convert_data(
         arguments.data, arguments.out, to=arguments.to, reading=arguments.reading, per_file=arguments.per_file
     )
-    for path, problem in converted.problems[:5]:
-        print(f"left out  {path!r}: {problem}")
+    print_lines(f"left out  {path!r}: {problem}" for path, problem in converted.problems[:5])
     if len(converted.problems) > 5:
-        print(f"left out  {len(converted.problems) - 5} more")
-    print(f"written   {converted.written} pictures as {arguments.to}: {arguments.out}")
+        print_line(f"left out  {len(converted.problems) - 5} more")
+    print_line(f"written   {converted.written} pictures as {arguments.to}: {arguments.out}")
     return 0
 
 
@@ -131,6 +113,5 @@ def cache(arguments: CacheArguments, started: float) -> int:
     from ...data.cache_folder import default_cache_root
     from ...data.keeping import cache_lines
 
-    for line in cache_lines(arguments.cache or default_cache_root(), clean=arguments.clean):
-        print(line)
+    print_lines(cache_lines(arguments.cache or default_cache_root(), clean=arguments.clean))
     return 0

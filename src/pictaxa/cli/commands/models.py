@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from ...errors import ConfigError
+from ...system.printing import print_line, print_lines
 from ..arguments import (
     ConvertArguments,
     ListWeightsArguments,
@@ -34,12 +37,13 @@ def models(arguments: ModelsArguments, started: float) -> int:
             options=arguments.model_options,
         )
         lines = catalogue.layer_lines(summary)
-    for line in lines:
-        print(line, flush=True)
+    print_lines(lines)
     if arguments.diagram is not None:
         if arguments.name is None or arguments.compare:
             raise ConfigError("one model to draw", found="none named", fix="Write pictaxa models NAME --diagram FILE.")
-        print(f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}")
+        print_line(
+            f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}"
+        )
     return 0
 
 
@@ -52,8 +56,7 @@ def recipes(arguments: RecipesArguments, started: float) -> int:
     else:
         width = max(map(len, RECIPES))
         lines = [f"{name:{width}}  {recipe.data:12.12}  {recipe.what}" for name, recipe in RECIPES.items()]
-    for line in lines:
-        print(line)
+    print_lines(lines)
     return 0
 
 
@@ -61,8 +64,7 @@ def list_weights(arguments: ListWeightsArguments, started: float) -> int:
     """List published weights."""
     from ...weights.published import list_lines
 
-    for line in list_lines():
-        print(line)
+    print_lines(list_lines())
     return 0
 
 
@@ -81,15 +83,12 @@ def convert_weights(arguments: ConvertArguments, started: float) -> int:
         model_options=arguments.model_options,
         classes=arguments.classes,
     )
-    for line in lines:
-        print(line)
+    print_lines(lines)
     return 0
 
 
 def plan(arguments: PlanArguments, started: float) -> int:
     """Compare the ways to train on a set of pictures."""
-    from dataclasses import asdict
-
     from ...config.by_name import training_like
     from ...training.planner import plan_lines, plan_training
 
@@ -101,22 +100,18 @@ def plan(arguments: PlanArguments, started: float) -> int:
             fix="For example, use 0.95 for an accuracy of 95%.",
         )
     plan = plan_training(training_like(arguments))
-    for line in plan_lines(plan, target=arguments.time_to):
-        print(line)
+    print_lines(plan_lines(plan, target=arguments.time_to))
     write_json(arguments.json, asdict(plan))
     return 0
 
 
 def probe(arguments: ProbeArguments, started: float) -> int:
     """Estimate how well a backbone suits a data set."""
-    from dataclasses import asdict
-
     from ...config.by_name import training_like
     from ...judge.probe import probe_data, probe_lines
 
     check_place(arguments.json, "--json")
     probe = probe_data(training_like(arguments))
-    for line in probe_lines(probe):
-        print(line)
+    print_lines(probe_lines(probe))
     write_json(arguments.json, asdict(probe))
     return 0

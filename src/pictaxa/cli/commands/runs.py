@@ -5,13 +5,8 @@ from __future__ import annotations
 import sys
 
 from ...errors import ConfigError
-from ..arguments import (
-    ClassesArguments,
-    EvaluateArguments,
-    PredictArguments,
-    ReportArguments,
-    TrainArguments,
-)
+from ...system.printing import print_line, print_lines
+from ..arguments import ClassesArguments, EvaluateArguments, PredictArguments, ReportArguments, TrainArguments
 from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
 
 
@@ -26,10 +21,9 @@ def train(arguments: TrainArguments, started: float) -> int:
         else:
             run = train_run(arguments.training, started=started)
     except Interrupted as stop:
-        print(f"\nstopped; nothing is lost. Continue with:  pictaxa train --resume {stop.run.path}", flush=True)
+        print_lines(("", f"stopped; nothing is lost. Continue with:  pictaxa train --resume {stop.run.path}"))
         return EXIT_INTERRUPTED
-    print(f"next      pictaxa report {run.path}")
-    print(f"          pictaxa predict {run.path} FILES-OR-FOLDERS")
+    print_lines((f"next      pictaxa report {run.path}", f"          pictaxa predict {run.path} FILES-OR-FOLDERS"))
     return 0
 
 
@@ -39,10 +33,8 @@ def evaluate(arguments: EvaluateArguments, started: float) -> int:
 
     check_place(arguments.json, "--json")
     evaluation = evaluate_run(arguments.run, arguments.data, reading=arguments.reading, device=arguments.device)
-    for path, problem in evaluation.set_aside:
-        print(f"set aside {path!r}: {problem}")
-    for line in evaluation_lines(evaluation):
-        print(line)
+    print_lines(f"set aside {path!r}: {problem}" for path, problem in evaluation.set_aside)
+    print_lines(evaluation_lines(evaluation))
     write_json(arguments.json, evaluation.metrics)
     return 0
 
@@ -53,24 +45,24 @@ def predict(arguments: PredictArguments, started: float) -> int:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
     from ...inference.predictor import load
     from ...inference.writers import TableWriter, open_writer, write_all
+    from ..inputs import pictures_of
 
     check_place(arguments.out, "--out")
-    missing = [str(path) for path in arguments.files if not path.exists()]
-    if missing:
-        raise ConfigError("existing files and folders", found=f"nothing at {missing[0]!r}", fix="Check the path.")
+    pictures = pictures_of(arguments.files)
     predictor = load(arguments.run, device=arguments.device)
-    stream = predictor.stream(arguments.files)
+    stream = predictor.judge(pictures)
     if arguments.out is None:
         table = TableWriter(sys.stdout, predictor.classes, top=arguments.top)
         read, bad = write_all(stream, [table])
     else:
-        with open_writer(arguments.out, predictor.classes, top=arguments.top) as writer:
+        spreadsheet = arguments.csv == "spreadsheet"
+        with open_writer(arguments.out, predictor.classes, top=arguments.top, spreadsheet=spreadsheet) as writer:
             read, bad = write_all(stream, [writer])
-        print(f"{read + bad} rows in {arguments.out}")
+        print_line(f"{read + bad} rows in {arguments.out}")
     if bad:
-        print(f"{bad} of {read + bad} files could not be read; the reason is in their rows", file=sys.stderr)
+        print_line(f"{bad} of {read + bad} files could not be read; the reason is in their rows", file=sys.stderr)
     if read + bad == 0:
-        raise ConfigError("pictures to predict", found="none in the given folders", fix="Give other files or folders.")
+        raise ConfigError("pictures to predict", found="none in what was given", fix="Give other files or folders.")
     return 0 if read else EXIT_MISTAKE
 
 
@@ -78,7 +70,7 @@ def report(arguments: ReportArguments, started: float) -> int:
     """Write a run's page."""
     from ...reporting.page import write_report
 
-    print(f"report    {write_report(arguments.run)}")
+    print_line(f"report    {write_report(arguments.run)}")
     return 0
 
 
@@ -87,12 +79,10 @@ def classes(arguments: ClassesArguments, started: float) -> int:
     if not arguments.rename and not arguments.merge:
         from ...runs.folder import open_run
 
-        for label, name in enumerate(open_run(arguments.run).classes):
-            print(f"{label:5}  {name}")
+        print_lines(f"{label:5}  {name}" for label, name in enumerate(open_run(arguments.run).classes))
         return 0
     from ...runs.relabel import relabel_run, relabelling_lines
 
     run, plan = relabel_run(arguments.run, arguments.out, rename=arguments.rename, merge=arguments.merge)
-    for line in relabelling_lines(run, plan):
-        print(line)
+    print_lines(relabelling_lines(run, plan))
     return 0
