@@ -120,7 +120,12 @@ def is_object(document: object) -> bool:
 def _dotted(word: str) -> str:
     """As torch's reader calls it, by the modules' names of Python 3."""
     module, name = word.split(" ", 1)
-    return f"{ {'__builtin__': 'builtins', 'copy_reg': 'copyreg'}.get(module, module) }.{name}"
+    if module == "__builtin__":
+        return f"builtins.{_RENAMED.get(name, name)}"
+    return f"{'copyreg' if module == 'copy_reg' else module}.{name}"
+
+
+_RENAMED = {"long": "int", "unicode": "str", "xrange": "range"}  # since Python 2, whose names torch.save writes
 
 
 def _used(stream: IO[bytes]) -> Iterator[str]:

@@ -144,8 +144,9 @@ def find_part(needed: Needed, tensors: Mapping[str, torch.Tensor], rules: Sequen
         part.prefix  # "net."
     """
     parts = [part for part in _parts(needed, tensors, rules, least=len(needed.body)) if part.rank]
-    best = max((part.rank for part in parts), default=0)
-    fitting = [part for part in parts if part.rank == best]
+    # A second network's names are unused by the first: 2 is as good as 3.
+    whole = [part for part in parts if part.rank > 1]
+    fitting = whole or parts
     others = [part for part in fitting[1:] if not _is_equal(part, fitting[0])]
     if others:
         names = " and ".join(repr(part.prefix) if part.prefix else "no prefix" for part in (fitting[0], *others[:2]))
