@@ -259,11 +259,8 @@ def _check_source(needed: Needed, tensors: dict[str, torch.Tensor], part: Part |
     known = {name: len(own & part.ours.keys()) for name, part in found.items()}
     best = max(known, key=lambda name: known[name])
     if known[source] < known[best] and known[best] > 0.5 * len(own):
-        raise WeightsError(
-            f"weights of {source}",
-            found=f"the names that {best} uses for a {needed.model.entry}",
-            fix=f"Use --source {best}.",
-        )
+        used = f"the names that {best} uses for a {needed.model.entry}"
+        raise WeightsError(f"weights of {source}", found=used, fix=f"Use --source {best}.")
 
 
 def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
+from ..config.learning import Source
 from ..errors import WeightsError
 from ..models.catalogue import FIGURES
-from ..models.entry import Source
 from ..models.zoo import create_model, find_entry
 from .prefixes import Needed, Part, find_part
 from .rules import listed
