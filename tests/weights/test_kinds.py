@@ -8,6 +8,7 @@ import torch
 
 from pictaxa.errors import WeightsError
 from pictaxa.models.zoo import create_model
+from pictaxa.weights.kinds import check_kind
 from pictaxa.weights.loading import load_weights
 
 STARTS = {
@@ -50,3 +51,10 @@ def test_suffixes_of_exported_models_are_known(tmp_path: Path):
         with pytest.raises(WeightsError, match=words) as told:
             load_weights(create_model("lenet5", 3), file, source="torchvision")
         assert "\n" not in str(told.value)
+
+
+def test_weights_are_no_other_kind(tmp_path: Path):
+    """A file of torch.save passes, in both of its formats."""
+    for zipped in (True, False):
+        torch.save({"a": torch.ones(2)}, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
+        check_kind(tmp_path / "a.pth")
