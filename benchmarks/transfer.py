@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,11 @@ def one_pass(train: Path, settings: dict[str, object], *, exact: bool, decoding:
         start = setup(with_words(TrainConfig(data=train), settings))
         before = time.monotonic()
         cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
-        source = FeatureSource(index, cache, start.geometry, start.plan, Path(folder))
+        plan = replace(start.plan, precision=torch.float32) if exact else start.plan
+        source = FeatureSource(index, cache, start.geometry, plan, Path(folder))
         if not decoding:
             before = time.monotonic()
-        extract_features(source, start.model, [FeaturePass(np.flatnonzero(index.usable), exact=exact)])
+        extract_features(source, start.model, [FeaturePass(np.flatnonzero(index.usable))])
         return time.monotonic() - before
 
 

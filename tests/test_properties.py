@@ -17,15 +17,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pictaxa.cli.main import main
+from pictaxa.data.columns import is_known
 from pictaxa.data.converting import convert_data
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.file_names import shown_name
 from pictaxa.data.index import Index, index_from_columns
 from pictaxa.data.labels import clean_label
-from pictaxa.data.layouts.manifests import read_table
 from pictaxa.data.listing import natural_order
 from pictaxa.data.reading import PLAIN, read_data
 from pictaxa.data.split import split_index
+from pictaxa.data.table_paths import find_places
+from pictaxa.data.tables import read_table
+from pictaxa.data.walk import is_hidden
 from pictaxa.errors import DataError
 from pictaxa.images.decode import GREY, RGB, decode, square_of
 
@@ -127,19 +130,56 @@ def test_natural_order_is_an_order(names: list[str]):
     assert [int(name) for name in numbers] == sorted(int(name) for name in numbers)
 
 
+# What each encoding has of letters; names of files and classes are drawn from it.
+WRITTEN = {
+    "utf-8": "aé猫ñ 玫-_,;|\t\n\"'", "utf-8-sig": "aé猫ñ ,;|\t\n\"'", "utf-16": "aé猫ñ ,;|\t\n\"'", "utf-32": "aé猫ñ",
+    "cp1252": "abäöüßé ,;|'", "gb18030": "猫狗鸟玫瑰 ,;", "cp1251": "кошкасб ,;|",
+}  # fmt: skip
+
+
 @few
-@given(st.lists(st.tuples(NAMES, NAMES), min_size=2, max_size=6), st.sampled_from([",", "\t"]))
-def test_any_table_that_python_writes_is_read(rows: list[tuple[str, str]], delimiter: str):
-    """Paths and labels with quotes, commas, line ends and any script come back as they were."""
+@given(
+    st.data(), st.sampled_from(sorted(WRITTEN)), st.sampled_from([",", ";", "\t", "|"]), st.booleans(), st.booleans()
+)
+def test_any_table_that_python_writes_is_read(
+    data: st.DataObject, encoding: str, delimiter: str, quoted: bool, windows: bool
+):
+    """Paths and labels with quotes, separators, line ends and any script come back as they were, in any encoding."""
+    names = st.text(WRITTEN[encoding], min_size=1, max_size=12).filter(str.strip)
+    rows = data.draw(st.lists(st.tuples(names, names), min_size=2, max_size=6))
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / ("a.csv" if delimiter == "," else "a.tsv")
-        paths, labels = zip(*rows, strict=True)
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        file = Path(folder) / "a.csv"
+        with file.open("w", encoding=encoding, newline="") as stream:
+            writer = csv.writer(
+                stream, delimiter=delimiter, lineterminator="\r\n" if windows else "\n",
+                quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
+            )  # fmt: skip
             writer.writerows([("path", "label"), *rows])
-        table = read_table(file)
-        assert table.column("path").to_pylist() == list(paths)
-        assert table.column("label").to_pylist() == list(labels)
+        asked = "" if encoding.startswith("utf") else encoding
+        table = read_table(file, asked, known=is_known)
+        assert table.words("path") == [path for path, _ in rows]
+        assert table.words("label") == [label for _, label in rows]
+
+
+@few
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.sampled_from("ab")), min_size=2, max_size=8, unique_by=lambda row: row),
+    st.sampled_from(["{}", "./{}", "/home/anna/pets/{}", "C:\\pets\\{}", "~/{}", " {} ", "pets/x/{}"]),
+    st.booleans(), st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_paths_of_any_style_lead_to_the_same_files(
+    rows: list[tuple[int, str]], style: str, windows: bool, suffixed: bool, shouted: bool
+):
+    """Of another machine, with backslashes, without a suffix or with it in capitals: each row has its own file."""
+    with tempfile.TemporaryDirectory() as folder:
+        root, cells = Path(folder), []
+        for number, name in rows:
+            (root / name).mkdir(exist_ok=True)
+            (root / name / f"{number}.jpg").write_bytes(b"x")
+            cell = style.format(f"{name}/{number}" + (".jpg" if suffixed else "").replace("j", "J" if shouted else "j"))
+            cells.append(cell.replace("/", "\\") if windows else cell)
+        places = find_places(cells, folder=root, root=root)
+        assert places.paths == [f"{name}/{number}.jpg" for number, name in rows] and not any(places.problems)
 
 
 def contents(place: Path) -> set[tuple[str, bytes]]:
@@ -154,7 +194,7 @@ def contents(place: Path) -> set[tuple[str, bytes]]:
 
 FOLDERS = st.text(st.characters(categories=["L", "N"], include_characters=" -_'(),.玫瑰"), min_size=1, max_size=10)
 CLASSES = st.lists(
-    FOLDERS.map(str.strip).filter(lambda name: name and not name.startswith(".") and len(name.encode()) < 200),
+    FOLDERS.map(str.strip).filter(lambda name: name and not is_hidden(name) and len(name.encode()) < 200),
     min_size=2, max_size=3, unique_by=lambda name: name.casefold(),
 )  # fmt: skip
 

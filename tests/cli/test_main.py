@@ -175,7 +175,7 @@ def test_what_the_system_refuses_is_one_line(trained: tuple[Path, Path], capsys:
     page.symlink_to("/dev/full")
     assert main(["report", str(run)]) == 2
     error = capsys.readouterr().err.strip()
-    assert "\n" not in error and f"found {os.strerror(errno.ENOSPC)}. Make room" in error
+    assert "\n" not in error and f"found {os.strerror(errno.ENOSPC)}. Free some space" in error
     page.unlink()
     page.mkdir()
     with pytest.raises(IsADirectoryError):

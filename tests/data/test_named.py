@@ -160,6 +160,8 @@ def test_names_of_codes(tmp_path: Path):
     (tmp_path / "e.txt").write_text("tench\nshark\n")
     for name in ("d.json", "e.txt"):
         assert read_names(tmp_path / name) == {"0": "tench", "1": "shark"}
+    (tmp_path / "g.txt").write_bytes("郁金香\n玫瑰\n".encode("gb18030"))
+    assert read_names(tmp_path / "g.txt") == {"0": "郁金香", "1": "玫瑰"}
     for text in ("{", "3", "{}"):
         (tmp_path / "f.json").write_text(text)
         with pytest.raises(DataError, match="--class-names"):

@@ -20,8 +20,9 @@ from PIL import Image, ImageFile
 
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
-from pictaxa.errors import PictaxaError
+from pictaxa.errors import PictaxaError, PictureError, Problem
 from pictaxa.images import decode as pictures
+from pictaxa.images.decoding import Decoding
 
 MAX_SECONDS, MAX_BYTES = 1.0, 256 * 2**20
 GUARD_BYTES = 6 * 2**30  # of address space: what runs away stops here, and not the machine
@@ -34,6 +35,9 @@ CHECKED = (
     "weights npz",
     "weights keras",
 )  # checksums tell whatever was done to their pixels
+PICTURES = (*pictures.FORMATS, "HEIF", "DICOM")
+# What a picture may take follows from the pixels that are allowed: here so many that none of it takes MAX_BYTES.
+DECODING = Decoding(max_pixels=2**22)
 LINES = (".csv", ".tsv", ".txt")  # without an end of their own: a last line that was cut looks like any other
 TALKATIVE = ("TIFF",)  # libtiff writes to the terminal by itself
 
@@ -66,14 +70,16 @@ def ask(call: Callable[[], object]) -> object:
 def picture_answer(data: bytes) -> Answer:
     """Everything that decode.py says of encoded bytes, checked against each other."""
     asked = {
-        "square": ask(lambda: pictures.square_of(data, name="x", side=SIDE, channels=3)),
-        "grey": ask(lambda: pictures.square_of(data, name="x", side=SIDE, channels=1)),
+        "square": ask(lambda: pictures.square_of(data, name="x", side=SIDE, channels=3, decoding=DECODING)),
+        "grey": ask(lambda: pictures.square_of(data, name="x", side=SIDE, channels=1, decoding=DECODING)),
         "measured": ask(lambda: pictures.measure(data, name="x")),
     }
     pictures.examine(data)
     shown = []
     for ImageFile.ImageFile.load_prepare in (prepare_dark, prepare_light):
-        shown.append(ask(lambda: pictures.decode(data, name="x")))
+        shown.append(ask(lambda: pictures.decode(data, name="x", decoding=DECODING)))
+    if all(isinstance(answer, PictureError) and Problem.of(answer.reason) is Problem.BOMB for answer in shown):
+        return Answer(refused=shown[0].reason)  # as it is; a JPEG may be small enough for a square of it
     if any(isinstance(answer, PictaxaError) for answer in (*shown, asked["square"], asked["grey"])):
         answers = [*shown, asked["square"], asked["grey"]]
         if not all(isinstance(answer, PictaxaError) for answer in answers):
@@ -165,7 +171,7 @@ def check_set(kind: str, answer: Answer, before: Answer, *, cut: bool, file: str
 def try_case(kind: str, case: Case, before: Answer, *, at_work: Path) -> Answer:
     """Wrong, or any exception, when it does not hold. `at_work` is a copy of the case's folder."""
     cut = case.told.startswith("cut")
-    if kind in pictures.FORMATS:
+    if kind in PICTURES:
         answer = picture_answer(case.data)
         check_picture(kind, answer, before, cut=cut)
         return answer
@@ -226,7 +232,7 @@ def answer_of(kind: str, place: Path) -> Answer:
     """Of what lies at a place."""
     if kind in WEIGHTS:
         return weights_answer(kind, place)
-    return picture_answer(place.read_bytes()) if kind in pictures.FORMATS else set_answer(place)
+    return picture_answer(place.read_bytes()) if kind in PICTURES else set_answer(place)
 
 
 def tell(line: dict[str, object]) -> None:

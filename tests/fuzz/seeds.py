@@ -14,11 +14,15 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import tifffile
 from checkpoints import write_weights
 from damage import Seed
 from PIL import Image
+from pillow_heif import from_pillow
 
-LAYOUTS = runpy.run_path(str(Path(__file__).parents[1] / "data" / "layouts" / "test_layouts.py"))
+TESTS = Path(__file__).parents[1]
+LAYOUTS = runpy.run_path(str(TESTS / "data" / "layouts" / "test_layouts.py"))
+DICOM = runpy.run_path(str(TESTS / "images" / "test_dicom.py"))
 
 
 def write_seeds(folder: Path) -> dict[str, list[Seed]]:
@@ -84,8 +88,54 @@ def pictures() -> dict[str, list[bytes]]:
             encoded(photo.convert("1"), "TIFF", compression="group4"), encoded(deep, "TIFF"),
             encoded(fractions, "TIFF", compression="tiff_lzw"), encoded(clear, "TIFF", exif=turned),
             encoded(photo, "TIFF", tiffinfo={278: 5}), encoded(palette, "TIFF"), encoded(photo, "TIFF", **moving),
+            *numbers(np.asarray(photo)),
         ],
+        "PPM": [
+            encoded(photo, "PPM"), encoded(grey, "PPM"), encoded(photo.convert("1"), "PPM"), netpbm(np.asarray(photo)),
+        ],
+        "AVIF": [encoded(photo, "AVIF"), encoded(clear, "AVIF", quality=40, exif=turned)],
+        "JPEG2000": [
+            encoded(photo, "JPEG2000"), encoded(grey, "JPEG2000", no_jp2=True), encoded(deep, "JPEG2000"),
+            encoded(clear, "JPEG2000", quality_mode="rates", quality_layers=[8]),
+        ],
+        "HEIF": [heif(photo), heif(clear), heif(photo, exif=turned.tobytes())],
+        "DICOM": [dicom(np.asarray(grey)), dicom(np.asarray(deep)), dicom(np.asarray(photo))],
     }  # fmt: skip
+
+
+def numbers(pixels: np.ndarray) -> list[bytes]:
+    """(H, W, 3) uint8 as TIFFs of numbers, each of another type, packed in another way."""
+    files = []
+    forms = (
+        ("uint16", {}),
+        ("float32", {"compression": "zlib", "predictor": True}),
+        ("uint32", {"compression": "lzw"}),
+    )
+    for kind, options in forms:
+        for planar in ("contig", "separate"):
+            file = io.BytesIO()
+            shown = pixels if planar == "contig" else pixels.transpose(2, 0, 1)
+            tifffile.imwrite(file, shown.astype(kind), photometric="rgb", planarconfig=planar, **options)
+            files.append(file.getvalue())
+    return files
+
+
+def heif(image: Image.Image, **options: object) -> bytes:
+    """A picture as HEIC."""
+    file = io.BytesIO()
+    from_pillow(image).save(file, quality=60, **options)
+    return file.getvalue()
+
+
+def netpbm(pixels: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 as a PPM of 12 bits."""
+    head = f"P6 # made\n{pixels.shape[1]} {pixels.shape[0]}\n4095\n".encode()
+    return head + (pixels.astype(np.uint16) * 16).astype(">u2").tobytes()
+
+
+def dicom(pixels: np.ndarray) -> bytes:
+    """(H, W) or (H, W, 3) uint8 or uint16 as a DICOM file, which has a slope where it has 16 bits."""
+    return DICOM["written"](pixels, slope=2.0 if pixels.dtype == np.uint16 else None)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

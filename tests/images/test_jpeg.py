@@ -9,7 +9,7 @@ from PIL.ExifTags import Base
 
 from pictaxa.errors import PictureError
 from pictaxa.images.decode import _decode
-from pictaxa.images.jpeg import plain_jpeg
+from pictaxa.images.jpeg import embedded_profile, plain_jpeg
 
 ANY = {"channels": 3, "side": 10_000, "longest": 10_000, "most_pixels": 10**8}  # of plain_jpeg: everything, in full
 
@@ -38,8 +38,8 @@ def exif_of(**tags: object) -> Image.Exif:
 
 def by_pillow(data: bytes, *, side: int | None = None) -> tuple[np.ndarray, int, int]:
     """(H, W, C) pixels, reduced for squares of a side, and the full width and height."""
-    image, width, height = _decode(data, name="x", draft_side=side)
-    return np.asarray(image).reshape(image.height, image.width, -1), width, height
+    found = _decode(data, name="x", draft_side=side)
+    return np.asarray(found.image).reshape(found.image.height, found.image.width, -1), found.width, found.height
 
 
 def assert_as_pillow(data: bytes, found: tuple[np.ndarray, int, int], *, side: int | None = None) -> None:
@@ -123,8 +123,18 @@ def test_what_is_odd_is_left_to_pillow(kind: str, capfd: pytest.CaptureFixture[s
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_profile_is_put_together_from_its_parts():
+    """One of 150,000 bytes takes three segments; a part that is missing leaves none."""
+    profile = np.random.default_rng(0).bytes(150_000)
+    data = encoded(photo(), icc_profile=profile)
+    assert embedded_profile(data) == profile and embedded_profile(PLAIN["usual"]) == b""
+    second = data.index(b"ICC_PROFILE\0\x02") - 4
+    length = int.from_bytes(data[second + 2 : second + 4])
+    assert embedded_profile(data[:second] + data[second + 2 + length :]) == b""
+
+
 def test_sizes_and_channels_beyond_what_was_asked_for_are_left_to_pillow():
-    """The longer side as it comes is within its bound, so are all pixels in full; colour only where it is wanted."""
+    """The longer side as it comes is within its bound, so are all pixels; colour only where it is wanted."""
     data = PLAIN["usual"]
     asked = {"channels": 3, "side": 10_000, "longest": 75, "most_pixels": 75 * 50}
     assert plain_jpeg(data, **asked) is not None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pictaxa.cli.main import main
 from pictaxa.config.by_name import with_words
 from pictaxa.config.learning import TransferConfig
 from pictaxa.config.training import TrainConfig
+from pictaxa.data.batches import Batch, read_batches
 from pictaxa.inference import features
 from pictaxa.inference.features import FeaturePass, FeatureSource, extract_features, without_head
 from pictaxa.inference.logits import BATCH
@@ -27,10 +28,10 @@ from pictaxa.models.heads import dropout_before, first_layer
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import Run, open_run
 from pictaxa.training import loop
+from pictaxa.training.checkpoint import Counters
 from pictaxa.training.learner import (
     VECTOR_LENGTH,
     VectorHead,
-    as_they_are,
     drop_,
     prediction_passes,
     standardise,
@@ -48,14 +49,13 @@ BY_GRADIENT = ("--solve-head", "no")
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pictures went through the backbone, a number for each batch."""
     seen: list[int] = []
-    original = features._vectors
 
-    def counted(*arguments: object) -> torch.Tensor:
-        vectors = original(*arguments)
-        seen.append(len(vectors))
-        return vectors
+    def counted(*arguments: object, **named: object) -> Iterator[Batch]:
+        for batch in read_batches(*arguments, **named):
+            yield batch
+            seen.append(len(batch.rows))  # its vectors are kept when the next one is asked for
 
-    monkeypatch.setattr(features, "_vectors", counted)
+    monkeypatch.setattr(features, "read_batches", counted)
     return seen
 
 
@@ -137,19 +137,20 @@ def test_a_killed_pass_goes_on(
     capsys: pytest.CaptureFixture[str], how: tuple[str, ...], pictures: int,
 ):  # fmt: skip
     """Ctrl-C in the middle of the pass keeps what is computed, and --resume computes only the rest."""
-    counted = features._vectors
+    counted = features.read_batches
 
-    def stop(*arguments: object) -> torch.Tensor:
-        if sum(passes) >= 32:
-            raise KeyboardInterrupt
-        return counted(*arguments)
+    def stop(*arguments: object, **named: object) -> Iterator[Batch]:
+        for batch in counted(*arguments, **named):
+            if sum(passes) >= 32:
+                raise KeyboardInterrupt
+            yield batch
 
-    monkeypatch.setattr(features, "_vectors", stop)
+    monkeypatch.setattr(features, "read_batches", stop)
     how = (*how, "--policy", "none", "--epochs", "4")
     words = ["--weights", str(backbone), "--tune", "head", *how, *TINY]
     assert main(["train", str(data), "--out", str(tmp_path / "cut"), *words]) == 130
     assert f"--resume {tmp_path / 'cut'}" in capsys.readouterr().out
-    monkeypatch.setattr(features, "_vectors", counted)
+    monkeypatch.setattr(features, "read_batches", counted)
     assert main(["train", "--resume", str(tmp_path / "cut")]) == 0
     assert sum(passes) == pictures
     whole = train(data, backbone, tmp_path / "whole", *how)
@@ -161,22 +162,19 @@ def test_a_killed_pass_goes_on(
 def test_a_killed_training_of_the_head_is_exact(
     data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Stopped between two epochs and resumed, even without the file it started from, the weights are bitwise those."""
+    """Stopped where the third epoch begins and resumed, even without the file it started from: bitwise the weights."""
     whole = train(data, backbone, tmp_path / "whole", *BY_GRADIENT, "--epochs", "4")
     copy = tmp_path / "backbone.safetensors"
     copy.write_bytes((backbone / "model.safetensors").read_bytes())
-    from pictaxa.training import loop
+    begin, begun = Counters.start_epoch, []
 
-    finish, done = loop._finish_epoch, []
+    def stop(counters: Counters) -> None:
+        begin(counters)
+        begun.append(1)
+        if len(begun) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
 
-    def stop(*arguments: object, **named: object) -> None:
-        finish(*arguments, **named)
-        done.append(1)
-        if len(done) == 2:
-            loop.save_session(*arguments[:2])
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "_finish_epoch", stop)
+    monkeypatch.setattr(Counters, "start_epoch", stop)
     words = ["--weights", str(copy), "--model", "resnet_lite", "--tune", "head", *BY_GRADIENT, "--epochs", "4", *TINY]
     assert main(["train", str(data), "--out", str(tmp_path / "cut"), *words]) == 130
     monkeypatch.undo()
@@ -224,12 +222,12 @@ def test_vectors_may_stay_as_they_are(data: Path, backbone: Path, tmp_path: Path
     words = [*BY_GRADIENT, "--epochs", "2", "--ema-decay", "0"]
     as_are, usual = (train(data, backbone, tmp_path / s, *words, "--standardise", s) for s in ("no", "yes"))
     assert not load_file(as_are.model_path)["fc.weight"].equal(load_file(usual.model_path)["fc.weight"])
-    mean, scale = as_they_are(np.ones((3, 5), np.float32))
+    mean, scale = np.zeros(5, np.float32), np.ones(5, np.float32)
     head = torch.nn.Linear(5, 2)
     assert all(
         ours.equal(theirs)
         for ours, theirs in zip(
-            VectorHead(head, torch.from_numpy(mean), torch.from_numpy(scale), dropout=0).plain().parameters(),
+            VectorHead(head, mean=mean, scale=scale, dropout=0).plain().parameters(),
             head.parameters(), strict=True,
         )
     )  # fmt: skip
@@ -242,8 +240,8 @@ def test_a_head_on_vectors_is_the_head(backbone: Path):
         model = create_model("resnet_lite", 3, **options).eval()
         head = model.get_submodule(model.main_head())
         vectors = torch.randn(8, first_layer(head).in_features) * 3 + 1
-        mean, scale = (torch.from_numpy(value) for value in standardise(vectors.numpy()))
-        moved = VectorHead(head, mean, scale, dropout=0.5).eval()
+        mean, scale = standardise(vectors.numpy())
+        moved = VectorHead(head, mean=mean, scale=scale, dropout=0.5).eval()
         assert torch.allclose(moved(vectors), head(vectors), atol=1e-4)
         assert torch.allclose(moved.plain()(vectors), head(vectors), atol=1e-4)
 
@@ -340,11 +338,10 @@ def test_all_that_decides_vectors_is_in_their_name(data: Path, backbone: Path, m
 
     plans = [replace(start.plan, precision=precision) for precision in (torch.bfloat16, torch.float32)]
     names = [
-        name(),
         name(backbone="b"),
         name(replace(source, geometry=replace(start.geometry, view="fit"))),
         name(replace(source, geometry=replace(start.geometry, square=start.geometry.square + 8))),
-        *(name(replace(source, plan=plan), FeaturePass(rows, exact=False)) for plan in plans),
+        *(name(replace(source, plan=plan), FeaturePass(rows)) for plan in plans),
         name(look=FeaturePass(rows, mirrored=True)),
         name(look=FeaturePass(rows[1:])),
         varied(),

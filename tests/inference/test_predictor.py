@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import pictaxa
 from pictaxa.augment.geometry import plain_view, resample
@@ -22,7 +23,7 @@ from pictaxa.data.squares import CacheSpec
 from pictaxa.errors import DataError, RunError
 from pictaxa.images.decode import load_square
 from pictaxa.inference.logits import BATCH
-from pictaxa.inference.predictor import load, walk
+from pictaxa.inference.predictor import Prediction, load, walk
 from pictaxa.metrics import softmax
 
 Trained = tuple[Path, Path]
@@ -175,3 +176,36 @@ def test_broken_run_folders_are_one_line(trained: Trained, case: str, capsys: py
     assert main(["predict", str(run), str(data / "red" / "0.png")]) == 2
     said = capsys.readouterr().err.strip()
     assert said.startswith("pictaxa: expected") and "\n" not in said
+
+
+def test_weights_that_give_no_numbers_are_told(trained: Trained, capsys: pytest.CaptureFixture[str]):
+    """Finite weights that are far too large: one line and status 2, no file of NaN."""
+    data, run = trained
+    weights = load_file(run / "model.safetensors")
+    last = [name for name, value in weights.items() if value.ndim == 2][-1]
+    save_file(weights | {last: weights[last].sign() * 3e38}, run / "model.safetensors")
+    with pytest.raises(RunError, match=r"NaN or infinity for 1 of 1 pictures.*--lr"):
+        load(run).predict(data / "red" / "0.png")
+    capsys.readouterr()
+    assert main(["predict", str(run), str(data / "red" / "0.png")]) == 2
+    said = capsys.readouterr().err
+    assert "finite numbers" in said and said.count("\n") == 1
+
+
+def test_hidden_files_are_passed_over(tmp_path: Path, draw: Callable[..., object]):
+    """Below a folder: not hidden files and folders, nor what is no picture; a file that is named is taken as it is."""
+    for name in ("b.png", "a.png", ".hidden.png", ".thumbs/c.png", "sub/d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        draw(0, 0).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("none")
+    found = [path.relative_to(tmp_path).as_posix() for path in walk([tmp_path])]
+    assert found == ["a.png", "b.png", "sub/d.png"]
+    assert list(walk([tmp_path / ".hidden.png", tmp_path / "notes.txt"])) == [
+        tmp_path / ".hidden.png", tmp_path / "notes.txt",
+    ]  # fmt: skip
+
+
+def test_what_is_said_of_a_file_that_was_not_read():
+    """No label, no probability and no best classes, whatever is asked for."""
+    nothing = Prediction("a.jpg", ("a", "b"), probabilities=None, logits=None, problem="empty file")
+    assert (nothing.label, nothing.probability, nothing.top(2)) == ("", 0.0, [])

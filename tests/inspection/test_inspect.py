@@ -217,6 +217,8 @@ def test_a_manifest_never_replaces_what_is_no_manifest(tmp_path: Path):
     for place in (tmp_path / "fixed.txt", data, other):
         with pytest.raises(ConfigError, match="--fix"):
             check_manifest_place(place, data)
+    with pytest.raises(ConfigError, match="which is the data"):  # one of several tables
+        check_manifest_place(data, tmp_path / "{data,other}.csv")
     ours = tmp_path / "ours.csv"
     ours.write_text(data.read_text())
     for place in (None, ours, tmp_path / "new.csv"):

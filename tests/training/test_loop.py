@@ -205,6 +205,21 @@ def test_a_loss_that_is_not_finite_stops_with_advice(
     assert model and all(value.isfinite().all() for value in model.values())
 
 
+@pytest.mark.parametrize("epochs", ["1", "3"])
+def test_a_rate_that_leaves_no_numbers_to_judge_is_one_line(
+    tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], epochs: str
+):
+    """Cut gradients keep weights finite and far too large: no epoch of NaN is the best; status 2, what to try."""
+    data, run = make_photos(tmp_path / "photos", {"a": 12, "b": 12, "c": 12}), tmp_path / "run"
+    words = ["--model", "cifar_resnet20", "--size", "32", "--batch-size", "8", "--lr", "1e9", "--epochs", epochs]
+    assert main(["train", str(data), *words, "--out", str(run)]) == 2
+    said = capsys.readouterr()
+    assert "nan" not in said.out and said.err.count("\n") == 1
+    assert "NaN or infinity for 6 of 6 validation pictures" in said.err and "Try --lr 0.019," in said.err
+    assert not (run / "metrics.json").exists() and not (run / "model.safetensors").exists()
+    assert main(["evaluate", str(run)]) == 2
+
+
 def test_a_solved_head_outlives_a_training_that_ran_away(
     tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]
 ):

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from pictaxa.training.loss import total_loss
+from pictaxa.training.loss import total_loss, weigh_classes
 
 
 def test_a_plain_loss_by_hand():
@@ -40,3 +43,24 @@ def test_half_precision_is_summed_in_float32():
     loss = total_loss(((logits, 1.0),), ((labels, 1.0),), weights=None, smoothing=0.0)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(F.cross_entropy(logits.float(), labels).item())
+
+
+def a_job(labels: list[int], *, class_weights: str) -> Any:
+    """As much of a Job as class weights are made of: three classes, and a last picture that is not trained on."""
+    return SimpleNamespace(
+        config=SimpleNamespace(optimization=SimpleNamespace(class_weights=class_weights)),
+        index=SimpleNamespace(labels=np.array([*labels, 2]), classes=("a", "b", "c")),
+        train_rows=np.arange(len(labels)), plan=SimpleNamespace(device=torch.device("cpu")),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights"), [([0, 0, 0, 1, 2, 2], [6 / 9, 6 / 3, 6 / 6]), ([0, 0, 0, 1], [4 / 9, 4 / 3, 4 / 3])]
+)
+def test_rare_classes_weigh_more(labels: list[int], weights: list[float]):
+    """Pictures over classes times the class's own, of training pictures alone; one that has none counts as one."""
+    found = weigh_classes(a_job(labels, class_weights="balanced"))
+    assert found is not None and found.dtype == torch.float32 and found.tolist() == pytest.approx(weights)
+    assert weigh_classes(a_job(labels, class_weights="none")) is None
+    always = weigh_classes(a_job(labels, class_weights="none"), always=True)
+    assert always is not None and always.equal(found)

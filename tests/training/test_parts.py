@@ -105,7 +105,12 @@ def test_length_in_steps_and_in_seconds():
     assert Length(steps=10, seconds=None).progress(5, seconds=99, reserve=9) == 0.5
     assert Length(steps=None, seconds=100).progress(5, seconds=45, reserve=10) == 0.5
     assert Length(steps=None, seconds=100).progress(5, seconds=200, reserve=10) == 1.0
+    assert Length(steps=None, seconds=5).progress(0, seconds=0.0, reserve=10) == 0.0  # no time but for the validation
+    assert Length(steps=None, seconds=5).progress(0, seconds=0.1, reserve=10) == 1.0
+    assert Length(steps=10, seconds=None).progress(11, seconds=0, reserve=0) == 1.0
     assert Length(steps=10, seconds=None).seconds_left(4, seconds=8) == pytest.approx(12)
+    assert Length(steps=10, seconds=None).seconds_left(0, seconds=3) == pytest.approx(30)
+    assert Length(steps=None, seconds=100).seconds_left(4, seconds=30) == 70
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
@@ -192,6 +197,53 @@ def test_the_average_follows_the_weights():
     assert average.num_batches_tracked == 7
     follower.follow(decay=0.0, step=1000)
     assert torch.equal(average.weight, model.weight)
+
+
+@pytest.mark.parametrize(("step", "part"), [(0, 0.9), (1, 9 / 11), (8, 0.5), (80, 0.1), (890, 0.01), (9000, 0.01)])
+def test_the_random_start_is_soon_forgotten(step: int, part: float):
+    """The first steps go further towards the weights: 9 / (10 + step) of the way, until that is less than asked for."""
+    model = nn.Linear(1, 1, bias=False)
+    average = start_average(model)
+    assert not average.training and not average.weight.requires_grad
+    with torch.no_grad():
+        average.weight.fill_(0.0)
+        model.weight.fill_(1.0)
+    Follower(average, model).follow(decay=0.99, step=step)
+    assert average.weight.item() == pytest.approx(part, rel=1e-4)
+
+
+def test_what_has_no_gradient_stays():
+    """A frozen or unused parameter is passed over, and its neighbours move by their own gradients."""
+    for name in ("sgd", "adam", "adamw"):
+        model = nn.ModuleList([nn.Linear(2, 2, bias=False) for _ in range(3)])
+        model[0].weight.requires_grad_(False)
+        before = [layer.weight.detach().clone() for layer in model]
+        optimizer = make_optimizer(model, OptimizerConfig(optimizer=name, weight_decay=0.1))
+        assert len(optimizer.parameters) == 2
+        set_lr(optimizer, 0.1)
+        model[2](torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        same = [torch.equal(layer.weight, old) for layer, old in zip(model, before, strict=True)]
+        assert same == [True, True, False]
+
+
+def test_a_training_begins_at_nothing():
+    """No step and no second are done, and any epoch is better than the one that is kept."""
+    new = Counters()
+    assert (new.epoch, new.batch, new.step, new.seconds, new.right, new.pictures, new.loss_sum) == (0,) * 7
+    assert new.best_accuracy < 0 and new.best_epoch < 0 and new.best_loss is None and new.log == []
+
+
+def test_a_new_epoch_begins_with_no_sums():
+    """What counts an epoch is zero, what counts the training goes on."""
+    counters = Counters(
+        epoch=3, batch=4, step=50, seconds=9.0, loss_sum=2.0, right=5, pictures=8, epoch_seconds=3.0,
+        waiting_seconds=1.0, best_accuracy=0.7, best_epoch=2, validation_seconds=0.5,
+    )  # fmt: skip
+    counters.start_epoch()
+    assert counters == Counters(
+        epoch=3, step=50, seconds=9.0, best_accuracy=0.7, best_epoch=2, validation_seconds=0.5
+    )  # fmt: skip
 
 
 def a_session() -> tuple[nn.Module, nn.Module, Optimizer]:

@@ -82,6 +82,17 @@ def test_more_than_the_head_is_expected_to_be_no_worse():
     assert planner._tuned(None, tuned=True) is None
 
 
+def test_the_interval_of_what_is_expected():
+    """Of the curve the middle 95% of its draws, which hold the estimate; without one the probe's (Wilson 1927)."""
+    draws = np.linspace(0, 1, 1001)
+    assert planner._expected(3, 10, np.array([[0.2, *draws]])) == pytest.approx((0.8, 0.025, 0.975))
+    assert planner._expected(3, 10, np.array([[0.5, *draws / 4]])) == pytest.approx((0.5, 0.5, 1 - 0.025 / 4))
+    assert planner._expected(3, 10, np.array([[0.0, *draws]])) == pytest.approx((1.0, 0.025, 1.0))
+    middle, low, high = planner._expected(8, 10, None)  # (8 + z²/2 ± z sqrt(8 * 2 / 10 + z²/4)) / (10 + z²), z = 1.96
+    assert (middle, low, high) == (0.8, pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    assert planner._expected(0, 0, None) == (0.0, 0.0, 1.0)
+
+
 @pytest.mark.parametrize(("splits", "learn"), [(("",), 32), (("train", "val"), 20), (("train", "test"), 16)])
 def test_some_of_each_class_are_probed(monkeypatch: pytest.MonkeyPatch, splits: tuple[str, ...], learn: int):
     """As many of a rare class as of another, while there are some, and never any that judges; how many there are."""
@@ -98,22 +109,24 @@ def test_some_of_each_class_are_probed(monkeypatch: pytest.MonkeyPatch, splits: 
     assert count == learn
 
 
+SMALL = {"size": 64, "batch_size": 4, "progressive_resizing": 0.0}
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Speeds that are not measured."""
-    monkeypatch.setattr(planner, "_training_speed", lambda *_: (20.0, 2**20))
-    monkeypatch.setattr(planner, "_prediction_speed", lambda *_: 100.0)
+    """One step is measured, not three."""
+    monkeypatch.setattr(planner, "STEPS", 2)
 
 
 @pytest.mark.usefixtures("quick")
 def test_the_first_row_is_what_train_takes(tmp_path: Path, make_photos: Make):
     """Network, size, weights and length of `pictaxa train DATA`; the row's flags say the same in words."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
-    plan = plan_training(with_words(TrainConfig(data=data), {"size": 64}))
+    plan = plan_training(with_words(TrainConfig(data=data), SMALL))
     first = plan.rows[0]
     assert (first.tune, first.minutes, first.weights) == ("all", FROM_KNOWN.minutes, "imagenet")
     assert (plan.pictures, plan.probed) == (32, 40)
-    assert first.epochs == pytest.approx((300 - plan.head_seconds) * 20 / 32)
+    assert first.epochs == pytest.approx((300 - plan.head_seconds) * first.train_per_second / 32)
     for name, flags in (("one", []), ("two", first.flags.split())):
         words = ["--size", "64", "--steps", "1", "--batch-size", "8", "--progressive-resizing", "0"]
         assert main(["train", str(data), *words, *flags, "--out", str(tmp_path / name)]) == 0
@@ -126,12 +139,13 @@ def test_the_first_row_is_what_train_takes(tmp_path: Path, make_photos: Make):
 def test_each_row_can_be_trained_as_its_flags_say(tmp_path: Path, make_photos: Make):
     """All of the known network, its head, and one from nothing: what the flags ask for is what the row has."""
     data = make_photos(tmp_path / "photos", {"a": 20, "b": 20})
-    plan = plan_training(with_words(TrainConfig(data=data), {"size": 64, "minutes": 2.0}))
+    plan = plan_training(with_words(TrainConfig(data=data), SMALL | {"minutes": 2.0}))
     found = [(row.tune, row.epochs is None, row.accuracy is None) for row in plan.rows]
     assert found == [("all", False, False), ("head", True, False), ("all", False, True)]
     assert plan.rows[0].minutes == plan.rows[2].minutes == 2.0
     assert plan.rows[1].minutes == pytest.approx(plan.head_seconds / 60) and plan.rows[1].train_per_second is None
-    assert plan.rows[2].epochs == pytest.approx(120 * 20 / 32) and (plan.rows[2].model) == "resnet_lite"
+    nothing = plan.rows[2]
+    assert nothing.epochs == pytest.approx(120 * nothing.train_per_second / 32) and nothing.model == "resnet_lite"
     for number, row in enumerate(plan.rows):
         words = ["--size", "64", "--steps", "1", "--batch-size", "8", "--progressive-resizing", "0", *row.flags.split()]
         assert main(["train", str(data), *words, "--out", str(tmp_path / str(number))]) == 0
@@ -147,7 +161,7 @@ def test_each_row_can_be_trained_as_its_flags_say(tmp_path: Path, make_photos: M
 def test_from_nothing_it_is_ten_minutes(tmp_path: Path, make_photos: Make):
     """Without --minutes each way has its usual length."""
     data = make_photos(tmp_path / "photos", {"a": 8, "b": 8})
-    plan = plan_training(with_words(TrainConfig(data=data), {"size": 64, "weights": "none"}))
+    plan = plan_training(with_words(TrainConfig(data=data), SMALL | {"weights": "none"}))
     assert [row.weights for row in plan.rows] == ["none", "imagenet", "imagenet"]
     assert [row.minutes for row in plan.rows[:2]] == [FROM_NOTHING.minutes, FROM_KNOWN.minutes]
 
@@ -207,5 +221,5 @@ def test_mistakes_are_told(
 def test_pictures_that_cannot_be_judged(tmp_path: Path, make_photos: Make):
     """One picture of each class: a plan all the same, whose accuracy may be anything."""
     data = make_photos(tmp_path / "photos", {"a": 1, "b": 1, "c": 1})
-    plan = plan_training(with_words(TrainConfig(data=data), {"size": 64}))
-    assert plan.rows[1].accuracy is None or plan.rows[1].accuracy[1:] == (0, 1)
+    plan = plan_training(with_words(TrainConfig(data=data), SMALL))
+    assert plan.rows[1].accuracy[1:] == (0, 1)

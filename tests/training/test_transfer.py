@@ -144,7 +144,7 @@ def test_converted_checkpoints_say_what_they_are(tmp_path: Path, make_photos: Ma
         (("--tune", "last:99", "--weights", "BODY"), "at most"),
         (("--weights", "missing.safetensors"), "a run or a file of weights"),
         (("--weights", __file__), "--model NAME with --weights"),
-        (("--weights", "BODY", "--model", "resnet18"), "those of a resnet_lite"),
+        (("--weights", "BODY", "--model", "resnet18"), "weights of a resnet_lite"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_decoded(

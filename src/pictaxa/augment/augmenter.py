@@ -127,6 +127,15 @@ class Augmenter:
 
     The random changes of a picture are a function of the seed, the epoch, its row, and how often it came before in the
     epoch.
+
+    Args:
+        policy: how far pictures may be changed.
+        view: what is seen of a picture that is not cropped.
+        seed: of the draws.
+
+    Example:
+        augment = Augmenter(find_policy("standard"), "centre", seed=0)
+        images = augment(squares, rows, repeats=np.zeros(len(rows), np.int64), aspects=aspects, epoch=0, size=224)
     """
 
     policy: Policy
@@ -141,15 +150,29 @@ class Augmenter:
     def __call__(
         self, images: torch.Tensor, rows: np.ndarray, *, repeats: np.ndarray, aspects: np.ndarray, epoch: int, size: int
     ) -> torch.Tensor:
-        """(N, S, S, C) uint8, (N,) rows, earlier times, width/height -> (N, C, size, size) float32 in [0, 1]."""
-        return self.show(
-            images, Draws.of(rows, seed=self.seed, epoch=epoch, repeats=repeats), aspects=aspects, size=size
-        )
+        """Vary pictures as an epoch has them.
+
+        Args:
+            images: (N, S, S, C) uint8.
+            rows: (N,) int64 rows of the index.
+            repeats: (N,) int64, how often each row came before in the epoch.
+            aspects: (N,) float, width / height of each picture.
+            epoch: from 0 on.
+            size: side of the result, pixels.
+
+        Returns:
+            (N, C, size, size) float32 in [0, 1], on the pictures' device.
+        """
+        draws = Draws.of(rows, seed=self.seed, epoch=epoch, repeats=repeats)
+        return self.show(images, draws, aspects=aspects, size=size)
 
     def show(self, images: torch.Tensor, draws: Draws, *, aspects: np.ndarray, size: int) -> torch.Tensor:
         """As a call, with these draws; on a CPU some pictures at a time: what lies between stays in its cache."""
         count, channels = len(images), images.shape[3]
-        views = self._views(draws, aspects=aspects, size=size)
+        views = draw_views(self.policy, aspects, draws=draws, view=self.view, size=size)
+        for choice in draw_operations(self.policy, draws):
+            views = views @ choice.moves()
+        views = geometry.to_view(views)
         if images.device.type != "cpu":
             return self._paint(geometry.resample(images, views, size=size, padding=self.padding), draws)
         seen = warp(images, views, size=size, padding=self.padding)
@@ -159,13 +182,6 @@ class Augmenter:
             part = slice(start, start + block)
             out[part] = self._paint(planes_of(seen[part]), Draws(draws.values[part]))
         return out
-
-    def _views(self, draws: Draws, *, aspects: np.ndarray, size: int) -> np.ndarray:
-        """(N, 2, 3) float32."""
-        views = draw_views(self.policy, aspects, draws=draws, view=self.view, size=size)
-        for choice in draw_operations(self.policy, draws):
-            views = views @ choice.moves()
-        return geometry.to_view(views)
 
     def _paint(self, out: torch.Tensor, draws: Draws) -> torch.Tensor:
         """All that is done to (N, C, size, size) float32 pictures after they were looked at."""

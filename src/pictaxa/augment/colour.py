@@ -17,9 +17,14 @@ _RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263],
 _YIQ_TO_RGB = np.linalg.inv(_RGB_TO_YIQ)
 
 
+def identity(count: int) -> np.ndarray:
+    """(count, 4, 4) float64 identities."""
+    return np.tile(np.eye(4), (count, 1, 1))
+
+
 def _linear(parts: np.ndarray) -> np.ndarray:
     """(N, 3, 3) colour mixes -> (N, 4, 4)."""
-    matrix = np.tile(np.eye(4), (len(parts), 1, 1))
+    matrix = identity(len(parts))
     matrix[:, :3, :3] = parts
     return matrix
 
@@ -42,10 +47,10 @@ def saturation(factors: np.ndarray) -> np.ndarray:
     return _linear(factors[:, None, None] * np.eye(3) + (1.0 - factors[:, None, None]) * grey)
 
 
-def hue(repeats: np.ndarray) -> np.ndarray:
-    """(N,) repeats of the colour circle (0.5: to the opposite colour) -> (N, 4, 4)."""
-    angle = 2 * np.pi * repeats
-    turn = np.tile(np.eye(3), (len(repeats), 1, 1))
+def hue(turns: np.ndarray) -> np.ndarray:
+    """(N,) turns of the colour circle (0.5: to the opposite colour) -> (N, 4, 4)."""
+    angle = 2 * np.pi * turns
+    turn = np.tile(np.eye(3), (len(turns), 1, 1))
     turn[:, 1, 1] = turn[:, 2, 2] = np.cos(angle)
     turn[:, 1, 2], turn[:, 2, 1] = -np.sin(angle), np.sin(angle)
     return _linear(_YIQ_TO_RGB @ turn @ _RGB_TO_YIQ)
@@ -53,7 +58,7 @@ def hue(repeats: np.ndarray) -> np.ndarray:
 
 def channel_noise(offsets: np.ndarray) -> np.ndarray:
     """(N, 3) offsets -> (N, 4, 4): added to each channel of the whole picture."""
-    matrix = np.tile(np.eye(4), (len(offsets), 1, 1))
+    matrix = identity(len(offsets))
     matrix[:, :3, 3] = offsets
     return matrix
 

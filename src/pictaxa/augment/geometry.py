@@ -44,7 +44,7 @@ def translate(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def rotate(degrees: np.ndarray) -> np.ndarray:
-    """(N,) counter-clockwise repeats of the picture -> (N, 3, 3)."""
+    """(N,) angles by which the picture is turned counter-clockwise -> (N, 3, 3)."""
     radians = np.deg2rad(degrees)
     matrix = identity(len(degrees))
     matrix[:, 0, 0] = matrix[:, 1, 1] = np.cos(radians)

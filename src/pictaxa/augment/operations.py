@@ -68,18 +68,16 @@ class Choice:
 
     def moves(self) -> np.ndarray:
         """(N, 3, 3), identities where a picture isn't moved."""
-        matrices = geometry.identity(len(self.numbers))
-        for operation, rows in self._drawn():
-            if operation.move:
-                matrices[rows] = operation.move(self.amounts[rows])
-        return matrices
+        return self._matrices(geometry.identity(len(self.numbers)), lambda operation: operation.move)
 
     def colours(self) -> np.ndarray:
         """(N, 4, 4), identities where a picture isn't recoloured."""
-        matrices = np.tile(np.eye(4), (len(self.numbers), 1, 1))
+        return self._matrices(colour.identity(len(self.numbers)), lambda operation: operation.colour)
+
+    def _matrices(self, matrices: np.ndarray, of: Callable[[Operation], Matrices | None]) -> np.ndarray:
         for operation, rows in self._drawn():
-            if operation.colour:
-                matrices[rows] = operation.colour(self.amounts[rows])
+            if make := of(operation):
+                matrices[rows] = make(self.amounts[rows])
         return matrices
 
     def change_pixels(self, images: torch.Tensor) -> None:

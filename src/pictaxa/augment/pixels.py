@@ -71,8 +71,6 @@ def erase(images: torch.Tensor, rectangles: np.ndarray) -> None:
     height, width = images.shape[2:]
     means = images.mean(dim=(2, 3))
     for picture, (top, bottom, left, right) in enumerate(rectangles.tolist()):
-        rows, columns = (
-            slice(round(top * height), round(bottom * height)),
-            slice(round(left * width), round(right * width)),
-        )
+        rows = slice(round(top * height), round(bottom * height))
+        columns = slice(round(left * width), round(right * width))
         images[picture, :, rows, columns] = means[picture, :, None, None]

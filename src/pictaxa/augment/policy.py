@@ -13,10 +13,11 @@ FILE_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 MAX_OPERATIONS = 4  # of RandAugment, one after the other
-PARTS = (
-    "horizontal_flip", "vertical_flip", "shift", "shift_x", "shift_y", "hue", "channel_noise", "noise", "erasing",
-    "trivial_augment", "rand_augment_strength", "cutmix", "mixup",
-)  # fmt: skip
+RANGES = {  # of what may be other than from 0 to 1
+    "crop_area": (0.01, 1.0), "crop_stretch": (1.0, 4.0), "erasing_area": (0.02, 1.0), "mixup_alpha": (0.01, 10.0),
+    "pad": (0.0, 64.0), "rotation": (0.0, 180.0), "shear": (0.0, 60.0), "zoom": (0.0, 0.95), "brightness": (0.0, 0.95),
+    "contrast": (0.0, 0.95), "saturation": (0.0, 0.95), "rand_augment": (0.0, float(MAX_OPERATIONS)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Policy:
     """Ranges of the random changes of a training picture; 0 (or an area of 1) means never.
 
     Angles are in degrees, shifts in parts of the view, zoom and the colour changes in parts (0.3: from 0.7 to 1.3),
-    hue in repeats of the colour circle, noise in parts of full brightness, flips in probabilities.
+    hue in turns of the colour circle, noise in parts of full brightness, flips in probabilities.
     """
 
     crop_area: float = 1.0  # the least part of the picture that a random crop shows; 1: no random crop
@@ -54,27 +55,16 @@ class Policy:
     mixup_alpha: float = 0.2  # of the Beta distribution of the shares; 1: any share as often
 
     def __post_init__(self) -> None:
-        _check("crop_area", self.crop_area, low=0.01, high=1.0)
-        _check("crop_stretch", self.crop_stretch, low=1.0, high=4.0)
-        for name in PARTS:
-            _check(name, getattr(self, name), low=0.0, high=1.0)
-        _check("erasing_area", self.erasing_area, low=0.02, high=1.0)
-        _check("mixup_alpha", self.mixup_alpha, low=0.01, high=10.0)
-        _check("cutmix and mixup together", self.cutmix + self.mixup, low=0.0, high=1.0)
         if self.rand_augment not in range(MAX_OPERATIONS + 1):
-            raise ConfigError(
-                f"rand_augment from 0 to {MAX_OPERATIONS} operations",
-                found=f"{self.rand_augment:g}",
-                fix="Use 2, for example.",
-            )
-        _check("pad", self.pad, low=0.0, high=64.0)
-        _check("rotation", self.rotation, low=0.0, high=180.0)
-        _check("shear", self.shear, low=0.0, high=60.0)
-        for name in ("zoom", "brightness", "contrast", "saturation"):
-            _check(name, getattr(self, name), low=0.0, high=0.95)
+            expected = f"rand_augment from 0 to {MAX_OPERATIONS} operations"
+            raise ConfigError(expected, found=f"{self.rand_augment:g}", fix="Use 2, for example.")
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name), RANGES.get(field.name, (0.0, 1.0)))
+        _check("cutmix and mixup together", self.cutmix + self.mixup, (0.0, 1.0))
 
 
-def _check(name: str, value: float, *, low: float, high: float) -> None:
+def _check(name: str, value: float, bounds: tuple[float, float]) -> None:
+    low, high = bounds
     if not low <= value <= high:
         raise ConfigError(f"an augmentation {name} from {low:g} to {high:g}", found=f"{value:g}", fix=f"Change {name}.")
 
@@ -99,7 +89,21 @@ POLICIES: dict[str, Policy] = {
 
 
 def find_policy(name: str, changes: tuple[str, ...] = ()) -> Policy:
-    """A policy by name with some ranges changed, each written as `rotation=30`; ConfigError on unknown words."""
+    """Find a policy by name, with some ranges changed.
+
+    Args:
+        name: one of POLICIES.
+        changes: each a range and its new value, written as `rotation=30`; a later one wins.
+
+    Returns:
+        The policy.
+
+    Raises:
+        ConfigError: an unknown name, which is told with close matches, or a value that can't be.
+
+    Example:
+        policy = find_policy("standard", ("rotation=30", "vertical-flip=0.5"))
+    """
     if name not in POLICIES:
         raise ConfigError("the name of an augmentation policy", found=repr(name), fix=close_matches(name, POLICIES))
     known = [field.name for field in fields(Policy)]
@@ -119,9 +123,19 @@ def find_policy(name: str, changes: tuple[str, ...] = ()) -> Policy:
 
 
 def read_policies(asked: AugmentConfig) -> AugmentConfig:
-    """With what its files say in their place, a later word before an earlier one: `policy` and ranges by their names.
+    """Read the files that `--augment` names: what they say stands in their place, and a later word wins.
 
-    ConfigError for a file that can't be read, or says anything else.
+    Args:
+        asked: `augment` has ranges as `rotation=30`, and files of them, .yaml or .json, which may name a `policy` too.
+
+    Returns:
+        The same without files.
+
+    Raises:
+        ConfigError: a file can't be read, or says anything else.
+
+    Example:
+        asked = read_policies(AugmentConfig(augment=("mine.yaml", "rotation=30")))
     """
     policy, words = asked.policy, []
     for word in asked.augment:

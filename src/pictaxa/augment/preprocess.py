@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..images.decoding import PLAIN, Decoding
+
 if TYPE_CHECKING:  # a server of an exported model has no torch
     import numpy as np
     import torch
@@ -19,6 +21,7 @@ class Geometry:
     view: Literal["centre", "fit", "squash"]
     size: int  # side of the model's input in validation and prediction, pixels
     tta: Literal["none", "flip"]  # flip: the logits of a picture and its mirror image are averaged
+    decoding: Decoding = PLAIN  # how the file becomes pixels
 
     @property
     def passes(self) -> int:
@@ -27,7 +30,19 @@ class Geometry:
 
 
 def model_input(squares: torch.Tensor, aspects: np.ndarray, *, geometry: Geometry) -> torch.Tensor:
-    """(N, S, S, C) uint8, (N,) width/height -> (N, C, H, W) float32 in [0, 1]."""
+    """Look at squares as prediction does.
+
+    Args:
+        squares: (N, S, S, C) uint8, on any device.
+        aspects: (N,) float, width / height of each picture.
+        geometry: the view and its size.
+
+    Returns:
+        (N, C, size, size) float32 in [0, 1], on the same device.
+
+    Example:
+        images = model_input(torch.from_numpy(cache.read(rows)), cache.aspects[rows], geometry=run.geometry)
+    """
     from .geometry import padding_of, plain_view, resample
 
     views = plain_view(aspects, view=geometry.view)

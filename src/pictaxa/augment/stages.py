@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,7 +36,19 @@ class Stage:
 
 
 def stages_of(policy: Policy) -> Iterator[list[Stage]]:
-    """A row for each operation that the policy has: a few parts of its range, and the other way where there is one."""
+    """List what a policy does, one operation at a time.
+
+    Args:
+        policy: the policy.
+
+    Returns:
+        An iterator over rows, one for each operation that the policy has: a few parts of its range, from mild to full,
+        and the other way where there is one.
+
+    Example:
+        for row in stages_of(find_policy("standard")):
+            pictures = [stage.show(squares, aspects=aspects, view="centre", size=224) for stage in row]
+    """
     if policy.crop_area < 1:
         areas = [1 - (1 - policy.crop_area) * part for part in PARTS]
         yield [
@@ -47,21 +59,16 @@ def stages_of(policy: Policy) -> Iterator[list[Stage]]:
         if getattr(policy, name):
             yield [Stage(name, replace(ALONE, **{name: 1.0}), {name: 0.0})]
     for name in ("rotation", "shear", "zoom", "brightness", "contrast", "saturation", "hue"):
-        yield from _both_ways(policy, name, draw=name)
-    shift_x, shift_y = max(policy.shift, policy.shift_x), max(policy.shift, policy.shift_y)
-    yield from _both_ways(replace(policy, shift_x=shift_x), "shift_x", draw="shift_x")
-    yield from _both_ways(replace(policy, shift_y=shift_y), "shift_y", draw="shift_y")
+        yield from _both_ways(name, most=getattr(policy, name))
+    yield from _both_ways("shift_x", most=max(policy.shift, policy.shift_x))
+    yield from _both_ways("shift_y", most=max(policy.shift, policy.shift_y))
     if policy.pad:
-        corner = {"shift_x": 1.0, "shift_y": 1.0}
         distances = sorted({int(np.ceil(policy.pad * part)) for part in PARTS})
-        yield [Stage(f"pad {pixels}", replace(ALONE, pad=pixels), corner) for pixels in distances]
+        yield _row("pad", distances, {"shift_x": 1.0, "shift_y": 1.0})
     if most := policy.channel_noise:
-        ways = {"red": 1.0, "green": 0.25, "blue": 0.0}
-        yield [
-            Stage(f"channel_noise {most * part:.3g}", replace(ALONE, channel_noise=most * part), ways) for part in PARTS
-        ]
+        yield _row("channel_noise", [most * part for part in PARTS], {"red": 1.0, "green": 0.25, "blue": 0.0})
     if most := policy.noise:
-        yield [Stage(f"noise {most * part:.3g}", replace(ALONE, noise=most * part), {"noise": 1.0}) for part in PARTS]
+        yield _row("noise", [most * part for part in PARTS], {"noise": 1.0})
     if policy.erasing:
         areas = [max(0.02, policy.erasing_area * part) for part in PARTS]
         full = {"erasing": 0.0, "erasing_area": 1.0}
@@ -76,13 +83,15 @@ def stages_of(policy: Policy) -> Iterator[list[Stage]]:
         yield [Stage(f"mixup {HALF * part:.2f}", ALONE, mix=Blend(1 - HALF * part)) for part in PARTS]
 
 
-def _both_ways(policy: Policy, name: str, *, draw: str) -> Iterator[list[Stage]]:
-    most = getattr(policy, name)
+def _both_ways(name: str, *, most: float) -> Iterator[list[Stage]]:
+    """Up to `most`, and that the other way; nothing where it is 0."""
     if most:
-        stages = [
-            Stage(f"{name} {most * part:.3g}", replace(ALONE, **{name: most * part}), {draw: 1.0}) for part in PARTS
-        ]
-        yield [*stages, Stage(f"{name} {-most:.3g}", replace(ALONE, **{name: most}), {draw: 0.0})]
+        other_way = Stage(f"{name} {-most:.3g}", replace(ALONE, **{name: most}), {name: 0.0})
+        yield [*_row(name, [most * part for part in PARTS], {name: 1.0}), other_way]
+
+
+def _row(name: str, amounts: Sequence[float], draws: dict[str, float]) -> list[Stage]:
+    return [Stage(f"{name} {amount:.3g}", replace(ALONE, **{name: amount}), draws) for amount in amounts]
 
 
 def _operations(strength: float) -> Iterator[list[Stage]]:

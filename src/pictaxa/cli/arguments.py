@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ..config.data import AugmentConfig, PicturesConfig, ReadingConfig
+from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
 from ..config.learning import Normalization, Source
 from ..config.machine import MachineConfig
 from ..config.training import TrainConfig
@@ -92,6 +92,7 @@ class _Looked:
     """Also write all figures to this file."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
     machine: MachineConfig = field(default_factory=MachineConfig)
 
 
@@ -156,6 +157,7 @@ class InspectArguments:
     threads: int | None = None
     """CPU threads. Default: all cores that this process may use."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
 
 @dataclass(frozen=True)
@@ -285,3 +287,4 @@ class PreviewArguments:
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)

@@ -49,4 +49,4 @@ def write_json(path: Path | None, document: object) -> None:
     if path is None:
         return
     with writing(path, flag="--json"):
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -42,10 +42,12 @@ def require_within(
     span = f"{low}{' and ' if low and high else ''}{high}"
     if -math.inf < least and most < math.inf:
         span = f"from {least:g} to {most:g}"
-    fits = (
-        value is None
-        or (least <= value <= most and (above is None or value > above) and (below is None or value < below))
-    )  # fmt: skip
+    fits = value is None or (
+        math.isfinite(value)
+        and least <= value <= most
+        and (above is None or value > above)
+        and (below is None or value < below)
+    )
     require(fits, f"--{flag(setting)} {span}", found=value, fix=f"Use --{flag(setting)} {such_as}, for example.")
 
 

@@ -118,7 +118,8 @@ class ScheduleConfig:
     """The lr after warmup: cosine (to zero), constant, every:4=0.92 (times 0.92 after every 4 epochs), or
     steps:400=1,32000=0.1 (fractions of the peak from these steps on; the first also before)."""
     best_by: Literal["accuracy", "loss", "last"] = "accuracy"
-    """Which epoch's weights to keep: with the best validation accuracy, the lowest validation loss, or the last."""
+    """Which epoch's weights to keep: with the best validation accuracy (of equal ones the lower loss), the lowest
+    validation loss, or the last."""
     patience: int | None = None
     """Stop early after this many validations without improvement. Use it with --lr-schedule constant, because with
     cosine the best epochs come at the end. Default: never."""

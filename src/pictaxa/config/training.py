@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .checking import require, require_within
-from .data import AugmentConfig, PicturesConfig, ReadingConfig
+from .data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
 from .learning import DEFAULT_HEAD_EPOCHS, LENGTHS, OptimizerConfig, ScheduleConfig, TransferConfig
 from .machine import MachineConfig
 from .usual import FROM_KNOWN, FROM_NOTHING, Usual
@@ -46,6 +46,7 @@ class TrainConfig:
     transfer: TransferConfig = field(default_factory=TransferConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     optimization: OptimizerConfig = field(default_factory=OptimizerConfig)

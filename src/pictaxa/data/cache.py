@@ -1,6 +1,6 @@
 """The PixelCache: every picture decoded once into a memory map of uint8 squares.
 
-A cache is a folder that belongs to one data set, side and number of channels:
+A cache is a folder that belongs to one data set, side, number of channels and way of decoding:
 
     pixels.u8      squares of side x side x channels bytes, one after the other; the place is called a slot
     journal        of each decoded file: its path, size, time, slot, checksum, width, height, hash, problem (journal.py)
@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError, PictureError, Problem
-from ..images.decode import Picture, square_of
+from ..images.decode import Picture, count_notes
 from ..system.files import write_atomically
 from ..system.pool import results_ahead
 from .cache_folder import ABOUT, CacheLock, disk_error
@@ -42,7 +42,7 @@ from .journal import OF_THE_FILE, SCHEMA, append, newest, places_of, read_journa
 from .squares import CacheSpec, Mender, PixelCache, Squares
 from .streaming import StreamedSquares
 
-VERSION = 2  # of the pixels: raise it when images/decode.py gives other pixels for the same file
+VERSION = 3  # of the pixels: raise it when images/decode.py gives other pixels for the same file
 JOURNAL, PIXELS = "journal", "pixels.u8"
 CHUNK = 256  # pictures between two journal records: at most so many are decoded again after a kill
 
@@ -90,13 +90,16 @@ def build_cache(
     shape = (path.stat().st_size // spec.square_bytes, spec.side, spec.side, spec.channels)
     pixels = np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
     mend = Mender(path, spec, index=index, slots=slots, sums=sums).mend
-    return PixelCache(pixels=pixels, slots=slots, aspects=aspects, sums=sums, mend=mend), index
+    cache = PixelCache(
+        pixels=pixels, slots=slots, aspects=aspects, sums=sums, mend=mend, decoding=spec.decoding
+    )  # fmt: skip
+    return cache, index
 
 
 def _key(index: Index, spec: CacheSpec) -> str:
     path = str(index.root.resolve())
     digest = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
-    return f"{digest}-{spec.side}px-{spec.channels}c-v{VERSION}"
+    return f"{digest}-{spec.side}px-{spec.channels}c-{spec.decoding.key}-v{VERSION}"
 
 
 class _Builder:
@@ -197,12 +200,12 @@ class _Builder:
         try:
             picture = fetcher.fetch(row)
             digest = digest_of(picture)
-            square = square_of(picture, name=index.name(row), side=self.spec.side, channels=self.spec.channels)
+            square = self.spec.square_of(picture, name=index.name(row))
         except PictureError as error:
-            nothing = {"slot": -1, "sum": 0, "width": 0, "height": 0}
+            nothing = {"slot": -1, "sum": 0, "width": 0, "height": 0, "notes": ""}
             return {"row": row, **nothing, "hash": digest, "problem": error.reason}, None
         found = {"slot": -1, "sum": zlib.crc32(square.pixels.data), "width": square.width, "height": square.height}
-        return {"row": row, **found, "hash": digest, "problem": ""}, square.pixels
+        return {"row": row, **found, "hash": digest, "problem": "", "notes": "\n".join(square.notes)}, square.pixels
 
 
 def _is_fresh(index: Index, records: pa.Table, places: np.ndarray) -> np.ndarray:
@@ -274,4 +277,5 @@ def _fill(index: Index, records: pa.Table) -> tuple[Index, np.ndarray, np.ndarra
             found=f"none among {len(index)} files under {str(index.root)!r} ({problem[0].as_py()})",
             fix="Check that the files are pictures and that you have permission to read them.",
         )
-    return index, filled("slot", -1).to_numpy(), filled("sum", 0).to_numpy()
+    told = count_notes(note for text in filled("notes", "").to_pylist() if text for note in text.split("\n"))
+    return index.with_notes(*told), filled("slot", -1).to_numpy(), filled("sum", 0).to_numpy()

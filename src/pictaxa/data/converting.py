@@ -26,8 +26,10 @@ from .reading import read_data
 from .walk import is_hidden
 
 Target = Literal["folders", "parquet", "shards"]
-SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "DIB": ".bmp", "GIF": ".gif",
-            "TIFF": ".tif"}  # fmt: skip
+SUFFIXES = {
+    "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "DIB": ".bmp", "GIF": ".gif",
+    "TIFF": ".tif", "PPM": ".ppm", "AVIF": ".avif", "JPEG2000": ".jp2", "HEIF": ".heic", "DICOM": ".dcm",
+}  # fmt: skip
 GROUP_ROWS = 256  # pictures of a parquet file that are in memory at a time
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MAGIC = b"pictaxa\x02"  # the last byte is the version of this format
+MAGIC = b"pictaxa\x03"  # the last byte is the version of this format
 HEAD = struct.Struct("<II")
 SCHEMA = pa.schema(
     [
@@ -30,6 +30,7 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("hash", pa.string()),
         ("problem", pa.string()),
+        ("notes", pa.string()),  # what was done to it that its owner should know, a line each
     ]
 )
 OF_THE_FILE = ("path", "bytes", "mtime_ns")  # what the Index knows before anything is decoded

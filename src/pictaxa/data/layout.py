@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Protocol
 from ..config.data import ReadingConfig
 from ..errors import DataError
 from ..images.decode import Picture
-from .listing import Listing
+from .file_names import shown_name
+from .listing import Listing, some
+from .split_names import split_of_name
 
 
 class PictureFile(Protocol):
@@ -40,6 +43,37 @@ class Layout:
     # Of layouts whose pictures lie within files: whether a file is one of them, and its reader.
     holds: Callable[[Path], bool] = lambda file: False
     opens: Callable[[Path], PictureFile] | None = None
+    takes_one: bool = False  # whether a data set of it is one place, so that a pattern of several is a mistake
+
+
+def check_places(files: list[Path], layout: Layout) -> None:
+    """DataError for several places where the layout takes one, and for folders among several."""
+    if len(files) < 2:
+        return
+    folders = [file for file in files if file.is_dir()]
+    if layout.takes_one or folders:
+        raise DataError(
+            f"one place for the layout {layout.name}" if layout.takes_one else "files, or one folder",
+            found=f"{len(files)}: {some([str(file) for file in files], at_most=3)}",
+            fix="Give one of them, or the folder that contains them.",
+        )
+
+
+def common_folder(files: list[Path]) -> Path:
+    """The folder that paths of several files begin at: their own, or the nearest one above all of them."""
+    folders = {file.parent for file in files}
+    return files[0].parent if len(folders) == 1 else Path(os.path.commonpath([each.absolute() for each in folders]))
+
+
+def split_of_file(file: Path, *, among: list[Path]) -> str:
+    """The split that a file's name speaks of, or else its folder's, where several have files; "" for neither."""
+    several = len({other.parent for other in among}) > 1
+    return split_of_name(file.stem) or (split_of_name(file.parent.name) if several else None) or ""
+
+
+def told_from(root: Path, file: Path) -> str:
+    """A file's path from a folder above it, as an Index has it."""
+    return shown_name(Path(os.path.relpath(file, root)).as_posix())
 
 
 def holds_files(folder: Path, suffix: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from .encoding import guess_encoding
 
 # Files that are looked for beside the pictures, as they are published.
 USUAL_FILES = ("LOC_synset_mapping.txt", "synset_words.txt", "imagenet_class_index.json", "words.txt")
@@ -25,7 +26,8 @@ def read_names(file: Path) -> dict[str, str]:
     ["tench", ...] by number. Of several words for a class the first is taken. DataError when it is none of these.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        data = file.read_bytes()
+        text = data.decode(guess_encoding(data) or "utf-8").removeprefix("\ufeff")
         is_json = file.suffix.lower() == ".json"
         names = _from_json(json.loads(text)) if is_json else _from_lines(text.splitlines())
     except (OSError, ValueError, RecursionError) as error:

@@ -17,11 +17,12 @@ from ..config.data import ReadingConfig
 from ..errors import DataError, PictureError, close_matches
 from ..images.decode import is_picture, measure
 from .cache_folder import default_cache_root
+from .encoding import guess_encoding
 from .fetching import Fetcher
 from .file_names import find_on_disk, shown_name
 from .index import Index
 from .labels import clean_label
-from .layout import Layout
+from .layout import Layout, check_places
 from .layouts import folders
 from .layouts.registry import FILE_KINDS, find_layout, recognise
 from .listing import Column, Listing, index_of, some
@@ -57,9 +58,10 @@ def read_data(
             reading = replace(reading, class_names=path / "names.txt")
     files = find_files(path)
     wrapped = files[0]
-    if reading.layout in ("auto", "folders"):
+    if len(files) == 1 and reading.layout in ("auto", "folders"):
         files[0] = unwrap(files[0], classes=classes or ())
-    layout = guess_layout(files[0]) if reading.layout == "auto" else find_layout(reading.layout)
+    layout = guess_one(files) if reading.layout == "auto" else find_layout(reading.layout)
+    check_places(files, layout)
     if not files[0].exists():
         raise DataError(f"the layout {layout.name}", found=f"nothing at {str(files[0])!r}", fix="Check the path.")
     listing = layout.lists(files, reading, for_training=classes is None)
@@ -100,7 +102,9 @@ def rename(listing: Listing, reading: ReadingConfig) -> Listing:
             f"names of classes such as {some(sorted(set(labels)))!r} in {str(file)!r}", found=some(list(names)),
             fix="Give another file with --class-names.",
         )  # fmt: skip
-    notes = (f"{len(known)} class names come from {file.name}", *listing.notes)
+    encoding = guess_encoding(file.read_bytes())
+    how = "" if encoding.startswith("utf-8") else f" (read as {encoding})"
+    notes = (f"{len(known)} class names come from {file.name}{how}", *listing.notes)
     told = called([*listing.declared, *labels], names)
     declared = tuple(told[name] for name in listing.declared)
     return replace(listing, labels=[told[label] for label in labels], declared=declared, notes=notes)
@@ -148,7 +152,7 @@ def find_files(place: str | Path) -> list[Path]:
     missing = [str(path) for path in found if not path.exists()]
     if missing:
         raise DataError(f"files like {text!r}", found=f"nothing at {some(missing)}", fix="Check the pattern.")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def expand_braces(text: str) -> Iterator[str]:
@@ -161,6 +165,19 @@ def expand_braces(text: str) -> Iterator[str]:
     inner = words.split(",") if words else [f"{n:0{len(first)}d}" for n in range(int(first), int(last) + 1)]
     for word in inner:
         yield from expand_braces(text[: match.start()] + word + text[match.end() :])
+
+
+def guess_one(files: list[Path]) -> Layout:
+    """The layout that all of these places have; DataError where they have several."""
+    layouts = [guess_layout(file) for file in files]
+    other = next((place for place, layout in enumerate(layouts) if layout is not layouts[0]), None)
+    if other is not None:
+        raise DataError(
+            "files of one layout",
+            found=f"{str(files[0])!r} as {layouts[0].name}, {str(files[other])!r} as {layouts[other].name}",
+            fix="Narrow the pattern, or say --layout.",
+        )
+    return layouts[0]
 
 
 def guess_layout(path: Path) -> Layout:
@@ -176,7 +193,7 @@ def guess_layout(path: Path) -> Layout:
     if layout is None:
         packed = path.name.lower().endswith(PACKED)
         raise DataError(
-            "a folder of pictures, or a file of " + some(FILE_KINDS, at_most=9), found=f"a file at {str(path)!r}",
+            f"a folder of pictures, or a file of {', '.join(FILE_KINDS)}", found=f"a file at {str(path)!r}",
             fix="Unpack it and give the folder." if packed else "Give the folder that holds the class folders.",
         )  # fmt: skip
     return layout
@@ -185,19 +202,20 @@ def guess_layout(path: Path) -> Layout:
 def survey(index: Index, *, at_most: int = 64) -> tuple[int, bool]:
     """The median longer side in pixels and whether all are grey, from the headers of an even sample of pictures."""
     step = max(1, len(index) // at_most)
-    sides, greys = [], []
+    sides, greys, problem = [], [], ""
     with Fetcher(index) as fetcher:
         for row in range(0, len(index), step):
             try:
                 width, height, grey = measure(fetcher.fetch(row), name=fetcher.name(row))
-            except PictureError:
+            except PictureError as error:
+                problem = problem or error.reason
                 continue
             sides.append(max(width, height))
             greys.append(grey)
     if not sides:
         raise DataError(
             "pictures that can be decoded",
-            found=f"none among {len(index)} files under {str(index.root)!r}",
+            found=f"none among {len(index)} files under {str(index.root)!r} ({problem or 'no file'})",
             fix="Check that the files are pictures and that you have permission to read them.",
         )
     return sorted(sides)[len(sides) // 2], all(greys)

@@ -11,7 +11,8 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import CacheError, PictureError
-from ..images.decode import square_of
+from ..images.decode import Picture, Square, square_of
+from ..images.decoding import PLAIN, Decoding
 from ..system.progress import warn
 from .fetching import Fetcher
 from .index import Index
@@ -19,15 +20,20 @@ from .index import Index
 
 @dataclass(frozen=True)
 class CacheSpec:
-    """What a square is: its side in pixels and its channels (1 or 3)."""
+    """What a square is: its side in pixels, its channels (1 or 3), and how files become pixels."""
 
     side: int
     channels: int
+    decoding: Decoding = PLAIN
 
     @property
     def square_bytes(self) -> int:
         """Bytes of one square."""
         return self.side * self.side * self.channels
+
+    def square_of(self, picture: Picture, *, name: str) -> Square:
+        """A picture's square; PictureError names it and the reason."""
+        return square_of(picture, name=name, side=self.side, channels=self.channels, decoding=self.decoding)
 
 
 class Squares(Protocol):
@@ -43,6 +49,10 @@ class Squares(Protocol):
     def channels(self) -> int:
         """C."""
 
+    @property
+    def decoding(self) -> Decoding:
+        """How the files became pixels."""
+
     def read(self, rows: np.ndarray) -> np.ndarray:
         """(n,) rows of usable pictures -> (n, S, S, C) uint8."""
 
@@ -56,6 +66,7 @@ class PixelCache:
     aspects: np.ndarray  # (rows,) float32: width / height
     sums: np.ndarray  # (rows,) uint32: the CRC-32 of each row's square
     mend: Callable[[int], np.ndarray]  # a row's square, decoded again because it is not what was written
+    decoding: Decoding = PLAIN
     trusted: np.ndarray = field(init=False)  # (rows,) bool: rows whose square was compared with its sum
 
     def __post_init__(self) -> None:
@@ -112,7 +123,7 @@ class Mender:
 def decode_again(fetcher: Fetcher, row: int, *, spec: CacheSpec, total: int) -> tuple[np.ndarray | None, str]:
     """A row's (S, S, C) square if its CRC-32 is still `total`; else None and what is there instead."""
     try:
-        square = square_of(fetcher.fetch(row), name=fetcher.name(row), side=spec.side, channels=spec.channels)
+        square = spec.square_of(fetcher.fetch(row), name=fetcher.name(row))
     except PictureError as error:
         return None, error.reason
     if zlib.crc32(square.pixels.data) != total:

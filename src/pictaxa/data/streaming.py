@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ..errors import DataError
+from ..images.decoding import Decoding
 from .fetching import Fetcher
 from .index import Index
 from .squares import CacheSpec, decode_again
@@ -33,6 +34,11 @@ class StreamedSquares:
     def channels(self) -> int:
         """C."""
         return self.spec.channels
+
+    @property
+    def decoding(self) -> Decoding:
+        """How the files become pixels."""
+        return self.spec.decoding
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """(n,) rows of usable pictures -> (n, S, S, C) uint8; DataError for a file that is not as it was."""

@@ -38,6 +38,7 @@ class FolderReading:
     for_training: bool
     passed: PassedOver = field(default_factory=PassedOver)
     loose: Counter[str] = field(default_factory=Counter)  # folder ("" for the root) -> pictures beside class folders
+    decoded: list[str] = field(default_factory=list)  # names that are no UTF-8, as they are shown
     notes: list[str] = field(default_factory=list)
 
     def shown(self, names: list[str]) -> str:

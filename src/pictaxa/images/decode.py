@@ -1,59 +1,45 @@
-"""Bytes, or the pixels of an array, to upright pixels to a square: the only decoder.
+"""Bytes, or the pixels of an array, to upright sRGB pixels to a square: the only decoder.
 
 Training, validation, prediction and serving all come through `load_square`, so a picture has the same pixels
-wherever it is asked about. Colour profiles are not applied: pixels are taken as sRGB, as browsers and the usual
-training sets do.
+wherever it is asked about. What decides them besides the file is a Decoding, which a run keeps.
 """
 
 from __future__ import annotations
 
-import io
-import math
 import os
 import struct
 import warnings
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import PictureError, Problem
-from .integrity import JPEGS, check_cover, check_end, check_sums
-from .jpeg import ORIENTATION, plain_jpeg
+from .colour import Conversion
+from .decoding import MAX_PIXELS, PLAIN, Decoding
+from .formats import FORMAT_OF_SUFFIX, FORMATS, SUFFIXES, RefusedError, format_of_suffix, is_picture, open_picture
+from .jpeg import ORIENTATION, embedded_profile, plain_jpeg
+from .number_files import number_file
+from .numbers import Numbers, extremes
 from .to_uint8 import to_eight_bits
+from .upright import Upright, check_pixels, conversion_for, pages_of, upright
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
-
-FORMAT_OF_SUFFIX = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP",
-    ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
-}  # fmt: skip
-SUFFIXES = tuple(FORMAT_OF_SUFFIX)
+__all__ = (  # what others know of pictures, wherever it stands
+    "FORMATS", "FORMAT_OF_SUFFIX", "MAX_PIXELS", "SUFFIXES", "format_of_suffix", "is_picture",
+)  # fmt: skip
 
 GREY, RGB = 1, 3  # channels of a square
 
 Picture = bytes | np.ndarray  # encoded, or (H, W) or (H, W, C) uint8 pixels as they are
 
-# Pillow's own limit: twice 89,478,485 pixels, a quarter of a gigabyte as RGB.
-MAX_PIXELS = 2 * 89_478_485
-# A picture that takes more memory than the first, from fewer bytes than a part of the second, is no photograph: real
-# ones of 100 megapixels have more than 2 MB, where 1.2 would do. JPEGs count by what draft makes of them. With what
-# decoders take besides, a small file stays below 256 MB.
-BOMB_BYTES, BOMB_PART = 15 * 2**24, 1000
-OWN_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # for each pixel, by Pillow's modes; else 4
-PLAIN = frozenset({*OWN_BYTES, "I", "F", "RGB"} - {"P"})  # what becomes grey, or stays: others are copied as RGB
-WEBP_BYTES = 20  # for each pixel: libwebp's canvas twice, a copy, Pillow's picture, and its copy without transparency
-PROGRESSIVE_BYTES = 6  # the coefficients of the whole picture, whatever draft makes of it
+MAX_PLAIN = 5000  # pixels of a side that libjpeg gives in one go
 NEAR = 6  # sides of the square: a longer picture is averaged by a whole number first
+GREYS = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's modes
 
-TURNS = {  # by EXIF's orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
-
-# Pillow warns of odd metadata and of large pictures: the first does no harm, of the second there are limits above.
+# Pillow warns of odd metadata and of large pictures: the first does no harm, of the second there is a limit.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -64,6 +50,7 @@ class Square:
     pixels: np.ndarray  # (S, S, C) uint8
     width: int  # of the upright picture, in pixels
     height: int
+    notes: tuple[str, ...] = ()  # what was done that its owner should know, behind "3 pictures"
 
     @property
     def aspect(self) -> float:
@@ -71,23 +58,25 @@ class Square:
         return self.width / self.height
 
 
+def count_notes(notes: Iterable[str]) -> list[str]:
+    """A sentence for each of the notes that squares have, with the number of those that have it."""
+    counts = sorted(Counter(notes).items())
+    return [f"{count} {'picture' if count == 1 else 'pictures'} {note}" for note, count in counts]
+
+
 @dataclass(frozen=True)
 class Header:
-    """The header of a file: format, Pillow's mode, and the EXIF orientation (1: upright)."""
+    """What a file says of itself: format, mode (Pillow's, or in words), the EXIF orientation (1: upright), pages."""
 
     format: str
     mode: str
     orientation: int
+    pages: int = 1
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file name ends like a picture's."""
-    return name.lower().endswith(SUFFIXES)
-
-
-def load_square(path: str | Path, *, side: int, channels: int) -> Square:
+def load_square(path: str | Path, *, side: int, channels: int, decoding: Decoding = PLAIN) -> Square:
     """Read a file and squash it to a (side, side, channels) square; PictureError names the file and the reason."""
-    return square_of(read_file(path), name=str(path), side=side, channels=channels)
+    return square_of(read_file(path), name=str(path), side=side, channels=channels, decoding=decoding)
 
 
 def read_file(path: str | Path) -> bytes:
@@ -114,33 +103,48 @@ def _read_whole(path: str | Path) -> bytes:
         os.close(descriptor)
 
 
-def square_of(picture: Picture, *, name: str, side: int, channels: int) -> Square:
+def square_of(picture: Picture, *, name: str, side: int, channels: int, decoding: Decoding = PLAIN) -> Square:
     """Decode encoded bytes, or take (H, W) or (H, W, C) uint8 pixels, and squash to (side, side, channels) uint8.
 
     JPEGs are decoded at the smallest of 1, 1/2, 1/4 or 1/8 of their size that still covers the square (draft),
-    then reduced with an antialiased bicubic filter. A picture that already is side x side keeps its pixels.
+    then reduced with an antialiased bicubic filter. A picture that already is side x side keeps its pixels. Colours
+    become sRGB once the picture is small.
     """
-    plain = _plain(picture, side=side, channels=channels)
-    if plain is not None:
+    plain = _plain(picture, side=side, channels=channels, decoding=decoding)
+    if plain is not None and not isinstance(picture, np.ndarray):
         pixels, width, height = plain
         pixels = _filtered(pixels, side)
+        mode = "L" if pixels.shape[2] == GREY else "RGB"
+        convert, notes = conversion_for(embedded_profile(picture), mode=mode, decoding=decoding)
     else:
-        image, width, height = _decode(picture, name=name, draft_side=side)
-        if channels == GREY and image.mode != "L":
+        decoded = _decode(picture, name=name, draft_side=side, decoding=decoding)
+        width, height, convert, notes = decoded.width, decoded.height, decoded.conversion, decoded.notes
+        image = decoded.image
+        if channels == GREY and image.mode != "L" and convert is None:
             image = image.convert("L")
         pixels = _squash(image, side)
+    if convert is not None:
+        pixels = _converted(pixels, convert, channels=channels)
     if channels == RGB and pixels.shape[2] == GREY:  # after it is small, with the same pixels
         pixels = np.repeat(pixels, RGB, axis=2)
-    return Square(pixels=pixels, width=width, height=height)
+    return Square(pixels=pixels, width=width, height=height, notes=notes)
 
 
-def _plain(picture: Picture, *, side: int, channels: int) -> tuple[np.ndarray, int, int] | None:
+def _plain(picture: Picture, *, side: int, channels: int, decoding: Decoding) -> tuple[np.ndarray, int, int] | None:
     """(H, W, C) uint8 pixels of what needs neither averaging nor a closer look, and its full width and height."""
     if isinstance(picture, np.ndarray):
         return None
     # Of a square so large that this takes much memory nobody asks, but for a picture that may be a bomb.
-    longest = min(NEAR * side, math.isqrt(BOMB_BYTES // (3 * RGB)))
-    return plain_jpeg(picture, channels=channels, side=side, longest=longest, most_pixels=MAX_PIXELS)
+    longest = min(NEAR * side, MAX_PLAIN)
+    return plain_jpeg(picture, channels=channels, side=side, longest=longest, most_pixels=decoding.max_pixels)
+
+
+def _converted(pixels: np.ndarray, convert: Conversion, *, channels: int) -> np.ndarray:
+    """(S, S, C) uint8 in sRGB, with at most `channels`."""
+    image = convert.apply(Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == GREY else pixels))
+    if channels == GREY and image.mode != "L":
+        image = image.convert("L")
+    return np.array(image).reshape(*pixels.shape[:2], -1)
 
 
 def _squash(image: Image.Image, side: int) -> np.ndarray:
@@ -166,9 +170,12 @@ def _filtered(pixels: np.ndarray, side: int) -> np.ndarray:
     return np.ascontiguousarray(planes.numpy()[0].transpose(1, 2, 0))  # (1, C, S, S) -> (S, S, C)
 
 
-def decode(picture: Picture, *, name: str) -> Image.Image:
-    """Encoded bytes or pixels to an upright picture of mode RGB or L, at full size."""
-    return _decode(picture, name=name, draft_side=None)[0]
+def decode(picture: Picture, *, name: str, decoding: Decoding = PLAIN, least_side: int | None = None) -> Image.Image:
+    """Encoded bytes or pixels to an upright sRGB picture of mode RGB or L.
+
+    At full size, or of JPEGs not much larger than `least_side` pixels, which takes less memory and time.
+    """
+    return _decode(picture, name=name, draft_side=least_side, decoding=decoding).converted
 
 
 def measure(picture: Picture, *, name: str) -> tuple[int, int, bool]:
@@ -177,10 +184,32 @@ def measure(picture: Picture, *, name: str) -> tuple[int, int, bool]:
         image = _from_pixels(picture, name=name)
         return image.width, image.height, image.mode == "L"
     try:
-        with Image.open(io.BytesIO(picture), formats=FORMATS) as opened:
-            return opened.width, opened.height, opened.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+        if numbers := number_file(picture):
+            return numbers.width, numbers.height, numbers.grey
+        with open_picture(picture) as opened:
+            return opened.width, opened.height, opened.mode in GREYS
     except Exception as error:
         raise PictureError(name, _reason(error)) from None
+
+
+def read_numbers(picture: Picture, *, name: str, decoding: Decoding) -> Numbers | None:
+    """The numbers of a picture that is not 8-bit, as its file has them; None of any other.
+
+    PictureError: they can't be read, are too many for `decoding`, or not finite.
+    """
+    if isinstance(picture, np.ndarray):
+        return None
+    try:
+        file = number_file(picture)
+        if file is None:
+            return None
+        check_pixels(file.width, file.height, decoding)
+        numbers = file.read()
+        extremes(numbers.values)
+        return numbers
+    except Exception as error:
+        reason = _reason(error)
+    raise PictureError(name, reason)
 
 
 def examine(picture: Picture) -> Header:
@@ -188,15 +217,14 @@ def examine(picture: Picture) -> Header:
     if isinstance(picture, np.ndarray):
         return Header("pixels", "L" if picture.shape[2:] in ((), (1,)) else "RGB", 1)
     try:
-        with Image.open(io.BytesIO(picture), formats=FORMATS) as opened:
-            return Header(opened.format or "", opened.mode, int(opened.getexif().get(ORIENTATION, 1)))
+        pages = pages_of(picture)
+        if numbers := number_file(picture):
+            return Header(numbers.format, numbers.mode, numbers.orientation, pages)
+        with open_picture(picture) as opened:
+            orientation = int(opened.getexif().get(ORIENTATION, 1))
+            return Header(opened.format or "", opened.mode, orientation, pages)
     except Exception:  # Pillow's plugins raise many types
         return Header("", "", 1)
-
-
-def format_of_suffix(name: str) -> str:
-    """The format that a file name speaks of; "" where its suffix is no picture's."""
-    return FORMAT_OF_SUFFIX.get(Path(name).suffix.lower(), "")
 
 
 def _from_pixels(pixels: np.ndarray, *, name: str) -> Image.Image:
@@ -208,79 +236,30 @@ def _from_pixels(pixels: np.ndarray, *, name: str) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels).reshape(shape))
 
 
-def _decode(picture: Picture, *, name: str, draft_side: int | None) -> tuple[Image.Image, int, int]:
-    """The upright picture (maybe smaller, by draft) and its true upright width and height."""
+def _decode(picture: Picture, *, name: str, draft_side: int | None, decoding: Decoding = PLAIN) -> Upright:
+    """The upright picture; PictureError says in plain words why there is none."""
     if isinstance(picture, np.ndarray):
         image = to_eight_bits(_from_pixels(picture, name=name))
-        return image, image.width, image.height
+        return Upright(image, image.width, image.height)
     if not picture:
         raise PictureError(name, "empty file")
     try:
-        return _decode_bytes(picture, draft_side=draft_side)
+        return upright(picture, draft_side=draft_side, decoding=decoding)
     except Exception as error:  # Pillow's plugins raise many types on damaged files
         reason = _reason(error)
     # Not from within: an error that remembers another keeps its pixels in memory for as long as it lives.
     raise PictureError(name, reason)
 
 
-def _decode_bytes(data: bytes, *, draft_side: int | None) -> tuple[Image.Image, int, int]:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise Image.DecompressionBombError(f"{width} x {height} pixels")
-        if image.format == "PNG":
-            check_sums(data)
-        if draft_side is not None:
-            # A plain "L" draft of a colour JPEG would skip the colour; the mode stays what it is.
-            image.draft(None, (draft_side, draft_side))
-        _check_memory(image, pixels=width * height, size_bytes=len(data))
-        check_cover(image)
-        image.load()
-        if image.format in JPEGS:
-            check_end(image, data, draft_side=draft_side)
-        orientation = _orientation(image)
-        if orientation > 4:  # the quarter repeats of the EXIF standard
-            width, height = height, width
-        if orientation > 1:
-            _check_memory(image, pixels=width * height, size_bytes=len(data), turned=True)
-        upright = image.transpose(TURNS[orientation]) if orientation > 1 else image
-        return to_eight_bits(upright), width, height
-
-
-def _orientation(image: ImageFile.ImageFile) -> int:
-    """From 1 to 8 by EXIF, 1 where it says nothing that can be read. To be asked once the pixels are there.
-
-    Pillow may load a PNG to find it, and has turned a TIFF by then.
-    """
-    try:
-        orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # damaged metadata raises many types, and the pixels are whole
-        return 1
-    return orientation if orientation in TURNS else 1
-
-
-def _check_memory(image: ImageFile.ImageFile, *, pixels: int, size_bytes: int, turned: bool = False) -> None:
-    """Refuse what would take far more memory than its file has bytes; `pixels` are the picture's before draft."""
-    own = OWN_BYTES.get(image.mode, 4)
-    by_pixel = own + (1 if image.mode in PLAIN and "transparency" not in image.info else 4)
-    if turned or image.format == "TIFF":  # which Pillow repeats while it loads
-        by_pixel += own
-    if image.format in JPEGS:  # where its end has to be proved
-        by_pixel = max(by_pixel, 3 * own)
-    memory = image.width * image.height * (WEBP_BYTES if image.format == "WEBP" else by_pixel)
-    if "progressive" in image.info:
-        memory += pixels * PROGRESSIVE_BYTES
-    if memory > max(BOMB_BYTES, BOMB_PART * size_bytes):
-        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels from {size_bytes:,} bytes")
-
-
 def _reason(error: Exception) -> str:
     """A short cause in plain words."""
     text = str(error)
+    if isinstance(error, RefusedError):
+        return text
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture of a known format"
+        return f"not a picture of a known format{': ' * bool(text)}{text}"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return Problem.BOMB.told(f"more than {MAX_PIXELS:,} pixels or larger than is safe ({text})")
+        return Problem.BOMB.told(text)
     if "truncated" in text.lower() or isinstance(error, (EOFError, struct.error)):
         return Problem.TRUNCATED.told(text or "the file ends too early")
     if isinstance(error, OSError) and error.strerror:

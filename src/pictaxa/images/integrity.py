@@ -20,6 +20,11 @@ JPEGS = ("JPEG", "MPO")  # the latter is what some cameras and telephones write:
 PROGRESSIVE, END, SCAN = 0xC2, 0xD9, 0xDA  # JPEG's markers
 ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD9), 0xFF})  # without a length
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # passes
+PIECE = 2**20  # bytes that are unpacked at a time
+MAX_SCANS = 200  # a photograph has about ten
+JPEG2000_SIZES = b"\xff\x51"  # the marker of what the picture and its tiles measure
+TILE = re.compile(rb"\xff\x90\0\x0a(..)", re.DOTALL)  # the beginning of a tile's part, and the tile's number
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # what ends pixel data
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 FILLING = np.random.default_rng(0).integers(1, 255, 1024, dtype=np.uint8).tobytes().replace(b"\\", b"/")
@@ -40,6 +45,52 @@ def check_sums(data: bytes) -> None:
         place = end + 4
 
 
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, where its content begins, where that ends) of a PNG's chunks, in order, as far as they are whole."""
+    place = 8
+    while place + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if place + 12 + length > len(data):
+            return
+        yield kind, place + 8, place + 8 + length
+        place += 12 + length
+
+
+def check_last_rows(image: ImageFile.ImageFile, data: bytes) -> None:
+    """A PNG's rows must be as many as it says; Pillow leaves black what is missing.
+
+    They are counted where one of the last two is of one colour: an interlaced picture's last pass has one of them.
+    """
+    for top in range(max(0, image.height - 2), image.height):
+        row = image.crop((0, top, image.width, top + 1))
+        if all(low == high for low, high in (band.getextrema() for band in row.split())):
+            check_rows(data)
+            return
+
+
+def check_rows(data: bytes) -> None:
+    """The pixel data of a PNG must unpack to all of its rows."""
+    parts = list(chunks(data))
+    head = next((data[begin:end] for kind, begin, end in parts if kind == b"IHDR"), b"")
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", head)
+    by_pixel = bits * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
+    sizes = ((-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes if width > x and height > y)
+    wanted = sum(rows * (1 + -(-columns * by_pixel // 8)) for columns, rows in sizes)  # each behind its filter's number
+    stream, count = zlib.decompressobj(), 0
+    try:
+        for kind, begin, end in parts:
+            packed = data[begin:end] if kind == b"IDAT" else b""
+            while packed and count < wanted:
+                count += len(stream.decompress(packed, PIECE))
+                packed = stream.unconsumed_tail
+        count += len(stream.flush())
+    except zlib.error as error:
+        raise OSError(f"its pixel data can't be unpacked: {error}") from None
+    if count < wanted:
+        raise OSError("its pixel data is truncated: rows are missing")
+
+
 def check_cover(image: ImageFile.ImageFile) -> None:
     """The parts of a TIFF must make up the whole; Pillow leaves black what none covers, and libtiff misses them."""
     if not isinstance(image, TiffImageFile) or any(tile[0] == "libtiff" for tile in image.tile):
@@ -49,6 +100,23 @@ def check_cover(image: ImageFile.ImageFile) -> None:
     covered = sum((right - left) * (low - top) for (left, top, right, low), _ in parts)
     if covered < image.width * image.height * planes:
         raise OSError("its parts are truncated: they don't cover the picture")
+
+
+def check_tiles(data: bytes) -> None:
+    """Each tile of a JPEG 2000 must have begun; OpenJPEG leaves black what has not."""
+    place = data.find(JPEG2000_SIZES)
+    if place >= 0 and len(data) >= place + 38:
+        right, low, _, _, width, height, left, top = struct.unpack_from(">8I", data, place + 6)
+        tiles = -(-(right - left) // max(1, width)) * -(-(low - top) // max(1, height))
+        if len(set(TILE.findall(data, place))) < tiles:
+            raise OSError("its tiles are truncated: they don't make up the whole")
+
+
+def check_scans(data: bytes) -> None:
+    """A progressive JPEG may not have so many scans that going through the picture for each takes minutes."""
+    scans = sum(kind == SCAN for kind, _, _ in segments(data))
+    if scans > MAX_SCANS:
+        raise OSError(f"{scans} scans of one picture")
 
 
 def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None) -> None:

@@ -15,6 +15,7 @@ from .integrity import SCAN, segments
 
 FRAMES = frozenset({0xC0, 0xC1})  # markers of a picture in one go, by Huffman's codes
 APP1, EXIF, XMP_TURN = 0xE1, b"Exif\0\0", b"tiff:Orientation"  # a marker, and what it may have behind it
+APP2, ICC = 0xE2, b"ICC_PROFILE\0"  # behind it its number, from 1 on, and how many there are
 # Tables, restarts, what programs add (but APP1) and comments.
 HARMLESS = frozenset({0xC4, 0xDB, 0xDD, 0xE0, *range(0xE2, 0xF0), 0xFE})
 ORIENTATION, SHORT = 0x0112, 3  # EXIF's tag, and TIFF's kind of its value
@@ -27,17 +28,17 @@ def plain_jpeg(
     """(H, W, C) uint8 pixels of a whole upright JPEG, and the width and height that it has in full; None if not plain.
 
     H and W are full, or reduced as Pillow's draft does for a square of `side` pixels: to the least of 1/8, 1/4 and 1/2
-    that still covers it. C is at most `channels`, H and W at most `longest`, and in full it has at most `most_pixels`.
+    that still covers it. C is at most `channels`, H and W at most `longest`, and H x W at most `most_pixels`.
     """
     shape = _plain_shape(data)
-    if shape is None or shape[2] > channels or shape[0] * shape[1] > most_pixels:
+    if shape is None or shape[2] > channels:
         return None
     full_height, full_width, own_channels = shape
     shorter = min(full_height, full_width)
     by = next((by for by in REDUCED if shorter >= by * side), 1)
     height, width = -(-full_height // by), -(-full_width // by)
     # Of less than 8 pixels other eighths, which libjpeg has too, are as many.
-    if max(height, width) > longest or (by > 1 and shorter < REDUCED[0]):
+    if max(height, width) > longest or height * width > most_pixels or (by > 1 and shorter < REDUCED[0]):
         return None
     import simplejpeg
 
@@ -49,6 +50,19 @@ def plain_jpeg(
     except ValueError:
         return None
     return (pixels, full_width, full_height) if pixels.shape == (height, width, own_channels) else None
+
+
+def embedded_profile(data: bytes) -> bytes:
+    """The ICC profile of a JPEG, put together from its parts; b"" where there is none, or a part is missing."""
+    parts: dict[int, bytes] = {}
+    count = 0
+    for kind, begin, end in segments(data):
+        if kind == SCAN:
+            break
+        if kind == APP2 and data.startswith(ICC, begin) and end >= begin + 14:
+            count = max(count, data[begin + 13])
+            parts[data[begin + 12]] = data[begin + 14 : end]
+    return b"".join(parts[number] for number in sorted(parts)) if len(parts) == count else b""
 
 
 def _plain_shape(data: bytes) -> tuple[int, int, int] | None:

@@ -13,7 +13,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,11 +42,11 @@ KEEP_SECONDS = 5.0  # between two times that a pass is made safe
 
 @dataclass(frozen=True)
 class FeaturePass:
-    """One pass over some pictures.
+    """One pass over some pictures, in training's precision.
 
     Example:
-        plain = FeaturePass(rows, exact=False)
-        mirrored = FeaturePass(rows, mirrored=True, exact=False)
+        plain = FeaturePass(rows)
+        mirrored = FeaturePass(rows, mirrored=True)
     """
 
     rows: np.ndarray  # (n,) int64 rows of the index
@@ -55,7 +54,6 @@ class FeaturePass:
     augment: Augmenter | None = None  # None: the view that prediction has
     epoch: int = 0  # whose draws the augmentation has
     size: int = 0  # of augmented pictures, pixels; others have the geometry's
-    exact: bool = True  # in float32, as prediction computes; else in training's precision
 
 
 @dataclass(frozen=True)
@@ -91,25 +89,20 @@ def extract_features(source: FeatureSource, model: Classifier, passes: list[Feat
     folder = source.root / "features"
     backbone = without_head(model, size=source.geometry.size)
     digest = _digest_of(backbone)
-    names = [_name(source, wanted, backbone=digest) for wanted in passes]
+    paths = [folder / _name(source, wanted, backbone=digest) for wanted in passes]
     with torch.inference_mode():
         empty = torch.zeros(1, model.in_channels, *[source.geometry.size] * 2, device=source.plan.device)
         width = backbone(empty).shape[1]
-    paths = [folder / name for name in names]
     missing = [pair for pair in zip(passes, paths, strict=True) if not _is_whole(*pair, width=width)]
     total = sum(len(wanted.rows) for wanted, _ in missing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if missing:
             with CacheLock(folder), CountProgress("features", total=total) as progress:
-                computed: dict[torch.dtype, Classifier] = {}
+                fast = fast_copy(backbone, size=source.geometry.size, precision=source.plan.precision)
                 for wanted, path in missing:
                     if not _is_whole(wanted, path, width=width):  # another process may have been quicker
-                        precision = torch.float32 if wanted.exact else source.plan.precision
-                        if precision not in computed:
-                            computed[precision] = fast_copy(backbone, size=source.geometry.size, precision=precision)
-                        used = computed[precision]
-                        _compute(source, used, wanted, path=path, width=width, count=progress.count)
+                        _compute(source, fast, wanted, path=path, width=width, count=progress.count)
                 progress.finished()
     except OSError as error:
         raise disk_error(error, what="features", folder=folder, wanted_bytes=total * width * BYTES) from None
@@ -202,7 +195,7 @@ def _vectors(source: FeatureSource, backbone: Classifier, wanted: FeaturePass, b
     if count < BATCH:  # the kernels that are chosen for fewer round otherwise
         images = torch.cat([images, images[-1:].expand(BATCH - count, -1, -1, -1)])
         images = images.contiguous(memory_format=source.plan.memory_format)
-    with nullcontext() if wanted.exact else source.plan.autocast():
+    with source.plan.autocast():
         vectors: torch.Tensor = backbone(images.flip(-1) if wanted.mirrored else images).float()
     return vectors[:count]
 
@@ -224,13 +217,12 @@ def _name(source: FeatureSource, wanted: FeaturePass, *, backbone: str) -> str:
         "pictures": [str(value) for value in source.index.column("hash")[wanted.rows]],
         "geometry": asdict(source.geometry),
         "mirrored": wanted.mirrored,
-        "precision": "exact" if wanted.exact else str(source.plan.precision),
+        "precision": str(source.plan.precision),
     }
     if wanted.augment is not None:
-        draws = {"rows": wanted.rows.tolist(), "epoch": wanted.epoch, "size": wanted.size}
         depends |= {
             "augment": [asdict(wanted.augment.policy), wanted.augment.view, wanted.augment.seed],
-            "draws": draws,
+            "draws": {"rows": wanted.rows.tolist(), "epoch": wanted.epoch, "size": wanted.size},
         }
     digest = hashlib.blake2b(json.dumps(depends, sort_keys=True).encode(), digest_size=12).hexdigest()
     return f"{digest}.f32"

@@ -13,7 +13,20 @@ BATCH = 32  # pictures in a pass
 
 @torch.inference_mode()
 def square_logits(model: Classifier, squares: torch.Tensor, *, aspects: np.ndarray, geometry: Geometry) -> torch.Tensor:
-    """(N, S, S, C) uint8 on the model's device, (N,) width/height -> (N, classes) float32 logits."""
+    """Compute the logits of decoded pictures, through the view that prediction has.
+
+    Args:
+        model: in evaluation mode.
+        squares: (N, S, S, C) uint8 on the model's device.
+        aspects: (N,) float, width / height of each picture.
+        geometry: the view, the size that the model sees, and whether mirror images are averaged in.
+
+    Returns:
+        (N, classes) float32 logits, on the model's device.
+
+    Example:
+        probabilities = square_logits(model, squares, aspects=aspects, geometry=run.geometry).softmax(dim=1)
+    """
     images = model_input(squares, aspects, geometry=geometry)
     logits: torch.Tensor = model(images).float()
     if geometry.tta == "flip":

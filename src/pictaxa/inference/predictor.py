@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +15,9 @@ from ..config.machine import MachineConfig
 from ..data.archives import archive_pictures, is_archive
 from ..data.file_names import shown_name
 from ..data.walk import PassedOver, walk_pictures
-from ..errors import DataError, PictureError
-from ..images.decode import Picture, Square, read_file, square_of
+from ..errors import DataError, PictureError, RunError
+from ..images.colour import CONVERTED
+from ..images.decode import Picture, Square, count_notes, read_file, square_of
 from ..metrics import softmax
 from ..models.fusing import fast_copy
 from ..models.zoo import create_model, parse_options
@@ -148,12 +150,17 @@ class Predictor:
             (prediction,) = predictor.judge([("black", lambda: pixels)])
         """
         waiting: list[tuple[str, Square | PictureError]] = []
+        notes: Counter[str] = Counter()
         for item in self._squares(pictures):
             waiting.append(item)
+            if isinstance(item[1], Square):
+                notes.update(note for note in item[1].notes if note != CONVERTED)
             if len(waiting) == BATCH:
                 yield from self._judge(waiting)
                 waiting.clear()
         yield from self._judge(waiting)
+        for note in count_notes(notes.elements()):
+            warn(f"note      {note}")
 
     def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
         """Compute the logits of decoded pictures, as every prediction does.
@@ -165,12 +172,22 @@ class Predictor:
         Returns:
             (N, classes) float32 logits.
 
+        Raises:
+            RunError: the weights give NaN or infinity for some picture.
+
         Example:
             squares, aspects, logits = predictor.run.probe()  # what the run's own model said
             np.allclose(predictor.logits(squares, aspects), logits, atol=1e-4)  # True
         """
         images = torch.from_numpy(squares).to(self.plan.device)
-        return square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+        logits: np.ndarray = square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+        bad = int((~np.isfinite(logits)).any(axis=1).sum())
+        if bad:
+            raise RunError(
+                "weights that give finite numbers", found=f"NaN or infinity for {bad} of {len(squares)} pictures",
+                fix="Train again, with a smaller --lr than that of config.json.",
+            )  # fmt: skip
+        return logits
 
     def _squares(
         self, pictures: Iterable[tuple[str, Callable[[], Picture]]]
@@ -180,7 +197,11 @@ class Predictor:
         def load(picture: tuple[str, Callable[[], Picture]]) -> tuple[str, Square | PictureError]:
             name, fetch = picture
             try:
-                return name, square_of(fetch(), name=name, side=self.geometry.square, channels=self.geometry.channels)
+                square = square_of(
+                    fetch(), name=name, side=self.geometry.square, channels=self.geometry.channels,
+                    decoding=self.geometry.decoding,
+                )  # fmt: skip
+                return name, square
             except PictureError as error:
                 return name, error
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 
@@ -23,31 +23,34 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 SIGNED_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)")
 
 
-class Writer(Protocol):
-    """Takes predictions one by one."""
-
-    def write(self, prediction: Prediction) -> None:
-        """Write one."""
-
-
 class TableWriter:
-    """Aligned columns: file, answer, and each class's probability, or the `top` most probable ones."""
+    """Aligned columns: file, answer, and each class's probability, or the `top` most probable ones.
+
+    Args:
+        file: where the table goes, its head at once.
+        classes: names of the classes.
+        top: how many classes a line has; None: a column for each class.
+
+    Example:
+        table = TableWriter(sys.stdout, predictor.classes, top=3)
+        write_all(predictor.stream(["more-photos"]), [table])
+    """
 
     def __init__(self, file: TextIO, classes: tuple[str, ...], *, top: int | None) -> None:
         self._file = file
         self._top = top
         names = [printable(name) for name in classes]
-        columns = names if top is None else []
-        self._widths = [max(7, cell_len(name)) for name in columns]
+        self._widths = [max(7, cell_len(name)) for name in names]  # of the columns of probabilities
         self._answer = max(8, *(cell_len(name) for name in names))
         head = [set_cell_size("file", PATH_CELLS), set_cell_size("answer", self._answer)]
-        head += [_right(name, width) for name, width in zip(columns, self._widths, strict=True)]
-        if top is not None:
+        if top is None:
+            head += [_right(name, width) for name, width in zip(names, self._widths, strict=True)]
+        else:
             head.append(f"top {top}")
         print_line("  ".join(head).rstrip(), file=file)
 
     def write(self, prediction: Prediction) -> None:
-        """Write one line."""
+        """Write a prediction, or why its file was not read."""
         cells = [_path_cell(prediction.path)]
         if prediction.probabilities is None:
             cells.append(f"not read: {prediction.problem}")
@@ -84,7 +87,7 @@ class CsvWriter:
         self._blank = [""] * len(columns)
 
     def write(self, prediction: Prediction) -> None:
-        """Write one row."""
+        """Write a row; of a file that was not read only its path and why."""
         path, problem = self._cell(_text(prediction.path)), self._cell(prediction.problem)
         if prediction.probabilities is None:
             self._csv.writerow([path, "", "", problem, *self._blank])
@@ -123,7 +126,7 @@ class JsonLinesWriter:
         self._top = top
 
     def write(self, prediction: Prediction) -> None:
-        """Write one line."""
+        """Write an object; of a file that was not read only its path and why."""
         document: dict[str, object] = {"path": _text(prediction.path)}
         if prediction.probabilities is None:
             document["problem"] = prediction.problem
@@ -132,7 +135,10 @@ class JsonLinesWriter:
             document["probability"] = round(prediction.probability, 6)
             count = self._top or len(prediction.classes)
             document["probabilities"] = {_text(name): round(value, 6) for name, value in prediction.top(count)}
-        print(json.dumps(document, ensure_ascii=False), file=self._file)
+        print(json.dumps(document, ensure_ascii=False, allow_nan=False), file=self._file)
+
+
+Writer = TableWriter | CsvWriter | JsonLinesWriter
 
 
 @contextmanager
@@ -140,18 +146,21 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreads
     """Open a file for predictions.
 
     Args:
-        out: a .csv or .jsonl file; one that is there is replaced.
+        out: the file, which is written anew; its suffix, .csv or .jsonl, says what it holds.
         classes: names of the classes.
         top: how many classes of each picture; None: all.
         spreadsheet: of .csv: for people and their spreadsheets. It begins with a byte order mark, without which Excel
             takes UTF-8 for something else, and no cell is a formula (see `harmless`). False: for programs.
+
+    Returns:
+        A context with a Writer.
 
     Raises:
         ConfigError: another suffix, or a place that can't be written.
 
     Example:
         with open_writer(Path("answers.csv"), predictor.classes, top=3) as writer:
-            write_all(predictor.stream(["photos"]), [writer])
+            write_all(predictor.stream(["more-photos"]), [writer])
     """
     suffix = out.suffix.lower()
     if suffix not in (".csv", ".jsonl"):
@@ -168,13 +177,23 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreads
 
 
 def write_all(predictions: Iterable[Prediction], writers: list[Writer]) -> tuple[int, int]:
-    """Write each prediction to each writer; how many were read and how many could not be."""
+    """Write predictions as they come.
+
+    Args:
+        predictions: an iterable, which is gone through once.
+        writers: each writes every prediction.
+
+    Returns:
+        How many files were read, and how many could not be.
+
+    Example:
+        read, bad = write_all(predictor.stream(["more-photos"]), [table])
+    """
     read, bad = 0, 0
     for prediction in predictions:
         for writer in writers:
             writer.write(prediction)
-        read += not prediction.problem
-        bad += bool(prediction.problem)
+        read, bad = (read, bad + 1) if prediction.problem else (read + 1, bad)
     return read, bad
 
 

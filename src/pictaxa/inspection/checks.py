@@ -177,6 +177,9 @@ def _modes(facts: Facts) -> Iterator[Finding]:
     if notes and count >= MOSTLY * len(facts.headers):
         others = ", ".join(f"{mode} x{number}" for mode, number in modes.most_common()[1:])
         yield Finding("modes", f"{others} among {usual} x{count}", rows=tuple(notes), notes=notes)
+    stacks = {row: f"{h.pages} pages" for row, h in facts.headers.items() if h.pages > 1}
+    if stacks:
+        yield Finding("pages", _counted(facts, stacks), rows=tuple(stacks), notes=stacks)
     turned = {row: f"orientation {h.orientation}" for row, h in facts.headers.items() if h.orientation > 1}
     if turned:
         yield Finding("rotated", _counted(facts, turned), rows=tuple(turned), notes=turned)

@@ -48,9 +48,10 @@ KINDS: dict[str, Kind] = {
         "grey in a set of colour pictures", "The model may learn from that: check whether they are all in one class."
     ),
     "modes": Kind(
-        "stored in a less common format", "They are converted: transparency becomes white, CMYK and 16 bits RGB."
+        "stored in a less common format", "They are converted: transparency becomes white, CMYK and profiles sRGB."
     ),
     "rotated": Kind("rotated by EXIF", "They are turned upright; other programs may not do that."),
+    "pages": Kind("stacks of several pages", "The first page is read: save the page you need as a file of its own."),
     "imbalance": Kind("classes of very different size", "--class-weights balanced gives rare ones more weight."),
     "small": Kind("classes with very few pictures", "Add pictures: figures about these classes are guesses."),
     "label": Kind(

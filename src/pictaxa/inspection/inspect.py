@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..config.data import ReadingConfig
+from ..config.data import DecodingConfig, ReadingConfig
 from ..data.cache import build_cache
 from ..data.fetching import Fetcher
 from ..data.index import Index
-from ..data.reading import read_data, survey
+from ..data.levels import USUAL, choose_decoding
+from ..data.reading import find_files, read_data, survey
 from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, PictureError, Problem, close_matches
 from ..images.decode import Header, examine
@@ -33,7 +34,7 @@ from .sketches import thumbnails
 
 SIDE = 160  # of the squares that are looked at, pixels
 BLOCK = 32  # pictures measured at a time: few enough for a processor's cache
-VERSION = 2  # of what is remembered: raise it when the same squares give other pairs or numbers
+VERSION = 3  # of what is remembered: raise it when the same squares give other pairs or numbers
 READ_AHEAD = 256  # headers that are read before they are asked for
 QUALITIES = ("brightness", "contrast", "sharpness", "colour")
 
@@ -49,7 +50,13 @@ class Inspection:
 
 
 def inspect_data(
-    path: str | Path, reading: ReadingConfig, *, root: Path, threads: int, size: int | None = None
+    path: str | Path,
+    reading: ReadingConfig,
+    *,
+    root: Path,
+    threads: int,
+    size: int | None = None,
+    asked: DecodingConfig = USUAL,
 ) -> Inspection:
     """The full inspection of a data set; `root` is the folder of caches, `size` the one to train at, in pixels.
 
@@ -57,7 +64,9 @@ def inspect_data(
     """
     index = read_data(path, reading, cache=root)
     side, grey = survey(index)
-    spec = CacheSpec(side=min(SIDE, side), channels=1 if grey else 3)
+    decoding, notes = choose_decoding(index, asked)
+    index = index.with_notes(*notes)
+    spec = CacheSpec(min(SIDE, side), 1 if grey else 3, decoding)
     with DecodeProgress() as progress:
         cache, index = build_cache(index, spec, root=root, threads=threads, progress=progress)
     pairs, quality = look(index, cache, root=root)
@@ -76,7 +85,8 @@ def look(index: Index, cache: Squares, *, root: Path) -> tuple[tuple[Pair, ...],
     What is remembered is named by the pictures' content, so it can't be stale.
     """
     rows = np.flatnonzero(index.usable)
-    digest = hashlib.blake2b(f"{VERSION} {cache.side} {cache.channels}".encode(), digest_size=12)
+    about = f"{VERSION} {cache.side} {cache.channels} {cache.decoding.key}"
+    digest = hashlib.blake2b(about.encode(), digest_size=12)
     digest.update("".join(index.column("hash")[rows]).encode())
     path = root / "inspected" / f"{digest.hexdigest()}.npz"
     try:
@@ -208,7 +218,7 @@ def check_manifest_place(path: Path | None, data: Path) -> None:
     found = ""
     if path.suffix.lower() != ".csv":
         found = f"{str(path)!r}"
-    elif path.exists() and data.exists() and path.samefile(data):
+    elif path.exists() and any(file.exists() and path.samefile(file) for file in find_files(data)):
         found = f"{str(path)!r}, which is the data"
     elif path.exists() and _first_line(path) != ",".join(MANIFEST_HEAD):
         found = f"{str(path)!r}, which exists and is not a manifest of this command"

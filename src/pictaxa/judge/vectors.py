@@ -95,7 +95,7 @@ def vectors_of(start: Setup, cache: Squares, index: Index, rows: np.ndarray) -> 
         alike = np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
     geometry = replace(start.geometry, tta="none")
     source = FeatureSource(index, cache, geometry, start.plan, cache_root(start.config))
-    (vectors,) = extract_features(source, start.model, [FeaturePass(rows, exact=False)])
+    (vectors,) = extract_features(source, start.model, [FeaturePass(rows)])
     check_finite([vectors])
     problem = HeadProblem(
         [vectors], index.labels[rows], len(index.classes), find_units(index, rows, alike=alike).of,

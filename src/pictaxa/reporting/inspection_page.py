@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.fetching import Fetcher
+from ..images.decoding import Decoding
 from ..inspection.findings import KINDS, Finding
 from ..inspection.inspect import Inspection
 from ..system.files import writing
@@ -29,7 +30,7 @@ def write_inspection(inspection: Inspection, path: Path) -> Path:
         ConfigError: it can't be written.
     """
     with Fetcher(inspection.index) as fetcher:
-        parts = [_part(fetcher, finding) for finding in inspection.findings]
+        parts = [_part(fetcher, finding, inspection.cache.decoding) for finding in inspection.findings]
     page = template("inspection.html").render(
         name=inspection.index.root.name,
         root=str(inspection.index.root),
@@ -42,9 +43,12 @@ def write_inspection(inspection: Inspection, path: Path) -> Path:
     return path
 
 
-def _part(fetcher: Fetcher, finding: Finding) -> dict[str, Any]:
-    sets = [[_shown(fetcher, finding, row) for row in rows[:SHOWN_MEMBERS]] for rows in finding.sets[:SHOWN_SETS]]
-    single = [] if finding.sets else [_shown(fetcher, finding, row) for row in finding.rows[:SHOWN]]
+def _part(fetcher: Fetcher, finding: Finding, decoding: Decoding) -> dict[str, Any]:
+    def shown(row: int) -> dict[str, str | None]:
+        return _shown(fetcher, finding, row, decoding=decoding)
+
+    sets = [[shown(row) for row in rows[:SHOWN_MEMBERS]] for rows in finding.sets[:SHOWN_SETS]]
+    single = [] if finding.sets else [shown(row) for row in finding.rows[:SHOWN]]
     return {
         "name": finding.kind,
         "kind": KINDS[finding.kind],
@@ -57,7 +61,7 @@ def _part(fetcher: Fetcher, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _shown(fetcher: Fetcher, finding: Finding, row: int) -> dict[str, str | None]:
+def _shown(fetcher: Fetcher, finding: Finding, row: int, *, decoding: Decoding) -> dict[str, str | None]:
     """A picture on the page; without an image when it can't be read."""
     index = fetcher.index
     label = index.table.column("label")[row].as_py()
@@ -66,5 +70,5 @@ def _shown(fetcher: Fetcher, finding: Finding, row: int) -> dict[str, str | None
         "label": index.classes[label] if label >= 0 else "no label",
         "split": index.table.column("split")[row].as_py(),
         "note": finding.notes.get(row, ""),
-        "image": thumbnail(fetcher, row),
+        "image": thumbnail(fetcher, row, decoding),
     }

@@ -13,6 +13,7 @@ from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..errors import PictureError, printable
 from ..images.decode import decode
+from ..images.decoding import Decoding
 from ..metrics import Predictions
 from ..runs.folder import open_run
 from ..runs.records import read_index, read_predictions
@@ -49,8 +50,9 @@ def write_report(path: str | Path) -> Path:
 
     wrong, right = _ordered(predictions)
     with Fetcher(index) as fetcher:
-        worst = [_sample(fetcher, predictions, place) for place in wrong[:SAMPLES]]
-        some = [_sample(fetcher, predictions, place) for place in _spread(right, SAMPLES)]
+        decoding = run.geometry.decoding
+        worst = [_sample(fetcher, predictions, place, decoding=decoding) for place in wrong[:SAMPLES]]
+        some = [_sample(fetcher, predictions, place, decoding=decoding) for place in _spread(right, SAMPLES)]
     page = template("page.html").render(
         run=run,
         name=run.path.resolve().name,
@@ -101,7 +103,7 @@ def _spread(places: np.ndarray, count: int) -> np.ndarray:
     return places[np.linspace(0, len(places) - 1, count).round().astype(int)]
 
 
-def _sample(fetcher: Fetcher, predictions: Predictions, i: int) -> dict[str, Any]:
+def _sample(fetcher: Fetcher, predictions: Predictions, i: int, *, decoding: Decoding) -> dict[str, Any]:
     """A judged picture, as the page shows it; without an image when the file is gone."""
     row, label, guess = predictions.rows[i], predictions.labels[i], predictions.predicted[i]
     index = fetcher.index
@@ -111,14 +113,14 @@ def _sample(fetcher: Fetcher, predictions: Predictions, i: int) -> dict[str, Any
         "guess": index.classes[guess],
         "probability": float(predictions.probabilities[i, guess]),
         "truth_probability": float(predictions.probabilities[i, label]),
-        "image": thumbnail(fetcher, row),
+        "image": thumbnail(fetcher, row, decoding),
     }
 
 
-def thumbnail(fetcher: Fetcher, row: int) -> str | None:
+def thumbnail(fetcher: Fetcher, row: int, decoding: Decoding) -> str | None:
     """A row's picture as JPEG in base64; None when it can't be read, which the page says."""
     try:
-        picture = decode(fetcher.fetch(row), name=fetcher.name(row))
+        picture = decode(fetcher.fetch(row), name=fetcher.name(row), decoding=decoding, least_side=THUMBNAIL)
     except PictureError:
         return None
     return base64.b64encode(figures.jpeg_bytes(picture, side=THUMBNAIL)).decode()

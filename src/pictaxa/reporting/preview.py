@@ -12,13 +12,15 @@ from ..augment.augmenter import Augmenter
 from ..augment.policy import find_policy, read_policies
 from ..augment.preprocess import Geometry, model_input
 from ..augment.stages import stages_of
-from ..config.data import AugmentConfig, PicturesConfig, ReadingConfig
+from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
 from ..config.usual import FROM_KNOWN
 from ..data.fetching import Fetcher
 from ..data.index import Index
+from ..data.levels import USUAL, choose_decoding
 from ..data.reading import PLAIN, read_data, survey
+from ..data.squares import CacheSpec
 from ..errors import DataError, PictureError
-from ..images.decode import Square, square_of
+from ..images.decode import Square
 from ..system.files import writing
 
 PICTURES = 6  # rows of the grid
@@ -33,6 +35,7 @@ def draw_preview(
     augmentation: AugmentConfig,
     pictures: PicturesConfig,
     reading: ReadingConfig = PLAIN,
+    asked: DecodingConfig = USUAL,
     seed: int = 0,
 ) -> tuple[Path, Path | None]:
     """Draw a few pictures, the view that prediction has of each, and augmented views.
@@ -45,6 +48,7 @@ def draw_preview(
         augmentation: the policy and its changes; by default that of a training from known weights.
         pictures: size, square, channels and view.
         reading: how `data` is laid out.
+        asked: how pictures that are not 8-bit are decoded.
         seed: decides which pictures and which random draws.
 
     Returns:
@@ -65,7 +69,8 @@ def draw_preview(
     size = pictures.size or max(MIN_SIDE, min(128, longer_side))
     side = pictures.square or max(size, min(longer_side, size * 5 // 4))
     channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[pictures.channels]
-    rows, squares = _some_squares(index, side=side, channels=channels, seed=seed)
+    decoding, _ = choose_decoding(index, asked)
+    rows, squares = _some_squares(index, CacheSpec(side, channels, decoding), seed=seed)
     images = torch.from_numpy(np.stack([square.pixels for square in squares]))
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)
 
@@ -100,7 +105,7 @@ def draw_preview(
     return out, operations
 
 
-def _some_squares(index: Index, *, side: int, channels: int, seed: int) -> tuple[np.ndarray, list[Square]]:
+def _some_squares(index: Index, spec: CacheSpec, *, seed: int) -> tuple[np.ndarray, list[Square]]:
     """A few readable pictures, one class after the other."""
     order = np.random.default_rng(seed).permutation(np.flatnonzero(index.usable))
     labels = index.labels[order]
@@ -109,8 +114,7 @@ def _some_squares(index: Index, *, side: int, channels: int, seed: int) -> tuple
     with Fetcher(index) as fetcher:
         for row in (row for turn in zip_longest(*by_class) for row in turn if row is not None):
             try:
-                name = fetcher.name(row)
-                squares.append(square_of(fetcher.fetch(row), name=name, side=side, channels=channels))
+                squares.append(spec.square_of(fetcher.fetch(row), name=fetcher.name(row)))
                 rows.append(row)
             except PictureError:
                 continue

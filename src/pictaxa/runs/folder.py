@@ -30,6 +30,7 @@ import numpy as np
 
 from ..augment.preprocess import Geometry
 from ..errors import RunError
+from ..images.decoding import decoding_of
 from ..system.files import require_utf8, write_atomically
 from .chosen import Chosen, read_chosen
 from .format_1 import config_of_1, geometry_of_1, log_row_of_1
@@ -108,17 +109,7 @@ class Run:
             ) from None
 
     def existing(self, name: str) -> Path:
-        """Find a file that must be there.
-
-        Args:
-            name: a file of the run folder.
-
-        Returns:
-            Its path.
-
-        Raises:
-            RunError: it is not there; told with what to do.
-        """
+        """The path of a file of the run folder that must be there; RunError with what to do where it is not."""
         path = self.path / name
         if not path.exists():
             fix = "Restore the file or train again."
@@ -150,10 +141,13 @@ class Run:
     def geometry(self) -> Geometry:
         """How a file becomes the model's input."""
         try:
-            return Geometry(**geometry_of_1(self._json(PICTURES)))
-        except TypeError as error:
+            document = geometry_of_1(self._json(PICTURES))
+            return Geometry(**{**document, "decoding": decoding_of(document.get("decoding"))})
+        except (TypeError, AttributeError) as error:
             raise RunError(
-                f"square, channels, view, size and tta in {PICTURES}", found=str(error), fix="Restore the file."
+                f"square, channels, view, size, tta and decoding in {PICTURES}",
+                found=str(error),
+                fix="Restore the file.",
             ) from None
 
     @property
@@ -222,7 +216,7 @@ class Run:
         os.replace(partial, self.path / PROBE)
 
     def _write_json(self, name: str, document: Any) -> None:
-        write_atomically(self.path / name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.path / name, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def open_run(path: str | Path) -> Run:

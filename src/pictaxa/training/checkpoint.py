@@ -39,6 +39,7 @@ class Counters:
     best_accuracy: float = -1.0  # of the epoch that is kept
     best_loss: float | None = None  # likewise
     best_epoch: int = -1
+    one_answer: int = 0  # validations in a row in which every picture got the same answer
     validated_at_seconds: float = 0.0
     validation_seconds: float = 0.0  # the last validation took so long
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -53,13 +54,10 @@ class Counters:
 def save_state(folder: Path, counters: Counters, *, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> Path:
     """Write a state in one step and drop all but the last two."""
     folder.mkdir(exist_ok=True)
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    for number, values in optimizer.state.items():
-        for name, value in values.items():
-            tensors[f"optimizer.{number}.{name}"] = value
+    parts = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.tensors()}
+    tensors = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
     path = folder / f"step-{counters.step:09d}.safetensors"
-    save_tensors(tensors, path, notes={"counters": json.dumps(asdict(counters))})
+    save_tensors(tensors, path, notes={"counters": json.dumps(asdict(counters), allow_nan=False)})
     for old in sorted(folder.glob("step-*.safetensors"))[:-KEPT]:
         old.unlink()
     return path
@@ -87,7 +85,9 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
         except (RunError, KeyError, ValueError, TypeError) as error:
             problems.append(str(error))
             continue
-        _fill(tensors, model=model, average=average, optimizer=optimizer)
+        model.load_state_dict(_part(tensors, "model"))
+        average.load_state_dict(_part(tensors, "average"))
+        optimizer.load(_part(tensors, "optimizer"))
         return counters
     raise RunError(
         "a checkpoint to resume from",
@@ -96,15 +96,5 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
     )
 
 
-def _fill(tensors: dict[str, torch.Tensor], *, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> None:
-    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
-    for name, value in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = value
-    model.load_state_dict(parts["model"])
-    average.load_state_dict(parts["average"])
-    slots: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in parts["optimizer"].items():
-        number, _, slot = name.partition(".")
-        slots.setdefault(int(number), {})[slot] = value
-    optimizer.load(slots)
+def _part(tensors: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
+    return {name.partition(".")[2]: value for name, value in tensors.items() if name.partition(".")[0] == part}

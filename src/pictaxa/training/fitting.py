@@ -21,16 +21,15 @@ from ..data.batches import epoch_order
 from ..data.split import NO_PAIRS, find_units, parts_of_class
 from ..inference.features import FeaturePass, extract_features
 from ..models.contract import Classifier, ClassifierLayer
-from ..models.heads import HiddenHead, MergedLayer, first_layer
-from ..system.device import seed_draws
+from ..models.heads import HiddenHead, MergedLayer
 from ..system.progress import CountProgress, clock, say
 from .job import Job
-from .learner import train_passes
+from .learner import take_plain_vectors, train_passes
 from .logistic import BLOCK, HeadProblem, standardise
-from .loss import total_loss, weigh_classes
-from .optimizer import Optimizer, make_optimizer, set_lr
+from .loss import weigh_classes
+from .optimizer import Optimizer, make_optimizer
 from .solve import FOLDS, SolvedHead, deal_folds, solve_head
-from .step import descend, step_seed
+from .step import StepRules, take_step
 
 TRIED = 512  # pictures by which the backbone's speed is taken, where there are many
 MIN_PICTURES = 2_000  # that a head learns from, however slow the backbone
@@ -39,7 +38,7 @@ MIN_PICTURES = 2_000  # that a head learns from, however slow the backbone
 TIME_SHARE = 0.5
 
 # Of a head with hidden layers. Adam's usual rate; weight decay and the end keep it from memorising.
-LR, WEIGHT_DECAY, BATCH, CLIP_GRAD_NORM, MAX_EPOCHS, PATIENCE = 1e-3, 1e-2, 128, None, 60, 5
+LR, WEIGHT_DECAY, BATCH, MAX_EPOCHS, PATIENCE = 1e-3, 1e-2, 128, 60, 5
 
 
 def can_solve(model: Classifier) -> bool:
@@ -97,7 +96,7 @@ def _affordable_rows(job: Job, model: Classifier) -> np.ndarray:
         return rows
     shuffled = np.random.default_rng([job.config.seed, 5]).permutation(rows)
     before = time.monotonic()
-    extract_features(job.feature_source, model, [FeaturePass(np.sort(shuffled[:TRIED]), exact=False)])
+    extract_features(job.feature_source, model, [FeaturePass(np.sort(shuffled[:TRIED]))])
     rate = TRIED / max(1e-3, time.monotonic() - before)
     most = max(MIN_PICTURES, int(rate * minutes * 60 * TIME_SHARE / max(1, job.config.transfer.feature_views)))
     if most >= len(rows):
@@ -116,10 +115,10 @@ def _train_hidden(head: HiddenHead, problem: HeadProblem, solved: SolvedHead) ->
     if len(held):
         # A start that has seen the held-out pictures would hide what training does for them.
         trial, seen = copy.deepcopy(head), solve_head(problem.part(learn))
-        _begin_linear(trial, seen, scaled)
+        holds = _begin_linear(trial, seen, scaled)
         linear_loss = scaled.loss(seen.logits(np.asarray(problem.views[0][held])), held)
         epochs, loss = _best_epoch(trial, scaled, learn=learn, held=held)
-        if loss > linear_loss:
+        if not holds and loss > linear_loss:
             say(
                 f"note      hidden layers narrower than twice the number of classes do worse than a linear head "
                 f"(held-out loss {loss:.3f} against {linear_loss:.3f}): leave --head out"
@@ -129,10 +128,7 @@ def _train_hidden(head: HiddenHead, problem: HeadProblem, solved: SolvedHead) ->
     for epoch in range(epochs):
         _train_epoch(head, optimizer, scaled, np.arange(len(problem.labels)), epoch=epoch)
     say(f"head      hidden layers trained for {epochs} epochs from there, the best number on held-out pictures")
-    first = first_layer(head)
-    with torch.no_grad():  # the same logits from vectors as they come
-        first.weight.mul_(scaled.scale)
-        first.bias.sub_(first.weight @ scaled.mean)
+    take_plain_vectors(head, scaled.mean, scaled.scale)
     return head
 
 
@@ -143,7 +139,10 @@ class _Scaled:
         self.problem = problem
         self.mean, self.scale = (torch.from_numpy(value).to(problem.device) for value in (mean, scale))
         weights = problem.class_weights
-        self.class_weights = None if weights is None else torch.from_numpy(weights).to(problem.device)
+        self.rules = StepRules(
+            problem.seed, problem.device, label_smoothing=problem.label_smoothing, clip_grad_norm=None,
+            class_weights=None if weights is None else torch.from_numpy(weights).to(problem.device),
+        )  # fmt: skip
 
     def vectors(self, places: np.ndarray, *, view: int = 0) -> torch.Tensor:
         """(m,) places -> (m, width)."""
@@ -160,15 +159,15 @@ class _Scaled:
         return float(F.cross_entropy(logits, self.labels(places)))
 
 
-def _begin_linear(head: HiddenHead, solved: SolvedHead, scaled: _Scaled) -> None:
-    """Make a head with hidden layers give a linear one's logits, where its layers hold each with either sign.
+def _begin_linear(head: HiddenHead, solved: SolvedHead, scaled: _Scaled) -> bool:
+    """Make a head with hidden layers give a linear one's logits; False where they are too narrow for it.
 
     ReLU(x) - ReLU(-x) = x: two units for each class carry its logit through, all others begin without a say.
     """
     layers = [layer for layer in head if isinstance(layer, nn.Linear)]
     classes = len(solved.bias)
     if min(layer.out_features for layer in layers[:-1]) < 2 * classes:
-        return
+        return False
     weight, bias = (torch.from_numpy(value).to(scaled.mean.device) for value in (solved.weight, solved.bias))
     bias, weight = bias + weight @ scaled.mean, weight / scaled.scale
     carried = slice(0, 2 * classes)
@@ -181,6 +180,7 @@ def _begin_linear(head: HiddenHead, solved: SolvedHead, scaled: _Scaled) -> None
         layers[-1].weight.zero_()
         layers[-1].bias.zero_()
         layers[-1].weight[:, carried] = signs.T
+    return True
 
 
 def _best_epoch(head: HiddenHead, scaled: _Scaled, *, learn: np.ndarray, held: np.ndarray) -> tuple[int, float]:
@@ -207,15 +207,13 @@ def _held_out_loss(head: HiddenHead, scaled: _Scaled, held: np.ndarray) -> float
 
 
 def _train_epoch(head: HiddenHead, optimizer: Optimizer, scaled: _Scaled, places: np.ndarray, *, epoch: int) -> None:
-    """Once over the vectors at (n,) places: the order, the draws and the step are those of the loop."""
+    """Once over the vectors at (n,) places: the order and the step are those of the loop."""
     problem = scaled.problem
     order = epoch_order(places, epoch, seed=problem.seed, batch_size=BATCH)
-    set_lr(optimizer, LR)
     head.train()
     for number, some in enumerate(order, start=epoch * len(order)):
-        seed_draws(step_seed(problem.seed, number), problem.device)  # for dropout
-        logits = head(scaled.vectors(some, view=epoch % len(problem.views)))
-        targets = ((scaled.labels(some), 1.0),)
-        loss = total_loss(((logits, 1.0),), targets, weights=scaled.class_weights, smoothing=problem.label_smoothing)
-        descend(optimizer, loss, clip_grad_norm=CLIP_GRAD_NORM)
+        take_step(
+            lambda vectors: ((head(vectors), 1.0),), optimizer, targets=((scaled.labels(some), 1.0),),
+            inputs=scaled.vectors(some, view=epoch % len(problem.views)), lr=LR, number=number, rules=scaled.rules,
+        )  # fmt: skip
     head.eval()

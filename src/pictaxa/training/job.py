@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,12 +19,14 @@ from ..data.batches import epoch_order, nth_part
 from ..data.cache_folder import default_cache_root
 from ..data.index import Index
 from ..data.squares import Squares
+from ..errors import TrainingError, machine_error
 from ..inference.features import FeatureSource
 from ..models.contract import Classifier
 from ..models.zoo import create_model, find_entry, parse_options
 from ..runs.folder import Run
 from ..system.device import Plan, to_device
-from .schedule import size_at
+from .checkpoint import has_state
+from .schedule import peak_lr, size_at
 from .transfer import freeze
 
 _JUDGED = 6  # keeps these draws apart from others of the same seed
@@ -93,7 +97,7 @@ class Job:
         )
 
     def size_at(self, progress: float) -> int:
-        """The side of the pictures at a point of the training, pixels."""
+        """The side of the pictures, pixels, at a `progress` of the training from 0 to 1: small ones come first."""
         entry = find_entry(self.config.model)
         if not entry.any_size:
             return self.size
@@ -108,7 +112,7 @@ class Job:
         return FeatureSource(self.index, self.cache, self.geometry, self.plan, cache_root(self.config))
 
     def fresh_model(self) -> Classifier:
-        """As training starts without `--weights`."""
+        """A model as training starts without `--weights`: the same each time."""
         return fresh_model(self.config, self.index, self.geometry, self.size, self.plan)
 
 
@@ -124,5 +128,38 @@ def fresh_model(config: TrainConfig, index: Index, geometry: Geometry, size: int
 
 
 def cache_root(config: TrainConfig) -> Path:
-    """The folder of the caches."""
+    """Find the folder of the caches: `--cache`, $PICTAXA_CACHE or the user's own."""
     return config.cache or default_cache_root()
+
+
+def diverged(job: Job, *, found: str) -> TrainingError:
+    """The error for a training whose numbers are no longer finite, with what to try and what is kept."""
+    kept = f"; the last good state is kept in {job.run.state_path}" if has_state(job.run.state_path) else ""
+    if job.run.model_path.exists():
+        kept += f"; the best weights until then are in {job.run.model_path}"
+    config = job.config
+    usual = peak_lr(
+        replace(config.schedule, lr=None), resolved(config.optimization.optimizer), usual=usual_for(config)
+    )  # fmt: skip
+    return TrainingError(
+        "finite numbers in training",
+        found=f"{found}, at up to --lr {job.peak_lr:.3g}",
+        fix=f"Try --lr {min(job.peak_lr / 3, usual):.2g}, --clip-grad-norm 1 or --precision float32{kept}.",
+    )
+
+
+@contextmanager
+def machine_errors_told(job: Job) -> Iterator[None]:
+    """A full disk and too little memory, each with how this training goes on: what was saved before is whole."""
+    try:
+        yield
+    except Exception as error:
+        less = f"--batch-size {max(2, resolved(job.config.schedule.batch_size) // 2)} or a --size below {job.size}"
+        mistake = machine_error(
+            error,
+            room_fix=f"Free some space and continue with: pictaxa train --resume {job.run.path}",
+            memory_fix=f"Train again with {less}.",
+        )
+        if mistake is None:
+            raise
+        raise mistake from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -22,12 +22,10 @@ from ..weights.files import load_model_weights, save_tensors
 from . import logistic
 from .averaging import start_average
 from .job import Job
+from .loss import Outputs, Targets
 from .optimizer import Optimizer, make_optimizer
 from .transfer import lr_scales, set_training
 from .validation import evaluate, save_predictions, split_logits
-
-Outputs = tuple[tuple[torch.Tensor, float], ...]  # (N, classes) logits and their weight in the loss
-Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the share that they have in each picture
 
 # Of the standardised vectors, root mean square. At the usual peak rate the training loss rises during warm-up and comes
 # back; a quarter of that rate, which is what half the length does, learns smoothly (docs/measured/transfer.md).
@@ -78,9 +76,7 @@ class WholeModel:
 
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) rows that an epoch is judged by and the average's (n, classes) float32 logits, as prediction's are."""
-        return self._evaluate(self.job.judged_rows)
-
-    def _evaluate(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.job.judged_rows
         return rows, split_logits(self.job, fast_copy(self.average, size=self.job.geometry.size), rows)
 
     def keep_best(self) -> None:
@@ -93,10 +89,8 @@ class WholeModel:
         if len(job.judged_rows) == len(job.val_rows):
             return
         load_model_weights(self.average, job.run.model_path)
-        rows, logits = self._evaluate(job.val_rows)
-        save_predictions(job, rows, logits)
-        accuracy = evaluate(job, rows, logits)["val_accuracy"]
-        say(f"evaluated on all {len(rows)} validation pictures: {accuracy:.1%}")
+        accuracy = write_result(job, self.average)["val_accuracy"]
+        say(f"evaluated on all {len(job.val_rows)} validation pictures: {accuracy:.1%}")
 
 
 def drop_(values: torch.Tensor, rate: float) -> torch.Tensor:
@@ -117,16 +111,16 @@ class VectorHead(nn.Module):
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, head: nn.Module, mean: torch.Tensor, scale: torch.Tensor, *, dropout: float) -> None:
+    def __init__(self, head: nn.Module, *, mean: np.ndarray, scale: np.ndarray, dropout: float) -> None:
         super().__init__()
-        self.register_buffer("mean", mean)  # (width,)
-        self.register_buffer("scale", scale)  # (width,)
         self.dropout = dropout
         self.head = copy.deepcopy(head)
         first = first_layer(self.head)
+        for name, value in (("mean", mean), ("scale", scale)):  # each (width,) float32
+            self.register_buffer(name, torch.from_numpy(value).to(first.weight.device))
         with torch.no_grad():  # the same logits as before
-            first.bias.add_(first.weight @ mean)
-            first.weight.div_(scale)
+            first.bias.add_(first.weight @ self.mean)
+            first.weight.div_(self.scale)
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """(N, width) -> (N, classes)."""
@@ -138,33 +132,44 @@ class VectorHead(nn.Module):
 
     def plain(self) -> nn.Module:
         """A copy of the head that takes vectors as a backbone gives them."""
-        head = copy.deepcopy(self.head)
-        first = first_layer(head)
-        with torch.no_grad():
-            first.weight.mul_(self.scale)
-            first.bias.sub_(first.weight @ self.mean)
-        return head
+        return take_plain_vectors(copy.deepcopy(self.head), self.mean, self.scale)
+
+
+@torch.no_grad()
+def take_plain_vectors(head: nn.Module, mean: torch.Tensor, scale: torch.Tensor) -> nn.Module:
+    """Make a head for (vectors - mean) * scale one for vectors as they come, in place: the logits stay.
+
+    `mean` and `scale` are (width,) float32 on the head's device.
+    """
+    first = first_layer(head)
+    first.weight.mul_(scale)
+    first.bias.sub_(first.weight @ mean)
+    return head
 
 
 class HeadAlone:
     """A model's head, trained on cached features of its frozen backbone.
 
+    It is what `--tune head --solve-head no` trains. The pictures go through the backbone here, unless they have before.
     With one view the backbone sees pictures as prediction does; with K views, as the first K epochs would have varied
     them, and epoch e learns from view e modulo K.
     """
 
-    def __init__(
-        self, job: Job, model: Classifier, *, views: list[np.ndarray], val_vectors: Sequence[np.ndarray] = ()
-    ) -> None:
+    def __init__(self, job: Job, model: Classifier) -> None:
         self.job = job
         self.model = model
-        self.views, self.val_vectors = views, val_vectors  # (n, width) vectors of the training and validation pictures
+        teaching, judging = train_passes(job, job.train_rows), prediction_passes(job, job.val_rows)
+        vectors = extract_features(job.feature_source, model, [*teaching, *judging])  # each (n, width)
+        self.views, self.val_vectors = vectors[: len(teaching)], vectors[len(teaching) :]
         self.places = np.full(len(job.index), -1)
         self.places[job.train_rows] = np.arange(len(job.train_rows))
-        known = standardise(self.views[0]) if job.config.transfer.standardise == "yes" else as_they_are(self.views[0])
-        mean, scale = (torch.from_numpy(value).to(job.plan.device) for value in known)
+        width = self.views[0].shape[1]
+        mean, scale = np.zeros(width, np.float32), np.ones(width, np.float32)  # which change nothing
+        if job.config.transfer.standardise == "yes":
+            mean, scale = standardise(self.views[0])
         head = model.get_submodule(model.main_head())
-        self.trained = VectorHead(head, mean, scale, dropout=dropout_before(model, size=job.geometry.size))
+        rate = dropout_before(model, size=job.geometry.size)
+        self.trained = VectorHead(head, mean=mean, scale=scale, dropout=rate)
         self.average = start_average(self.trained)
 
     def make_optimizer(self) -> Optimizer:
@@ -223,13 +228,6 @@ def write_result(job: Job, model: Classifier) -> dict[str, float]:
     return evaluate(job, rows, logits)
 
 
-def learn_head(job: Job, model: Classifier) -> HeadAlone:
-    """What `--tune head --solve-head no` trains; the pictures go through the backbone here, unless they have before."""
-    teaching, judging = train_passes(job, job.train_rows), prediction_passes(job, job.val_rows)
-    vectors = extract_features(job.feature_source, model, [*teaching, *judging])
-    return HeadAlone(job, model, views=vectors[: len(teaching)], val_vectors=vectors[len(teaching) :])
-
-
 def train_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
     """The views of training pictures (n,) that a head learns from: prediction's, or as many as are asked for.
 
@@ -237,11 +235,11 @@ def train_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
     """
     views = job.config.transfer.feature_views
     if views <= 1:
-        return [FeaturePass(rows, exact=False)]
+        return [FeaturePass(rows)]
     if job.policy.mixup or job.policy.cutmix:
         say("note      mixup and cutmix are off: a head is trained on the features of single pictures")
     augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
-    return [FeaturePass(rows, augment=augment, epoch=view, size=job.size, exact=False) for view in range(views)]
+    return [FeaturePass(rows, augment=augment, epoch=view, size=job.size) for view in range(views)]
 
 
 def prediction_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
@@ -249,7 +247,7 @@ def prediction_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
 
     Those of training and of validation pictures are computed alike.
     """
-    return [FeaturePass(rows, mirrored=mirrored, exact=False) for mirrored in (False, True)[: job.geometry.passes]]
+    return [FeaturePass(rows, mirrored=mirrored) for mirrored in (False, True)[: job.geometry.passes]]
 
 
 def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -259,12 +257,6 @@ def standardise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     mean, scale = logistic.standardise([vectors])
     return mean, (scale * (VECTOR_LENGTH / np.sqrt(len(mean)))).astype(np.float32)
-
-
-def as_they_are(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, width) -> the float32 mean and scale, each (width,), that change nothing."""
-    width = vectors.shape[1]
-    return np.zeros(width, np.float32), np.ones(width, np.float32)
 
 
 Learner = WholeModel | HeadAlone

@@ -23,9 +23,22 @@ Curve = list[tuple[int, np.ndarray]]  # pictures learnt from, and (judged,) bool
 
 
 def learning_curve(problem: HeadProblem, scaling: Scaling, held_out: HeldOut) -> Curve:
-    """For each of SHARES how many pictures a head learnt from, on average over folds, and what it then had right.
+    """Solve heads on a quarter, a half, three quarters and all of the pictures that there are to learn from.
 
     The penalty's whole weight is the same for each, as it is for a head that learns from more.
+
+    Args:
+        problem: what to tell apart.
+        scaling: of its vectors.
+        held_out: of the same problem: which fold judges each picture, and the penalty.
+
+    Returns:
+        For each share how many pictures a head learnt from, on average over folds, and (judged,) bool: which of the
+        pictures held out it had right. Nothing where none were.
+
+    Example:
+        curve = learning_curve(problem, scaling, cross_validate(problem, scaling))
+        print([(count, right.mean()) for count, right in curve])
     """
     folds = [fold for fold in range(FOLDS) if (held_out.fold_of == fold).any()]
     if not folds:
@@ -52,10 +65,23 @@ def learning_curve(problem: HeadProblem, scaling: Scaling, held_out: HeldOut) ->
 
 
 def expected_errors(curve: Curve, pictures: Sequence[int], *, seed: int) -> np.ndarray | None:
-    """(counts, 1 + DRAWS): the part of errors with so many pictures, as the curve has it and in draws of a bootstrap.
+    """Estimate the part of errors with other numbers of pictures than there are.
 
     Errors fall as a power of the number of pictures (Hestness et al. 2017), fitted by least squares in logarithms and
-    drawn to the usual power. None where the curve has fewer than three different points.
+    drawn to the usual power.
+
+    Args:
+        curve: what `learning_curve` found.
+        pictures: the numbers to ask for, 1 or more each.
+        seed: of the bootstrap's draws.
+
+    Returns:
+        (numbers, 1 + DRAWS) float64 from 0 to 1: the estimate first, then that of each draw. None where the curve has
+        fewer than three different points.
+
+    Example:
+        errors = expected_errors(curve, [len(labels), 2 * len(labels)], seed=0)
+        low, high = np.percentile(errors[1, 1:], [2.5, 97.5])  # with twice as many
     """
     if len({count for count, _ in curve}) < 3:
         return None

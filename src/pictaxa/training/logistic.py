@@ -30,7 +30,12 @@ TOLERANCE = 1e-6  # of the loss's gradient
 
 @dataclass(frozen=True)
 class HeadProblem:
-    """What a head is to tell apart."""
+    """What a head is to tell apart.
+
+    Example:
+        problem = HeadProblem([vectors], labels, classes=5, groups=np.arange(len(labels)))
+        head = solve_head(problem)
+    """
 
     views: Sequence[np.ndarray]  # each (n, width) float32: every picture's vector, one view or several of it
     labels: np.ndarray  # (n,) int64
@@ -76,7 +81,12 @@ class Scaling:
 
     @classmethod
     def of(cls, problem: HeadProblem) -> Scaling:
-        """From all vectors; the directions from a part of very many."""
+        """Measure a problem's vectors, all of them; the directions are found on 20,000 at most.
+
+        Example:
+            scaling = Scaling.of(problem)
+            scaled = (vectors - scaling.mean) * scaling.scale  # (n, width), mean 0 and variance 1
+        """
         mean, scale = standardise(problem.views)
         if problem.width > MAX_ROTATED:
             return cls(mean, scale, None, torch.ones(problem.width, device=problem.device))
@@ -127,13 +137,18 @@ def _eigen(symmetric: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return values, vectors
 
 
+def _blocks_of(views: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Vectors (m, width), block by block, of all views; of a memory map none is read before it is looked at."""
+    return (view[first : first + BLOCK] for view in views for first in range(0, len(view), BLOCK))
+
+
 def standardise(views: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Vectors (n, width) -> float32 mean and scale, each (width,): (vectors - mean) * scale has variance one.
 
     Numbers that hardly vary are not enlarged to the others' size: they are mostly noise.
     """
     count = sum(len(view) for view in views)
-    blocks = [view[first : first + BLOCK] for view in views for first in range(0, len(view), BLOCK)]  # of a memory map
+    blocks = list(_blocks_of(views))
     mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / count
     deviation = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in blocks) / count)
     typical = np.sqrt((deviation**2).mean()) + 1e-12
@@ -141,12 +156,18 @@ def standardise(views: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_finite(views: Sequence[np.ndarray]) -> None:
-    """WeightsError where some vectors have NaN or infinity in them."""
-    bad = sum(
-        int((~np.isfinite(view[first : first + BLOCK]).all(axis=1)).sum())
-        for view in views
-        for first in range(0, len(view), BLOCK)
-    )
+    """Refuse vectors with NaN or infinity in them.
+
+    Args:
+        views: each (n, width) float32.
+
+    Raises:
+        WeightsError: some have; it says how many.
+
+    Example:
+        check_finite([np.ones((8, 1280), np.float32)])
+    """
+    bad = sum(int((~np.isfinite(block).all(axis=1)).sum()) for block in _blocks_of(views))
     if bad:
         found = f"NaN or infinity for {bad} of {sum(map(len, views))} pictures"
         raise WeightsError("finite numbers from the backbone", found=found, fix="Use other weights.")
@@ -155,7 +176,21 @@ def check_finite(views: Sequence[np.ndarray]) -> None:
 def solve_at(
     problem: HeadProblem, scaling: Scaling, penalty: float, *, steps: int, precision: float = FINAL_PRECISION
 ) -> np.ndarray:
-    """(classes, width + 1) float32 weights for scaled vectors, and biases, at one penalty of the mean loss."""
+    """Find the weights of the least penalised loss, from nothing.
+
+    Args:
+        problem: what to tell apart.
+        scaling: of its vectors.
+        penalty: times half of the sum of squared weights, biases apart, is added to the mean cross-entropy; above 0.
+        steps: of L-BFGS, at most.
+        precision: the part of the loss that its last step brings.
+
+    Returns:
+        (classes, width + 1) float32 weights for scaled vectors, the biases last.
+
+    Example:
+        weight = solve_at(problem, Scaling.of(problem), 0.1, steps=FINAL_STEPS)
+    """
     return Solver(problem, scaling, slice(None)).solve(penalty, steps=steps, precision=precision)
 
 

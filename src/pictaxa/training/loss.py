@@ -10,14 +10,11 @@ import torch.nn.functional as F
 
 from .job import Job
 
+Outputs = tuple[tuple[torch.Tensor, float], ...]  # (N, classes) logits and their weight in the loss
+Targets = tuple[tuple[torch.Tensor, float], ...]  # (N,) int64 labels and the share that they have in each picture
 
-def total_loss(
-    outputs: tuple[tuple[torch.Tensor, float], ...],
-    targets: tuple[tuple[torch.Tensor, float], ...],
-    *,
-    weights: torch.Tensor | None,
-    smoothing: float,
-) -> torch.Tensor:
+
+def total_loss(outputs: Outputs, targets: Targets, *, weights: torch.Tensor | None, smoothing: float) -> torch.Tensor:
     """Cross-entropy in float32, summed over the weighted outputs and over the shares of the labels: a scalar."""
     terms = [
         weight * share * F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)

@@ -15,24 +15,6 @@ from ..config.learning import OptimizerConfig
 from ..config.usual import resolved
 
 
-def parameter_groups(
-    model: nn.Module, weight_decay: float, *, shares: Mapping[str, float] = MappingProxyType({})
-) -> list[dict[str, Any]]:
-    """Weights with decay; biases and batch norm's scales and shifts (all one-dimensional) without (He et al. 2018).
-
-    `shares` are the parts of the learning rate by parameter name; the whole where there is none.
-    """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}  # (share of the rate, weight decay) -> parameters
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            decay = weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((shares.get(name, 1.0), decay), []).append(parameter)
-    return [
-        {"params": parameters, "weight_decay": decay, "lr_scale": share}
-        for (share, decay), parameters in groups.items()
-    ]
-
-
 class Optimizer:
     """SGD with momentum, Adam or AdamW, working on the parameters as they lie in memory.
 
@@ -104,11 +86,15 @@ class Optimizer:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def load(self, state: dict[int, dict[str, torch.Tensor]]) -> None:
-        """Go on from a saved `state`."""
-        for number, values in state.items():
-            for name, value in values.items():
-                self.state[number][name].copy_(value)
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All momenta and counters, as NUMBER.NAME: NUMBER is the parameter's place."""
+        return {f"{number}.{name}": value for number, slots in self.state.items() for name, value in slots.items()}
+
+    def load(self, saved: dict[str, torch.Tensor]) -> None:
+        """Go on from saved `tensors`."""
+        ours = self.tensors()
+        for name, value in saved.items():
+            ours[name].copy_(value)
 
 
 def _as_stored(parameter: nn.Parameter) -> torch.Tensor:
@@ -122,14 +108,36 @@ def _as_stored(parameter: nn.Parameter) -> torch.Tensor:
 def make_optimizer(
     model: nn.Module, config: OptimizerConfig, *, shares: Mapping[str, float] = MappingProxyType({})
 ) -> Optimizer:
-    """SGD with momentum, Adam or AdamW; the learning rate is set before every step."""
-    groups = parameter_groups(model, resolved(config.weight_decay), shares=shares)
-    parameters = [parameter for group in groups for parameter in group["params"]]
-    stored = [{**group, "params": [_as_stored(parameter) for parameter in group["params"]]} for group in groups]
-    return Optimizer(parameters, stored, config)
+    """Make an optimizer for all of a model that is not frozen.
+
+    Args:
+        model: the model, on its device and in its memory format.
+        config: which optimizer, its momentum and its weight decay, which must not be left open.
+        shares: part of the learning rate, by parameter name; the whole where there is none.
+
+    Returns:
+        An Optimizer, whose rate is to be set before its first step.
+
+    Example:
+        optimizer = make_optimizer(model, OptimizerConfig(optimizer="sgd", weight_decay=5e-4))
+        set_lr(optimizer, 0.1)
+        loss.backward()
+        optimizer.step()
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}  # (share of the rate, weight decay) -> parameters
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            # Biases and batch norm's scales and shifts, all one-dimensional, have no weight decay (He et al. 2018).
+            decay = resolved(config.weight_decay) if parameter.ndim > 1 else 0.0
+            groups.setdefault((shares.get(name, 1.0), decay), []).append(parameter)
+    stored = [
+        {"params": [_as_stored(parameter) for parameter in parameters], "weight_decay": decay, "lr_scale": share}
+        for (share, decay), parameters in groups.items()
+    ]
+    return Optimizer([parameter for parameters in groups.values() for parameter in parameters], stored, config)
 
 
 def set_lr(optimizer: Optimizer, lr: float) -> None:
-    """The learning rate of the next step; each group takes its share of it."""
+    """Set the rate of the steps to come; each group of parameters takes its share of it."""
     for group in optimizer.groups:
         group["lr"] = lr * group["lr_scale"]

@@ -82,7 +82,21 @@ class TrainingPlan:
 
 
 def plan_training(config: TrainConfig) -> TrainingPlan:
-    """Measure each way to train on these pictures; a few seconds, and nothing is written but to the caches."""
+    """Measure each way to train on these pictures; a few seconds, and nothing is written but to the caches.
+
+    Args:
+        config: the pictures, and what is asked for; the way that it describes comes first.
+
+    Returns:
+        A TrainingPlan, a row for each way.
+
+    Raises:
+        ConfigError, DataError, WeightsError: as `pictaxa train` would.
+
+    Example:
+        for line in plan_lines(plan_training(TrainConfig(data=Path("photos"))), target=0.95):
+            print(line)
+    """
     rows, expected, head_seconds, probed, count = [], None, 0.0, 0, 0
     for candidate in alternatives(config):
         start = setup(candidate)
@@ -93,7 +107,10 @@ def plan_training(config: TrainConfig) -> TrainingPlan:
             expected, per_picture, probed = _probe(start, index, train_pictures=count)
             head_seconds = per_picture * len(start.index)
         predict = _prediction_speed(start, model)
-        train, memory = (None, _bytes_of(model)) if transfer.on_features else _training_speed(start, model)
+        if transfer.on_features:
+            train, memory = None, sum(tensor.nbytes for tensor in [*model.parameters(), *model.buffers()])
+        else:
+            train, memory = _training_speed(start, model)
         minutes = head_seconds / 60 if train is None else resolved(start.config.schedule.minutes)
         for_training = max(0.0, minutes * 60 - (head_seconds if transfer.knows else 0.0))
         accuracy = _tuned(expected, tuned=train is not None) if transfer.knows else None
@@ -107,7 +124,7 @@ def plan_training(config: TrainConfig) -> TrainingPlan:
 
 
 def plan_lines(plan: TrainingPlan, *, target: float | None = None) -> Iterator[str]:
-    """As text."""
+    """Format a plan as text: a table, and with a `target` accuracy between 0 and 1 how long it takes."""
     yield f"pictures  {plan.pictures} to train; {plan.probed} probed"
     yield (
         f"   {'backbone':19} {'weights':9} {'trains':6} {'pixels':>6} {'training':>10} {'prediction':>10} "
@@ -167,7 +184,7 @@ def _probe(start: Setup, index: Index, *, train_pictures: int) -> tuple[tuple[fl
     """The accuracy to expect of a head solved on all pictures, the seconds a picture takes for it, pictures probed."""
     config = start.config
     apply_plan(start.plan)
-    spec = CacheSpec(side=start.geometry.square, channels=start.geometry.channels)
+    spec = CacheSpec(start.geometry.square, start.geometry.channels, start.geometry.decoding)
     geometry = replace(start.geometry, tta="none")
     with tempfile.TemporaryDirectory(prefix="pictaxa-plan-") as folder:  # the data set's own caches hold all of it
         root = Path(folder)
@@ -175,7 +192,7 @@ def _probe(start: Setup, index: Index, *, train_pictures: int) -> tuple[tuple[fl
         cache, index = build_cache(index, spec, root=root, threads=start.plan.threads)
         rows = np.flatnonzero(index.usable)
         source = FeatureSource(index, cache, geometry, start.plan, root)
-        (mapped,) = extract_features(source, start.model, [FeaturePass(rows, exact=False)])
+        (mapped,) = extract_features(source, start.model, [FeaturePass(rows)])
         per_picture = (time.monotonic() - before) / len(rows)
         vectors = np.array(mapped)
     check_finite([vectors])
@@ -188,13 +205,17 @@ def _probe(start: Setup, index: Index, *, train_pictures: int) -> tuple[tuple[fl
     judged = held_out.fold_of >= 0
     right = int((held_out.probabilities[judged].argmax(axis=1) == problem.labels[judged]).sum())
     errors = expected_errors(learning_curve(problem, scaling, held_out), [train_pictures], seed=config.seed)
-    low, high = wilson_interval(right, int(judged.sum()))
-    middle = right / max(1, int(judged.sum()))
+    return _expected(right, int(judged.sum()), errors), per_picture, len(rows)
+
+
+def _expected(right: int, judged: int, errors: np.ndarray | None) -> tuple[float, float, float]:
+    """The accuracy of a solved head and its interval of 95%: the curve's, or where there is none the probe's own."""
+    middle, (low, high) = right / max(1, judged), wilson_interval(right, judged)
     if errors is not None:
         middle = 1 - float(errors[0, 0])
         least, most = np.percentile(errors[0, 1:], [2.5, 97.5])
         low, high = 1 - float(most), 1 - float(least)
-    return (middle, min(low, middle), max(high, middle)), per_picture, len(rows)
+    return middle, min(low, middle), max(high, middle)
 
 
 def _tuned(expected: tuple[float, float, float] | None, *, tuned: bool) -> tuple[float, float, float] | None:
@@ -204,10 +225,6 @@ def _tuned(expected: tuple[float, float, float] | None, *, tuned: bool) -> tuple
     middle, low, high = expected
     best, worst = TUNED_PART
     return 1 - (1 - middle) * (best + worst) / 2, 1 - (1 - low) * worst, 1 - (1 - high) * best
-
-
-def _bytes_of(model: Classifier) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *model.buffers()])
 
 
 @torch.inference_mode()
@@ -244,7 +261,8 @@ def _training_speed(start: Setup, model: Classifier) -> tuple[float, int]:
             progress, size=start.size, min_size=model.min_size, progressive_resizing=progressive_resizing,
             small_sizes=usual.small_sizes,
         )  # fmt: skip
-        images = _noise(batch, size, start)
+        images = torch.rand(batch, start.geometry.channels, size, size, device=start.plan.device)
+        images = images.to(memory_format=start.plan.memory_format)  # as a training step has them
         labels = torch.zeros(batch, dtype=torch.int64, device=start.plan.device)
         kept: dict[int, int] = {}
 
@@ -264,12 +282,6 @@ def _training_speed(start: Setup, model: Classifier) -> tuple[float, int]:
                 seconds.append(time.monotonic() - before)
         rates.append((part, batch / min(seconds)))
         most = max(most, sum(kept.values()))
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    weights = sum(parameter.nbytes for parameter in model.parameters())
     # The weights, their average, their gradients and the optimizer's two moments, beside what a step keeps.
     return sum(part * rate for part, rate in rates), most + 5 * weights
-
-
-def _noise(batch: int, size: int, start: Setup) -> torch.Tensor:
-    """(N, C, H, W) pictures of noise as a training step has them."""
-    images = torch.rand(batch, start.geometry.channels, size, size, device=start.plan.device)
-    return images.to(memory_format=start.plan.memory_format)

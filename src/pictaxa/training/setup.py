@@ -15,6 +15,7 @@ from ..config.training import TrainConfig, usual_for
 from ..config.usual import resolved
 from ..data.cache import build_cache
 from ..data.index import Index
+from ..data.levels import choose_decoding
 from ..data.reading import read_data, resolve_path, survey
 from ..data.split import split_index
 from ..data.squares import CacheSpec, Squares
@@ -57,7 +58,23 @@ class Setup:
 
 
 def setup(config: TrainConfig) -> Setup:
-    """Read the folder, choose what was left open, make the model and fill it with `--weights`."""
+    """Read the folder, choose what was left open, make the model and fill it with `--weights`.
+
+    Args:
+        config: what was asked for.
+
+    Returns:
+        A Setup, whose config has no setting left open.
+
+    Raises:
+        ConfigError: settings that don't go together, or names that are unknown.
+        DataError: the folder can't be read as a data set.
+        WeightsError: the weights are missing, damaged or of another model.
+
+    Example:
+        start = setup(TrainConfig(data=Path("photos")))
+        print(start.size, start.model.entry, start.plan.device)
+    """
     augmentation = read_policies(config.augmentation)
     config = replace(config, data=resolve_path(config.data), augmentation=augmentation)
     if chooses_start(config):
@@ -70,13 +87,29 @@ def setup(config: TrainConfig) -> Setup:
     policy = find_policy(resolved(config.augmentation.policy), config.augmentation.augment)
     plan = choose_plan(config.machine)
     size, geometry = _choose_sizes(config, index, policy=policy)
+    decoding, notes = choose_decoding(index, config.decoding)
+    geometry, index = replace(geometry, decoding=decoding), index.with_notes(*notes)
     model = fresh_model(config, index, geometry, size, plan)
     start = start_from_weights(model, config.transfer, index.classes)
     return Setup(config, index, geometry, policy, plan, size, model, start)
 
 
 def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
-    """Read, decode and split the pictures, choose what was left open, make the run folder; the model to train."""
+    """Decide all of a training and make its run folder; what is found in the pictures is said.
+
+    Args:
+        config: what was asked for.
+
+    Returns:
+        The Job, and the model to train, on its device.
+
+    Raises:
+        ConfigError, DataError, WeightsError: as `setup` does; DataError also where some class can't be split.
+        CacheError: the disk is full, or the cache can't be written.
+
+    Example:
+        job, model = prepare(TrainConfig(data=Path("photos"), out=Path("runs/one")))
+    """
     start = setup(config)
     config = start.config
     before = time.monotonic()
@@ -177,9 +210,27 @@ def _choose_sizes(config: TrainConfig, index: Index, *, policy: Policy) -> tuple
 
 
 def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan) -> tuple[Squares, Index]:
-    """The pixels of every picture that can be read, and the index with what was found."""
+    """Decode every picture that can be read into the cache, but for those that are there already.
+
+    Args:
+        config: where the cache is, and whether it keeps pixels.
+        index: the pictures.
+        geometry: the side and the channels of the squares.
+        plan: how many threads decode.
+
+    Returns:
+        The squares, (S, S, C) uint8 for each row, and the index with each picture's size, hash and problem.
+
+    Raises:
+        CacheError: the disk is full, or the cache can't be written.
+
+    Example:
+        start = setup(TrainConfig(data=Path("photos")))
+        cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
+        squares = cache.read(index.rows("train")[:8])  # (8, S, S, C) uint8
+    """
     apply_plan(plan)
-    spec = CacheSpec(side=geometry.square, channels=geometry.channels)
+    spec = CacheSpec(geometry.square, geometry.channels, geometry.decoding)
     with DecodeProgress() as progress:
         return build_cache(
             index, spec, root=cache_root(config), threads=plan.threads, progress=progress,
@@ -188,9 +239,10 @@ def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan)
 
 
 def _write(job: Job) -> None:
+    size_option = [f"size={job.size}"] if find_entry(job.config.model).size_option else []
     chosen = Chosen(
         model=job.config.model,
-        model_options=(*job.config.model_options, *_size_option(job)),
+        model_options=(*job.config.model_options, *size_option),
         root=str(job.index.root),
         size=job.size,
         peak_lr=job.peak_lr,
@@ -206,10 +258,6 @@ def _write(job: Job) -> None:
     job.run.write_classes(job.index.classes)
     job.run.write_geometry(job.geometry)
     write_index(job.run, job.index)
-
-
-def _size_option(job: Job) -> list[str]:
-    return [f"size={job.size}"] if find_entry(job.config.model).size_option else []
 
 
 def _tell(job: Job) -> None:

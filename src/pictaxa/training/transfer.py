@@ -86,13 +86,7 @@ def resolve_model(config: TrainConfig) -> TrainConfig:
 
 def _resolve_model(config: TrainConfig) -> TrainConfig:
     if not config.transfer.knows:
-        if config.transfer.tune != "all":
-            raise ConfigError(
-                f"--weights with --tune {config.transfer.tune}",
-                found="none",
-                fix="Give --weights as well: layers that stay at random learn nothing.",
-            )
-        transfer = replace(config.transfer, weights=NO_WEIGHTS)
+        transfer = replace(config.transfer, weights=NO_WEIGHTS)  # which refuses a --tune other than all
         return replace(config, model=DEFAULT_MODEL if config.model == "auto" else config.model, transfer=transfer)
     assert config.transfer.weights is not None
     if config.transfer.weights == IMAGENET:
@@ -187,7 +181,12 @@ def _check_new_learns(model: Classifier, weights: Translated, *, tune: str) -> N
 
 def _match_classes(model: Classifier, weights: Translated, *, known: Sequence[str], classes: Sequence[str]) -> None:
     """Outputs for other classes: the rows of those known by name move to their new places, the others stay fresh."""
-    rows = [(here, _rows_of(name, known)) for here, name in enumerate(classes) if name in known]
+    # The rows of a class: several where it was merged; a new training begins with their mean.
+    rows = [
+        (here, [row for row, other in enumerate(known) if other == name])
+        for here, name in enumerate(classes)
+        if name in known
+    ]
     state = model.state_dict()
     for path in model.head_layers():
         names = [
@@ -209,13 +208,19 @@ def _match_classes(model: Classifier, weights: Translated, *, known: Sequence[st
                 weights.fitted[path] = f"{len(rows)} of {len(classes)} classes are known to these weights"
 
 
-def _rows_of(name: str, known: Sequence[str]) -> list[int]:
-    """The rows of a class: several where it was merged; a new training begins with their mean."""
-    return [row for row, other in enumerate(known) if other == name]
-
-
 def freeze(model: Classifier, tune: str) -> None:
-    """Leave requires_grad to what `tune` says: all, head, or last:N blocks and the head."""
+    """Leave requires_grad to what is to be trained.
+
+    Args:
+        model: the model; `tune` all leaves it as it is.
+        tune: all, head, or last:N: N blocks and the head.
+
+    Raises:
+        ConfigError: the model has fewer blocks than that.
+
+    Example:
+        freeze(create_model("resnet18", 5), "last:2")
+    """
     if tune in ("all", "head,all"):
         return
     *backbone, _ = model.blocks_in_order()
@@ -244,10 +249,20 @@ def _lies_in(name: str, paths: Sequence[str]) -> bool:
 
 
 def set_training(model: Classifier, *, keep_statistics: bool = False) -> Classifier:
-    """Training mode, but for what is frozen: there batch norm's statistics stay and dropout is off.
+    """Set training mode, but for what is frozen: there batch norm's statistics stay and dropout is off.
 
-    A dropout is of what its result goes to, the part that is defined next. With `keep_statistics` those of batch norms
-    stay whether they are frozen or not.
+    A dropout is of what its result goes to, the part that is defined next.
+
+    Args:
+        model: the model; requires_grad says what is frozen.
+        keep_statistics: those of batch norms stay, whether they are frozen or not.
+
+    Returns:
+        The same model.
+
+    Example:
+        freeze(model, "last:2")
+        set_training(model, keep_statistics=True)
     """
     model.train()
     if keep_statistics:

@@ -12,7 +12,7 @@ from ..inference.logits import BATCH, square_logits
 from ..metrics import Predictions, log_loss, softmax, summarise
 from ..models.contract import Classifier
 from ..runs.records import write_predictions
-from .job import Job
+from .job import Job, diverged
 
 PROBES = 4  # squares kept with their logits
 
@@ -25,7 +25,13 @@ def split_logits(job: Job, model: Classifier, rows: np.ndarray) -> np.ndarray:
 
 
 def evaluate(job: Job, rows: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
-    """The log's validation columns for (n, classes) logits of (n,) rows of the index."""
+    """The log's validation columns for (n, classes) logits of (n,) rows of the index.
+
+    TrainingError where some are not finite: weights that are finite themselves may be so large.
+    """
+    finite = np.isfinite(logits).all(axis=1)
+    if not finite.all():
+        raise diverged(job, found=f"NaN or infinity for {(~finite).sum()} of {len(rows)} validation pictures")
     predictions = _predictions(job, rows, logits)
     right = predictions.predicted == predictions.labels
     return {"val_loss": log_loss(predictions), "val_accuracy": float(right.mean())}

@@ -112,6 +112,7 @@ def test_names_in_another_encoding_are_decoded(tmp_path: Path, make_photos: Make
         Path(os.fsdecode(folder + b"/" + name)).write_bytes((tmp_path / "b" / "0.png").read_bytes())
     index = read_data(tmp_path)
     assert index.classes == ("b", "花朵") and index.set_aside() == []
+    assert "2 paths are not in UTF-8" in " | ".join(index.notes)
     assert sorted(index.column("path")) == ["b/0.png", "b/1.png", "花朵/café.png", "花朵/照片.png"]
     with Fetcher(index) as fetcher:
         assert {fetcher.fetch(row) for row in range(4)} >= {(tmp_path / "b" / "0.png").read_bytes()}

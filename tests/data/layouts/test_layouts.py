@@ -23,9 +23,9 @@ from pictaxa.cli.main import main
 from pictaxa.config.data import ReadingConfig
 from pictaxa.data.cache import build_cache
 from pictaxa.data.fetching import Fetcher
-from pictaxa.data.layouts.manifests import as_words
 from pictaxa.data.reading import read_data, survey
 from pictaxa.data.squares import CacheSpec
+from pictaxa.data.table import as_words
 from pictaxa.errors import DataError
 from pictaxa.images.decode import decode, square_of
 
@@ -284,6 +284,13 @@ def test_idx(suffix: str, tmp_path: Path):
     assert len(read_data(tmp_path / f"train-images-idx3-ubyte{suffix}").rows("train")) == 24
 
 
+def test_files_that_lie_packed_and_unpacked(tmp_path: Path):
+    """The same pictures are read once."""
+    for suffix in ("", ".gz"):
+        write_idx(tmp_path, suffix=suffix)
+    assert len(read_data(tmp_path)) == 30
+
+
 def test_emnist_is_turned_upright(tmp_path: Path):
     """EMNIST's pictures lie on their side; its mapping names the characters, upper and lower case apart."""
     write_idx(tmp_path, prefix="emnist-byclass-")
@@ -304,7 +311,7 @@ def test_columns_by_other_names_and_groups(tmp_path: Path):
     assert read_data(tmp_path / "bare.csv").classes == NAMES
     lines = ["where,what,who", *(f"{row['image']},{row['label']},{n // 4}" for n, row in enumerate(rows))]
     (tmp_path / "odd.csv").write_text("\n".join(lines))
-    with pytest.raises(DataError, match="--path-column"):
+    with pytest.raises(DataError, match="--label-column"):  # the one with names of pictures is found by these
         read_data(tmp_path / "odd.csv")
     index = read_data(tmp_path / "odd.csv", ReadingConfig(path_column="where", label_column="what", group_column="who"))
     assert index.column("group")[9] == "2" and "'who' is the group" in " ".join(index.notes)
@@ -334,7 +341,7 @@ def test_rows_that_are_not_whole(tmp_path: Path):
     assert told == ["unreadable: No such file or directory", "it has no label", "it has no path"]
     assert index.labels[1] == -1
     for row in rows[3:10]:
-        row["image"] = "elsewhere/" + str(row["image"])
+        row["image"] = str(row["image"]).replace(".png", " of another day.png")
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(DataError, match="9 of 12"):
         read_data(tmp_path / "a.jsonl")

@@ -11,7 +11,7 @@ import pytest
 from pictaxa.config.data import ReadingConfig
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.layout import Layout, files_within
-from pictaxa.data.layouts import arrays, cifar, folders, idx, manifests, parquet, shards
+from pictaxa.data.layouts import arrays, cifar, folders, idx, imagefolder, manifests, parquet, shards
 from pictaxa.data.layouts.registry import LAYOUTS, find_layout, open_pictures, recognise
 from pictaxa.data.reading import read_data
 from pictaxa.errors import DataError
@@ -24,7 +24,7 @@ def test_flag_and_registry_agree():
     offered = get_args(get_type_hints(ReadingConfig)["layout"])
     assert set(offered) == {"auto", *(layout.name for layout in LAYOUTS)}
     assert len({layout.name for layout in LAYOUTS}) == len(LAYOUTS)
-    modules = (arrays, cifar, folders, idx, manifests, parquet, shards)
+    modules = (arrays, cifar, folders, idx, imagefolder, manifests, parquet, shards)
     assert {module.LAYOUT.name for module in modules} == {layout.name for layout in LAYOUTS}
 
 
@@ -92,3 +92,18 @@ def test_files_within_a_folder(tmp_path: Path):
     assert files_within([tmp_path], ".tar") == [tmp_path / "c.tar"]
     with pytest.raises(DataError, match=r"\.parquet files"):
         files_within([tmp_path], ".parquet")
+
+
+def test_several_places_of_a_layout_that_takes_one(tmp_path: Path):
+    """A pattern of two folders, of pictures or of CIFAR's, is refused: all but the first would be passed over."""
+    for name in ("a", "b"):
+        for label in ("cat", "dog"):
+            (tmp_path / name / label).mkdir(parents=True)
+            (tmp_path / name / label / "0.jpg").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"one place for the layout folders; found 2: .*a, .*b\. Give one"):
+        read_data(tmp_path / "{a,b}")
+    with pytest.raises(DataError, match="one place for the layout cifar"):
+        read_data(tmp_path / "{a,b}", ReadingConfig(layout="cifar"))
+    with pytest.raises(DataError, match="files, or one folder"):
+        read_data(tmp_path / "{a,b}", ReadingConfig(layout="parquet"))
+    assert {layout.name for layout in LAYOUTS if layout.takes_one} == {"folders", "imagefolder", "cifar"}

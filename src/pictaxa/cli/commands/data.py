@@ -40,6 +40,7 @@ def inspect(arguments: InspectArguments, started: float) -> int:
         root=arguments.cache or default_cache_root(),
         threads=arguments.threads or usable_cores(),
         size=arguments.size,
+        asked=arguments.decoding,
     )
     if arguments.run is not None or arguments.folds is not None:
         inspection.findings.extend(_doubts(inspection, arguments))
@@ -80,6 +81,7 @@ def preview(arguments: PreviewArguments, started: float) -> int:
         augmentation=arguments.augmentation,
         pictures=arguments.pictures,
         reading=arguments.reading,
+        asked=arguments.decoding,
         seed=arguments.seed,
     )
     print_line(f"preview   {path}: first column: what prediction sees; other columns: what training sees")

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,57 +20,119 @@ import numpy as np
 import pyarrow as pa
 
 from ...config.data import ReadingConfig
-from ...errors import DataError, MissingExtraError, PictaxaError, PictureError
+from ...errors import DataError, PictureError
 from ...images.decode import Picture
-from ...system.extras import need
-from ..layout import Layout
-from ..listing import SPLIT_NAMES, Listing, of_file, some
+from ..array_files import HDF5_SUFFIXES, NPZ_SUFFIXES, Arrays, open_arrays
+from ..layout import Layout, common_folder, split_of_file, told_from
+from ..listing import Listing, of_file, some
+from ..split_names import split_of_name
 
-NPZ_SUFFIXES, HDF5_SUFFIXES = (".npz",), (".h5", ".hdf5", ".hdf")
 USUAL = {
     "images": ("x", "images", "image", "data", "pictures"),
     "labels": ("y", "labels", "label", "targets", "target"),
 }
 CLASSES = ("list_classes", "classes", "class_names", "label_names", "names")
 ROLES = (*USUAL, *(f"{split}_{kind}" for split in ("train", "val", "test") for kind in USUAL))
-# An array that takes more memory than the first, from fewer bytes than a part of the second, is no set of pictures.
-BOMB_BYTES, BOMB_PART = 2**28, 200
 CHUNK = 1024  # pictures looked at together when their range is sought
 
 
+@dataclass(frozen=True)
+class Part:
+    """Pictures and labels of one split in one file."""
+
+    file: Path
+    split: str
+    images: str  # the arrays' names
+    rows: int
+    labels: list[Any]
+    names: tuple[str, ...]  # of the classes, where the file has them
+
+
 def list_arrays(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
-    """The pictures of a file of arrays; DataError where arrays are absent, or don't fit each other."""
-    file = files[0]
-    with open_arrays(file) as arrays:
-        keys = _keys(arrays, reading, file=file)
-        names = _class_names(arrays, reading)
-        columns: dict[str, list[pa.Array]] = {}
-        for split in ("train", "val", "test", ""):
-            if f"{split}:images" not in keys:
-                continue
-            images, labels = keys[f"{split}:images"], keys[f"{split}:labels"]
-            count, values = len(arrays[images]), _labels(np.asarray(arrays[labels][()]), rows=len(arrays[images]))
-            if len(values) != count:
-                raise DataError(
-                    f"as many labels as pictures, {count}",
-                    found=f"{len(values)} in {labels!r}",
-                    fix="Write the file again with one label per picture.",
-                )
-            inside = [f"{images}/{row}" for row in range(count)]
-            part = {
-                "path": pa.array([f"{file.name}#{place}" for place in inside]),
-                "inside": pa.array(inside),
-                "label": pa.array([_name(value, names) for value in values.tolist()], type=pa.string()),
-                "split": pa.repeat(split, count),
-            } | of_file(file, count)
-            for name, column in part.items():
-                columns.setdefault(name, []).append(column)
-    joined = {name: pa.chunked_array(parts) for name, parts in columns.items()}
-    told = ", ".join(f"{key!r} are the {role.replace(':', ' ').strip()}" for role, key in keys.items())
+    """The pictures of files of arrays; DataError where arrays are absent, or don't fit each other.
+
+    The split is in an array's name, or else, of several files, in the file's.
+    """
+    files = _within(files)
+    root = common_folder(files)
+    _check_keys(files, reading)
+    parts, told = [], []
+    for file in files:
+        with open_arrays(file) as arrays:
+            keys = _keys(arrays, reading, file=file)
+            by_name = split_of_file(file, among=files) if len(files) > 1 else ""
+            names = _class_names(arrays, reading)
+            parts += [_part(arrays, keys, split, by_name, names=names, file=file) for split in _splits(keys)]
+            words = ", ".join(f"{key!r} are the {role.replace(':', ' ').strip()}" for role, key in keys.items())
+            told.append(f"arrays: {words}" if len(files) == 1 else f"arrays of {told_from(root, file)}: {words}")
+    names = _agreed([(part.file, part.names) for part in parts], root=root)
+    columns: dict[str, list[pa.Array]] = {}
+    for part in parts:
+        for name, column in _columns(part, names, told=told_from(root, part.file)).items():
+            columns.setdefault(name, []).append(column)
+    joined = {name: pa.chunked_array(column) for name, column in columns.items()}
     return Listing(
-        file.parent, file.name, joined.pop("path"), joined.pop("label"), joined.pop("split"), more=joined,
-        declared=names, notes=(f"arrays: {told}",),
+        root, some([told_from(root, file) for file in files]), joined.pop("path"), joined.pop("label"),
+        joined.pop("split"), more=joined, declared=names, notes=tuple(told),
     )  # fmt: skip
+
+
+def _splits(keys: dict[str, str]) -> list[str]:
+    return [split for split in ("train", "val", "test", "") if f"{split}:images" in keys]
+
+
+def _part(
+    arrays: Arrays, keys: dict[str, str], split: str, by_name: str, *, names: tuple[str, ...], file: Path
+) -> Part:
+    images, labels = keys[f"{split}:images"], keys[f"{split}:labels"]
+    count, values = len(arrays[images]), _labels(np.asarray(arrays[labels][()]), rows=len(arrays[images]))
+    if len(values) != count:
+        raise DataError(
+            f"as many labels as pictures, {count}", found=f"{len(values)} in {labels!r} of {file.name!r}",
+            fix="Write the file again with one label per picture.",
+        )  # fmt: skip
+    return Part(file, split or by_name, images, count, values.tolist(), names)
+
+
+def _columns(part: Part, names: tuple[str, ...], *, told: str) -> dict[str, pa.Array]:
+    inside = [f"{part.images}/{row}" for row in range(part.rows)]
+    return {
+        "path": pa.array([f"{told}#{place}" for place in inside]),
+        "inside": pa.array(inside),
+        "label": pa.array([_name(value, names) for value in part.labels], type=pa.string()),
+        "split": pa.repeat(part.split, part.rows),
+    } | of_file(part.file, part.rows)
+
+
+def _agreed(named: list[tuple[Path, tuple[str, ...]]], *, root: Path) -> tuple[str, ...]:
+    """The one list of classes that files have, () where none has; DataError where they differ."""
+    having = [(file, names) for file, names in named if names]
+    for file, names in having:
+        if names != having[0][1]:
+            raise DataError(
+                f"the same classes in each file, {some(having[0][1])} as in {told_from(root, having[0][0])!r}",
+                found=f"{some(names)} in {told_from(root, file)!r}", fix="Give the files separately.",
+            )  # fmt: skip
+    return having[0][1] if having else ()
+
+
+def _check_keys(files: list[Path], reading: ReadingConfig) -> None:
+    """DataError for a word of --keys that is no role and array of any of the files."""
+    if not reading.keys:
+        return
+    known: dict[str, None] = {}
+    for file in files:
+        with open_arrays(file) as arrays:
+            known |= dict.fromkeys(arrays.names)
+    for word in reading.keys:
+        role, _, key = word.partition("=")
+        if role not in (*ROLES, "classes") or key not in known:
+            raise DataError(
+                f"--keys ROLE=NAME with a role of {some((*ROLES, 'classes'), at_most=9)} and an array of "
+                f"{some([file.name for file in files])}",
+                found=f"{word!r}; the arrays are {some(list(known), at_most=12)}",
+                fix="Use one of these roles and arrays.",
+            )
 
 
 def _keys(arrays: Arrays, reading: ReadingConfig, *, file: Path) -> dict[str, str]:
@@ -79,28 +140,23 @@ def _keys(arrays: Arrays, reading: ReadingConfig, *, file: Path) -> dict[str, st
     keys: dict[str, str] = {}
     for word in reading.keys:
         role, _, key = word.partition("=")
-        if role == "classes":
-            continue
-        if role not in ROLES or key not in arrays.names:
-            raise DataError(
-                f"--keys ROLE=NAME with a role of {some(ROLES, at_most=8)} and an array of {file.name!r}",
-                found=f"{word!r}; it has {some(arrays.names, at_most=12)}", fix="Use one of these roles and arrays.",
-            )  # fmt: skip
-        split, _, kind = role.rpartition("_")
-        keys[f"{split}:{kind}"] = key
+        if role != "classes" and key in arrays.names:
+            split, _, kind = role.rpartition("_")
+            keys[f"{split}:{kind}"] = key
     if not keys:
         for key in arrays.names:
             words = [word for word in re.split(r"[^a-z0-9]+", key.casefold()) if word]
-            split = next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "")
+            split = split_of_name(key) or ""
             kind = next((kind for kind, usual in USUAL.items() if {*words} & {*usual}), "")
             if kind and f"{split}:{kind}" not in keys:
                 keys[f"{split}:{kind}"] = key
     splits = {role.partition(":")[0] for role in keys}
     if not splits or not all(f"{split}:{kind}" in keys for split in splits for kind in USUAL):
         raise DataError(
-            "arrays of pictures and their labels, such as x_train and y_train", found=some(arrays.names, at_most=12),
+            f"arrays of pictures and their labels in {file.name!r}, such as x_train and y_train",
+            found=some(arrays.names, at_most=12),
             fix="Use --keys train_images=A train_labels=B (or images= and labels=).",
-        )  # fmt: skip
+        )
     return keys
 
 
@@ -130,92 +186,6 @@ def _name(value: Any, names: tuple[str, ...]) -> str:
     if names and isinstance(value, int):
         return names[value] if 0 <= value < len(names) else ""
     return _text(value)
-
-
-class Arrays:
-    """A file's arrays by name, each with a length and reading by rows; nothing in it is run."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.is_zip = file.suffix.lower() in NPZ_SUFFIXES
-        self.loaded: dict[str, Any] = {}
-        try:
-            if self.is_zip:
-                self.inner: Any = np.load(file, allow_pickle=False)
-                self.names = list(self.inner.files)
-            else:
-                self.inner = need("h5py", extra="hdf5").File(file, "r")
-                self.names = _datasets(self.inner, self.inner)
-        except MissingExtraError:
-            raise
-        except Exception as error:  # damaged files make their libraries raise many types
-            raise self.damaged(error) from None
-
-    def damaged(self, error: Exception) -> DataError:
-        """What is said of a file that can't be read."""
-        return DataError(
-            "a file of arrays", found=f"{self.file.name!r}: {str(error)[:160]}", fix="Download or write it again."
-        )
-
-    def __getitem__(self, name: str) -> Any:
-        """A numpy array, or an HDF5 data set that is read by its rows."""
-        if name not in self.loaded:
-            try:
-                self._check_size(name)
-                self.loaded[name] = self._unpacked(name) if self.is_zip else self.inner[name]
-            except Exception as error:  # as above
-                raise self.damaged(error) from None
-        return self.loaded[name]
-
-    def _unpacked(self, name: str) -> np.ndarray:
-        """An array of a zip file, whose checksum is told only to who asks for more than the array."""
-        with self.inner.zip.open(f"{name}.npy") as stream:
-            array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
-            if stream.read(1):
-                raise ValueError(f"{name!r} is longer than it says")
-        return array
-
-    def _check_size(self, name: str) -> None:
-        if self.is_zip:
-            member = self.inner.zip.getinfo(f"{name}.npy")
-            memory, stored = member.file_size, member.compress_size
-        else:
-            array = self.inner[name]
-            memory, stored = array.nbytes, array.id.get_storage_size()
-        if memory > max(BOMB_BYTES, BOMB_PART * stored):
-            raise ValueError(f"{name!r} would take {memory:,} bytes")
-
-    def close(self) -> None:
-        """Let the file go."""
-        self.inner.close()
-
-
-def _datasets(file: Any, group: Any, prefix: str = "") -> list[str]:
-    """Names of the arrays that lie in the file itself: links to other files are not followed."""
-    h5py, names = need("h5py", extra="hdf5"), []
-    for key in group:
-        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-            continue
-        item = group[key]
-        if isinstance(item, h5py.Dataset) and item.external is None and not item.is_virtual:
-            names.append(f"{prefix}{key}")
-        elif isinstance(item, h5py.Group) and prefix.count("/") < 8:
-            names += _datasets(file, item, f"{prefix}{key}/")
-    return names
-
-
-@contextmanager
-def open_arrays(file: Path) -> Iterator[Arrays]:
-    """A file's arrays, closed at the end."""
-    arrays = Arrays(file)
-    try:
-        yield arrays
-    except PictaxaError:
-        raise
-    except Exception as error:  # HDF5's data sets are read when they are asked for
-        raise arrays.damaged(error) from None
-    finally:
-        arrays.close()
 
 
 class ArrayFile:
@@ -265,7 +235,26 @@ def is_arrays(file: Path) -> bool:
     return file.suffix.lower() in (*NPZ_SUFFIXES, *HDF5_SUFFIXES)
 
 
-LAYOUT = Layout(
-    "arrays", recognises=lambda place: place.is_file() and is_arrays(place), lists=list_arrays, holds=is_arrays,
-    opens=ArrayFile,
-)  # fmt: skip
+def _within(files: list[Path]) -> list[Path]:
+    """A folder as the files of arrays in it; files as they are. DataError where there are none."""
+    if not files[0].is_dir():
+        return files
+    found = _in_folder(files[0])
+    if not found:
+        raise DataError(
+            f"files of arrays ({', '.join((*NPZ_SUFFIXES, *HDF5_SUFFIXES))})", found=f"none in {str(files[0])!r}",
+            fix="Check the path.",
+        )  # fmt: skip
+    return found
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.iterdir()) if is_arrays(file) and not file.name.startswith(".")]
+
+
+def recognises(place: Path) -> bool:
+    """A file of arrays, or a folder with such files."""
+    return bool(_in_folder(place)) if place.is_dir() else is_arrays(place) and place.is_file()
+
+
+LAYOUT = Layout("arrays", recognises, list_arrays, holds=is_arrays, opens=ArrayFile)

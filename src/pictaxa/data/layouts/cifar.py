@@ -240,4 +240,4 @@ def is_batch(file: Path) -> bool:
     return any(file.name in (*train, *test) for train, test in forms)
 
 
-LAYOUT = Layout("cifar", recognises=finds, lists=list_cifar, holds=is_batch, opens=CifarFile)
+LAYOUT = Layout("cifar", recognises=finds, lists=list_cifar, holds=is_batch, opens=CifarFile, takes_one=True)

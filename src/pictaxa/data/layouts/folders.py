@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from ...config.data import ReadingConfig
 from ...errors import DataError
-from ...images.decode import SUFFIXES, is_picture
+from ...images.formats import OTHER_PICTURES, SUFFIXES, is_picture
 from ..file_names import shown_name
 from ..layout import Layout
 from ..listing import Listing, file_status, some
@@ -53,6 +53,9 @@ def list_folder(files: list[Path], reading: ReadingConfig, *, for_training: bool
     if reader.loose:
         told = [f"{count} in {shown_name(where) or 'the folder itself'}" for where, count in reader.loose.items()]
         reader.notes.append(f"skipped {reader.loose.total()} pictures that are in no class folder: {some(told)}")
+    if reader.decoded:
+        examples = some(reader.decoded, at_most=2)
+        reader.notes.append(f"{len(reader.decoded)} paths are not in UTF-8; they were read as {examples}")
     return Listing(
         root, repr(shown_name(str(root))), columns.pop("path"), columns.pop("class"), columns.pop("split"),
         more=columns, notes=(*reader.passed.notes(), *reader.notes),
@@ -71,7 +74,10 @@ def _check_is_folder(root: Path) -> None:
 def _row(reader: FolderReading, entry: os.DirEntry[str], *, name: str, split: str) -> tuple[object, ...]:
     size_bytes, mtime_ns, problem = file_status(entry)
     relative = entry.path[len(str(reader.root)) + 1 :].replace(os.sep, "/")
-    return shown_name(relative), name, split, size_bytes, mtime_ns, problem
+    shown = shown_name(relative)
+    if shown != relative:
+        reader.decoded.append(shown)
+    return shown, name, split, size_bytes, mtime_ns, problem
 
 
 # --- labels from folders
@@ -134,7 +140,9 @@ def _refuse_empty(reader: FolderReading) -> NoReturn:
             f"pictures whose paths fit --label-pattern {reader.config.label_pattern!r}",
             found=f"none under {where}", fix="Try the pattern on a path such as train/cat.0.jpg.",
         )  # fmt: skip
-    names = [entry.name for entry in walk_pictures(root, PassedOver())]
+    passed = PassedOver()
+    names = [entry.name for entry in walk_pictures(root, passed)]
+    others = {suffix: OTHER_PICTURES[suffix] for suffix in passed.other_files if suffix in OTHER_PICTURES}
     prefixes = Counter(match[1] for name in names if (match := re.search(NUMBERED, name)))
     tables = [entry.name for entry in list_entries(root, PassedOver()) if entry.name.lower().endswith((".csv", ".tsv"))]
     fix = "Make a folder per class and put its pictures in it."
@@ -147,6 +155,9 @@ def _refuse_empty(reader: FolderReading) -> NoReturn:
             f"Say --label-pattern '{NUMBERED}' if the files' names begin with their classes "
             f"({reader.shown(sorted(prefixes))}), or make a folder per class."
         )
+    elif others and not names:
+        kinds = ", ".join(f"{suffix} ({kind})" for suffix, kind in others.items())
+        fix = f"Convert them to JPEG or PNG first, with a folder per class: {kinds} can't be read."
     inside = sorted(name for name in os.listdir(root) if not is_hidden(name))
     holds = f" (it holds: {reader.shown(inside)})" if inside else " (it is empty)"
     loose = f", and {len(names)} pictures in no class folder" if names else ""
@@ -166,4 +177,4 @@ def has_picture_folders(path: Path) -> bool:
     )
 
 
-LAYOUT = Layout("folders", recognises=has_picture_folders, lists=list_folder)
+LAYOUT = Layout("folders", recognises=has_picture_folders, lists=list_folder, takes_one=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import re
 import zlib
 from pathlib import Path
@@ -20,8 +21,7 @@ import pyarrow as pa
 from ...config.data import ReadingConfig
 from ...errors import DataError
 from ...images.decode import Picture
-from ..file_names import shown_name
-from ..layout import Layout
+from ..layout import Layout, common_folder, told_from
 from ..listing import Listing, of_file, some
 
 NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)(?P<rest>[-_.]images?[-_.]idx3[-_.]ubyte(\.gz)?)", re.I)
@@ -34,7 +34,12 @@ def image_files(path: Path) -> list[Path]:
     """The files of pictures at a place: the file itself, or those of a folder, training first."""
     if path.is_file():
         return [path] if NAME.fullmatch(path.name) else []
-    files = [file for file in sorted(path.iterdir()) if NAME.fullmatch(file.name)]
+    names = set(os.listdir(path))
+    files = [
+        file
+        for file in sorted(path.iterdir())
+        if NAME.fullmatch(file.name) and not (file.suffix == ".gz" and file.stem in names)  # unpacked beside it
+    ]
     return sorted(files, key=lambda file: "train" not in file.name.lower())
 
 
@@ -50,9 +55,10 @@ def list_idx(files: list[Path], reading: ReadingConfig, *, for_training: bool) -
             found=f"several: {some(sets)}",
             fix="Give one file of pictures, or move the others elsewhere.",
         )
+    root = common_folder(files)
     columns: dict[str, list[pa.Array]] = {}
     for file in files:
-        for name, column in _columns(file).items():
+        for name, column in _columns(file, told=told_from(root, file)).items():
             columns.setdefault(name, []).append(column)
     joined = {name: pa.chunked_array(parts) for name, parts in columns.items()}
     numbers = joined.pop("label").to_numpy()
@@ -60,12 +66,12 @@ def list_idx(files: list[Path], reading: ReadingConfig, *, for_training: bool) -
     labels = pa.array(np.array([names.get(number, "") for number in range(256)], dtype=object)[numbers])
     notes = ("EMNIST's pictures are stored on their side and turned upright",) if "emnist" in sets[0] else ()
     return Listing(
-        files[0].parent, some([file.name for file in files]), joined.pop("path"), labels, joined.pop("split"),
+        root, some([told_from(root, file) for file in files]), joined.pop("path"), labels, joined.pop("split"),
         more=joined, declared=tuple(names.values()), notes=notes,
     )  # fmt: skip
 
 
-def _columns(file: Path) -> dict[str, pa.Array]:
+def _columns(file: Path, *, told: str) -> dict[str, pa.Array]:
     match = NAME.fullmatch(file.name)
     assert match is not None, file
     beside = _labels_file(file)
@@ -79,7 +85,7 @@ def _columns(file: Path) -> dict[str, pa.Array]:
         )
     inside = pa.array(np.arange(count)).cast(pa.string())
     return {
-        "path": pa.array([f"{shown_name(file.name)}#{row}" for row in range(count)]),
+        "path": pa.array([f"{told}#{row}" for row in range(count)]),
         "inside": inside,
         "label": pa.array(labels),
         "split": pa.repeat(SPLITS[match["split"].lower()], count),

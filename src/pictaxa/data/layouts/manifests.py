@@ -1,205 +1,200 @@
-"""Manifests: a table with a row per picture, in CSV, TSV, JSON lines or parquet.
+"""Manifests: tables with a row per picture, in CSV, TSV, lines of text, JSON, JSON lines or parquet; one or several.
 
     path,label,split,group        the path is relative to the manifest's folder, or absolute
     2024/a.jpg,daisy,train,camera1
 
-Which columns these are is guessed from their names and said; --path-column and the like say it outright.
+Which columns these are is guessed from their names and said; --path-column and the like say it outright. Of several
+tables all are read; one without a column of splits has the one that its name, or its folder's, speaks of.
 """
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.json
-import pyarrow.parquet as pq
 
 from ...config.data import ReadingConfig
 from ...errors import DataError
-from ...images.decode import is_picture
-from ..layout import Layout
-from ..listing import SPLIT_NAMES, Listing, file_status, some
+from ..columns import Columns, choose_columns, is_known, labels_of, splits_of
+from ..layout import Layout, common_folder, split_of_file, told_from
+from ..listing import Listing, some
+from ..table import Table, several_in_a_cell, single_labels
+from ..table_paths import Places, find_places
+from ..tables import JSON_SUFFIXES, SUFFIXES, WORKBOOKS, is_table, read_table
+from .parquet import holds_pictures
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-# What people call them, the usual first.
-PATH_NAMES = (
-    "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_file", "img",
-    "img_path", "picture", "photo", "路径", "文件", "文件名", "图片",
-)  # fmt: skip
-LABEL_NAMES = ("label", "class", "class_name", "category", "target", "species", "y", "标签", "类别", "分类")
-SPLIT_COLUMN_NAMES = ("split", "subset", "set", "partition", "划分")
-GROUP_NAMES = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "分组")
-MOSTLY = 0.5  # of the files must be there
+# Of a folder: .parquet is another layout's, and a lone .json is more often something else.
+IN_FOLDERS = tuple(suffix for suffix in SUFFIXES if suffix not in (".parquet", *JSON_SUFFIXES, *WORKBOOKS))
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Which column is what; "" for one that is not there."""
+class Part:
+    """What a table says, with its rows' files."""
 
-    path: str
-    label: str
-    split: str
-    group: str
-
-    def note(self) -> str:
-        """What was taken for what."""
-        told = {"picture": self.path, "label": self.label, "split": self.split, "group": self.group}
-        return "columns: " + ", ".join(f"{name!r} is the {word}" for word, name in told.items() if name)
+    file: Path
+    columns: Columns
+    places: Places
+    problems: list[str]
+    labels: list[str]
+    splits: np.ndarray | None
+    groups: list[str]
+    declared: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def list_manifest(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
-    """The pictures of a manifest; DataError on a table that can't be read, absent columns, unknown splits, and when
-    most of its files are not there.
+    """The pictures of manifests; DataError on a table that can't be read, absent columns, unknown splits, tables that
+    differ in their columns, a picture in two of them, and when most files of one are not there.
     """
-    file = files[0]
-    table = read_table(file)
-    columns = choose_columns(table.column_names, reading, file=file)
-    paths = [path or "" for path in as_words(table.column(columns.path)).to_pylist()]
-    rows = {"path": [], "inside": [], "bytes": [], "mtime_ns": [], "problem": []}  # type: dict[str, list[object]]
-    for path in paths:
-        size_bytes, mtime_ns, problem = file_status(file.parent / path) if path else (0, 0, "it has no path")
-        inside = ""
-        if problem and "#" in path:  # a picture inside a file, as `pictaxa inspect --fix` writes it
-            holder, _, inside = path.partition("#")
-            size_bytes, mtime_ns, problem = file_status(file.parent / holder)
-        for name, value in zip(rows, (path, inside, size_bytes, mtime_ns, problem), strict=True):
-            rows[name].append(value)
-    gone = [path for path, problem in zip(paths, rows["problem"], strict=True) if problem]
-    if len(gone) > MOSTLY * len(paths) or not paths:
-        raise DataError(
-            f"a manifest whose files exist, with paths relative to {str(file.parent)!r}",
-            found=f"{len(gone)} of {len(paths)} missing, such as {some(gone, at_most=2)!r}",
-            fix="Move the manifest to the folder that its paths start from, or write absolute paths.",
-        )
-    more = {name: rows[name] for name in ("inside", "bytes", "mtime_ns", "problem")}
-    if columns.group:
-        more["group"] = as_words(table.column(columns.group)).fill_null("").to_pylist()
+    files = tables_within(files)
+    root = reading.root.expanduser().absolute() if reading.root else common_folder(files)
+    parts = [_list_table(file, reading, root=root) for file in files]
+    first = parts[0]
+    for part in parts:
+        if part.columns != first.columns or part.declared != first.declared:
+            raise DataError(
+                "tables with the same columns and classes",
+                found=f"{first.file.name!r} with {first.columns.note()}, {part.file.name!r} with {part.columns.note()}",
+                fix="Give the tables separately, or give them the same columns.",
+            )
+    _check_once(parts, root=root)
+    more = {
+        "inside": _joined(parts, lambda part: part.places.inside),
+        "bytes": _joined(parts, lambda part: part.places.bytes),
+        "mtime_ns": _joined(parts, lambda part: part.places.mtime_ns),
+        "problem": _joined(parts, lambda part: part.problems),
+    }
+    if first.columns.group:
+        more["group"] = _joined(parts, lambda part: part.groups)
+    labels = _joined(parts, lambda part: part.labels)
+    paths = _joined(parts, lambda part: part.places.paths)
+    told = [several_in_a_cell(labels), _again(paths)]
+    notes = [first.columns.note(), *dict.fromkeys(note for part in parts for note in part.notes)]
+    if len(parts) > 1:
+        counts = [f"{told_from(root, part.file)} ({len(part.labels)} rows)" for part in parts]
+        notes.insert(0, f"{len(parts)} tables: {some(counts)}")
     return Listing(
-        file.parent, file.name, rows["path"], as_words(table.column(columns.label)).fill_null(""),
-        splits_of(table, columns, file=file), more=more, notes=(columns.note(),),
+        root, some([told_from(root, file) for file in files]), paths, labels, _splits(parts), more=more,
+        declared=first.declared, notes=(*notes, *filter(None, told)),
     )  # fmt: skip
 
 
-def read_table(file: Path) -> pa.Table:
-    """A manifest's columns, all as text where it is text; DataError with the reason."""
-    suffix = file.suffix.lower()
-    try:
-        if suffix == ".parquet":
-            table = pq.read_table(file)
-        elif suffix in (".jsonl", ".ndjson"):
-            table = pyarrow.json.read_json(file)
-        else:
-            table = _read_csv(file, delimiter="\t" if suffix == ".tsv" else ",")
-        check_text(table)
-        return table
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(
-            f"a table of pictures in {file.name!r}",
-            found=str(error)[:200],
-            fix="Correct the file, or save it again as CSV in UTF-8.",
-        ) from None
-
-
-def check_text(table: pa.Table) -> None:
-    """ValueError where names of columns or words are no UTF-8: Arrow takes them as they come."""
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column.validate(full=True)
-        elif pa.types.is_dictionary(column.type):
-            column.cast(column.type.value_type).validate(full=True)
-        name.encode()
-
-
-def _read_csv(file: Path, *, delimiter: str) -> pa.Table:
-    data = file.read_bytes()
-    first = data.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip().split(delimiter)
-    headless = not any(word.strip().strip('"').casefold() in (*PATH_NAMES, *LABEL_NAMES) for word in first) and any(
-        is_picture(word.strip().strip('"')) for word in first
+def _list_table(file: Path, reading: ReadingConfig, *, root: Path) -> Part:
+    table = read_table(file, reading.encoding, known=is_known, label=reading.label_column)
+    columns = choose_columns(list(table.columns), reading, file=file, roles=table.roles, words=table.words)
+    folder = root if reading.root else file.parent
+    places = find_places(
+        table.words(columns.path),
+        folder=folder,
+        root=root,
+        template=reading.path_template,
+        others=_other(table),
+        label=columns.label,
     )
-    names = [word.strip().strip('"') for word in first]
-    try:
-        data.decode("utf-8")
-        encoding = "utf-8"
-    except UnicodeDecodeError:
-        encoding = "gb18030"  # what Excel writes in Chinese
-    headers = [f"column {number}" for number in range(1, len(first) + 1)]
-    return pyarrow.csv.read_csv(
-        pa.py_buffer(data),
-        read_options=pyarrow.csv.ReadOptions(encoding=encoding, column_names=headers if headless else None),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(headers if headless else names, pa.string()), strings_can_be_null=False
-        ),
-    )
+    own = table.problems or [""] * len(places.paths)  # of the table itself: several labels, say
+    problems = [problem or other for problem, other in zip(places.problems, own, strict=True)]
+    labels = single_labels(labels_of(columns, table.words), what=f"the labels of {file.name!r}")
+    return Part(
+        file, columns, places, problems, labels, splits_of(columns, table.words, file=file),
+        table.words(columns.group) if columns.group else [], columns.one_hot or table.declared,
+        (*table.notes, *places.notes),
+    )  # fmt: skip
 
 
-def choose_columns(names: list[str], reading: ReadingConfig, *, file: Path, pictures: str = "") -> Columns:
-    """What was asked for, or what names say; DataError when there is no such column, or none for path or label.
+def _other(table: Table) -> Callable[[str], list[str]]:
+    """Another column's words, for --path-template."""
 
-    `pictures` is the column that holds the pictures themselves, where there is one.
-    """
-    by_folded = {name.strip().casefold(): name for name in reversed(names)}
-
-    def find(asked: str, usual: tuple[str, ...], flag: str, *, needed: bool) -> str:
-        if asked:
-            if asked not in names:
-                raise DataError(f"a column {asked!r}", found=some(names, at_most=12), fix=f"Change {flag}.")
-            return asked
-        found = next((by_folded[word] for word in usual if word in by_folded), "")
-        if needed and not found:
+    def words(name: str) -> list[str]:
+        if name not in table.columns:
             raise DataError(
-                f"a column of {file.name!r} named like {some(usual)}",
-                found=some(names, at_most=12),
-                fix=f"Use {flag} to name the column.",
-            )
-        return found
+                f"a column {name!r} of {table.file.name!r}", found=some(list(table.columns), at_most=12),
+                fix="Change --path-template.",
+            )  # fmt: skip
+        return table.words(name)
 
-    if names[:1] == ["column 1"] and not reading.path_column:  # without a header
-        return Columns(names[0], names[1] if len(names) > 1 else "", "", "")
-    return Columns(
-        path=pictures or find(reading.path_column, PATH_NAMES, "--path-column", needed=True),
-        label=find(reading.label_column, LABEL_NAMES, "--label-column", needed=True),
-        split=find(reading.split_column, SPLIT_COLUMN_NAMES, "--split-column", needed=False),
-        group=find(reading.group_column, GROUP_NAMES, "--group-column", needed=False),
+    return words
+
+
+def _joined(parts: list[Part], column: Callable[[Part], list[Any]]) -> list[Any]:
+    return [value for part in parts for value in column(part)]
+
+
+def _again(paths: list[str]) -> str:
+    """What to say of pictures that several rows have, as tables of boxes do; "" where there are none."""
+    counts = Counter(path for path in paths if path)
+    twice = [path for path, count in counts.items() if count > 1]
+    rows = sum(counts[path] - 1 for path in twice)
+    return f"{rows} rows repeat a picture of another row, such as {twice[0]!r}" if rows else ""
+
+
+def _splits(parts: list[Part]) -> np.ndarray | None:
+    """Of columns; without, of several tables those that their names, or their folders', speak of."""
+    if len(parts) == 1:
+        return parts[0].splits
+    files = [part.file for part in parts]
+    return np.concatenate(
+        [
+            np.full(len(part.labels), split_of_file(part.file, among=files), dtype=object)
+            if part.splits is None
+            else part.splits
+            for part in parts
+        ]
     )
 
 
-def as_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Labels as text, whatever they are: 3 and 3.0 are "3"."""
-    kind = column.type
-    try:
-        if pa.types.is_dictionary(kind):
-            column = column.cast(kind.value_type)
-        if pa.types.is_floating(kind) and pc.all(pc.equal(column, pc.floor(column))).as_py():
-            column = column.cast(pa.int64())
-        return column.cast(pa.string())
-    except pa.ArrowException:  # lists and the like, numbers beyond 64 bits, bytes that are no text
+def _check_once(parts: list[Part], *, root: Path) -> None:
+    """DataError for a picture that stands in two tables: it would be learnt from twice, or judge what it taught."""
+    seen: dict[str, Part] = {}
+    whole = root.absolute()
+    for part in parts if len(parts) > 1 else ():
+        paths = {os.path.normpath(whole / path) for path in part.places.paths if path}
+        twice = sorted(paths & seen.keys())
+        if twice:
+            one, other = (told_from(root, each.file) for each in (seen[twice[0]], part))
+            raise DataError(
+                "each picture in only one table",
+                found=f"{len(twice)} in {one!r} and {other!r}, such as {told_from(whole, Path(twice[0]))!r}",
+                fix="Give only one of the tables, or remove these pictures from one of them.",
+            )
+        seen |= dict.fromkeys(paths, part)
+
+
+def tables_within(files: list[Path]) -> list[Path]:
+    """A folder as the tables in it; files as they are. DataError where there are none."""
+    if not files[0].is_dir():
+        return files
+    found = _in_folder(files[0])
+    if not found:
         raise DataError(
-            "text or whole numbers in each column", found=f"one of {kind}", fix="Save the column as text."
-        ) from None
+            f"tables ({', '.join(IN_FOLDERS)}) of pictures", found=f"none in {str(files[0])!r}", fix="Check the path."
+        )
+    return found
 
 
-def splits_of(table: pa.Table, columns: Columns, *, file: Path) -> np.ndarray | None:
-    """train, val, test or "" of each row; DataError for other words."""
-    if not columns.split:
-        return None
-    words = as_words(table.column(columns.split)).fill_null("").dictionary_encode().combine_chunks()
-    values = words.dictionary.to_pylist()
-    unknown = [value for value in values if value.strip().casefold() not in {*SPLIT_NAMES, ""}]
-    if unknown:
-        raise DataError(
-            f"train, val or test in the column {columns.split!r} of {file.name!r}", found=some(unknown),
-            fix="Correct the column, or name another with --split-column.",
-        )  # fmt: skip
-    known = np.array([SPLIT_NAMES.get(value.strip().casefold(), "") for value in values], dtype=object)
-    splits: np.ndarray = known[words.indices.to_numpy()]
-    return splits
+def _in_folder(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in IN_FOLDERS and not file.name.startswith(".") and _is_manifest(file)
+    ]
 
 
-LAYOUT = Layout(
-    "manifest", recognises=lambda place: place.is_file() and place.suffix.lower() in SUFFIXES, lists=list_manifest
-)
+def _is_manifest(place: Path) -> bool:
+    return (
+        place.is_file()
+        and is_table(place, known=is_known)
+        and not (place.suffix.lower() == ".parquet" and holds_pictures(place))
+    )
+
+
+def recognises(place: Path) -> bool:
+    """A table, or a folder with tables in it."""
+    return bool(_in_folder(place)) if place.is_dir() else _is_manifest(place)
+
+
+LAYOUT = Layout("manifest", recognises=recognises, lists=list_manifest)

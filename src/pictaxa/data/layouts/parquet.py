@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 from ...config.data import ReadingConfig
 from ...errors import DataError, PictureError
 from ...images.decode import Picture
-from ..layout import Layout, files_within, holds_files
+from ..columns import choose_columns, splits_of
+from ..layout import Layout, common_folder, files_within, holds_files, split_of_file, told_from
 from ..listing import Listing, of_file, some
-from ..split_names import split_of_name
-from .manifests import as_words, check_text, choose_columns, splits_of
+from ..table import as_words
+from ..tables import check_text
 
 SUFFIX = ".parquet"
 KEPT_GROUPS = 4  # row groups in memory, for threads that ask for neighbours
@@ -48,12 +49,14 @@ def holds_pictures(file: Path) -> bool:
 def list_parquet(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of one or several files of the same layout; DataError for other columns, or files that differ."""
     files = files_within(files, SUFFIX)
-    parts = [_list_file(file, reading) for file in files]
+    root = common_folder(files)
+    parts = [_list_file(file, reading, root=root, split=split_of_file(file, among=files)) for file in files]
     declared, columns = parts[0].declared, parts[0].notes
     for file, part in zip(files, parts, strict=True):
         if part.declared != declared or part.notes != columns:
             raise DataError(
-                "files of one layout", found=f"{files[0].name!r} and {file.name!r} with different columns or classes",
+                "files with the same columns and classes",
+                found=f"{told_from(root, files[0])!r} and {told_from(root, file)!r} with different ones",
                 fix="Give the files separately.",
             )  # fmt: skip
 
@@ -63,7 +66,7 @@ def list_parquet(files: list[Path], reading: ReadingConfig, *, for_training: boo
 
     more = {name: joined(name) for name in parts[0].more}
     return Listing(
-        files[0].parent, some([file.name for file in files]), joined("paths"), joined("labels"), joined("splits"),
+        root, some([told_from(root, file) for file in files]), joined("paths"), joined("labels"), joined("splits"),
         more=more, declared=declared, notes=columns,
     )  # fmt: skip
 
@@ -75,7 +78,7 @@ def _chunks(array: object) -> Iterator[pa.Array]:
         yield array if isinstance(array, pa.Array) else pa.array(array)
 
 
-def _list_file(file: Path, reading: ReadingConfig) -> Listing:
+def _list_file(file: Path, reading: ReadingConfig, *, root: Path, split: str) -> Listing:
     try:
         schema = pq.read_schema(file)
         pictures = picture_columns(schema)
@@ -88,7 +91,7 @@ def _list_file(file: Path, reading: ReadingConfig) -> Listing:
             )
         others = [name for name in schema.names if name not in pictures]
         chosen = choose_columns(others, reading, file=file, pictures=column)
-        wanted = [name for name in (chosen.label, chosen.split, chosen.group) if name]
+        wanted = [name for name in (chosen.label, chosen.split, chosen.group, *chosen.marks) if name]
         table = pq.read_table(file, columns=wanted)
         check_text(table)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -97,16 +100,21 @@ def _list_file(file: Path, reading: ReadingConfig) -> Listing:
     declared = class_names(schema, chosen.label)
     if declared:
         labels = _named(labels, declared, file=file)
-    splits = splits_of(table, chosen, file=file)
+
+    def words(name: str) -> list[str]:
+        cells: list[str] = as_words(table.column(name)).fill_null("").to_pylist()
+        return cells
+
+    splits = splits_of(chosen, words, file=file)
     if splits is None:
-        splits = pa.repeat(split_of_name(file.stem) or "", len(table))
+        splits = pa.repeat(split, len(table))
     inside = pc.binary_join_element_wise(column, pa.array(np.arange(len(table))).cast(pa.string()), "/")
     more = {"inside": inside} | of_file(file, len(table))
     if chosen.group:
         more["group"] = as_words(table.column(chosen.group)).fill_null("")
-    paths = pc.binary_join_element_wise(file.name, inside, "#")
+    paths = pc.binary_join_element_wise(told_from(root, file), inside, "#")
     return Listing(
-        file.parent, file.name, paths, as_words(labels).fill_null(""), splits, more=more, declared=declared,
+        root, file.name, paths, as_words(labels).fill_null(""), splits, more=more, declared=declared,
         notes=(chosen.note(),),
     )  # fmt: skip
 

@@ -6,19 +6,22 @@ from pathlib import Path
 
 from ...errors import DataError
 from ..layout import Layout, PictureFile
-from . import arrays, cifar, folders, idx, manifests, parquet, shards
+from . import arrays, cifar, folders, idx, imagefolder, manifests, parquet, shards
 
-# What lies in a folder by fixed names decides first, then folders of pictures, then files by their suffix.
+# What lies in a folder by fixed names decides first, then folders of pictures, then files by their suffix. A table
+# that says what is in the pictures beside it comes before the folders that they happen to lie in.
 LAYOUTS: tuple[Layout, ...] = (
     cifar.LAYOUT,
     idx.LAYOUT,
+    imagefolder.LAYOUT,
     folders.LAYOUT,
     parquet.LAYOUT,
     shards.LAYOUT,
     manifests.LAYOUT,
     arrays.LAYOUT,
 )
-FILE_KINDS = (*manifests.SUFFIXES, ".npz", ".h5", ".tar", "IDX")  # in words, for who gives another
+# In words, for who gives another.
+FILE_KINDS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".npz", ".h5", ".tar", "IDX")
 
 
 def recognise(path: Path) -> Layout | None:

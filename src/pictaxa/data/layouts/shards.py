@@ -16,9 +16,8 @@ from ...config.data import ReadingConfig
 from ...errors import DataError, PictureError
 from ...images.decode import Picture, is_picture
 from ..file_names import shown_name
-from ..layout import Layout, files_within, holds_files
+from ..layout import Layout, common_folder, files_within, holds_files, split_of_file, told_from
 from ..listing import Listing, file_status, some
-from ..split_names import split_of_name
 
 SUFFIX = ".tar"
 LABEL_SUFFIXES = ("cls", "label", "txt", "json")  # the first that is there
@@ -29,12 +28,13 @@ MAX_LABEL_BYTES = 2**20
 def list_shards(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
     """The pictures of tar files; DataError for damaged ones, and for pictures without a label."""
     files = files_within(files, SUFFIX)
+    root = common_folder(files)
     columns: dict[str, list[Any]] = {name: [] for name in ("path", "class", "split", "inside", "bytes", "mtime_ns")}
     for file in files:
         size_bytes, mtime_ns, _ = file_status(file)
-        split = split_of_name(file.stem) or ""
+        split, told = split_of_file(file, among=files), told_from(root, file)
         for name, label in _labelled(file):
-            row = (f"{shown_name(file.name)}#{name}", label, split, name, size_bytes, mtime_ns)
+            row = (f"{told}#{name}", label, split, name, size_bytes, mtime_ns)
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
     if not columns["path"]:
@@ -42,7 +42,7 @@ def list_shards(files: list[Path], reading: ReadingConfig, *, for_training: bool
             "pictures in the shards", found=f"none in {some([file.name for file in files])}", fix="Check the files."
         )
     return Listing(
-        files[0].parent, some([file.name for file in files]), columns.pop("path"), columns.pop("class"),
+        root, some([told_from(root, file) for file in files]), columns.pop("path"), columns.pop("class"),
         columns.pop("split"), more=columns,
     )  # fmt: skip
 
