@@ -89,7 +89,7 @@ MISTAKES = {
     "folder in the way": (["train", "{data}", "--out", "{data}"], "--out"),
     "no such folder": (["train", "{data}/none"], "nothing at"),
     "a file": (["train", "{data}/a/0.png"], "a file at"),
-    "resume with flags": (["train", "--resume", "x", "--epochs", "3"], "alone"),
+    "resume with flags": (["train", "--resume", "x", "--epochs", "3"], "without other flags"),
     "resume what is no run": (["train", "--resume", "{data}"], "run folder"),
     "config that is not there": (["train", "--config", "{data}/none.json"], "config file"),
     "evaluate what is no run": (["evaluate", "{data}"], "run folder"),
