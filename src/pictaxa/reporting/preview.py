@@ -48,7 +48,7 @@ def draw_preview(
         augmentation: the policy and its changes; by default that of a training from known weights.
         pictures: size, square, channels and view.
         reading: how `data` is laid out.
-        asked: how pictures that are not 8-bit are decoded.
+        asked: how pictures are decoded, such as the range of 16-bit ones.
         seed: decides which pictures and which random draws.
 
     Returns:
