@@ -89,7 +89,7 @@ MISTAKES = {
     "folder in the way": (["train", "{data}", "--out", "{data}"], "--out"),
     "no such folder": (["train", "{data}/none"], "nothing at"),
     "a file": (["train", "{data}/a/0.png"], "a file at"),
-    "resume with flags": (["train", "--resume", "x", "--epochs", "3"], "alone"),
+    "resume with flags": (["train", "--resume", "x", "--epochs", "3"], "without other flags"),
     "resume what is no run": (["train", "--resume", "{data}"], "run folder"),
     "config that is not there": (["train", "--config", "{data}/none.json"], "config file"),
     "evaluate what is no run": (["evaluate", "{data}"], "run folder"),
@@ -175,7 +175,7 @@ def test_what_the_system_refuses_is_one_line(trained: tuple[Path, Path], capsys:
     page.symlink_to("/dev/full")
     assert main(["report", str(run)]) == 2
     error = capsys.readouterr().err.strip()
-    assert "\n" not in error and f"found {os.strerror(errno.ENOSPC)}. Make room" in error
+    assert "\n" not in error and f"found {os.strerror(errno.ENOSPC)}. Free some space" in error
     page.unlink()
     page.mkdir()
     with pytest.raises(IsADirectoryError):

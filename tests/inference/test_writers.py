@@ -135,22 +135,35 @@ def test_places_that_cannot_be_written(tmp_path: Path, name: str):
         pass
 
 
-def lines_written(path: Path, *, top: int | None) -> list[str]:
+def text_of(path: Path, *, top: int | None) -> str:
     """What a file holds after a prediction, a file that can't be read and a path that is no UTF-8."""
     predictions = [
         said("a,b.jpg", 0.75, 0.2, 0.05),
         Prediction("y.jpg", CLASSES, probabilities=None, logits=None, problem="empty file"),
         said("caf\udce9.jpg", 0.125, 0.125, 0.75),
     ]
-    with open_writer(path, CLASSES, top=top) as writer, open_writer(path.with_suffix(".CSV"), CLASSES, top=1) as other:
+    with (
+        open_writer(path, CLASSES, top=top, spreadsheet=False) as writer,
+        open_writer(path.with_name("also.JSONL"), CLASSES, top=1) as other,
+    ):
         assert write_all(iter(predictions), [writer, other]) == (2, 1)
-    return path.read_text(encoding="utf-8").splitlines()
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_table_for_programs(tmp_path: Path):
+    """CSV: a column for every class without --top, nothing where a file was not read, bytes as escapes."""
+    assert list(csv.reader(io.StringIO(text_of(tmp_path / "a.csv", top=None)))) == [
+        ["path", "label", "probability", "problem", *(f"p:{name}" for name in CLASSES)],
+        ["a,b.jpg", "玫瑰", "0.750000", "", "0.750000", "0.200000", "0.050000"],
+        ["y.jpg", "", "", "empty file", "", "", ""],
+        ["caf\\xe9.jpg", "a very long class name", "0.750000", "", "0.125000", "0.125000", "0.750000"],
+    ]
 
 
 @pytest.mark.parametrize(("top", "count"), [(None, 3), (2, 2), (9, 3)])
 def test_lines_of_json(tmp_path: Path, top: int | None, count: int):
     """An object a line, the most probable classes first, as many as asked for."""
-    first, second, third = map(json.loads, lines_written(tmp_path / "a.jsonl", top=top))
+    first, second, third = map(json.loads, text_of(tmp_path / "a.jsonl", top=top).splitlines())
     assert list(first) == ["path", "label", "probability", "probabilities"]
     assert (first["path"], first["label"], first["probability"]) == ("a,b.jpg", "玫瑰", 0.75)
     best = {"玫瑰": 0.75, "rose": 0.2, "a very long class name": 0.05}

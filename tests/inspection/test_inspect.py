@@ -92,7 +92,7 @@ def test_all_of_it_is_found(bad_photos: Path, tmp_path: Path, capsys: pytest.Cap
 def test_strict(bad_photos: Path, capsys: pytest.CaptureFixture[str]):
     """Kinds that are found and named are exit status 1; others are not; unknown words are a mistake."""
     assert main(["inspect", str(bad_photos), "--strict", "leak", "dark"]) == 1
-    assert "forbids: leak" in capsys.readouterr().err
+    assert "does not allow: leak" in capsys.readouterr().err
     assert main(["inspect", str(bad_photos), "--strict", "bomb"]) == 0
     assert main(["inspect", str(bad_photos), "--strict", "all"]) == 1
     assert main(["inspect", str(bad_photos), "--strict", "leeks"]) == 2

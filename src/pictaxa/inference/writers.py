@@ -40,12 +40,12 @@ class TableWriter:
         self._file = file
         self._top = top
         names = [printable(name) for name in classes]
-        columns = names if top is None else []
-        self._widths = [max(7, cell_len(name)) for name in columns]
+        self._widths = [max(7, cell_len(name)) for name in names]  # of the columns of probabilities
         self._answer = max(8, *(cell_len(name) for name in names))
         head = [set_cell_size("file", PATH_CELLS), set_cell_size("answer", self._answer)]
-        head += [_right(name, width) for name, width in zip(columns, self._widths, strict=True)]
-        if top is not None:
+        if top is None:
+            head += [_right(name, width) for name, width in zip(names, self._widths, strict=True)]
+        else:
             head.append(f"top {top}")
         print_line("  ".join(head).rstrip(), file=file)
 
@@ -87,7 +87,7 @@ class CsvWriter:
         self._blank = [""] * len(columns)
 
     def write(self, prediction: Prediction) -> None:
-        """Write one row."""
+        """Write a row; of a file that was not read only its path and why."""
         path, problem = self._cell(_text(prediction.path)), self._cell(prediction.problem)
         if prediction.probabilities is None:
             self._csv.writerow([path, "", "", problem, *self._blank])
@@ -146,18 +146,21 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreads
     """Open a file for predictions.
 
     Args:
-        out: a .csv or .jsonl file; one that is there is replaced.
+        out: the file, which is written anew; its suffix, .csv or .jsonl, says what it holds.
         classes: names of the classes.
         top: how many classes of each picture; None: all.
         spreadsheet: of .csv: for people and their spreadsheets. It begins with a byte order mark, without which Excel
             takes UTF-8 for something else, and no cell is a formula (see `harmless`). False: for programs.
+
+    Returns:
+        A context with a Writer.
 
     Raises:
         ConfigError: another suffix, or a place that can't be written.
 
     Example:
         with open_writer(Path("answers.csv"), predictor.classes, top=3) as writer:
-            write_all(predictor.stream(["photos"]), [writer])
+            write_all(predictor.stream(["more-photos"]), [writer])
     """
     suffix = out.suffix.lower()
     if suffix not in (".csv", ".jsonl"):

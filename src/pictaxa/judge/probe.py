@@ -143,7 +143,7 @@ def probe_data(config: TrainConfig) -> Probe:
     weights, knows = config.transfer.weights, config.transfer.knows
     return Probe(
         model=start.config.model,
-        weights=("ImageNet's weights" if weights == IMAGENET else str(weights)) if knows else "fresh weights",
+        weights=("ImageNet weights" if weights == IMAGENET else str(weights)) if knows else "fresh weights",
         classes=index.classes,
         pictures=len(rows),
         width=vectors.shape[1],

@@ -109,17 +109,7 @@ class Run:
             ) from None
 
     def existing(self, name: str) -> Path:
-        """Find a file that must be there.
-
-        Args:
-            name: a file of the run folder.
-
-        Returns:
-            Its path.
-
-        Raises:
-            RunError: it is not there; told with what to do.
-        """
+        """The path of a file of the run folder that must be there; RunError with what to do where it is not."""
         path = self.path / name
         if not path.exists():
             fix = "Restore the file or train again."
