@@ -21,7 +21,10 @@ from pictaxa.images.upright import PAGES
 
 tifffile = pytest.importorskip("tifffile", reason="the extra `scientific` is not installed")
 
-TOPS = {"uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int16": 1000, "float32": 1.0, "float64": 1.0}
+TOPS = {
+    "uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int8": 100, "int16": 1000, "int32": 10**6, "float16": 1.0,
+    "float32": 1.0, "float64": 1.0,
+}  # fmt: skip
 
 
 def written(values: np.ndarray, **options: object) -> bytes:

@@ -65,14 +65,15 @@ def tiff_file(data: bytes) -> NumberFile | None:
     RefusedError, with what it is, where its channels are not those of a picture.
     """
     layout = read_layout(data)
-    opens = data[:4] != BIG_BY_BIG_ENDS  # which Pillow does not, whatever is in it
-    if layout is None or (opens and _is_plain(layout)):
+    large = data[:4] == BIG_BY_BIG_ENDS  # which Pillow does not open, whatever is in it
+    if layout is None or (_is_plain(layout) and not large):
         return None
     beside = layout.extra[: layout.channels - layout.colours]
     grey_alone = layout.colours == 1 and not set(beside) - set(ALPHA)
     if layout.photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) or not (layout.colours == 3 or grey_alone):
         raise RefusedError(f"a TIFF with {layout.told}: only grey and RGB can be read, with or without transparency")
-    read = partial(_by_pillow if opens and _pillow_reads(layout) else _by_tifffile, data, layout)
+    by_pillow = _pillow_reads(layout, big_ends=data[:2] == b"MM") and not large
+    read = partial(_by_pillow if by_pillow else _by_tifffile, data, layout)
     grey = layout.colours == 1
     return NumberFile("TIFF", layout.told, layout.width, layout.height, grey, layout.orientation, read)
 
@@ -158,11 +159,14 @@ def _is_plain(layout: Layout) -> bool:
     return not (layout.photometric == RGB and layout.planes and layout.channels != 3)
 
 
-def _pillow_reads(layout: Layout) -> bool:
-    usual = (layout.bits[0], layout.kind) in (
-        (12, UNSIGNED), (16, UNSIGNED), (16, SIGNED), (32, SIGNED), (32, FRACTION),
-    )  # fmt: skip
-    return usual and layout.channels == 1 and layout.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
+def _pillow_reads(layout: Layout, *, big_ends: bool) -> bool:
+    """Found by trying, as tests/images/test_tiff.py does: of other kinds it turns bytes wrongly, or opens none."""
+    kind = (layout.bits[0], layout.kind)
+    if layout.channels != 1 or (big_ends and kind != (16, UNSIGNED)):
+        return False
+    if layout.photometric == WHITE_IS_ZERO:
+        return kind == (16, UNSIGNED) and not big_ends
+    return kind in ((12, UNSIGNED), (16, UNSIGNED), (16, SIGNED), (32, SIGNED), (32, FRACTION))
 
 
 def _by_pillow(data: bytes, layout: Layout) -> Numbers:
