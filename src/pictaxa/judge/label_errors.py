@@ -74,7 +74,10 @@ def doubt_by_folds(inspection: Inspection, config: TrainConfig, folds: int) -> I
     with tempfile.TemporaryDirectory(prefix="pictaxa-folds-") as folder:
         for fold in range(1, folds + 1):
             say(f"fold      {fold} of {folds}")
-            run = train_run(replace(config, fold=f"{fold}/{folds}", out=Path(folder) / str(fold)))
+            # The last epoch, not the best: labels that are to be doubted must not choose who doubts them.
+            schedule = replace(config.schedule, best_by="last")
+            own = replace(config, fold=f"{fold}/{folds}", out=Path(folder) / str(fold), schedule=schedule)
+            run = train_run(own)
             said.append(read_predictions(run, classes=index.classes))
     rows = np.concatenate([part.rows for part in said])
     probabilities = np.concatenate([part.probabilities for part in said])
