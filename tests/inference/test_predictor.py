@@ -88,7 +88,7 @@ def test_bad_files_get_their_own_rows(trained: Trained, tmp_path: Path, capsys: 
         out = tmp_path / f"out.{suffix}"
         assert main(["predict", str(run), *files, "--out", str(out)]) == 0
         if suffix == "csv":
-            with out.open(newline="", encoding="utf-8") as file:
+            with out.open(newline="", encoding="utf-8-sig") as file:
                 rows = list(csv.DictReader(file))
         else:
             rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
