@@ -30,7 +30,7 @@ def make(root: Path, paths: list[str]) -> Path:
 
 def read(root: Path, **config: object) -> tuple[dict[str, int], tuple[str, ...]]:
     """{"split/class": pictures} of those with a label, and the notes."""
-    index = read_data(root, ReadingConfig(**config))  # type: ignore[arg-type]
+    index = read_data(root, ReadingConfig(**config))  # type: ignore[arg-type]  # settings of several types by name
     found: dict[str, int] = {}
     for split, label in zip(index.column("split"), index.labels, strict=True):
         if label >= 0:

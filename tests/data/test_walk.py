@@ -9,7 +9,7 @@ import pytest
 
 from pictaxa.data.reading import read_data
 from pictaxa.data.walk import PassedOver, is_hidden, list_entries, walk_pictures
-from pictaxa.inference.predictor import walk
+from pictaxa.inference.inputs import walk
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
 from pictaxa.errors import DataError, RunError
 from pictaxa.images.decode import load_square
+from pictaxa.inference.inputs import walk
 from pictaxa.inference.logits import BATCH
-from pictaxa.inference.predictor import Prediction, load, walk
+from pictaxa.inference.predictor import Prediction, load
 from pictaxa.metrics import softmax
 
 Trained = tuple[Path, Path]

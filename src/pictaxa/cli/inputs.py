@@ -14,7 +14,7 @@ from pathlib import Path
 from ..data.file_names import shown_name
 from ..errors import ConfigError
 from ..images.decode import Picture, read_file
-from ..inference.predictor import named_pictures
+from ..inference.inputs import named_pictures
 
 Named = tuple[str, Callable[[], Picture]]  # what a picture is called, and what reads it
 

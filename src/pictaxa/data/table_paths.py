@@ -183,7 +183,7 @@ def plain(cell: str) -> str:
         text = unquote(text.removeprefix("file://"))
     if text.startswith("~/"):
         home = os.path.expanduser(text)  # noqa: PTH111  # a home that is none stays as it is
-        text = home if os.path.exists(home) else text  # noqa: PTH110
+        text = home if os.path.exists(home) else text  # noqa: PTH110  # Path.exists raises where a name is too long
     text = text.replace("\\", "/")
     while text.startswith("./"):
         text = text[2:]

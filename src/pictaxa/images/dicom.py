@@ -44,7 +44,7 @@ def _read(pydicom: Any, data: bytes) -> Numbers:
     note = FRAMES if int(file.get("NumberOfFrames") or 1) > 1 else ""
     try:
         values = pixels.pixel_array(file, index=0)
-    except (RuntimeError, NotImplementedError) as error:
+    except (RuntimeError, NotImplementedError) as error:  # what pydicom raises where no decoder is installed
         if "missing dependencies" not in str(error) and "plugin" not in str(error):
             raise
         reason = f"a DICOM file compressed as {file.file_meta.TransferSyntaxUID.name}, which pydicom has no decoder for"
