@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from pictaxa.config.learning import TransferConfig
+from pictaxa.config.training import TrainConfig
 from pictaxa.errors import WeightsError
 from pictaxa.models.contract import Classifier
 from pictaxa.models.entry import Source
 from pictaxa.models.zoo import create_model
+from pictaxa.training.transfer import resolve_model, start_from_weights
 from pictaxa.weights.loading import load_weights
 
 State = dict[str, torch.Tensor]
@@ -147,11 +150,25 @@ def test_two_networks_are_never_chosen_from(one: str, two: str, nested: bool, tm
     before = {name: value.clone() for name, value in other.state_dict().items()}
     with pytest.raises(WeightsError, match="one network in the file") as told:
         load_weights(other, tmp_path / "a.pth", source="torchvision")
-    assert repr(two) in str(told.value) and "--prefix" in str(told.value)
+    assert repr(two) in str(told.value) and "--weights-prefix" in str(told.value)
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
     images = torch.rand(1, 3, 32, 32)
     load_weights(other, tmp_path / "a.pth", source="torchvision", prefix=two)
     assert torch.equal(other(images), second(images))
+
+
+def test_a_training_takes_the_prefix_and_names_what_is_no_weights(tmp_path: Path):
+    """--weights-prefix of a training chooses as prefix= does; a SavedModel's folder is named for what it is."""
+    first, second, other = network(), network(), create_model("cifar_resnet20", 4)
+    torch.save({**state(first, "student."), **state(second, "teacher.")}, tmp_path / "a.pth")
+    config = TransferConfig(weights=tmp_path / "a.pth", source="torchvision", weights_prefix="teacher.")
+    start_from_weights(other, config, ["a", "b", "c", "d"])
+    assert torch.equal(other.conv1.weight, second.conv1.weight)
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"x")
+    transfer = TransferConfig(weights=tmp_path / "saved")
+    with pytest.raises(WeightsError, match="SavedModel"):
+        resolve_model(TrainConfig(data=tmp_path, transfer=transfer))
 
 
 def test_a_prefix_that_is_none_is_told(tmp_path: Path):

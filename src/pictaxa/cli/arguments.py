@@ -109,6 +109,8 @@ class ProbeArguments(_Looked):
     """Library that the checkpoint comes from; it is never guessed."""
     normalization: Normalization | None = None
     """Input normalization of the checkpoint (see pictaxa weights convert --help); required for a Keras file."""
+    weights_prefix: str = ""
+    """What the names of the intended network begin with, if the checkpoint has several that fit, such as teacher."""
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,8 @@ def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source:
     _check_source(needed, tensors, part, source=source)
     if part is None or (part.rank > 1 and unused(part)):
         raise misfit(part or nearest_part(needed, tensors, rules), tensors, source=source)
+    if source == "pictaxa":  # what a head of our own may be is for adapt() to say
+        return Translated(dict(part.ours))
     weights = place(part, tensors, prefix_worth_a_word=is_worth_a_word(part.prefix))
     for name, value in weights.tensors.items():
         if name in needed.own and needed.own[name].ndim == 2 and value.shape[2:] == (1, 1):

@@ -38,7 +38,7 @@ def place(part: Part, tensors: Mapping[str, torch.Tensor], *, prefix_worth_a_wor
     if part.rank == 1:
         _leave_dense(part, weights)
     else:
-        own = f"{part.needed.model.main_head()}.weight" in weights.tensors
+        own = f"{part.needed.head}.weight" in weights.tensors
         inside = _inside(part)
         for name in inside.values():
             del weights.tensors[name]
@@ -60,7 +60,7 @@ def unused(part: Part) -> list[str]:
 
 def _inside(part: Part) -> dict[str, str]:
     """Names of a head's layers that the network doesn't have: the file's without the prefix -> ours."""
-    head, own = part.needed.model.main_head(), part.needed.own
+    head, own = part.needed.head, part.needed.own
     found = {}
     for theirs, ours in part.renamed.names.items():
         is_other = ours not in own and (ours.startswith(f"{head}.") or not part.needed.may_lack(ours))
@@ -71,7 +71,7 @@ def _inside(part: Part) -> dict[str, str]:
 
 def _take(part: Part, weights: Translated, theirs: Mapping[str, torch.Tensor], *, own: bool) -> None:
     """Make the only layer of a head the network's, or leave all of it out; with `own` it has the network's already."""
-    head = part.needed.model.main_head()
+    head = part.needed.head
     layers = {name.rpartition(".")[0] for name in theirs}
     wanted = part.needed.own.get(f"{head}.weight")
     if len(layers) == 1 and not own and wanted is not None:

@@ -37,6 +37,11 @@ class Needed:
         return {name: value for name, value in self.model.state_dict().items() if name not in ("mean", "std")}
 
     @cached_property
+    def head(self) -> str:
+        """The path of the part that gives the classes."""
+        return self.model.main_head()
+
+    @cached_property
     def backbone(self) -> set[str]:
         """Those that no file may lack: neither of a head nor counters."""
         return {name for name in self.own if not self.may_lack(name) and not name.endswith("num_batches_tracked")}
@@ -46,7 +51,7 @@ class Needed:
         """Paths of the dense layers at the end, which a head of one's own replaces; none of a transformer's."""
         parts = [(path, part) for path, part in self.model.named_modules() if not self._is_auxiliary(path)]
         if any(isinstance(part, nn.LayerNorm) for _, part in parts):
-            return [self.model.main_head()]
+            return [self.head]
         return [path for path, part in parts if isinstance(part, nn.Linear)]
 
     @cached_property
@@ -56,8 +61,7 @@ class Needed:
 
     def may_lack(self, name: str) -> bool:
         """Whether a name is of a head, or of another part that a file may be without, or have."""
-        head = self.model.main_head()
-        return name.startswith((f"{head}.", "pre_logits.")) or self._is_auxiliary(name)
+        return name.startswith((f"{self.head}.", "pre_logits.")) or self._is_auxiliary(name)
 
     def _is_auxiliary(self, name: str) -> bool:
         return name.partition(".")[0] in self.model.auxiliary
@@ -153,8 +157,8 @@ def find_part(needed: Needed, tensors: Mapping[str, torch.Tensor], rules: Sequen
         raise WeightsError(
             "one network in the file",
             found=f"{1 + len(others)} that fit a {needed.model.entry}, with names that begin with {names}",
-            fix="Nothing says which is meant; name it: pictaxa weights convert FILE --prefix "
-            f"{others[0].prefix or fitting[0].prefix} ... (prefix= in Python).",
+            fix="Nothing says which is meant; name it, such as "
+            f"--weights-prefix {others[0].prefix or fitting[0].prefix} (pictaxa weights convert: --prefix).",
         )
     return fitting[0] if fitting else None
 
