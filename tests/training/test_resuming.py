@@ -259,15 +259,15 @@ def test_trainings_at_once_without_a_place_take_different_ones(
 ):
     """A second training that begins while the first decides on its pictures has the next number."""
     monkeypatch.chdir(tmp_path)
-    prepare, begun = loop.prepare, []
+    prepare = loop.prepare
 
-    def second(*given: Any) -> Any:
-        if not begun:
-            begun.append(main(words))
+    def after_another(*given: Any) -> Any:
+        monkeypatch.setattr(loop, "prepare", prepare)
+        assert main(words) == 0
         return prepare(*given)
 
-    monkeypatch.setattr(loop, "prepare", second)
-    assert main(words) == 0 and begun == [0]
+    monkeypatch.setattr(loop, "prepare", after_another)
+    assert main(words) == 0
     assert sorted(os.listdir("runs")) == ["photos-lenet5-1", "photos-lenet5-2"]
 
 
