@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pictaxa.cli.main import main
+from pictaxa.data import cache
+from pictaxa.data.reading import read_data
+from pictaxa.data.squares import CacheSpec
 from pictaxa.system import files
 
 Make = Callable[..., Path]
@@ -227,3 +231,25 @@ def test_what_is_not_synced_is_found(
     with recorded(root, monkeypatch) as disk:
         assert main(["train", str(data), *tiny, "--epochs", "1", "--out", str(root / "one")]) == 0
     assert any(folder.get("one/config.json") == b"" for folder in distinct(disk))
+
+
+def test_a_cache_after_a_power_cut(
+    tmp_path: Path, make_photos: Make, draw: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    """While it is built, and while squares are copied into a new file: whatever the disk holds then, the next build has
+    the right square for every picture.
+    """
+    data, root, spec = make_photos(tmp_path / "photos", {"a": 60, "b": 20}), tmp_path / "disk", CacheSpec(8, 3)
+    root.mkdir()
+    monkeypatch.setattr(cache, "CHUNK", 8)
+    with recorded(root, monkeypatch) as disk:
+        cache.build_cache(read_data(data), spec, root=root, threads=1)
+        for number in range(60):
+            draw(2, number).save(data / "a" / f"{number}.png")
+        made, index = cache.build_cache(read_data(data), spec, root=root, threads=1)
+    right = made.read(np.arange(80))
+    assert len(disk.moments) >= 30
+    for folder in distinct(disk)[::2]:
+        lay_out(folder, root)
+        made, index = cache.build_cache(read_data(data), spec, root=root, threads=1)
+        assert index.usable.all() and np.array_equal(made.read(np.arange(80)), right)

@@ -90,9 +90,9 @@ def new_generation_of(folder: Path, old: Generation, *, square_bytes: int) -> Ge
                 before = np.memmap(old.pixels_path, dtype=np.uint8, mode="r")
                 for row in np.flatnonzero(old_slots >= 0)[np.argsort(old_slots[old_slots >= 0])].tolist():
                     square = before[old_slots[row] * square_bytes :][:square_bytes]
-                    kept[row] = zlib.crc32(square) == sums[row]
+                    kept[row] = zlib.crc32(square.data) == sums[row]
                     if kept[row]:
-                        copy.write(square)
+                        copy.write(square.data)
                         slots[row], count = count, count + 1
         sync_file(path)
         place = records.schema.get_field_index("slot")
