@@ -8,6 +8,7 @@ import pytest
 
 from pictaxa.errors import RunError
 from pictaxa.runs.folder import FORMAT, open_run, run_of, weights_file
+from pictaxa.runs.manifest import remove_manifest
 
 Trained = tuple[Path, Path]
 
@@ -38,6 +39,7 @@ def test_a_config_is_read_once(trained: Trained):
     text = config.read_text(encoding="utf-8")
     config.unlink()
     assert run.config == json.loads(text) and run.chosen.model == "lenet5"
+    remove_manifest(run.path)
     run.write_config(run.config["asked"], replace(run.chosen, model="alexnet"))
     assert run.chosen.model == "alexnet" == json.loads(config.read_text(encoding="utf-8"))["chosen"]["model"]
 
@@ -49,5 +51,8 @@ def test_the_weights_of_a_run(trained: Trained, tmp_path: Path):
     other = tmp_path / "model.safetensors"
     assert weights_file(other) == other and run_of(other) == other
     run.model_path.unlink()
+    with pytest.raises(RunError, match="Restore the file"):  # the training has ended
+        weights_file(run.path)
+    remove_manifest(run.path)
     with pytest.raises(RunError, match="--resume"):
         weights_file(run.path)

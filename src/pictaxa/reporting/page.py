@@ -16,7 +16,9 @@ from ..images.decode import decode
 from ..images.decoding import Decoding
 from ..metrics import Predictions
 from ..runs.folder import open_run
+from ..runs.names import CONFIG
 from ..runs.records import read_index, read_predictions
+from ..runs.typed import typed
 from ..system.progress import clock
 from . import figures
 
@@ -38,7 +40,7 @@ def write_report(path: str | Path) -> Path:
     """
     run = open_run(path)
     folder = run.report_path
-    classes, metrics, log = run.classes, run.metrics, run.log_rows()
+    classes, metrics, log, chosen = run.classes, run.metrics, run.log_rows(), run.chosen
     index = read_index(run)
     predictions = read_predictions(run)
     folder.mkdir(exist_ok=True)
@@ -67,6 +69,8 @@ def write_report(path: str | Path) -> Path:
         set_aside=index.set_aside(),
         splits=split_counts(index),
         config=run.config,
+        chosen=chosen,
+        versions=typed(run.config.get("versions", {}), dict[str, str], path=run.path / CONFIG),
         duration=clock(float(log[-1]["seconds"])) if log else "",
     )
     written = folder / "index.html"

@@ -19,6 +19,7 @@ from ..errors import ConfigError, close_matches, printable
 from ..metrics import Predictions, summarise
 from ..models.heads import parse_groups
 from .folder import Run, open_run
+from .manifest import write_manifest
 from .places import create_run, free_path
 from .records import read_index, read_predictions, write_index, write_predictions
 
@@ -199,6 +200,7 @@ def relabel_run(
     run.write_metrics(summarise(predictions, plan.new))
     squares, aspects, logits = old.probe()
     run.write_probe(squares, aspects, logits=_merged_logits(logits, plan))
+    write_manifest(run.path)
     return run, plan
 
 

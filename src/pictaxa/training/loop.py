@@ -14,6 +14,7 @@ from ..config.usual import resolved
 from ..errors import TrainingError
 from ..models.contract import Classifier
 from ..runs.folder import Run
+from ..runs.manifest import remove_manifest, write_manifest
 from ..system.progress import TrainProgress, clock, say
 from ..weights.files import load_model_weights
 from .averaging import Follower
@@ -62,7 +63,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     with machine_errors_told(job):
         if job.config.transfer.knows:
             save_backbone(job.run.backbone_path, model)
-        return _begin(job, model, started)
+        return _sealed(_begin(job, model, started))
 
 
 def resume_run(path: Path) -> Run:
@@ -88,11 +89,19 @@ def resume_run(path: Path) -> Run:
         model = job.fresh_model()
         knows = job.run.backbone_path.exists()
         if knows:
-            load_model_weights(model, job.run.backbone_path)
+            load_model_weights(model, job.run.existing_state(job.run.backbone_path))
         if knows and not has_state(job.run.state_path):
             say("resume    from the beginning")
-            return _begin(job, model, started)
-        return _run(job, _resume(job, model))
+            return _sealed(_begin(job, model, started))
+        session = _resume(job, model)
+        remove_manifest(job.run.path)  # it is of what was there until now
+        return _sealed(_run(job, session))
+
+
+def _sealed(run: Run) -> Run:
+    """A run that is finished, with the list of its files."""
+    write_manifest(run.path)
+    return run
 
 
 def _begin(job: Job, model: Classifier, started: float) -> Run:

@@ -27,7 +27,9 @@ from ..inspection.quality import Quality
 from ..models.contract import Classifier
 from ..models.zoo import check_size, find_entry
 from ..runs.chosen import Chosen
+from ..runs.classes import check_same_classes
 from ..runs.folder import open_run
+from ..runs.names import CLASSES
 from ..runs.places import create_run, next_run_path
 from ..runs.records import read_index, write_index
 from ..system.device import Plan, apply_plan, choose_plan
@@ -152,6 +154,7 @@ def prepare_again(path: Path) -> Job:
             found=f"added, changed or removed files under {str(config.data)!r}",
             fix=f"Restore them, or start a new training with --config {run.path / 'config.json'}.",
         )
+    check_same_classes(run.classes, index.classes, path=run.path / CLASSES, other=str(config.data))
     index = index.with_columns({"split": saved.column("split")})
     pairs, _ = _look(index, cache, config)  # a head that is solved anew takes the same folds
     decode_seconds = time.monotonic() - before

@@ -15,10 +15,11 @@ from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, WeightsError
+from ..inference.predictor import checked_weights
 from ..models.contract import NORMALIZATIONS, Classifier
 from ..models.heads import parse_groups
 from ..models.zoo import find_entry
-from ..runs.folder import open_run, run_of, weights_file
+from ..runs.folder import open_run, run_of
 from ..weights.files import read_notes
 from ..weights.loading import load, translate
 from ..weights.published import find_file, find_published
@@ -144,7 +145,7 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
     origin = read_origin(config.weights)
     try:
         weights = translate(
-            model, weights_file(config.weights), source=config.source, normalization=config.normalization
+            model, checked_weights(config.weights), source=config.source, normalization=config.normalization
         )
         if origin.classes and origin.classes != tuple(classes):
             _match_classes(model, weights, known=origin.classes, classes=classes)
