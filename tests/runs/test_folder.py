@@ -9,6 +9,7 @@ import pytest
 from pictaxa.errors import RunError
 from pictaxa.runs.folder import FORMAT, open_run, run_of, weights_file
 from pictaxa.runs.manifest import remove_manifest
+from pictaxa.runs.versions import git_revision, versions
 
 Trained = tuple[Path, Path]
 
@@ -56,3 +57,10 @@ def test_the_weights_of_a_run(trained: Trained, tmp_path: Path):
     remove_manifest(run.path)
     with pytest.raises(RunError, match="--resume"):
         weights_file(run.path)
+
+
+def test_what_a_run_was_made_with(trained: Trained):
+    """The versions that its config has are those that are installed now."""
+    kept = open_run(trained[1]).config
+    assert kept["versions"] == versions() and {"pictaxa", "torch", "python"} < set(versions())
+    assert kept["git"] == git_revision()

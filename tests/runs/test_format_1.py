@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 from pictaxa.cli.main import main
-from pictaxa.runs.folder import LOG_COLUMNS, open_run
+from pictaxa.runs.folder import open_run
 from pictaxa.runs.format_1 import config_of_1, geometry_of_1, log_row_of_1
+from pictaxa.runs.log import LOG_COLUMNS
 from pictaxa.runs.manifest import remove_manifest
 
 Trained = tuple[Path, Path]

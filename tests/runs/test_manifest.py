@@ -11,7 +11,7 @@ import torch
 import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.errors import RunError
-from pictaxa.runs.folder import open_run
+from pictaxa.runs.folder import Run
 from pictaxa.runs.manifest import check_file, read_manifest, write_manifest
 from pictaxa.runs.names import LISTED, MANIFEST
 
@@ -55,32 +55,37 @@ def test_an_unfinished_run_has_none(trained: Trained):
     assert read_manifest(run) is None
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_one_changed_byte_is_told_with_the_file(trained: Trained, name: str):
-    """Of the same length and, for all that its reader can see, perhaps whole."""
-    _, run = trained
-    check_file(run, name)
-    data = bytearray((run / name).read_bytes())
-    data[len(data) // 2] ^= 1
-    (run / name).write_bytes(data)
-    with pytest.raises(RunError, match=rf"{name}.*SHA-256.*Restore it"):
+def test_one_changed_byte_is_told_with_the_file(backbone: Path, tmp_path: Path):
+    """Of every file, of the same length and, for all that its reader can see, perhaps whole."""
+    run = tmp_path / "run"
+    shutil.copytree(backbone, run)
+    for name in LISTED:
         check_file(run, name)
-    with pytest.raises(RunError, match=name):
-        open_run(run).existing(name)
-    write_manifest(run)
-    check_file(run, name)
+        whole = (run / name).read_bytes()
+        data = bytearray(whole)
+        data[len(data) // 2] ^= 1
+        (run / name).write_bytes(data)
+        with pytest.raises(RunError, match=rf"{name}.*SHA-256.*Restore it"):
+            check_file(run, name)
+        with pytest.raises(RunError, match=name):
+            Run(run).existing(name)
+        (run / name).write_bytes(whole)
+        check_file(run, name)
 
 
-def test_what_is_not_listed_is_told(trained: Trained):
+def test_what_is_not_listed_is_told(backbone: Path, tmp_path: Path):
     """A file that came after the end is not the run's; a list that is damaged itself is told with what to do."""
-    _, run = trained
-    shutil.copy(run / "state" / "step-000000012.safetensors", run / "state" / "step-000000099.safetensors")
+    run = tmp_path / "run"
+    shutil.copytree(backbone, run)
+    shutil.copy(run / "config.json", run / "state" / "step-000000099.safetensors")
     with pytest.raises(RunError, match="not listed"):
         check_file(run, "state/step-000000099.safetensors")
     for text in ("{", "[]", '{"config.json": 3}', '{"config.json": {"size": "3", "sha256": ""}}', "9" * 5000):
         (run / MANIFEST).write_text(text)
         with pytest.raises(RunError, match=rf"{MANIFEST}.*remove"):
             check_file(run, "config.json")
+    write_manifest(run)
+    check_file(run, "state/step-000000099.safetensors")
 
 
 def test_a_changed_state_is_passed_over_and_said(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -97,3 +102,22 @@ def test_a_changed_state_is_passed_over_and_said(trained: Trained, tmp_path: Pat
     assert "a newer state can't be used" in said.out + said.err and newest.name in said.out + said.err
     after = pictaxa.load(run).model.state_dict()
     assert is_right(run) and all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_no_command_writes_over_a_runs_files(trained: Trained, capsys: pytest.CaptureFixture[str]):
+    """--json and --out into the run: its own files are refused before the work, others are not the run's."""
+    data, run = trained
+    for words in (["evaluate", str(run), "--json"], ["predict", str(run), str(data), "--out"]):
+        capsys.readouterr()
+        assert main([*words, str(run / "log.csv")]) == 2
+        assert "a file of a run" in capsys.readouterr().err and is_right(run)
+    assert main(["evaluate", str(run), "--json", str(run / "figures.json")]) == 0
+    assert main(["report", str(run)]) == 0
+
+
+def test_a_config_without_settings_is_one_line(trained: Trained, capsys: pytest.CaptureFixture[str]):
+    """A damaged config.json is no config file either."""
+    _, run = trained
+    (run / "config.json").write_text('{"asked": 3}')
+    assert main(["train", "--config", str(run / "config.json")]) == 2
+    assert "settings in `asked`" in capsys.readouterr().err

@@ -17,7 +17,7 @@ class Geometry:
     """How a file becomes the model's input; everything that prediction must do as training did."""
 
     square: int  # side of the cached square, pixels
-    channels: Literal[1, 3]
+    channels: int  # 1 or 3
     view: Literal["centre", "fit", "squash"]
     size: int  # side of the model's input in validation and prediction, pixels
     tta: Literal["none", "flip"]  # flip: the logits of a picture and its mirror image are averaged

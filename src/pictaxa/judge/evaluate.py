@@ -21,7 +21,7 @@ from ..inference.predictor import load, tell_nobody
 from ..metrics import Metrics, Predictions, summarise
 from ..runs.records import read_index
 from ..system.progress import CountProgress
-from .seen import Familiarity, Thumbnails, familiarity_lines, find_seen
+from .seen import MAX_COMPARED, Familiarity, Thumbnails, familiarity_lines, find_seen
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def evaluate_run(
     judged, probabilities, set_aside = [], [], []
     digests: dict[int, str] = {}
     thumbs = Thumbnails()
+    compares = data is not None and len(rows) <= MAX_COMPARED
     with CountProgress("evaluate", total=len(rows)) as progress, Fetcher(index) as fetcher:
 
         def fetch(row: int) -> Picture:
@@ -96,7 +97,7 @@ def evaluate_run(
             return picture
 
         pictures = ((fetcher.name(row), partial(fetch, row)) for row in rows)
-        stream = predictor.judge(pictures, look=tell_nobody if data is None else thumbs.add)
+        stream = predictor.judge(pictures, look=thumbs.add if compares else tell_nobody)
         for row, prediction in zip(rows, stream, strict=True):
             progress.count()
             if prediction.probabilities is None:

@@ -79,7 +79,7 @@ def find_seen(run: Run, digests: Sequence[str], thumbs: np.ndarray, *, threads: 
     Args:
         run: the run.
         digests: of each judged picture, as the index has them (`digest_of`).
-        thumbs: (N, 64, 64) uint8, their thumbnails.
+        thumbs: (N, 64, 64) uint8, their thumbnails; they are not needed of more than MAX_COMPARED.
         threads: that decode the run's pictures, where the cache lacks them.
 
     Returns:
@@ -104,6 +104,9 @@ def find_seen(run: Run, digests: Sequence[str], thumbs: np.ndarray, *, threads: 
     others = np.array([place for place, digest in enumerate(digests) if digest not in known], dtype=np.int64)
     if not len(others):
         return Familiarity(tuple(same))
+    if len(known) + len(digests) > MAX_COMPARED:
+        note = f"there are {len(known) + len(digests)} pictures, and at most {MAX_COMPARED} are compared"
+        return Familiarity(tuple(same), note)
     near, note = _near(run, known, thumbs[others], threads=threads)
     return Familiarity((*same, *(SeenPicture(int(others[i]), *known[digest], near=True) for i, digest in near)), note)
 
@@ -115,8 +118,6 @@ def _near(
     geometry = run.geometry
     if geometry.square < MIN_SIDE:
         return [], f"too many pictures look alike at {geometry.square} px"
-    if len(known) + len(thumbs) > MAX_COMPARED:
-        return [], f"{len(known) + len(thumbs)} pictures are more than {MAX_COMPARED}"
     try:
         config = from_json(run.config["asked"])
         root = config.cache or default_cache_root()

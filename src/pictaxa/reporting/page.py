@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data.fetching import Fetcher
 from ..data.index import Index
-from ..errors import PictureError, printable
+from ..errors import PictureError, RunError, printable
 from ..images.decode import decode
 from ..images.decoding import Decoding
 from ..metrics import Predictions
@@ -43,6 +43,8 @@ def write_report(path: str | Path) -> Path:
     classes, metrics, log, chosen = run.classes, run.metrics, run.log_rows(), run.chosen
     index = read_index(run)
     predictions = read_predictions(run)
+    if folder.exists() and not folder.is_dir():
+        raise RunError("a folder for the report", found=f"a file at {str(folder)!r}", fix="Move it elsewhere.")
     folder.mkdir(exist_ok=True)
     curves = figures.curves(log) if log else None  # no epoch: a solved head is all there is
     if curves is not None:

@@ -21,11 +21,8 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import subprocess
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +37,11 @@ from .chosen import Chosen, read_chosen
 from .classes import check_same_classes, read_classes
 from .contents import read_arrays
 from .format_1 import config_of_1, geometry_of_1
-from .log import LOG_COLUMNS, read_log
-from .manifest import check_file
-from .names import CLASSES, CONFIG, INDEX, LOG, MANIFEST, METRICS, MODEL, PICTURES, PREDICTIONS, PROBE, STATE
+from .log import log_text, read_log
+from .manifest import check_file, read_manifest
+from .names import CLASSES, CONFIG, INDEX, LISTED, LOG, MANIFEST, METRICS, MODEL, PICTURES, PREDICTIONS, PROBE, STATE
 from .typed import RESTORE, damaged, read_json, typed
+from .versions import git_revision, versions
 
 MAX_SIDE = 16_384  # of squares and the model's input, pixels
 FORMAT = 2  # of the folder; a reader refuses a higher one. 1 had other words for settings and columns (format_1.py)
@@ -114,6 +112,18 @@ class Run:
         check_file(self.path, name)
         return path
 
+    def states(self, pattern: str) -> set[Path]:
+        """The saved states that are there or should be, by a pattern of their names."""
+        listed = (self.path / name for name in read_manifest(self.path) or {})
+        there = self.state_path.glob(f"{pattern}.safetensors")
+        return {*there, *(path for path in listed if path.match(f"{STATE}/{pattern}.safetensors"))}
+
+    def check_files(self) -> None:
+        """Check all files but the states; RunError for one that is changed, or missing where the run is finished."""
+        for name in LISTED:
+            if (self.path / name).exists() or name in (read_manifest(self.path) or {}):
+                self.existing(name)
+
     def existing_state(self, path: Path) -> Path:
         """The same for a file in the folder of saved states, by its path."""
         return self.existing(path.relative_to(self.path).as_posix())
@@ -149,6 +159,8 @@ class Run:
         if document.get("decoding") is None:  # of runs that say nothing about it
             document["decoding"] = asdict(AS_EARLIER) | {"levels": None}
         geometry: Geometry = typed(document, Geometry, path=path, expected=expected)
+        if geometry.channels not in (1, 3):
+            raise damaged(path, f"1 or 3 channels in {PICTURES}", str(geometry.channels))
         if not (1 <= geometry.square <= MAX_SIDE and 1 <= geometry.size <= MAX_SIDE):
             raise damaged(path, f"sides of 1 to {MAX_SIDE} pixels in {PICTURES}", f"{geometry.square}, {geometry.size}")
         return geometry
@@ -193,7 +205,7 @@ class Run:
     def write_config(self, asked: dict[str, Any], chosen: Chosen) -> None:
         """Keep what was asked for and what was chosen, with versions."""
         document = {"format": FORMAT, "asked": asked, "chosen": asdict(chosen)}
-        self._write_json(CONFIG, {**document, "versions": _versions(), "git": _git_revision()})
+        self._write_json(CONFIG, {**document, "versions": versions(), "git": git_revision()})
         self.__dict__.pop("config", None)  # read before, if ever
 
     def write_classes(self, classes: tuple[str, ...]) -> None:
@@ -205,7 +217,7 @@ class Run:
         """Keep how a file becomes the model's input."""
         self._write_json(PICTURES, asdict(geometry))
 
-    def write_metrics(self, metrics: dict[str, Any]) -> None:
+    def write_metrics(self, metrics: Metrics) -> None:
         """Keep the metrics of the validation pictures."""
         self._write_json(METRICS, metrics)
 
@@ -215,9 +227,7 @@ class Run:
         Args:
             rows: a dictionary with all LOG_COLUMNS for each epoch; None is a blank.
         """
-        lines = [",".join(LOG_COLUMNS)]
-        lines += [",".join(_cell(row[column]) for column in LOG_COLUMNS) for row in rows]
-        write_atomically(self.log_path, "\n".join(lines) + "\n")
+        write_atomically(self.log_path, log_text(rows))
 
     def write_probe(self, squares: np.ndarray, aspects: np.ndarray, *, logits: np.ndarray) -> None:
         """Keep a few pictures with their logits, so that whoever loads the model can check it.
@@ -287,22 +297,3 @@ def weights_file(path: Path) -> Path:
         RunError: the folder has no weights, as its training has not ended.
     """
     return Run(path).existing(MODEL) if path.is_dir() else path
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _versions() -> dict[str, str]:
-    names = ("pictaxa", "torch", "numpy", "pillow", "safetensors")
-    return {name: metadata.version(name) for name in names} | {"python": platform.python_version()}
-
-
-def _git_revision() -> str | None:
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from .contents import number, read_rows
 from .format_1 import log_row_of_1
@@ -47,3 +48,16 @@ def read_log(path: Path) -> list[dict[str, str]]:
             raise damaged(path, f"epochs counted from 1, with growing steps, in {path.name}", found)
         step = int(row["step"])
     return rows
+
+
+def log_text(rows: list[dict[str, Any]]) -> str:
+    """The file for rows with all LOG_COLUMNS; None is a blank."""
+    lines = [",".join(LOG_COLUMNS)]
+    lines += [",".join(_cell(row[column]) for column in LOG_COLUMNS) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

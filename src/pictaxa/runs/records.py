@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..data.index import BLANK, SCHEMA, SPLITS, Index, index_from_columns
-from ..metrics import Metrics, Predictions, summarise
+from ..metrics import Predictions, summarise
 from .classes import check_same_classes
 from .contents import read_table
 from .folder import Run
@@ -134,15 +135,16 @@ def _check_predictions(
     same_names = index.column("path")[rows].tolist() == list(paths)
     if not same_names or not np.array_equal(index.labels[rows], predictions.labels):
         raise damaged(path, f"the pictures and labels of {INDEX} in {PREDICTIONS}", "others")
-    if tuple(order) == own and not _worth(summarise(predictions, own), run.metrics):
+    if tuple(order) == own and not _agree(summarise(predictions, own), run.metrics):
         raise damaged(path, f"predictions that give the figures of {METRICS} in {PREDICTIONS}", "others")
 
 
-def _worth(figures: Metrics, kept: Metrics) -> bool:
-    """Whether predictions give the figures that were kept of them, to the rounding of sums."""
-    shares = ("accuracy", "accuracy_95_low", "accuracy_95_high", "log_loss", "macro_f1")
-    parts = [[*map(figures.__getitem__, shares)], [*map(kept.__getitem__, shares)]]
-    for each, of in zip(parts, (figures, kept), strict=True):
-        each += [row[name] for row in of["classes"] for name in ("precision", "recall", "f1", "pictures")]
-    same = figures["confusion"] == kept["confusion"] and figures["pictures"] == kept["pictures"]
-    return same and figures["right"] == kept["right"] and np.allclose(*parts, rtol=1e-5, atol=1e-6)
+def _agree(figures: object, kept: object) -> bool:
+    """Whether figures are those that were kept, to the rounding of sums."""
+    if isinstance(figures, float):
+        return isinstance(kept, (int, float)) and math.isclose(figures, kept, rel_tol=1e-5, abs_tol=1e-6)
+    if isinstance(figures, dict) and isinstance(kept, dict):
+        return figures.keys() == kept.keys() and all(_agree(value, kept[name]) for name, value in figures.items())
+    if isinstance(figures, list) and isinstance(kept, list) and figures != kept:
+        return len(figures) == len(kept) and all(map(_agree, figures, kept))
+    return figures == kept

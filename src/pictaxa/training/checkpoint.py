@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from ..errors import RunError
+from ..runs.folder import Run
 from ..runs.format_1 import log_row_of_1
 from ..runs.log import LOG_COLUMNS
-from ..runs.manifest import check_file
 from ..runs.typed import damaged, typed
 from ..system.progress import say
 from ..weights.files import check_fit, load_tensors, read_notes, save_tensors
@@ -83,11 +83,16 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
 
     A newer one that is damaged or changed is passed over, and said: the steps from the one before are done again.
     """
+    run = Run(folder.parent)
     problems: list[str] = []
-    for path in sorted(folder.glob("step-*.safetensors"), reverse=True):
+    paths = sorted(run.states("step-*"), reverse=True)
+    for path in paths:
+        if path.is_dir():
+            raise RunError("a file", found=f"a folder at {str(path)!r}", fix="Remove it, and resume again.")
+    for path in paths:
         own = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.tensors()}
         try:
-            check_file(folder.parent, f"{folder.name}/{path.name}")
+            run.existing_state(path)
             counters, tensors = _read_counters(path), load_tensors(path)
             for part, values in own.items():
                 check_fit(_part(tensors, part), values, path=path, finite=part != "optimizer")

@@ -12,13 +12,14 @@ from typing import Any
 from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..errors import TrainingError
+from ..inference.predictor import load
 from ..models.contract import Classifier
 from ..runs.folder import Run
 from ..runs.manifest import remove_manifest, write_manifest
 from ..system.progress import TrainProgress, clock, say
 from ..weights.files import load_model_weights
 from .averaging import Follower
-from .checkpoint import Counters, has_state, load_state, save_backbone
+from .checkpoint import Counters, load_state, save_backbone
 from .fitting import can_solve, fit_head
 from .interrupts import Interrupted, interrupt_flag
 from .job import Job, diverged, machine_errors_told
@@ -90,12 +91,15 @@ def resume_run(path: Path) -> Run:
         knows = job.run.backbone_path.exists()
         if knows:
             load_model_weights(model, job.run.existing_state(job.run.backbone_path))
-        if knows and not has_state(job.run.state_path):
+        if knows and not job.run.states("step-*"):
             say("resume    from the beginning")
+            remove_manifest(job.run.path)
             return _sealed(_begin(job, model, started))
         session = _resume(job, model)
         remove_manifest(job.run.path)  # it is of what was there until now
-        return _sealed(_run(job, session))
+        run = _run(job, session)
+        load(run.path, device="cpu")  # its best weights may be of a session long ago
+        return _sealed(run)
 
 
 def _sealed(run: Run) -> Run:

@@ -139,6 +139,7 @@ def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
 def prepare_again(path: Path) -> Job:
     """The Job of a run that was cut off; DataError when its pictures have changed since."""
     run = open_run(path)
+    run.check_files()
     chosen = run.chosen
     config = from_json(run.config["asked"]).resolved()
     policy = find_policy(resolved(config.augmentation.policy), config.augmentation.augment)
