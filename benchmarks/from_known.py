@@ -46,6 +46,7 @@ from pictaxa.config.usual import FROM_KNOWN
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.images.decode import decode
+from pictaxa.metrics import Metrics
 from pictaxa.models.contract import Classifier
 from pictaxa.models.convolution import Conv2d
 from pictaxa.models.folding import fold_norms, share_norms
@@ -196,7 +197,7 @@ def measure_cold(data: Path, *, seeds: int) -> None:
     print(f"median    {statistics.median(accuracies):.1%} after {statistics.median(seconds):.1f} s")
 
 
-def trained(data: Path, settings: dict[str, object], *, folder: Path) -> dict[str, float]:
+def trained(data: Path, settings: dict[str, object], *, folder: Path) -> Metrics:
     """The figures of a training."""
     with contextlib.redirect_stdout(io.StringIO()):
         run = train_run(with_words(TrainConfig(data=data, out=folder), settings))

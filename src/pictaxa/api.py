@@ -11,12 +11,11 @@ from .config.learning import Normalization, Source
 from .config.training import TrainConfig
 from .data.reading import PLAIN
 from .errors import ConfigError
-from .inference.predictor import Predictor, load
+from .inference.predictor import Predictor, checked_weights, load
 from .judge.evaluate import Evaluation, evaluate_run
 from .judge.probe import Probe, probe_data
 from .models.contract import Classifier
 from .reporting.page import write_report
-from .runs.folder import weights_file
 from .training.loop import resume_run, train_run
 from .weights import loading
 from .weights.translated import Translated
@@ -155,7 +154,7 @@ def load_weights(
         model = pictaxa.create_model("resnet50", 5)
         print(pictaxa.load_weights(model, "resnet50.pth", source="torchvision").lines())
     """
-    weights = weights_file(Path(file))
+    weights = checked_weights(Path(file))
     return loading.load_weights(model, weights, source=source, normalization=normalization, prefix=prefix)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -28,6 +28,30 @@ class Predictions:
         """(N,) int64: the most probable class."""
         winners: np.ndarray = self.probabilities.argmax(axis=1)
         return winners
+
+
+class ClassFigures(TypedDict):
+    """What predictions are worth for one class; shares from 0 to 1."""
+
+    name: str
+    pictures: int
+    precision: float
+    recall: float
+    f1: float
+
+
+class Metrics(TypedDict):
+    """What predictions are worth; `summarise` says what each is."""
+
+    pictures: int
+    right: int
+    accuracy: float
+    accuracy_95_low: float
+    accuracy_95_high: float
+    log_loss: float
+    macro_f1: float
+    classes: list[ClassFigures]
+    confusion: list[list[int]]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -99,7 +123,7 @@ def log_loss(predictions: Predictions) -> float:
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
-def summarise(predictions: Predictions, classes: tuple[str, ...]) -> dict[str, Any]:
+def summarise(predictions: Predictions, classes: tuple[str, ...]) -> Metrics:
     """Compute the metrics of predictions, as in metrics.json.
 
     Args:

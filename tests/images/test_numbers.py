@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pictaxa.images.decoding import ANY, AS_EARLIER, PLAIN, Decoding, Level, decoding_of
+from pictaxa.errors import RunError
+from pictaxa.images.decoding import ANY, AS_EARLIER, PLAIN, Decoding, Level
 from pictaxa.images.numbers import Numbers, find_levels, to_bytes
+from pictaxa.runs.typed import typed
 
 TYPES = ("uint16", "int16", "uint32", "int32", "float32", "float64")
 
@@ -106,11 +109,11 @@ def test_bytes_follow_the_numbers(kind: str, seed: int, colour: bool, negative: 
 
 
 def test_it_is_kept_as_json():
-    """As it was, and a run that says nothing of it decodes as it did then."""
+    """As it was, to the last digit: its key is made of its text."""
     for decoding in (PLAIN, Decoding(levels=(Level("uint16", 0.0, 4095.0),), max_pixels=9), Decoding(levels=())):
-        assert decoding_of(json.loads(json.dumps(asdict(decoding)))) == decoding
-    assert decoding_of(None) == AS_EARLIER
+        kept = json.loads(json.dumps(asdict(decoding)))
+        assert repr(typed(kept, Decoding, path=Path("pictures.json"))) == repr(decoding)
     keys = {one.key for one in (PLAIN, AS_EARLIER, Decoding(levels=()), Decoding(max_pixels=9))}
     assert len(keys) == 4, "what was decoded otherwise lies elsewhere"
-    with pytest.raises(TypeError):
-        decoding_of({"levles": []})
+    with pytest.raises(RunError, match="levles"):
+        typed({"levles": []}, Decoding, path=Path("pictures.json"))

@@ -26,6 +26,7 @@ from pictaxa.inference.inputs import walk
 from pictaxa.inference.logits import BATCH
 from pictaxa.inference.predictor import Prediction, load
 from pictaxa.metrics import softmax
+from pictaxa.runs.manifest import remove_manifest
 
 Trained = tuple[Path, Path]
 
@@ -161,7 +162,7 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object]]] = {
     "no geometry": ("pictures.json", lambda run: (run / "pictures.json").unlink()),
     "cut weights": ("whole safetensors", lambda run: os.truncate(run / "model.safetensors", 5000)),
     "empty weights": ("whole safetensors", lambda run: (run / "model.safetensors").write_bytes(b"")),
-    "other classes": ("misshapen", lambda run: (run / "classes.json").write_text('{"0": "a", "1": "b"}')),
+    "other classes": ("2 classes instead of 3", lambda run: (run / "classes.json").write_text('{"0": "a", "1": "b"}')),
 }
 
 
@@ -170,6 +171,7 @@ def test_broken_run_folders_are_one_line(trained: Trained, case: str, capsys: py
     """A folder that is not a run, is newer, lacks a file or is cut short: one line, status 2, nothing half-loaded."""
     data, run = trained
     words, harm = BROKEN[case]
+    remove_manifest(run)
     harm(run)
     with pytest.raises(RunError, match=words):
         load(run)
@@ -182,10 +184,11 @@ def test_broken_run_folders_are_one_line(trained: Trained, case: str, capsys: py
 def test_weights_that_give_no_numbers_are_told(trained: Trained, capsys: pytest.CaptureFixture[str]):
     """Finite weights that are far too large: one line and status 2, no file of NaN."""
     data, run = trained
+    remove_manifest(run)
     weights = load_file(run / "model.safetensors")
     last = [name for name, value in weights.items() if value.ndim == 2][-1]
     save_file(weights | {last: weights[last].sign() * 3e38}, run / "model.safetensors")
-    with pytest.raises(RunError, match=r"NaN or infinity for 1 of 1 pictures.*--lr"):
+    with pytest.raises(RunError, match=r"NaN or infinity for 4 of 4 pictures.*--lr"):
         load(run).predict(data / "red" / "0.png")
     capsys.readouterr()
     assert main(["predict", str(run), str(data / "red" / "0.png")]) == 2

@@ -99,3 +99,11 @@ def test_the_table_of_splits_by_hand():
     }  # fmt: skip
     index = index_from_columns(columns, root=Path("/photos"), classes=("a", "b"))
     assert split_counts(index) == [{"name": "a", "train": 1, "val": 1}, {"name": "b", "train": 1, "val": 2}]
+
+
+def test_a_file_in_the_reports_place(trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]):
+    """It is told in one line, and stays."""
+    _, run = trained
+    (run / "report").write_text("mine")
+    assert main(["report", str(run)]) == 2
+    assert "Move it elsewhere" in capsys.readouterr().err and (run / "report").read_text() == "mine"

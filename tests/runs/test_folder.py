@@ -8,6 +8,8 @@ import pytest
 
 from pictaxa.errors import RunError
 from pictaxa.runs.folder import FORMAT, open_run, run_of, weights_file
+from pictaxa.runs.manifest import remove_manifest
+from pictaxa.runs.versions import git_revision, versions
 
 Trained = tuple[Path, Path]
 
@@ -38,6 +40,7 @@ def test_a_config_is_read_once(trained: Trained):
     text = config.read_text(encoding="utf-8")
     config.unlink()
     assert run.config == json.loads(text) and run.chosen.model == "lenet5"
+    remove_manifest(run.path)
     run.write_config(run.config["asked"], replace(run.chosen, model="alexnet"))
     assert run.chosen.model == "alexnet" == json.loads(config.read_text(encoding="utf-8"))["chosen"]["model"]
 
@@ -49,5 +52,15 @@ def test_the_weights_of_a_run(trained: Trained, tmp_path: Path):
     other = tmp_path / "model.safetensors"
     assert weights_file(other) == other and run_of(other) == other
     run.model_path.unlink()
-    with pytest.raises(RunError, match="--resume"):
+    with pytest.raises(RunError, match="Restore it.*--resume"):  # the training has ended
         weights_file(run.path)
+    remove_manifest(run.path)
+    with pytest.raises(RunError, match="not finished.*--resume"):
+        weights_file(run.path)
+
+
+def test_what_a_run_was_made_with(trained: Trained):
+    """The versions that its config has are those that are installed now."""
+    kept = open_run(trained[1]).config
+    assert kept["versions"] == versions() and {"pictaxa", "torch", "python"} < set(versions())
+    assert kept["git"] == git_revision()

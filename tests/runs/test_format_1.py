@@ -5,14 +5,17 @@ import json
 from pathlib import Path
 
 from pictaxa.cli.main import main
-from pictaxa.runs.folder import LOG_COLUMNS, open_run
+from pictaxa.runs.folder import open_run
 from pictaxa.runs.format_1 import config_of_1, geometry_of_1, log_row_of_1
+from pictaxa.runs.log import LOG_COLUMNS
+from pictaxa.runs.manifest import remove_manifest
 
 Trained = tuple[Path, Path]
 
 
 def as_format_1(run: Path) -> None:
-    """The same run as the version before would have written it."""
+    """The same run as the version before would have written it, without a list of its files."""
+    remove_manifest(run)
     document = json.loads((run / "config.json").read_text())
     document["format"] = 1
     document["chosen"]["peak_rate"] = document["chosen"].pop("peak_lr")

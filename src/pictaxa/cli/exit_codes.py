@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..runs.names import CONFIG, LISTED
 from ..system.files import require_utf8, writing
 
 FILES_FOLLOW = "--"  # among the words: what comes after it is no flag, whatever it begins with
@@ -24,7 +25,7 @@ def check_place(path: Path | None, flag: str, *, makes_folder: bool = False) -> 
         makes_folder: whether folders that are not there will be made.
 
     Raises:
-        ConfigError: it is a folder, its folder is missing, or nothing may be written there.
+        ConfigError: it is a folder or a run's own file, its folder is missing, or nothing may be written there.
     """
     if path is None:
         return
@@ -38,6 +39,8 @@ def check_place(path: Path | None, flag: str, *, makes_folder: bool = False) -> 
         problem = "a folder"
     elif not folder.is_dir():
         problem = f"no folder {str(folder)!r}"
+    elif path.name in LISTED and (path.absolute().parent / CONFIG).exists():
+        problem = "a file of a run, which this would change"
     elif not os.access(path if path.exists() else folder, os.W_OK):
         problem = "no permission to write there"
     if problem:

@@ -188,6 +188,8 @@ def read_config_file(path: Path) -> TrainConfig:
         ConfigError: the file can't be read, or a setting in it is unknown or out of its range.
     """
     document = read_mapping(path, what="a config")
+    if "asked" in document and not isinstance(document["asked"], dict):
+        raise ConfigError("settings in `asked`", found=f"none in {str(path)!r}", fix="Restore the file.")
     if "asked" in document:  # of a run, which may be of the time when settings had other names
         config = from_json(renamed(document["asked"]) if document.get("format") == 1 else document["asked"])
         return replace(config, out=None)  # the run is there already

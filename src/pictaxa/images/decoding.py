@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 EARLIER, TODAY = 1, 2  # revisions of the rules
 # Pillow's own limit: twice 89,478,485 pixels.
@@ -47,12 +46,3 @@ class Decoding:
 
 PLAIN = Decoding()
 AS_EARLIER = Decoding(revision=EARLIER)  # of runs that say nothing about it
-
-
-def decoding_of(document: dict[str, Any] | None) -> Decoding:
-    """From JSON as `dataclasses.asdict` makes it; AS_EARLIER from None. TypeError where it is none."""
-    if document is None:
-        return AS_EARLIER
-    levels = document.get("levels")
-    known = None if levels is None else tuple(Level(**level) for level in levels)
-    return Decoding(**{**document, "levels": known})

@@ -16,13 +16,13 @@ from ..images.colour import CONVERTED
 from ..images.decode import Picture, Square, count_notes, square_of
 from ..metrics import softmax
 from ..models.fusing import fast_copy
-from ..models.zoo import create_model, parse_options
-from ..runs.folder import Run, open_run
+from ..runs.folder import Run, open_run, weights_file
 from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
 from ..system.progress import warn
 from ..weights.files import load_model_weights
 from .inputs import named_pictures
+from .kept_model import check_logits, model_of
 from .logits import BATCH, square_logits
 
 
@@ -69,6 +69,10 @@ class Prediction:
         return [(self.classes[label], float(self.probabilities[label])) for label in order]
 
 
+def tell_nobody(square: Square) -> None:
+    """Do nothing with a square."""
+
+
 class Predictor:
     """A trained run, ready to predict; `load` makes one from a folder.
 
@@ -77,7 +81,8 @@ class Predictor:
         plan: the device, the memory format, and the number of threads that decode. Logits are float32 in any case.
 
     Raises:
-        RunError: the run lacks a file, or has one that is damaged.
+        RunError: the run lacks a file, has one that is damaged or changed, or its weights don't give the logits that
+            its probe has of them.
 
     Example:
         predictor = pictaxa.load("runs/photos-resnet18-1")
@@ -86,15 +91,16 @@ class Predictor:
     """
 
     def __init__(self, run: Run, plan: Plan) -> None:
-        chosen = run.chosen
         self.run = run
         self.plan = plan
         self.classes = run.classes
         self.geometry = run.geometry
-        options = parse_options(chosen.model, chosen.model_options)
-        model = create_model(chosen.model, len(self.classes), in_channels=self.geometry.channels, **options)
+        model = model_of(run)
         load_model_weights(model, run.existing(run.model_path.name))
         self.model = fast_copy(to_device(model, plan), size=self.geometry.size)
+        if run.has_probe:
+            squares, aspects, logits = run.probe()
+            check_logits(self.logits(squares, aspects), logits, run=run, device=plan.device.type)
 
     def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
         """Predict files, and all pictures below folders.
@@ -132,12 +138,15 @@ class Predictor:
         """
         return self.judge(named_pictures(paths))
 
-    def judge(self, pictures: Iterable[tuple[str, Callable[[], Picture]]]) -> Iterator[Prediction]:
+    def judge(
+        self, pictures: Iterable[tuple[str, Callable[[], Picture]]], *, look: Callable[[Square], None] = tell_nobody
+    ) -> Iterator[Prediction]:
         """Predict pictures from any source, one by one.
 
         Args:
             pictures: (name, function) pairs; the function gives the picture's bytes, or its pixels, (H, W) or (H, W, C)
                 uint8. It runs in a thread, ahead of its turn, and may raise PictureError.
+            look: called with the square of each picture that can be read, in order, before it is judged.
 
         Returns:
             An iterator over the predictions, in order, with the names as their paths.
@@ -151,6 +160,7 @@ class Predictor:
         for item in self._squares(pictures):
             waiting.append(item)
             if isinstance(item[1], Square):
+                look(item[1])
                 notes.update(note for note in item[1].notes if note != CONVERTED)
             if len(waiting) == BATCH:
                 yield from self._judge(waiting)
@@ -238,3 +248,23 @@ def load(run: str | Path, *, device: str = "auto") -> Predictor:
         predictions = predictor.predict("more-photos")
     """
     return Predictor(open_run(run), choose_plan(MachineConfig(device=device)))
+
+
+def checked_weights(path: Path) -> Path:
+    """Find the file of weights that a path means; those of a run are loaded, and compared with what it says of them.
+
+    Args:
+        path: a run folder, or a file of weights, which is left to whoever reads it.
+
+    Returns:
+        The file.
+
+    Raises:
+        RunError: the folder is not a run, lacks a file, or has one that is damaged or changed.
+
+    Example:
+        tensors = load_tensors(checked_weights(Path("runs/photos-resnet18-1")))
+    """
+    if path.is_dir():
+        load(path, device="cpu")
+    return weights_file(path)

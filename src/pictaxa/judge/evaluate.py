@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,17 @@ import numpy as np
 from rich.cells import cell_len, set_cell_size
 
 from ..config.data import ReadingConfig
+from ..data.cache import digest_of
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
 from ..errors import DataError
-from ..inference.predictor import load
-from ..metrics import Predictions, summarise
+from ..images.decode import Picture
+from ..inference.predictor import load, tell_nobody
+from ..metrics import Metrics, Predictions, summarise
 from ..runs.records import read_index
 from ..system.progress import CountProgress
+from .seen import MAX_COMPARED, Familiarity, Thumbnails, familiarity_lines, find_seen
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,21 @@ class Evaluation:
     classes: tuple[str, ...]
     paths: list[Path]  # of the judged pictures, in the order of `predictions`
     predictions: Predictions
-    metrics: dict[str, Any]  # as in metrics.json
+    metrics: Metrics  # as in metrics.json
     set_aside: list[tuple[str, str]]  # (path, problem)
     what: str  # in words: which pictures were judged
+    changed: tuple[
+        str, ...
+    ] = ()  # of the run's own validation pictures, those that are not what the training validated
+    gone: int = 0  # of them, those that can't be read any more
+    familiarity: Familiarity = field(default_factory=Familiarity)  # of other pictures, those that the run knows
+
+    @property
+    def unseen(self) -> np.ndarray:
+        """(n,) bool: the judged pictures that the run knows neither from training nor from validation."""
+        new = np.ones(len(self.predictions.rows), dtype=bool)
+        new[[one.place for one in self.familiarity.seen]] = False
+        return new
 
 
 def evaluate_run(
@@ -71,9 +86,19 @@ def evaluate_run(
     else:
         index, rows, what = _other_data(Path(data), reading, predictor.classes)
     judged, probabilities, set_aside = [], [], []
+    digests: dict[int, str] = {}
+    thumbs = Thumbnails()
+    compares = data is not None and len(rows) <= MAX_COMPARED
     with CountProgress("evaluate", total=len(rows)) as progress, Fetcher(index) as fetcher:
-        pictures = ((fetcher.name(row), partial(fetcher.fetch, row)) for row in rows)
-        for row, prediction in zip(rows, predictor.judge(pictures), strict=True):
+
+        def fetch(row: int) -> Picture:
+            picture = fetcher.fetch(row)
+            digests[row] = digest_of(picture)
+            return picture
+
+        pictures = ((fetcher.name(row), partial(fetch, row)) for row in rows)
+        stream = predictor.judge(pictures, look=thumbs.add if compares else tell_nobody)
+        for row, prediction in zip(rows, stream, strict=True):
             progress.count()
             if prediction.probabilities is None:
                 set_aside.append((prediction.path, prediction.problem))
@@ -84,6 +109,14 @@ def evaluate_run(
         raise DataError("readable pictures to evaluate", found=f"none among {len(rows)}", fix="Check the files.")
     chosen = np.array(judged, dtype=np.int64)
     predictions = Predictions(rows=chosen, labels=index.labels[chosen], probabilities=np.stack(probabilities))
+    familiarity, changed = Familiarity(), []
+    if data is None:
+        then = index.column("hash")
+        changed = [index.name(row) for row in judged if then[row] and digests[row] != then[row]]
+    else:
+        familiarity = find_seen(
+            predictor.run, [digests[row] for row in judged], thumbs.all(), threads=predictor.plan.threads
+        )
     return Evaluation(
         classes=predictor.classes,
         paths=[index.root / index.name(row) for row in chosen],
@@ -91,6 +124,9 @@ def evaluate_run(
         metrics=summarise(predictions, predictor.classes),
         set_aside=[*_without_label(index), *set_aside],
         what=what,
+        changed=tuple(changed),
+        gone=len(rows) - len(judged) if data is None else 0,
+        familiarity=familiarity,
     )
 
 
@@ -117,7 +153,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         evaluation: what `evaluate_run` returned.
 
     Returns:
-        Lines of text. The confusion matrix is left out above 20 classes.
+        Lines of text, first what the figures are not of. The confusion matrix is left out above 20 classes.
 
     Example:
         for line in evaluation_lines(evaluation):
@@ -125,6 +161,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
     """
     metrics = evaluation.metrics
     lines = [
+        *_warnings(evaluation),
         f"evaluated {evaluation.what}: {metrics['pictures']} pictures",
         f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
         f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
@@ -147,3 +184,61 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
             counts = "  ".join(str(count).rjust(cell) for count, cell in zip(line, cells, strict=True))
             lines.append(f"{set_cell_size(name, width)}  {counts}")
     return lines
+
+
+def _warnings(evaluation: Evaluation) -> list[str]:
+    """Whatever keeps the figures from being those of the pictures that one takes them for."""
+    lines, pictures = [], len(evaluation.predictions.rows)
+    if evaluation.changed:
+        some = ", ".join(map(repr, evaluation.changed[:3])) + (" ..." if len(evaluation.changed) > 3 else "")
+        lines.append(
+            f"changed   {len(evaluation.changed)} of {pictures} pictures are no longer those that the training "
+            f"validated: {some}; the figures below are not comparable to the run's own"
+        )
+    if evaluation.gone:
+        lines.append(
+            f"gone      {evaluation.gone} of {pictures + evaluation.gone} validation pictures can't be read any more; "
+            "the figures below are of the others"
+        )
+    new = evaluation.unseen
+    right = evaluation.predictions.predicted == evaluation.predictions.labels
+    lines += familiarity_lines(
+        evaluation.familiarity, pictures=pictures, named=lambda place: str(evaluation.paths[place]),
+        unseen=(int(right[new].sum()), int(new.sum())),
+    )  # fmt: skip
+    return lines
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Make a document of an evaluation: its metrics, which pictures they are of, and what the run knows of them.
+
+    Args:
+        evaluation: what `evaluate_run` returned.
+
+    Returns:
+        What metrics.json has, and `evaluated` (in words), `changed` (paths), `gone` (a count), `set_aside` (path and
+        problem), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the metrics of the
+        others; None without any, or where all are new) and `note`.
+
+    Example:
+        as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]
+    """
+    new, predictions = evaluation.unseen, evaluation.predictions
+    unseen = None
+    if new.any() and not new.all():
+        some = Predictions(predictions.rows[new], predictions.labels[new], predictions.probabilities[new])
+        unseen = summarise(some, evaluation.classes)
+    seen = [
+        {"path": str(evaluation.paths[one.place]), "split": one.split, "known_as": one.known_as, "near": one.near}
+        for one in evaluation.familiarity.seen
+    ]
+    return {
+        **evaluation.metrics,
+        "evaluated": evaluation.what,
+        "changed": list(evaluation.changed),
+        "gone": evaluation.gone,
+        "set_aside": [{"path": path, "problem": problem} for path, problem in evaluation.set_aside],
+        "seen": seen,
+        "unseen": unseen,
+        "note": evaluation.familiarity.note,
+    }

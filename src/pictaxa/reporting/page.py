@@ -11,12 +11,14 @@ import numpy as np
 
 from ..data.fetching import Fetcher
 from ..data.index import Index
-from ..errors import PictureError, printable
+from ..errors import PictureError, RunError, printable
 from ..images.decode import decode
 from ..images.decoding import Decoding
 from ..metrics import Predictions
 from ..runs.folder import open_run
+from ..runs.names import CONFIG
 from ..runs.records import read_index, read_predictions
+from ..runs.typed import typed
 from ..system.progress import clock
 from . import figures
 
@@ -38,9 +40,11 @@ def write_report(path: str | Path) -> Path:
     """
     run = open_run(path)
     folder = run.report_path
-    classes, metrics, log = run.classes, run.metrics, run.log_rows()
+    classes, metrics, log, chosen = run.classes, run.metrics, run.log_rows(), run.chosen
     index = read_index(run)
     predictions = read_predictions(run)
+    if folder.exists() and not folder.is_dir():
+        raise RunError("a folder for the report", found=f"a file at {str(folder)!r}", fix="Move it elsewhere.")
     folder.mkdir(exist_ok=True)
     curves = figures.curves(log) if log else None  # no epoch: a solved head is all there is
     if curves is not None:
@@ -67,6 +71,8 @@ def write_report(path: str | Path) -> Path:
         set_aside=index.set_aside(),
         splits=split_counts(index),
         config=run.config,
+        chosen=chosen,
+        versions=typed(run.config.get("versions", {}), dict[str, str], path=run.path / CONFIG),
         duration=clock(float(log[-1]["seconds"])) if log else "",
     )
     written = folder / "index.html"

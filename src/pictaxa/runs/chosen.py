@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
+from .typed import damaged, typed
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Chosen:
     train_pictures: int = 0
     val_pictures: int = 0
     notes: tuple[str, ...] = ()  # what the reader of the pictures passed over
-    machine: dict[str, Any] = field(default_factory=dict)  # device, precision, memory_format, threads, reason
+    machine: dict[str, str | int] = field(default_factory=dict)  # device, precision, memory_format, threads, reason
 
 
 def read_chosen(document: dict[str, Any], *, where: str) -> Chosen:
@@ -39,22 +40,11 @@ def read_chosen(document: dict[str, Any], *, where: str) -> Chosen:
     Raises:
         RunError: something of it is missing or of another kind.
     """
-    asked, chosen = document.get("asked"), document.get("chosen")
-    if not isinstance(asked, dict) or not isinstance(chosen, dict):
-        raise _damaged(where, "no `asked` and `chosen` with settings")
-    known = {name: chosen[name] for name in Chosen.__dataclass_fields__ if name in chosen}
-    known.setdefault("root", asked.get("data"))
-    known.setdefault("new_head", True)
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "model": str, "model_options": list, "root": str, "size": int, "peak_lr": (int, float), "new_head": bool,
-    }  # fmt: skip
-    for name, kind in kinds.items():
-        if not isinstance(known.get(name), kind):
-            raise _damaged(where, f"{name} = {known.get(name)!r}")
-    for name in ("model_options", "notes"):
-        known[name] = tuple(map(str, known.get(name, ())))
-    return Chosen(**known)
-
-
-def _damaged(where: str, found: str) -> RunError:
-    return RunError(f"what was chosen for the training in {where}", found=found, fix="Restore the file.")
+    path, expected = Path(where), f"what was chosen for the training in {where}"
+    if not isinstance(document.get("asked"), dict) or not isinstance(document.get("chosen"), dict):
+        raise damaged(path, expected, "no `asked` and `chosen` with settings")
+    known = {"root": document["asked"].get("data"), "new_head": True} | document["chosen"]
+    chosen: Chosen = typed(known, Chosen, path=path, expected=expected, passes_over=True)
+    if chosen.size < 1 or chosen.peak_lr < 0:
+        raise damaged(path, expected, f"size = {chosen.size}, peak_lr = {chosen.peak_lr:g}")
+    return chosen

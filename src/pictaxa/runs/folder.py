@@ -9,19 +9,19 @@ model.safetensors          the best weights
 state/                     what resuming needs; written by training/checkpoint.py, the last two kept
 predictions-val.parquet    the best weights' probabilities for the validation pictures
 metrics.json               what they are worth
-probe.npz                  a few squares with their logits, so that a loaded model can be checked
+probe.npz                  a few squares with their logits, with which every loaded model is compared
+manifest.json              size and SHA-256 of the files above, once the run is finished (manifest.py)
 report/                    a self-contained page
+
+Nothing is believed because of its name: every file is compared with the manifest, where there is one, and what it
+holds is checked (typed.py, contents.py) before anybody gets it.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import platform
-import subprocess
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +29,35 @@ import numpy as np
 
 from ..augment.preprocess import Geometry
 from ..errors import RunError
-from ..images.decoding import decoding_of
+from ..images.decoding import AS_EARLIER
+from ..metrics import Metrics
 from ..system.files import replacing, require_utf8, write_atomically
 from .chosen import Chosen, read_chosen
-from .format_1 import config_of_1, geometry_of_1, log_row_of_1
+from .classes import check_same_classes, read_classes
+from .contents import read_arrays
+from .format_1 import config_of_1, geometry_of_1
+from .log import log_text, read_log
+from .manifest import check_file, read_manifest
+from .names import (
+    CLASSES,
+    CONFIG,
+    INDEX,
+    LISTED,
+    LOG,
+    MANIFEST,
+    METRICS,
+    MODEL,
+    PICTURES,
+    PREDICTIONS,
+    PROBE,
+    RESULTS,
+    STATE,
+)
+from .typed import RESTORE, damaged, read_json, typed
+from .versions import git_revision, versions
 
+MAX_SIDE = 16_384  # of squares and the model's input, pixels
 FORMAT = 2  # of the folder; a reader refuses a higher one. 1 had other words for settings and columns (format_1.py)
-
-CONFIG = "config.json"
-CLASSES = "classes.json"
-PICTURES = "pictures.json"
-LOG = "log.csv"
-MODEL = "model.safetensors"
-METRICS = "metrics.json"
-PROBE = "probe.npz"
-
-LOG_COLUMNS = (
-    "epoch", "step", "seconds", "lr", "size", "train_loss", "train_accuracy", "val_loss", "val_accuracy",
-    "pictures_per_second", "waiting_share",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Run:
     @property
     def state_path(self) -> Path:
         """The folder of saved states."""
-        return self.path / "state"
+        return self.path / STATE
 
     @property
     def backbone_path(self) -> Path:
@@ -87,7 +97,7 @@ class Run:
     @property
     def index_path(self) -> Path:
         """The Index as parquet."""
-        return self.path / "index.parquet"
+        return self.path / INDEX
 
     @property
     def log_path(self) -> Path:
@@ -102,68 +112,95 @@ class Run:
     @property
     def predictions_path(self) -> Path:
         """Where the predictions for the validation pictures are."""
-        return self.path / "predictions-val.parquet"
-
-    def _json(self, name: str) -> Any:
-        try:
-            return json.loads(self.existing(name).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RunError(
-                f"JSON in {name}", found=f"{str(self.path / name)!r}: {error}", fix="Restore the file."
-            ) from None
+        return self.path / PREDICTIONS
 
     def existing(self, name: str) -> Path:
-        """The path of a file of the run folder that must be there; RunError with what to do where it is not."""
+        """The path of a file that must be there, and be what the manifest says; RunError with what to do if it isn't.
+
+        Whatever is read of a run is asked for here.
+        """
         path = self.path / name
+        if path.exists() and not path.is_file():
+            raise RunError(f"a file {name}", found=f"a folder or device at {str(path)!r}", fix=RESTORE)
         if not path.exists():
-            fix = "Restore the file or train again."
-            if name == MODEL:
-                fix = f"The training is not finished. Continue with: pictaxa train --resume {self.path}"
+            again = f"pictaxa train --resume {self.path}"
+            fix = f"Restore it from a backup, or make it again with: {again}" if name in RESULTS else RESTORE
+            if name == MODEL and not (self.path / MANIFEST).exists():
+                fix = f"The training is not finished. Continue with: {again}"
             raise RunError(f"{name} in the run folder", found=f"none in {str(self.path)!r}", fix=fix)
+        check_file(self.path, name)
         return path
+
+    def states(self, pattern: str) -> set[Path]:
+        """The saved states that are there or should be, by a pattern of their names."""
+        listed = (self.path / name for name in read_manifest(self.path) or {})
+        there = self.state_path.glob(f"{pattern}.safetensors")
+        return {*there, *(path for path in listed if path.match(f"{STATE}/{pattern}.safetensors"))}
+
+    def check_files(self) -> None:
+        """Check all files but the states before a training goes on; RunError for one that is changed, or missing where
+        the run is finished, unless it can be made again.
+        """
+        for name in LISTED:
+            if (self.path / name).exists() or (name not in RESULTS and name in (read_manifest(self.path) or {})):
+                self.existing(name)
+
+    def existing_state(self, path: Path) -> Path:
+        """The same for a file in the folder of saved states, by its path."""
+        return self.existing(path.relative_to(self.path).as_posix())
 
     # -- reading -----------------------------------------------------------------------------------------------
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """What config.json holds: `asked`, `chosen`, `versions`. It is read once, as it does not change any more."""
-        document: dict[str, Any] = config_of_1(self._json(CONFIG))
-        return document
+        document = config_of_1(read_json(self.existing(CONFIG)))
+        return typed(document, dict[str, Any], path=self.path / CONFIG, expected=f"a format number in {CONFIG}")
 
     @property
     def chosen(self) -> Chosen:
         """What the training decided before its first step."""
         return read_chosen(self.config, where=str(self.path / CONFIG))
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Class names by index."""
-        names = self._json(CLASSES)
-        return tuple(names[str(label)] for label in range(len(names)))
+        """Class names by index; those of the metrics, where there are some, are the same. They are read once."""
+        names = read_classes(self.existing(CLASSES))
+        if (self.path / METRICS).exists():
+            judged = tuple(figures["name"] for figures in self.metrics["classes"])
+            check_same_classes(names, judged, path=self.path / CLASSES, other=METRICS)
+        return names
 
     @property
     def geometry(self) -> Geometry:
         """How a file becomes the model's input."""
-        try:
-            document = geometry_of_1(self._json(PICTURES))
-            return Geometry(**{**document, "decoding": decoding_of(document.get("decoding"))})
-        except (TypeError, AttributeError) as error:
-            raise RunError(
-                f"square, channels, view, size, tta and decoding in {PICTURES}",
-                found=str(error),
-                fix="Restore the file.",
-            ) from None
+        path = self.existing(PICTURES)
+        expected = f"square, channels, view, size, tta and decoding in {PICTURES}"
+        document = typed(geometry_of_1(read_json(path)), dict[str, Any], path=path, expected=expected)
+        if document.get("decoding") is None:  # of runs that say nothing about it
+            document["decoding"] = asdict(AS_EARLIER) | {"levels": None}
+        geometry: Geometry = typed(document, Geometry, path=path, expected=expected)
+        if geometry.channels not in (1, 3):
+            raise damaged(path, f"1 or 3 channels in {PICTURES}", str(geometry.channels))
+        if not (1 <= geometry.square <= MAX_SIDE and 1 <= geometry.size <= MAX_SIDE):
+            raise damaged(path, f"sides of 1 to {MAX_SIDE} pixels in {PICTURES}", f"{geometry.square}, {geometry.size}")
+        return geometry
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> Metrics:
         """The metrics of the validation pictures."""
-        document: dict[str, Any] = self._json(METRICS)
+        path = self.existing(METRICS)
+        document: Metrics = typed(read_json(path), Metrics, path=path)
         return document
 
     def log_rows(self) -> list[dict[str, str]]:
-        """The rows of log.csv."""
-        with self.existing(LOG).open(newline="", encoding="utf-8") as file:
-            return [log_row_of_1(row) for row in csv.DictReader(file)]
+        """The rows of log.csv, in their order; a blank is what was not validated."""
+        return read_log(self.existing(LOG))
+
+    @property
+    def has_probe(self) -> bool:
+        """Whether there is something to compare a loaded model with; only a run of another version may lack it."""
+        return (self.path / PROBE).exists() or (self.path / MANIFEST).exists()
 
     def probe(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Read a few pictures and what the best weights made of them.
@@ -172,28 +209,36 @@ class Run:
             (n, S, S, C) uint8 squares, (n,) float32 aspects (width / height), (n, classes) float32 logits.
 
         Raises:
-            RunError: the run has none.
+            RunError: the run has none, or one that doesn't fit its classes and geometry.
         """
-        with np.load(self.existing(PROBE), allow_pickle=False) as file:
-            return file["squares"], file["aspects"], file["logits"]
+        path, geometry = self.existing(PROBE), self.geometry
+        arrays = read_arrays(path, {"squares": np.uint8, "aspects": np.float32, "logits": np.float32})
+        squares, aspects, logits = arrays["squares"], arrays["aspects"], arrays["logits"]
+        count = len(logits) if logits.ndim else 0
+        shapes = (count, geometry.square, geometry.square, geometry.channels), (count,), (count, len(self.classes))
+        found = squares.shape, aspects.shape, logits.shape
+        if found != shapes or not count or (aspects <= 0).any():
+            raise damaged(path, f"squares, aspects and logits of shapes {shapes} in {PROBE}", f"{found}")
+        return squares, aspects, logits
 
     # -- writing -----------------------------------------------------------------------------------------------
 
     def write_config(self, asked: dict[str, Any], chosen: Chosen) -> None:
         """Keep what was asked for and what was chosen, with versions."""
         document = {"format": FORMAT, "asked": asked, "chosen": asdict(chosen)}
-        self._write_json(CONFIG, {**document, "versions": _versions(), "git": _git_revision()})
+        self._write_json(CONFIG, {**document, "versions": versions(), "git": git_revision()})
         self.__dict__.pop("config", None)  # read before, if ever
 
     def write_classes(self, classes: tuple[str, ...]) -> None:
         """Keep the class names in their order."""
         self._write_json(CLASSES, {str(label): name for label, name in enumerate(classes)})
+        self.__dict__.pop("classes", None)
 
     def write_geometry(self, geometry: Geometry) -> None:
         """Keep how a file becomes the model's input."""
         self._write_json(PICTURES, asdict(geometry))
 
-    def write_metrics(self, metrics: dict[str, Any]) -> None:
+    def write_metrics(self, metrics: Metrics) -> None:
         """Keep the metrics of the validation pictures."""
         self._write_json(METRICS, metrics)
 
@@ -203,9 +248,7 @@ class Run:
         Args:
             rows: a dictionary with all LOG_COLUMNS for each epoch; None is a blank.
         """
-        lines = [",".join(LOG_COLUMNS)]
-        lines += [",".join(_cell(row[column]) for column in LOG_COLUMNS) for row in rows]
-        write_atomically(self.log_path, "\n".join(lines) + "\n")
+        write_atomically(self.log_path, log_text(rows))
 
     def write_probe(self, squares: np.ndarray, aspects: np.ndarray, *, logits: np.ndarray) -> None:
         """Keep a few pictures with their logits, so that whoever loads the model can check it.
@@ -243,9 +286,8 @@ def open_run(path: str | Path) -> Run:
         raise RunError(f"a run folder (with {CONFIG})", found=found, fix="Give a folder written by pictaxa train.")
     require_utf8(path, RunError)
     run = Run(path)
-    document = run.config
-    version = document.get("format") if isinstance(document, dict) else None
-    if not isinstance(version, int):
+    version = run.config.get("format")
+    if type(version) is not int or version < 1:
         raise RunError(
             f"a format number in {CONFIG}", found=f"{version!r}", fix="Give a folder written by pictaxa train."
         )
@@ -275,22 +317,3 @@ def weights_file(path: Path) -> Path:
         RunError: the folder has no weights, as its training has not ended.
     """
     return Run(path).existing(MODEL) if path.is_dir() else path
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _versions() -> dict[str, str]:
-    names = ("pictaxa", "torch", "numpy", "pillow", "safetensors")
-    return {name: metadata.version(name) for name in names} | {"python": platform.python_version()}
-
-
-def _git_revision() -> str | None:
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None

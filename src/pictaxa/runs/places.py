@@ -10,11 +10,12 @@ from pathlib import Path
 
 from ..errors import RunError
 from ..system.files import PARTIAL, make_folder, require_utf8, sync_folder
-from .folder import CLASSES, CONFIG, PICTURES, Run
+from .folder import Run
+from .names import CLASSES, CONFIG, INDEX, PICTURES
 from .writer import LOCK, WRITER, only_writer, require_no_writer
 
 # What a training writes before config.json, with which the folder becomes a run. What was killed until then left these.
-BEFORE_CONFIG = (CLASSES, PICTURES, Run(Path()).index_path.name, LOCK, WRITER)
+BEFORE_CONFIG = (CLASSES, PICTURES, INDEX, LOCK, WRITER)
 
 
 def create_run(path: Path) -> Run:

@@ -20,6 +20,7 @@ from ..metrics import Predictions, summarise
 from ..models.heads import parse_groups
 from ..system.files import replacing
 from .folder import Run, open_run
+from .manifest import write_manifest
 from .places import create_run, free_path
 from .records import read_index, read_predictions, write_index, write_predictions
 
@@ -201,6 +202,7 @@ def relabel_run(
     squares, aspects, logits = old.probe()
     run.write_probe(squares, aspects, logits=_merged_logits(logits, plan))
     run.write_config(old.config["asked"], chosen)  # the last: with it the folder is a run
+    write_manifest(run.path)
     return run, plan
 
 

@@ -15,9 +15,13 @@ import torch
 from torch import nn
 
 from ..errors import RunError
+from ..runs.folder import Run
 from ..runs.format_1 import log_row_of_1
+from ..runs.log import LOG_COLUMNS
+from ..runs.typed import damaged, typed
 from ..system.files import make_folder
-from ..weights.files import load_tensors, read_notes, save_tensors
+from ..system.progress import say
+from ..weights.files import check_fit, load_tensors, read_notes, save_tensors
 from .optimizer import Optimizer
 
 KEPT = 2
@@ -76,16 +80,28 @@ def has_state(folder: Path) -> bool:
 
 
 def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> Counters:
-    """Fill model, average and optimizer from the newest whole state; RunError when there is none."""
-    problems = []
-    for path in sorted(folder.glob("step-*.safetensors"), reverse=True):
+    """Fill model, average and optimizer from the newest whole state; RunError when there is none.
+
+    A newer one that is damaged or changed is passed over, and said: the steps from the one before are done again.
+    """
+    run = Run(folder.parent)
+    problems: list[str] = []
+    paths = sorted(run.states("step-*"), reverse=True)
+    for path in paths:
+        if path.is_dir():
+            raise RunError("a file", found=f"a folder at {str(path)!r}", fix="Remove it, and resume again.")
+    for path in paths:
+        own = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.tensors()}
         try:
-            counters = Counters(**json.loads(read_notes(path)["counters"]))
-            counters.log = [log_row_of_1(row) for row in counters.log]
-            tensors = load_tensors(path)
-        except (RunError, KeyError, ValueError, TypeError) as error:
+            run.existing_state(path)
+            counters, tensors = _read_counters(path), load_tensors(path)
+            for part, values in own.items():
+                check_fit(_part(tensors, part), values, path=path, finite=part != "optimizer")
+        except RunError as error:
             problems.append(str(error))
             continue
+        if problems:
+            say(f"note      resuming from {path.name}, as a newer state can't be used: {problems[0]}")
         model.load_state_dict(_part(tensors, "model"))
         average.load_state_dict(_part(tensors, "average"))
         optimizer.load(_part(tensors, "optimizer"))
@@ -95,6 +111,19 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
         found=problems[0] if problems else f"none in {str(folder)!r}",
         fix=f"To train it all again: pictaxa train --config {folder.parent / 'config.json'}",
     )
+
+
+def _read_counters(path: Path) -> Counters:
+    try:
+        document = json.loads(read_notes(path).get("counters", ""))
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, "where the training was", str(error)) from None
+    counters: Counters = typed(document, Counters, path=path, expected="where the training was")
+    counters.log = [typed(log_row_of_1(row), dict[str, float | None], path=path) for row in counters.log]
+    missing = [column for row in counters.log for column in LOG_COLUMNS if column not in row]
+    if missing:
+        raise damaged(path, "whole rows of the log", f"no {missing[0]}")
+    return counters
 
 
 def _part(tensors: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:

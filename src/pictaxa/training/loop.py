@@ -13,13 +13,15 @@ from typing import Any
 from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..errors import TrainingError
+from ..inference.predictor import load
 from ..models.contract import Classifier
 from ..runs.folder import Run, open_run
+from ..runs.manifest import remove_manifest, write_manifest
 from ..runs.places import new_run, next_run, require_begun
 from ..runs.writer import only_writer
 from ..system.progress import TrainProgress, clock, say
 from .averaging import Follower
-from .checkpoint import Counters, has_state, load_state, save_backbone
+from .checkpoint import Counters, load_state, save_backbone
 from .fitting import can_solve, fit_head
 from .interrupts import Interrupted, interrupt_flag
 from .job import Job, diverged, machine_errors_told
@@ -68,7 +70,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
         run = run or held.enter_context(next_run(start.config.data, start.config.model))
         job, model = prepare(start, run)
         with machine_errors_told(job):
-            return _begin(job, model, started)
+            return _sealed(_begin(job, model, started))
 
 
 def resume_run(path: Path) -> Run:
@@ -94,11 +96,20 @@ def resume_run(path: Path) -> Run:
         job = prepare_again(path)
         with machine_errors_told(job):
             model = first_weights(job)
-            if has_state(job.run.state_path):
-                return _run(job, _resume(job, model))
+            if job.run.states("step-*"):
+                run = _run(job, _resume(job, model))
+                load(run.path, device="cpu")  # its best weights may be of a session long ago
+                return _sealed(run)
             require_unfinished(job)
             say("resume    from the beginning: it was cut off before its first checkpoint")
-            return _begin(job, model, started)
+            remove_manifest(job.run.path)
+            return _sealed(_begin(job, model, started))
+
+
+def _sealed(run: Run) -> Run:
+    """A run that is finished, with the list of its files."""
+    write_manifest(run.path)
+    return run
 
 
 def _begin(job: Job, model: Classifier, started: float) -> Run:
@@ -138,6 +149,7 @@ def _resume(job: Job, model: Classifier) -> Session:
     )
     say(f"resume    after step {counters.step}, epoch {counters.epoch + 1}, {clock(counters.seconds)} trained")
     session.counters, session.started = counters, time.monotonic() - counters.seconds
+    remove_manifest(job.run.path)  # it is of what was there until now
     restore_results(job, session)
     return session
 

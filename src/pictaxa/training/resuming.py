@@ -28,7 +28,7 @@ def first_weights(job: Job) -> Classifier:
     model = job.fresh_model()
     backbone, transfer = job.run.backbone_path, job.config.transfer
     if backbone.exists():
-        load_model_weights(model, backbone)
+        load_model_weights(model, job.run.existing_state(backbone))
     elif not has_state(job.run.state_path):
         start_from_weights(model, transfer, job.index.classes)
     elif transfer.on_features:  # its states have the head alone

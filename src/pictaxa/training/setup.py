@@ -27,7 +27,9 @@ from ..inspection.quality import Quality
 from ..models.contract import Classifier
 from ..models.zoo import check_size, find_entry
 from ..runs.chosen import Chosen
+from ..runs.classes import check_same_classes
 from ..runs.folder import Run, open_run
+from ..runs.names import CLASSES
 from ..runs.records import read_index, write_index
 from ..system.device import Plan, apply_plan, choose_plan, differences
 from ..system.progress import DecodeProgress, say
@@ -135,6 +137,7 @@ def prepare(start: Setup, run: Run) -> tuple[Job, Classifier]:
 def prepare_again(path: Path) -> Job:
     """The Job of a run that was cut off; DataError when its pictures have changed since."""
     run = open_run(path)
+    run.check_files()
     chosen = run.chosen
     config = from_json(run.config["asked"]).resolved()
     policy = find_policy(resolved(config.augmentation.policy), config.augmentation.augment)
@@ -152,6 +155,7 @@ def prepare_again(path: Path) -> Job:
             found=f"added, changed or removed files under {str(config.data)!r}",
             fix=f"Restore them, or start a new training: pictaxa train --config {run.path / 'config.json'}",
         )
+    check_same_classes(run.classes, index.classes, path=run.path / CLASSES, other=str(config.data))
     index = index.with_columns({"split": saved.column("split")})
     pairs, _ = _look(index, cache, config)  # a head that is solved anew takes the same folds
     decode_seconds = time.monotonic() - before

@@ -15,10 +15,11 @@ from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, WeightsError
+from ..inference.predictor import checked_weights
 from ..models.contract import NORMALIZATIONS, Classifier
 from ..models.heads import parse_groups
 from ..models.zoo import find_entry
-from ..runs.folder import open_run, run_of, weights_file
+from ..runs.folder import open_run, run_of
 from ..weights.files import read_notes
 from ..weights.kinds import check_kind
 from ..weights.loading import load, translate
@@ -148,7 +149,7 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
     try:
         weights = translate(
             model,
-            weights_file(config.weights),
+            checked_weights(config.weights),
             source=config.source,
             normalization=config.normalization,
             prefix=config.weights_prefix,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -85,21 +86,52 @@ def load_model_weights(model: nn.Module, path: Path) -> None:
         path: the safetensors file, as `save_tensors(model.state_dict(), path)` writes it.
 
     Raises:
-        RunError: the file is missing or damaged, or has other tensors: those missing, unknown or misshapen are named.
+        RunError: the file is missing or damaged, or has other tensors: those missing, unknown, misshapen, of another
+            type or not finite are named.
     """
     tensors = load_tensors(path)
-    own = model.state_dict()
+    check_fit(tensors, model.state_dict(), path=path)
+    model.load_state_dict(tensors)
+
+
+def check_fit(
+    tensors: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], *, path: Path, finite: bool = True
+) -> None:
+    """Check that tensors are those of a model, by name, shape and type, and that all of their numbers are finite.
+
+    Args:
+        tensors: what was read.
+        own: the model's.
+        path: of the file, for errors.
+        finite: whether NaN and infinity are refused.
+
+    Raises:
+        RunError: some are not; they are named.
+    """
     missing = sorted(own.keys() - tensors.keys())
     unused = sorted(tensors.keys() - own.keys())
-    misshapen = [name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape]
-    for kind, names in (("without", missing), ("with unknown", unused), ("with misshapen", misshapen)):
+    shared = sorted(own.keys() & tensors.keys())
+    groups = {
+        "without": missing,
+        "with unknown": unused,
+        "with misshapen": [name for name in shared if own[name].shape != tensors[name].shape],
+        "with another type of numbers in": [name for name in shared if own[name].dtype != tensors[name].dtype],
+        "with NaN or infinity in": [name for name in shared if finite and not _is_finite(tensors[name])],
+    }
+    for kind, names in groups.items():
         if names:
             raise RunError(
                 "weights of this model",
                 found=f"{str(path)!r} {kind} {', '.join(names[:5])} ({len(names)} in all)",
-                fix="Restore the file or train again.",
+                fix="Restore the file from a backup, or train again.",
             )
-    model.load_state_dict(tensors)
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    low, high = tensor.aminmax()  # one pass and no copy; NaN if there is one
+    return bool(low.isfinite() & high.isfinite())
 
 
 def _as_os_error(error: Exception, path: Path) -> Exception:

@@ -70,11 +70,11 @@ def list_weights(arguments: ListWeightsArguments, started: float) -> int:
 
 def convert_weights(arguments: ConvertArguments, started: float) -> int:
     """Bring another library's checkpoint into our names."""
-    from ...runs.folder import weights_file
+    from ...inference.predictor import checked_weights
     from ...weights.convert import convert
 
     lines = convert(
-        weights_file(arguments.file),
+        checked_weights(arguments.file),
         arguments.out,
         model=arguments.model,
         source=arguments.source,

@@ -29,13 +29,13 @@ def train(arguments: TrainArguments, started: float) -> int:
 
 def evaluate(arguments: EvaluateArguments, started: float) -> int:
     """Judge a run by its own validation pictures or by others."""
-    from ...judge.evaluate import evaluate_run, evaluation_lines
+    from ...judge.evaluate import as_json, evaluate_run, evaluation_lines
 
     check_place(arguments.json, "--json")
     evaluation = evaluate_run(arguments.run, arguments.data, reading=arguments.reading, device=arguments.device)
     print_lines(f"set aside {path!r}: {problem}" for path, problem in evaluation.set_aside)
     print_lines(evaluation_lines(evaluation))
-    write_json(arguments.json, evaluation.metrics)
+    write_json(arguments.json, as_json(evaluation))
     return 0
 
 
@@ -81,8 +81,10 @@ def classes(arguments: ClassesArguments, started: float) -> int:
 
         print_lines(f"{label:5}  {name}" for label, name in enumerate(open_run(arguments.run).classes))
         return 0
+    from ...inference.predictor import checked_weights
     from ...runs.relabel import relabel_run, relabelling_lines
 
+    checked_weights(arguments.run)  # which the new run takes over
     run, plan = relabel_run(arguments.run, arguments.out, rename=arguments.rename, merge=arguments.merge)
     print_lines(relabelling_lines(run, plan))
     return 0

@@ -1,0 +1,183 @@
+"""Which of the judged pictures a run knows: its training and validation pictures, by their bytes or nearly equal.
+
+An accuracy on pictures that a model was trained on says little about new ones, whatever folder they lie in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..config.by_name import from_json
+from ..data.cache import build_cache
+from ..data.cache_folder import default_cache_root
+from ..data.index import Index
+from ..data.reading import read_data
+from ..data.squares import CacheSpec
+from ..errors import ConfigError, DataError
+from ..images.decode import Square
+from ..inspection.alike import find_alike
+from ..inspection.quality import MIN_SIDE
+from ..inspection.sketches import thumbnails
+from ..runs.folder import Run
+from ..runs.records import read_index
+from ..system.progress import DecodeProgress
+
+BLOCK = 32  # squares that are measured at a time
+MAX_COMPARED = 10_000  # pictures among which near copies are looked for
+SPLITS = {"train": "training", "val": "validation"}
+
+
+@dataclass(frozen=True)
+class SeenPicture:
+    """A judged picture that the run knows."""
+
+    place: int  # among the judged pictures
+    split: str  # train or val
+    known_as: str  # its path in the run's index
+    near: bool  # nearly equal; False: the same bytes
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """What of the judged pictures a run knows, and why near copies were not looked for, if they weren't."""
+
+    seen: tuple[SeenPicture, ...] = ()
+    note: str = ""
+
+
+class Thumbnails:
+    """Small grey copies of squares, made in blocks as the squares come."""
+
+    def __init__(self) -> None:
+        self.waiting: list[np.ndarray] = []
+        self.parts: list[np.ndarray] = []
+
+    def add(self, square: Square) -> None:
+        """Take one more."""
+        self.waiting.append(square.pixels)
+        if len(self.waiting) == BLOCK:
+            self._measure()
+
+    def all(self) -> np.ndarray:
+        """(N, 64, 64) uint8, in their order."""
+        self._measure()
+        return np.concatenate([*self.parts, np.empty((0, 64, 64), np.uint8)])
+
+    def _measure(self) -> None:
+        if self.waiting:
+            self.parts.append(thumbnails(torch.from_numpy(np.stack(self.waiting))).numpy())
+            self.waiting.clear()
+
+
+def find_seen(run: Run, digests: Sequence[str], thumbs: np.ndarray, *, threads: int) -> Familiarity:
+    """Find what of other pictures a run was trained on or validated with.
+
+    Args:
+        run: the run.
+        digests: of each judged picture, as the index has them (`digest_of`).
+        thumbs: (N, 64, 64) uint8, their thumbnails; they are not needed of more than MAX_COMPARED.
+        threads: that decode the run's pictures, where the cache lacks them.
+
+    Returns:
+        The Familiarity; a picture that is equal to one of training and to one of validation counts as training's.
+
+    Raises:
+        RunError: the run's index is damaged.
+
+    Example:
+        familiarity = find_seen(run, digests, thumbs, threads=2)
+    """
+    index = read_index(run)
+    known: dict[str, tuple[str, str]] = {}  # hash -> split, path
+    for split in ("val", "train"):
+        rows = index.rows(split)
+        known |= {
+            digest: (split, path)
+            for digest, path in zip(index.column("hash")[rows], index.column("path")[rows], strict=True)
+            if digest
+        }
+    same = [SeenPicture(place, *known[digest], near=False) for place, digest in enumerate(digests) if digest in known]
+    others = np.array([place for place, digest in enumerate(digests) if digest not in known], dtype=np.int64)
+    if not len(others):
+        return Familiarity(tuple(same))
+    if len(known) + len(digests) > MAX_COMPARED:
+        note = f"there are {len(known) + len(digests)} pictures, and at most {MAX_COMPARED} are compared"
+        return Familiarity(tuple(same), note)
+    near, note = _near(run, known, thumbs[others], threads=threads)
+    return Familiarity((*same, *(SeenPicture(int(others[i]), *known[digest], near=True) for i, digest in near)), note)
+
+
+def _near(
+    run: Run, known: dict[str, tuple[str, str]], thumbs: np.ndarray, *, threads: int
+) -> tuple[list[tuple[int, str]], str]:
+    """(place in `thumbs`, hash of what it resembles), and why nothing was looked for, if so."""
+    geometry = run.geometry
+    if geometry.square < MIN_SIDE:
+        return [], f"too many pictures look alike at {geometry.square} px"
+    try:
+        config = from_json(run.config["asked"])
+        root = config.cache or default_cache_root()
+        spec = CacheSpec(geometry.square, geometry.channels, geometry.decoding)
+        with DecodeProgress() as progress:
+            cache, index = build_cache(
+                read_data(config.data, config.reading, cache=root), spec, root=root, threads=threads,
+                progress=progress, keep_pixels=config.pictures.decode == "once",
+            )  # fmt: skip
+    except (DataError, ConfigError) as error:
+        return [], f"the run's own pictures can't be read ({error.found})"
+    rows = _first_of_each(index, known)
+    theirs = Thumbnails()
+    for start in range(0, len(rows), BLOCK):
+        theirs.parts.append(thumbnails(torch.from_numpy(cache.read(rows[start : start + BLOCK]))).numpy())
+    gone = len(known) - len(rows)
+    note = f"{gone} of the run's own pictures are gone or changed" if gone else ""
+    hashes = index.column("hash")[rows]
+    found: dict[int, str] = {}
+    for pair in find_alike(np.concatenate([theirs.all(), thumbs])):  # surest first
+        if pair.first < len(rows) <= pair.second:
+            found.setdefault(pair.second - len(rows), hashes[pair.first])
+    return sorted(found.items()), note
+
+
+def _first_of_each(index: Index, known: dict[str, tuple[str, str]]) -> np.ndarray:
+    """The first row of each hash that the run knows."""
+    hashes = index.column("hash")
+    usable = np.flatnonzero(index.usable)
+    _, firsts = np.unique(hashes[usable].astype(str), return_index=True)
+    rows = usable[np.sort(firsts)]
+    kept: np.ndarray = rows[[hashes[row] in known for row in rows]]
+    return kept
+
+
+def familiarity_lines(
+    familiarity: Familiarity, *, pictures: int, named: Callable[[int], str], unseen: tuple[int, int]
+) -> list[str]:
+    """Say what of the judged pictures a run knows.
+
+    Args:
+        familiarity: what was found.
+        pictures: how many were judged.
+        named: gives the name of the picture at a place.
+        unseen: how many of the pictures that the run does not know were right, and how many there are.
+
+    Returns:
+        Lines of text; none where nothing was found.
+    """
+    lines = []
+    for near, split in ((False, "train"), (False, "val"), (True, "train"), (True, "val")):
+        some = [one for one in familiarity.seen if (one.near, one.split) == (near, split)]
+        if some:
+            what = f"{'near copies of ' if near else ''}{SPLITS[split]} pictures of this run"
+            how = f" (such as {named(some[0].place)!r} of {some[0].known_as!r})" if near else " (the same bytes)"
+            lines.append(f"seen      {len(some)} of {pictures} pictures are {what}{how}")
+    if familiarity.seen:
+        right, count = unseen
+        others = f"accuracy {right / count:.1%} on the {count} others" if count else "there are no others"
+        lines.append(f"          what follows says little about new pictures; {others}")
+    if familiarity.note:
+        lines.append(f"note      near copies of the run's own pictures were not all looked for: {familiarity.note}")
+    return lines

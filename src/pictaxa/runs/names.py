@@ -1,0 +1,18 @@
+"""The names of the files of a run folder; folder.py says what is in each."""
+
+from __future__ import annotations
+
+CONFIG = "config.json"
+CLASSES = "classes.json"
+PICTURES = "pictures.json"
+INDEX = "index.parquet"
+LOG = "log.csv"
+MODEL = "model.safetensors"
+PREDICTIONS = "predictions-val.parquet"
+METRICS = "metrics.json"
+PROBE = "probe.npz"
+STATE = "state"  # a folder
+MANIFEST = "manifest.json"
+
+RESULTS = (LOG, MODEL, PREDICTIONS, METRICS, PROBE)  # which resuming makes again where they are lost
+LISTED = (CONFIG, CLASSES, PICTURES, INDEX, *RESULTS)  # by the manifest, beside states
