@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..augment.preprocess import Geometry
-from ..errors import RunError
+from ..errors import RunError, as_word
 from ..images.decoding import decoding_of
 from ..system.files import replacing, require_utf8, write_atomically
 from .chosen import Chosen, read_chosen
@@ -118,7 +118,7 @@ class Run:
         if not path.exists():
             fix = "Restore the file or train again."
             if name == MODEL:
-                fix = f"The training is not finished. Continue with: pictaxa train --resume {self.path}"
+                fix = f"The training is not finished. Continue with: pictaxa train --resume {as_word(self.path)}"
             raise RunError(f"{name} in the run folder", found=f"none in {str(self.path)!r}", fix=fix)
         return path
 
