@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shlex
 
 import pytest
 
 from pictaxa import errors
-from pictaxa.errors import PictaxaError, PictureError, Problem, UsageError, close_matches, one_line
+from pictaxa.errors import PictaxaError, PictureError, Problem, UsageError, as_word, close_matches, one_line
 
 
 @pytest.mark.parametrize("kind", Problem)
@@ -39,3 +41,14 @@ def test_near_words_come_first():
     assert close_matches("epohcs", ["epochs", "size"]) == "Did you mean epochs?"
     assert close_matches("zzz", ["b", "a"]) == "Choose one of: b, a."
     assert one_line("a\n\tb  c") == "a b c"
+
+
+def test_a_path_in_a_command_can_be_pasted(monkeypatch: pytest.MonkeyPatch):
+    """Quoted where a shell would take it apart, as it is elsewhere; Windows' shells know double quotation marks."""
+    for path in ("runs/one", "my runs/one", 'a\'b $(x)/"花"'):
+        assert shlex.split(as_word(path)) == [path]
+    assert as_word("runs/one") == "runs/one"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        told = as_word("C:\\runs"), as_word("C:\\my runs")
+    assert told == ("C:\\runs", '"C:\\my runs"')

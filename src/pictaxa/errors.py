@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import re
+import shlex
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -182,6 +184,24 @@ def _escaped(match: re.Match[str]) -> str:
 def one_line(text: str) -> str:
     """The text on one line: every run of white space becomes one space, and what can't be shown becomes escapes."""
     return printable(" ".join(text.split()))
+
+
+def as_word(path: object) -> str:
+    """Write a path as one word of a command, so that a message's command can be pasted into a shell.
+
+    Args:
+        path: of a file or folder.
+
+    Returns:
+        The path, in quotation marks where it has blanks or anything else that a shell would take for its own.
+
+    Example:
+        as_word(Path("my runs/one"))  # "'my runs/one'"
+    """
+    text = str(path)
+    if os.name == "nt":  # whose shells know double quotation marks alone
+        return f'"{text}"' if " " in text else text
+    return shlex.quote(text)
 
 
 def close_matches(word: str, known: Iterable[str]) -> str:

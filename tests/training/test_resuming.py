@@ -56,8 +56,8 @@ def words(tmp_path: Path, make_photos: Make, tiny: tuple[str, ...]) -> list[str]
 @pytest.fixture
 def whole(tmp_path: Path, words: list[str]) -> Path:
     """That training, unbroken."""
-    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
-    return tmp_path / "whole"
+    assert main([*words, "--out", str(tmp_path / "a whole run")]) == 0
+    return tmp_path / "a whole run"
 
 
 def weights_of(run: Path) -> bytes:
@@ -69,7 +69,7 @@ def test_a_disk_that_is_full_before_the_first_state(
     tmp_path: Path, words: list[str], whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said, begun: bool
 ):
     """With the first state, or with the files before it: what the line says leads to the unbroken run's weights."""
-    run = tmp_path / "run"
+    run = tmp_path / "my run"
     module, name = (session, "save_state") if begun else (setup, "write_index")
     with monkeypatch.context() as patch:
         patch.setattr(module, name, raising(FULL))
@@ -89,7 +89,7 @@ def test_killed_before_anything_was_saved(
     tmp_path: Path, words: list[str], whole: Path, capsys: Said, left: tuple[str, ...]
 ):
     """--resume says so and names the command that begins it again, which takes the folder as it was left."""
-    run = tmp_path / "run"
+    run = tmp_path / "my run"
     run.mkdir()
     for name in left:
         (run / name).write_bytes(b"")
@@ -112,7 +112,7 @@ def test_a_place_with_something_else_in_it(tmp_path: Path, words: list[str], who
     assert main([*words, "--out", str(strange)]) == 2
     assert "--resume" not in capsys.readouterr().err and os.listdir(strange) == ["letter.txt"]
     assert main([*words, "--out", str(whole)]) == 2
-    assert f"--resume {whole}" in capsys.readouterr().err
+    assert f"--resume '{whole}'" in capsys.readouterr().err
     assert main(["train", "--resume", str(whole)]) == 0
 
 
@@ -152,7 +152,7 @@ def test_best_weights_that_are_lost_and_were_not_the_last(
     tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Said
 ):
     """Those of the saved state are kept instead, which is said, with the command that trains all of it again."""
-    run = tmp_path / "run"
+    run = tmp_path / "my run"
     words = ["2" if word == "1" else word for word in words]  # epochs
     scores = iter([{"val_accuracy": 0.9, "val_loss": 0.1}, {"val_accuracy": 0.8, "val_loss": 0.2}])
     with monkeypatch.context() as patch:
@@ -220,7 +220,7 @@ def test_a_backbone_that_is_lost(tmp_path: Path, make_photos: Make, backbone: Pa
     data = make_photos(tmp_path / "photos", {"a": 12, "b": 12})
     flags = [str(data), "--size", "32", "--batch-size", "8", "--precision", "float32", "--weights", str(backbone)]
     flags += ["--tune", "head", "--solve-head", "no", "--epochs", "1"]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole, broken = tmp_path / "a whole run", tmp_path / "broken"
     assert main(["train", *flags, "--out", str(whole)]) == 0
     broken.mkdir()
     for name in ("classes.json", "pictures.json", "index.parquet", "config.json"):
@@ -237,7 +237,7 @@ def test_a_second_training_or_resume_is_told_at_once(
     tmp_path: Path, words: list[str], whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
 ):
     """Before anything is read: who trains there; what the first writes stays as it is; afterwards it goes on."""
-    run = tmp_path / "run"
+    run = tmp_path / "my run"
     run.mkdir()
     told = []
     with only_writer(run), only_writer(whole), monkeypatch.context() as patch:

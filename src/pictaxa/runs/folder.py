@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..augment.preprocess import Geometry
-from ..errors import RunError
+from ..errors import RunError, as_word
 from ..images.decoding import AS_EARLIER
 from ..metrics import Metrics
 from ..system.files import replacing, require_utf8, write_atomically
@@ -123,7 +123,7 @@ class Run:
         if path.exists() and not path.is_file():
             raise RunError(f"a file {name}", found=f"a folder or device at {str(path)!r}", fix=RESTORE)
         if not path.exists():
-            again = f"pictaxa train --resume {self.path}"
+            again = f"pictaxa train --resume {as_word(self.path)}"
             fix = f"Restore it from a backup, or make it again with: {again}" if name in RESULTS else RESTORE
             if name == MODEL and not (self.path / MANIFEST).exists():
                 fix = f"The training is not finished. Continue with: {again}"

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..errors import RunError
+from ..errors import RunError, as_word
 from ..system.files import write_atomically
 from .names import LISTED, MANIFEST, RESULTS, STATE
 from .typed import read_json, typed
@@ -96,7 +96,7 @@ def check_file(folder: Path, name: str) -> None:
     else:
         return
     fix = f"If the change is yours, remove {folder / MANIFEST}: files are then read without it. "
-    anew = f", or remove it and make it again with: pictaxa train --resume {folder}" if name in RESULTS else "."
+    anew = f", or remove it and make it again with: pictaxa train --resume {as_word(folder)}" if name in RESULTS else "."
     raise RunError(
         f"{name} as it was when the run was finished", found=found, fix=f"{fix}Else restore it from a backup{anew}"
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from ..errors import RunError
+from ..errors import RunError, as_word
 from ..system.files import PARTIAL, make_folder, require_utf8, sync_folder
 from .folder import Run
 from .names import CLASSES, CONFIG, INDEX, PICTURES
@@ -34,7 +34,7 @@ def create_run(path: Path) -> Run:
     if path.is_dir() and not saved_nothing(path):
         require_no_writer(path)
     if path.exists() and not (path.is_dir() and saved_nothing(path)):
-        goes_on = f", or continue it with --resume {path}" if (path / CONFIG).exists() else ""
+        goes_on = f", or continue it with --resume {as_word(path)}" if (path / CONFIG).exists() else ""
         raise RunError(
             "a new or empty folder to train into", found=f"something at {str(path)!r}",
             fix=f"Choose another --out, {'' if goes_on else 'or '}remove it{goes_on}.",
@@ -60,7 +60,7 @@ def require_begun(path: Path) -> None:
         require_no_writer(path)
         raise RunError(
             "a training that has saved something", found=f"nothing saved yet in {str(path)!r}",
-            fix=f"Begin it again with the same command as before: pictaxa train DATA ... --out {path}",
+            fix=f"Begin it again with the same command as before: pictaxa train DATA ... --out {as_word(path)}",
         )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..errors import RunError
+from ..errors import RunError, as_word
 from ..system.files import write_atomically
 
 LOCK, WRITER = "writer.lock", "writer.json"
@@ -93,7 +93,7 @@ def _require_ours(path: Path) -> None:
         raise RunError(
             "a run that no other process is training",
             found=f"{writer.told} in {str(path)!r}, and from here it can't be seen whether that still runs",
-            fix=f"If it does not, remove {path / WRITER} and run this command again.",
+            fix=f"If it does not, remove {as_word(path / WRITER)} and run this command again.",
         )
 
 

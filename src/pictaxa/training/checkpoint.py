@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import RunError
+from ..errors import RunError, as_word
 from ..runs.folder import Run
 from ..runs.format_1 import log_row_of_1
 from ..runs.log import LOG_COLUMNS
@@ -109,7 +109,7 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
     raise RunError(
         "a checkpoint to resume from",
         found=problems[0] if problems else f"none in {str(folder)!r}",
-        fix=f"To train it all again: pictaxa train --config {folder.parent / 'config.json'}",
+        fix=f"To train it all again: pictaxa train --config {as_word(folder.parent / 'config.json')}",
     )
 
 

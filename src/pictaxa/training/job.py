@@ -19,7 +19,7 @@ from ..data.batches import epoch_order, nth_part
 from ..data.cache_folder import default_cache_root
 from ..data.index import Index
 from ..data.squares import Squares
-from ..errors import TrainingError, machine_error
+from ..errors import TrainingError, as_word, machine_error
 from ..inference.features import FeatureSource
 from ..models.contract import Classifier
 from ..models.zoo import create_model, find_entry, parse_options
@@ -157,7 +157,7 @@ def machine_errors_told(job: Job) -> Iterator[None]:
         less = f"--batch-size {max(2, resolved(job.config.schedule.batch_size) // 2)} or a --size below {job.size}"
         mistake = machine_error(
             error,
-            room_fix=f"Free some space and continue with: pictaxa train --resume {job.run.path}",
+            room_fix=f"Free some space and continue with: pictaxa train --resume {as_word(job.run.path)}",
             memory_fix=f"Train again with {less}.",
         )
         if mistake is None:

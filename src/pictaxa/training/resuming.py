@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import RunError
+from ..errors import RunError, as_word
 from ..models.contract import Classifier
 from ..system.progress import say
 from ..weights.files import load_model_weights, load_tensors
@@ -73,4 +73,4 @@ def restore_results(job: Job, session: Session) -> None:
 
 
 def _anew(job: Job) -> str:
-    return f"To train it all again: pictaxa train --config {job.run.path / 'config.json'}"
+    return f"To train it all again: pictaxa train --config {as_word(job.run.path / 'config.json')}"

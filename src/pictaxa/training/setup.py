@@ -19,7 +19,7 @@ from ..data.levels import choose_decoding
 from ..data.reading import read_data, resolve_path, survey
 from ..data.split import split_index
 from ..data.squares import CacheSpec, Squares
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, as_word
 from ..inspection.alike import Pair
 from ..inspection.checks import Facts, check
 from ..inspection.inspect import fast_lines, look
@@ -153,7 +153,7 @@ def prepare_again(path: Path) -> Job:
         raise DataError(
             "the pictures that the run was started with",
             found=f"added, changed or removed files under {str(config.data)!r}",
-            fix=f"Restore them, or start a new training: pictaxa train --config {run.path / 'config.json'}",
+            fix=f"Restore them, or start a new training: pictaxa train --config {as_word(run.path / 'config.json')}",
         )
     check_same_classes(run.classes, index.classes, path=run.path / CLASSES, other=str(config.data))
     index = index.with_columns({"split": saved.column("split")})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ...errors import ConfigError
+from ...errors import ConfigError, as_word
 from ...system.printing import print_line, print_lines
 from ..arguments import ClassesArguments, EvaluateArguments, PredictArguments, ReportArguments, TrainArguments
 from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
@@ -21,9 +21,10 @@ def train(arguments: TrainArguments, started: float) -> int:
         else:
             run = train_run(arguments.training, started=started)
     except Interrupted as stop:
-        print_lines(("", f"stopped; nothing is lost. Continue with:  pictaxa train --resume {stop.run.path}"))
+        print_lines(("", f"stopped; nothing is lost. Continue with:  pictaxa train --resume {as_word(stop.run.path)}"))
         return EXIT_INTERRUPTED
-    print_lines((f"next      pictaxa report {run.path}", f"          pictaxa predict {run.path} FILES-OR-FOLDERS"))
+    path = as_word(run.path)
+    print_lines((f"next      pictaxa report {path}", f"          pictaxa predict {path} FILES-OR-FOLDERS"))
     return 0
 
 
