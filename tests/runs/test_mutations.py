@@ -322,7 +322,9 @@ def test_no_change_of_a_file_is_silent(place: Place, listed: bool):
     files = [*LISTED, *states]
     for file in [*files, MANIFEST] if listed else files:
         meant = MEANINGFUL.get(file, {})
-        changes = meant | ANYWHERE | damages(file, 2 if listed else 6)
+        changes = meant | ANYWHERE | damages(file, 4)
+        if listed:  # what is changed does not matter
+            changes = dict(list(changes.items())[::2])
         for number, (told, change) in enumerate(changes.items()):
             names = [name for name in COMMANDS if name in QUICK or number % 16 == len(name) % 16]
             for name in names:
