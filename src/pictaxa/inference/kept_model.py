@@ -15,6 +15,7 @@ from ..runs.typed import RESTORE
 # and folding. GPUs multiply in TF32, with 10 bits. Refusing a run for nothing is worse than not seeing a small change.
 SAME_KIND, OTHER_KIND = 1e-3, 5e-2
 LEAST = 1e-5  # of logits near zero
+COMPARED = 2  # squares of the probe: other weights show in any, and a large network takes a while for each
 
 
 def model_of(run: Run) -> Classifier:
