@@ -16,11 +16,13 @@ from pictaxa.config.learning import OptimizerConfig, ScheduleConfig, TransferCon
 from pictaxa.config.usual import FROM_KNOWN, FROM_NOTHING, Usual
 from pictaxa.errors import ConfigError, RunError
 from pictaxa.models.zoo import create_model
+from pictaxa.runs.log import LOG_COLUMNS
 from pictaxa.training.averaging import Follower, start_average
 from pictaxa.training.checkpoint import KEPT, Counters, load_state, save_state
 from pictaxa.training.optimizer import Optimizer, make_optimizer, set_lr
 from pictaxa.training.schedule import Length, lr_at, peak_lr, size_at
 from pictaxa.training.transfer import lr_scales
+from pictaxa.weights.files import load_tensors, read_notes, save_tensors
 
 
 def test_the_rate_warms_up_and_anneals_to_zero():
@@ -276,16 +278,17 @@ assert "torch._dynamo" not in sys.modules
 def test_a_state_comes_back_whole(tmp_path: Path):
     """Weights, averages, optimizer moments and counters are what was saved; only the last two states are kept."""
     model, average, optimizer = a_session()
+    row = dict.fromkeys(LOG_COLUMNS, 1) | {"val_loss": None}
     for step in range(4):
-        counters = Counters(epoch=2, step=step, log=[{"epoch": 1, "val_loss": None}])
-        save_state(tmp_path, counters, model=model, average=average, optimizer=optimizer)
-    assert len(list(tmp_path.glob("*.safetensors"))) == KEPT
+        counters = Counters(epoch=2, step=step, log=[row])
+        save_state(tmp_path / "state", counters, model=model, average=average, optimizer=optimizer)
+    assert len(list((tmp_path / "state").glob("*.safetensors"))) == KEPT
     other, other_average, other_optimizer = a_session()
     with torch.no_grad():
         for parameter in [*other.parameters(), *other_average.parameters()]:
             parameter.zero_()
-    loaded = load_state(tmp_path, model=other, average=other_average, optimizer=other_optimizer)
-    assert loaded == Counters(epoch=2, step=3, log=[{"epoch": 1, "val_loss": None}])
+    loaded = load_state(tmp_path / "state", model=other, average=other_average, optimizer=other_optimizer)
+    assert loaded == Counters(epoch=2, step=3, log=[row])
     for ours, theirs in ((model, other), (average, other_average)):
         assert all(torch.equal(ours.state_dict()[name], value) for name, value in theirs.state_dict().items())
     for number, values in optimizer.state.items():
@@ -293,17 +296,45 @@ def test_a_state_comes_back_whole(tmp_path: Path):
             assert torch.equal(value, other_optimizer.state[number][name])
 
 
-def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path):
-    """The newest state cut short: the one before is used; none left: an error that says so."""
+def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The newest state cut short: the one before is used, and it is said; none left: an error that says so."""
     model, average, optimizer = a_session()
     for step in (1, 2):
-        save_state(tmp_path, Counters(step=step), model=model, average=average, optimizer=optimizer)
-    newest = tmp_path / "step-000000002.safetensors"
+        save_state(tmp_path / "state", Counters(step=step), model=model, average=average, optimizer=optimizer)
+    newest = tmp_path / "state" / "step-000000002.safetensors"
     newest.write_bytes(newest.read_bytes()[:-20])
-    assert load_state(tmp_path, model=model, average=average, optimizer=optimizer).step == 1
-    (tmp_path / "step-000000001.safetensors").unlink()
+    assert load_state(tmp_path / "state", model=model, average=average, optimizer=optimizer).step == 1
+    assert "step-000000001.safetensors, as a newer state can't be used" in capsys.readouterr().out
+    (tmp_path / "state" / "step-000000001.safetensors").unlink()
     with pytest.raises(RunError, match="checkpoint"):
-        load_state(tmp_path, model=model, average=average, optimizer=optimizer)
+        load_state(tmp_path / "state", model=model, average=average, optimizer=optimizer)
+
+
+STATES: dict[str, Callable[[dict[str, torch.Tensor]], object]] = {
+    "a weight is missing": lambda tensors: tensors.pop(next(name for name in tensors if name.startswith("model."))),
+    "not finite": lambda tensors: tensors["average.0.bias"].fill_(torch.nan),
+    "a momentum of another shape": lambda tensors: tensors.update({"optimizer.0.exp_avg": torch.zeros(9)}),
+    "other counters": lambda tensors: tensors,
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_state_of_another_training_gives_way(tmp_path: Path, case: str):
+    """Whole files whose contents don't fit are passed over as damaged ones are; a folder in one's place is told."""
+    model, average, optimizer = a_session()
+    folder = tmp_path / "state"
+    for step in (1, 2):
+        save_state(folder, Counters(step=step), model=model, average=average, optimizer=optimizer)
+    newest = folder / "step-000000002.safetensors"
+    tensors = load_tensors(newest)
+    STATES[case](tensors)
+    notes = {"counters": '{"step": "two"}'} if case == "other counters" else read_notes(newest)
+    save_tensors(tensors, newest, notes=notes)
+    assert load_state(folder, model=model, average=average, optimizer=optimizer).step == 1
+    newest.unlink()
+    newest.mkdir()
+    with pytest.raises(RunError, match="a folder at"):
+        load_state(folder, model=model, average=average, optimizer=optimizer)
 
 
 def test_a_learnt_backbone_may_take_smaller_steps_than_its_head():

@@ -22,7 +22,7 @@ from ..system.pool import results_ahead
 from ..system.progress import warn
 from ..weights.files import load_model_weights
 from .inputs import named_pictures
-from .kept_model import check_logits, model_of
+from .kept_model import COMPARED, check_logits, model_of
 from .logits import BATCH, square_logits
 
 
@@ -99,7 +99,7 @@ class Predictor:
         load_model_weights(model, run.existing(run.model_path.name))
         self.model = fast_copy(to_device(model, plan), size=self.geometry.size)
         if run.has_probe:
-            squares, aspects, logits = run.probe()
+            squares, aspects, logits = (part[:COMPARED] for part in run.probe())
             check_logits(self.logits(squares, aspects), logits, run=run, device=plan.device.type)
 
     def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:

@@ -17,11 +17,11 @@ from ..data.cache_folder import default_cache_root
 from ..data.index import Index
 from ..data.reading import read_data
 from ..data.squares import CacheSpec
-from ..errors import ConfigError, DataError
+from ..errors import PictaxaError
 from ..images.decode import Square
 from ..inspection.alike import find_alike
 from ..inspection.quality import MIN_SIDE
-from ..inspection.sketches import thumbnails
+from ..inspection.sketches import THUMB, thumbnails
 from ..runs.folder import Run
 from ..runs.records import read_index
 from ..system.progress import DecodeProgress
@@ -65,7 +65,7 @@ class Thumbnails:
     def all(self) -> np.ndarray:
         """(N, 64, 64) uint8, in their order."""
         self._measure()
-        return np.concatenate([*self.parts, np.empty((0, 64, 64), np.uint8)])
+        return np.concatenate([*self.parts, np.empty((0, THUMB, THUMB), np.uint8)])
 
     def _measure(self) -> None:
         if self.waiting:
@@ -119,28 +119,31 @@ def _near(
     if geometry.square < MIN_SIDE:
         return [], f"too many pictures look alike at {geometry.square} px"
     try:
-        config = from_json(run.config["asked"])
-        root = config.cache or default_cache_root()
-        spec = CacheSpec(geometry.square, geometry.channels, geometry.decoding)
-        with DecodeProgress() as progress:
-            cache, index = build_cache(
-                read_data(config.data, config.reading, cache=root), spec, root=root, threads=threads,
-                progress=progress, keep_pixels=config.pictures.decode == "once",
-            )  # fmt: skip
-    except (DataError, ConfigError) as error:
+        theirs, hashes = _own(run, known, threads=threads)
+    except PictaxaError as error:  # they need not be there any more, nor any room for the cache
         return [], f"the run's own pictures can't be read ({error.found})"
-    rows = _first_of_each(index, known)
-    theirs = Thumbnails()
-    for start in range(0, len(rows), BLOCK):
-        theirs.parts.append(thumbnails(torch.from_numpy(cache.read(rows[start : start + BLOCK]))).numpy())
-    gone = len(known) - len(rows)
-    note = f"{gone} of the run's own pictures are gone or changed" if gone else ""
-    hashes = index.column("hash")[rows]
     found: dict[int, str] = {}
-    for pair in find_alike(np.concatenate([theirs.all(), thumbs])):  # surest first
-        if pair.first < len(rows) <= pair.second:
-            found.setdefault(pair.second - len(rows), hashes[pair.first])
-    return sorted(found.items()), note
+    for pair in find_alike(np.concatenate([theirs, thumbs])):  # surest first
+        if pair.first < len(theirs) <= pair.second:
+            found.setdefault(pair.second - len(theirs), hashes[pair.first])
+    gone = len(known) - len(theirs)
+    return sorted(found.items()), f"{gone} of the run's own pictures are gone or changed" if gone else ""
+
+
+def _own(run: Run, known: dict[str, tuple[str, str]], *, threads: int) -> tuple[np.ndarray, list[str]]:
+    """Thumbnails (n, 64, 64) of the run's pictures that are still there, each once, and their hashes."""
+    geometry, config = run.geometry, from_json(run.config["asked"])
+    root = config.cache or default_cache_root()
+    spec = CacheSpec(geometry.square, geometry.channels, geometry.decoding)
+    listed = read_data(config.data, config.reading, cache=root)
+    with DecodeProgress() as progress:
+        cache, index = build_cache(
+            listed, spec, root=root, threads=threads, progress=progress, keep_pixels=config.pictures.decode == "once"
+        )
+    rows = _first_of_each(index, known)
+    blocks = (cache.read(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK))
+    parts = [np.empty((0, THUMB, THUMB), np.uint8), *(thumbnails(torch.from_numpy(block)).numpy() for block in blocks)]
+    return np.concatenate(parts), index.column("hash")[rows].tolist()
 
 
 def _first_of_each(index: Index, known: dict[str, tuple[str, str]]) -> np.ndarray:

@@ -98,7 +98,7 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
             for part, values in own.items():
                 check_fit(_part(tensors, part), values, path=path, finite=part != "optimizer")
         except RunError as error:
-            problems.append(str(error))
+            problems.append(f"{path.name}: {error.found}")
             continue
         if problems:
             say(f"note      resuming from {path.name}, as a newer state can't be used: {problems[0]}")
