@@ -52,10 +52,10 @@ def test_the_weights_of_a_run(trained: Trained, tmp_path: Path):
     other = tmp_path / "model.safetensors"
     assert weights_file(other) == other and run_of(other) == other
     run.model_path.unlink()
-    with pytest.raises(RunError, match="Restore it.*--resume"):  # the training has ended
+    with pytest.raises(RunError, match=r"Restore it.*--resume"):  # the training has ended
         weights_file(run.path)
     remove_manifest(run.path)
-    with pytest.raises(RunError, match="not finished.*--resume"):
+    with pytest.raises(RunError, match=r"not finished.*--resume"):
         weights_file(run.path)
 
 

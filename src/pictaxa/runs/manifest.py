@@ -95,11 +95,12 @@ def check_file(folder: Path, name: str) -> None:
         found = f"a changed file {str(path)!r}: its SHA-256 is not the one in {MANIFEST}"
     else:
         return
-    fix = f"If the change is yours, remove {folder / MANIFEST}: files are then read without it. "
-    anew = f", or remove it and make it again with: pictaxa train --resume {as_word(folder)}" if name in RESULTS else "."
+    again = f", or remove it and make it again with: pictaxa train --resume {as_word(folder)}"
     raise RunError(
-        f"{name} as it was when the run was finished", found=found, fix=f"{fix}Else restore it from a backup{anew}"
-    )
+        f"{name} as it was when the run was finished", found=found,
+        fix=f"If the change is yours, remove {folder / MANIFEST}: files are then read without it. Else restore it from "
+        f"a backup{again if name in RESULTS else '.'}",
+    )  # fmt: skip
 
 
 def listed_as(path: Path) -> Listed:
