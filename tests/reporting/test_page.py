@@ -99,3 +99,15 @@ def test_the_table_of_splits_by_hand():
     }  # fmt: skip
     index = index_from_columns(columns, root=Path("/photos"), classes=("a", "b"))
     assert split_counts(index) == [{"name": "a", "train": 1, "val": 1}, {"name": "b", "train": 1, "val": 2}]
+
+
+def test_names_are_text_and_never_formulas():
+    """A class called like broken TeX, or with what a terminal obeys, is drawn as it is spelled."""
+    names = (r"$\frac{$", "$x^2$", "a\x1b[31m\u202eb")
+    for drawing in (
+        figures.confusion(np.eye(3, dtype=int), names),
+        figures.grid([[figures.Tile(np.zeros((4, 4, 3), np.uint8), title=name) for name in names]]),
+    ):
+        shown = figures.svg(drawing)
+        assert r"$\frac{$" in shown and "$x^2$" in shown and r"a\x1b[31m\u202eb" in shown
+        assert "\x1b" not in shown and "\u202e" not in shown

@@ -25,6 +25,16 @@ def write_atomically(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
+def drop_partial(folder: Path) -> None:
+    """Remove what was being written when something ended the writing, at any depth.
+
+    Args:
+        folder: where files were written as `write_atomically` does.
+    """
+    for partial in folder.rglob("partial-*"):
+        partial.unlink(missing_ok=True)
+
+
 @contextmanager
 def writing(path: Path, *, flag: str) -> Iterator[None]:
     """Tell a place that can't be written as a mistake in the flag that named it.

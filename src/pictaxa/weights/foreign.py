@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import load_file
 
 from ..errors import PictaxaError, WeightsError, one_line
+from ..system.pickle_bounds import check_pickle_work
 
 
 def refusal(path: Path, expected: str, *, found: str, fix: str = "Download or save the file again.") -> WeightsError:
@@ -149,8 +150,9 @@ def _check_pickles(path: Path, *, zipped: bool) -> None:
             _check_pickle(path, start)
 
 
-def _check_pickle(path: Path, stream: IO[bytes]) -> None:
+def _check_pickle(path: Path, stream: io.BytesIO) -> None:
     """The next pickle of a stream, which is left behind it."""
+    check_pickle_work(stream.getvalue()[stream.tell() :])
     used = list(_used(stream))
     others = [word for word in used if " " in word and not _PLAIN.fullmatch(word)]
     code = [name for name in others if not _BESIDE.fullmatch(name)]

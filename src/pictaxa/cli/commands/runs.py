@@ -21,7 +21,9 @@ def train(arguments: TrainArguments, started: float) -> int:
         else:
             run = train_run(arguments.training, started=started)
     except Interrupted as stop:
-        print_lines(("", f"stopped; nothing is lost. Continue with:  pictaxa train --resume {stop.run.path}"))
+        # With a cause it stopped without saving first.
+        lost = "what was trained since the last saved state is trained again" if stop.__cause__ else "nothing is lost"
+        print_lines(("", f"stopped; {lost}. Continue with:  pictaxa train --resume {stop.run.path}"))
         return EXIT_INTERRUPTED
     print_lines((f"next      pictaxa report {run.path}", f"          pictaxa predict {run.path} FILES-OR-FOLDERS"))
     return 0
