@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pictaxa.data import json_tables
 from pictaxa.data.columns import is_known
 from pictaxa.data.json_tables import one_of, read_json, read_json_lines, with_attributes
 
@@ -51,3 +52,21 @@ def test_an_attribute_of_via_that_several_could_be():
     assert list(table.problems) == ["", "it has several labels: dog, cat"]
     asked = with_attributes(plain, known=is_known, label="mood")
     assert asked.roles["label"] == "mood" and asked.words("mood") == ["glad", "sad"] and not any(asked.problems)
+
+
+def test_lines_nested_a_hundred_thousand_deep():
+    """They are told by their number before anything goes through them by recursion."""
+    deep = '{"path": "a.jpg", "label": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    with pytest.raises(ValueError, match="line 2: brackets nested more than 64 deep"):
+        read_json_lines('{"path": "b.jpg", "label": "x"}\n' + deep + "\n", file=FILE, notes=())
+    with pytest.raises(ValueError, match="nested more than 64 deep"):
+        read_json(deep, file=FILE, notes=())
+
+
+def test_records_with_keys_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    """Each makes a column for all: a megabyte of them would fill the memory."""
+    lines = "\n".join(f'{{"k{number}": 1}}' for number in range(2000))
+    assert len(read_json_lines(lines, file=FILE, notes=())) == 2000
+    monkeypatch.setattr(json_tables, "MAX_CELLS", 10**6)
+    with pytest.raises(ValueError, match="2,000 records with 2,000 different keys"):
+        read_json_lines(lines, file=FILE, notes=())

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pictaxa.config.data import ReadingConfig
 from pictaxa.data.reading import read_data
 from pictaxa.data.walk import PassedOver, is_hidden, list_entries, walk_pictures
-from pictaxa.inference.inputs import walk
+from pictaxa.errors import DataError, PictureError
+from pictaxa.inference.inputs import named_pictures, walk
 
 
 @pytest.fixture
@@ -95,3 +97,69 @@ def test_other_names_are_the_owners(name: str):
 def test_entries_come_by_name(tree: Path):
     """The order does not depend on the disk."""
     assert [entry.name for entry in list_entries(tree / "b", PassedOver())] == ["3.jpg", "linked", "noext"]
+
+
+GOOD = ("a/1.jpg", "a/2.jpg", "a/3.jpg", "b/4.jpg", "b/5.jpg", "b/6.jpg")
+
+
+@pytest.fixture
+def pipes(tmp_path: Path) -> Path:
+    """Two classes of three pictures, and what is no file: pipes, a link to one, a device."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    for name in GOOD:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    (tmp_path / "b" / "link.jpg").symlink_to(tmp_path / "a" / "pipe.jpg")
+    (tmp_path / "b" / "zero.jpg").symlink_to("/dev/zero")
+    return tmp_path
+
+
+SET_ASIDE = {
+    "a/pipe.jpg": "unreadable: a named pipe, not a file", "b/link.jpg": "unreadable: a named pipe, not a file",
+    "b/zero.jpg": "unreadable: a device, not a file",
+}  # fmt: skip
+
+
+def test_pipes_and_devices_in_a_folder(pipes: Path):
+    """Each is a row with its reason, and never opened; so it is where a prediction is asked for."""
+    index = read_data(pipes)
+    assert dict(index.set_aside()) == SET_ASIDE and index.usable.sum() == len(GOOD)
+    reasons = {}
+    for name, fetch in named_pictures([pipes]):
+        if Path(name).stem.isalpha():
+            with pytest.raises(PictureError) as error:
+                fetch()
+            reasons[str(Path(name).relative_to(pipes))] = error.value.reason
+    assert reasons == SET_ASIDE
+
+
+def test_pipes_and_devices_in_a_table(pipes: Path):
+    """As paths of pictures, as files with pictures in them, and in a table's own place."""
+    rows = ["path,label", *(f"{name},{name[0]}" for name in (*GOOD, *SET_ASIDE)), "a/pipe.jpg#inside,a", "a,b"]
+    (pipes / "t.csv").write_text("\n".join(rows))
+    index = read_data(pipes / "t.csv")
+    pipe = SET_ASIDE["a/pipe.jpg"]
+    assert dict(index.set_aside()) == {**SET_ASIDE, "a/pipe.jpg#inside": pipe, "a": "unreadable: a folder"}
+    os.mkfifo(pipes / "p.csv")
+    for reading in (ReadingConfig(), ReadingConfig(layout="manifest"), ReadingConfig(layout="shards")):
+        with pytest.raises(DataError, match=r"p\.csv.*a named pipe, not a file"):
+            read_data(pipes / "p.csv", reading)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "metadata.csv", "metadata.jsonl", "words.txt", "x.tar", "x.parquet", "x.npz", "x.h5", "data_batch_1",
+        "train-images-idx3-ubyte",
+    ],
+)  # fmt: skip
+def test_pipes_under_names_that_layouts_look_for(pipes: Path, name: str):
+    """None is opened to see what it holds."""
+    os.mkfifo(pipes / name)
+    assert read_data(pipes).usable.sum() == len(GOOD)
+    (pipes / "only").mkdir()
+    os.mkfifo(pipes / "only" / name)
+    with pytest.raises(DataError):
+        read_data(pipes / "only")

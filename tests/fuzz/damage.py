@@ -17,7 +17,7 @@ INTERESTING = (
 )  # fmt: skip
 INSERTED = (
     b"\0", b'"', b",", b"\t", b"\n", b"\r\n", b"#", b"{", b"[" * 3000, b"9" * 5000, b"1e999", b"../", b"\xef\xbb\xbf",
-    b"\xff\xd9", b"\xff\xda", b"IEND", b"\xed\xa0\x80",
+    b"\xff\xd9", b"\xff\xda", b"IEND", b"\xed\xa0\x80", b"K\x01" + b"\x85" * 3000, b"&a [*a, *a]", b"\0\2\1\1",
 )  # fmt: skip
 
 

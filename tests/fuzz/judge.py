@@ -18,8 +18,11 @@ from checkpoints import WEIGHTS, load
 from damage import Case, Seed, case_of
 from PIL import Image, ImageFile
 
+from pictaxa.config.by_name import read_config_file
+from pictaxa.data.archives import archive_pictures
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
+from pictaxa.data.walk import PassedOver
 from pictaxa.errors import PictaxaError, PictureError, Problem
 from pictaxa.images import decode as pictures
 from pictaxa.images.decoding import Decoding
@@ -34,10 +37,12 @@ CHECKED = (
     "floats by planes",
     "weights npz",
     "weights keras",
+    "zip archive",
 )  # checksums tell whatever was done to their pixels
 PICTURES = (*pictures.FORMATS, "HEIF", "DICOM")
 # What a picture may take follows from the pixels that are allowed: here so many that none of it takes MAX_BYTES.
 DECODING = Decoding(max_pixels=2**22)
+ARCHIVES = ("zip archive", "packed tar")
 LINES = (".csv", ".tsv", ".txt")  # without an end of their own: a last line that was cut looks like any other
 TALKATIVE = ("TIFF",)  # libtiff writes to the terminal by itself
 
@@ -138,6 +143,21 @@ def set_answer(place: Path) -> Answer:
     return Answer(rows=rows)
 
 
+def archive_answer(place: Path) -> Answer:
+    """Every member of a zip or tar file that a prediction would see."""
+    listed = ask(lambda: [(name, ask(fetch)) for name, fetch in archive_pictures(place, PassedOver())])
+    if isinstance(listed, PictaxaError):
+        return Answer(refused=str(listed))
+    rows = ((name.removeprefix(f"{place}#"), data) for name, data in listed)
+    return Answer(rows={(name, "", "", data) for name, data in rows if not isinstance(data, PictaxaError)})
+
+
+def settings_answer(place: Path) -> Answer:
+    """What a config file comes to."""
+    config = ask(lambda: read_config_file(place))
+    return Answer(refused=str(config) if isinstance(config, PictaxaError) else "")
+
+
 def square_of_row(fetcher: Fetcher, row: int, name: str) -> pictures.Square:
     """As the cache makes it."""
     return pictures.square_of(fetcher.fetch(row), name=name, side=32, channels=3)
@@ -232,6 +252,10 @@ def answer_of(kind: str, place: Path) -> Answer:
     """Of what lies at a place."""
     if kind in WEIGHTS:
         return weights_answer(kind, place)
+    if kind in ARCHIVES:
+        return archive_answer(place)
+    if kind == "settings":
+        return settings_answer(place)
     return picture_answer(place.read_bytes()) if kind in PICTURES else set_answer(place)
 
 

@@ -8,6 +8,8 @@ import io
 import pickle
 import runpy
 import struct
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +197,9 @@ def sets() -> list[tuple[str, Callable[[Path], Path], tuple[str, ...]]]:
         ("cifar100 pickles", write_cifar100, ("*",)),
         ("hdf5 packed", write_packed, ("*.h5",)),
         ("synsets", write_synsets, ("LOC*.txt",)),
+        ("zip archive", write_zip, ("*.zip",)),
+        ("packed tar", write_packed_tar, ("*.tgz",)),
+        ("settings", write_settings, ("*.yaml",)),
     ]
     return made
 
@@ -234,6 +239,33 @@ def write_packed(root: Path) -> Path:
             file.create_dataset(f"x_{split}", data=LAYOUTS["stack"](split), **options)
             file[f"y_{split}"] = LAYOUTS["labels"](split)
     return root / "a.h5"
+
+
+def write_zip(root: Path) -> Path:
+    """Pictures for a prediction, packed as every system packs them."""
+    with zipfile.ZipFile(root / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"a/{number}.png", LAYOUTS["png"](LAYOUTS["pixels"]("x", number)))
+    return root / "a.zip"
+
+
+def write_packed_tar(root: Path) -> Path:
+    """The same in a tar file, one under a name that takes a header of its own."""
+    with tarfile.open(root / "a.tgz", "w:gz", format=tarfile.GNU_FORMAT) as archive:
+        for name in ("a/0.png", f"{'long/' * 30}1.png", "2.png"):
+            data = LAYOUTS["png"](LAYOUTS["pixels"]("x", len(name)))
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return root / "a.tgz"
+
+
+def write_settings(root: Path) -> Path:
+    """What --augment and --config take."""
+    (root / "a.yaml").write_text(
+        "data: photos\nlr: 0.01\naugment: [rotation=30, 'erase=0.5']  # ours\nbest_by: accuracy\n"
+    )
+    return root / "a.yaml"
 
 
 def write_synsets(root: Path) -> Path:

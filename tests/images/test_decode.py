@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import struct
 import subprocess
 import sys
-import threading
 import warnings
 import zlib
 from pathlib import Path
@@ -19,6 +19,7 @@ from pictaxa.images import decode as pictures
 from pictaxa.images import upright
 from pictaxa.images.decode import GREY, RGB, decode, load_square, measure, read_file, square_of
 from pictaxa.images.decoding import Decoding
+from pictaxa.limits import MAX_PICTURE_BYTES
 
 WIDE = Image.fromarray(np.arange(24 * 16 * 3, dtype=np.uint16).reshape(16, 24, 3).__mod__(251).astype(np.uint8))
 
@@ -162,7 +163,7 @@ def test_a_progressive_jpeg_of_thousands_of_scans_is_refused():
     """Each goes through the whole picture: 125 kB would take a minute."""
     data = encoded(Image.new("L", (400, 400), 128), "JPEG", progressive=True)
     scan, end = data.rfind(b"\xff\xda"), data.rfind(b"\xff\xd9")
-    assert "scans of one picture" in refused(data[:end] + data[scan:end] * 500 + b"\xff\xd9")
+    assert "decompression bomb: 506 scans of 160,000 pixels" in refused(data[:end] + data[scan:end] * 500 + b"\xff\xd9")
 
 
 def test_unreadable_files_name_the_reason(tmp_path: Path):
@@ -174,16 +175,38 @@ def test_unreadable_files_name_the_reason(tmp_path: Path):
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 3_000_001])
 def test_a_file_is_read_whole(size: int, tmp_path: Path):
-    """Of any length; and where nobody says beforehand how much there is, as in a pipe."""
+    """Of any length."""
     content = np.random.default_rng(size).bytes(size)
     (tmp_path / "file").write_bytes(content)
     assert read_file(tmp_path / "file") == content
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / "pipe")
-        writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(content,))
-        writer.start()
-        assert read_file(tmp_path / "pipe") == content
-        writer.join()
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="only Linux has such files")
+def test_a_file_whose_length_nobody_knows_is_read_whole():
+    """The system says that it has 0 bytes."""
+    assert read_file("/proc/version") == Path("/proc/version").read_bytes() != b""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_is_never_opened(tmp_path: Path):
+    """A pipe would be waited for and a device never ends: each is told at once, as is a link to it."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(tmp_path / "socket.jpg"))
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    kinds = {"pipe": "a named pipe", "link": "a named pipe", "socket": "a socket", "zero": "a device"}
+    for name, told in kinds.items():
+        with pytest.raises(PictureError, match=f"unreadable: {told}, not a file"):
+            read_file(tmp_path / f"{name}.jpg")
+
+
+def test_a_file_that_is_too_large_for_a_picture(tmp_path: Path):
+    """It is not read: a disk's image under a picture's name would fill the memory."""
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(MAX_PICTURE_BYTES + 1)
+    with pytest.raises(PictureError, match="decompression bomb: 1,073,741,825 bytes"):
+        read_file(tmp_path / "a.jpg")
 
 
 def test_a_square_of_its_own_size_is_bit_for_bit_the_picture():

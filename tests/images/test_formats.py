@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import importlib
 import io
+import stat
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pictaxa.errors import PictureError, Problem
+from pictaxa.images import formats
 from pictaxa.images.decode import decode, examine, measure, square_of
-from pictaxa.images.formats import FORMAT_OF_SUFFIX, format_of_suffix, is_heif, is_picture, told_kind
+from pictaxa.images.formats import (
+    FORMAT_OF_SUFFIX,
+    format_of_suffix,
+    is_heif,
+    is_picture,
+    told_irregular,
+    told_kind,
+)
 from pictaxa.images.upright import pages_of
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((64, 48))
@@ -99,3 +108,20 @@ def test_what_a_file_is_that_is_no_picture(data: bytes, kind: str):
     with pytest.raises(PictureError) as caught:
         decode(data, name="a.jpg")
     assert caught.value.reason.startswith("not a picture of a known format") and kind in caught.value.reason
+
+
+def test_a_picture_that_takes_too_long(monkeypatch: pytest.MonkeyPatch):
+    """A decoder that reads on is ended when its time is over, and the reason names the limit."""
+    assert decode(encoded("PNG"), name="x").size == (64, 48)
+    monkeypatch.setattr(formats, "MAX_PICTURE_SECONDS", -1.0)
+    for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF"):
+        with pytest.raises(PictureError, match="decompression bomb: decoding it takes more than"):
+            decode(encoded(kind), name="x")
+
+
+def test_what_is_no_file_is_told_by_its_mode():
+    """Only a regular file is one."""
+    assert told_irregular(stat.S_IFREG | 0o644) == ""
+    assert told_irregular(stat.S_IFIFO) == "a named pipe, not a file" and told_irregular(stat.S_IFDIR) == "a folder"
+    assert told_irregular(stat.S_IFBLK) == told_irregular(stat.S_IFCHR) == "a device, not a file"
+    assert told_irregular(stat.S_IFSOCK) == "a socket, not a file"

@@ -107,3 +107,15 @@ def test_a_file_in_the_reports_place(trained: tuple[Path, Path], capsys: pytest.
     (run / "report").write_text("mine")
     assert main(["report", str(run)]) == 2
     assert "Move it elsewhere" in capsys.readouterr().err and (run / "report").read_text() == "mine"
+
+
+def test_names_are_text_and_never_formulas():
+    """A class called like broken TeX, or with what a terminal obeys, is drawn as it is spelled."""
+    names = (r"$\frac{$", "$x^2$", "a\x1b[31m\u202eb")
+    for drawing in (
+        figures.confusion(np.eye(3, dtype=int), names),
+        figures.grid([[figures.Tile(np.zeros((4, 4, 3), np.uint8), title=name) for name in names]]),
+    ):
+        shown = figures.svg(drawing)
+        assert r"$\frac{$" in shown and "$x^2$" in shown and r"a\x1b[31m\u202eb" in shown
+        assert "\x1b" not in shown and "\u202e" not in shown

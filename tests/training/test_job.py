@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import torch
 from pictaxa.config.by_name import with_words
 from pictaxa.config.training import TrainConfig
 from pictaxa.runs.places import create_run
-from pictaxa.training.job import Job, cache_root, fresh_model
+from pictaxa.training.interrupts import Interrupted
+from pictaxa.training.job import Job, cache_root, fresh_model, machine_errors_told
 from pictaxa.training.setup import prepare, setup
 
 Make = Callable[..., Path]
@@ -93,3 +95,19 @@ def test_first_weights_are_the_seeds(tmp_path: Path, make_photos: Make):
     torch.rand(3)
     other = fresh_model(job.config, job.index, job.geometry, job.size, job.plan).state_dict()
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_ctrl_c_anywhere_says_how_to_go_on(tmp_path: Path):
+    """A second one, in the middle of saving, too: the run is named, and what was half written is gone."""
+    (tmp_path / "states").mkdir()
+    (tmp_path / "states" / "step-1.safetensors").write_bytes(b"whole")
+    job = SimpleNamespace(run=SimpleNamespace(path=tmp_path))
+    with pytest.raises(Interrupted) as told, machine_errors_told(job):
+        (tmp_path / "states" / "partial-step-2.safetensors").write_bytes(b"half")
+        (tmp_path / "partial-log.csv").write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert told.value.run is job.run and isinstance(told.value.__cause__, KeyboardInterrupt)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["step-1.safetensors"]
+    with pytest.raises(Interrupted) as first, machine_errors_told(job):
+        raise Interrupted(job.run)
+    assert first.value.__cause__ is None

@@ -104,6 +104,24 @@ def allocating(file: Path) -> None:
         archive.writestr("a/byteorder", "little")
 
 
+def hashing(file: Path) -> None:
+    """A key of tuples in tuples, gone through 2^60 times when it is hashed."""
+    nested = b"K\x01K\x01\x86q\x00" + b"".join(b"h%c\x86q%c" % (n, n + 1) for n in range(60))
+    write_pickle(file, b"\x80\x02}" + nested + b"K\x01s.")
+
+
+def deep_key(file: Path) -> None:
+    """A key of a million tuples within each other, which Python hashes by recursion."""
+    write_pickle(file, b"\x80\x02}K\x01" + b"\x85" * 10**6 + b"K\x01s.")
+
+
+def write_pickle(file: Path, data: bytes) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/data.pkl", data)
+        archive.writestr("a/version", "3\n")
+        archive.writestr("a/byteorder", "little")
+
+
 def lying_header(file: Path) -> None:
     """An array that claims to have four petabytes."""
     header = io.BytesIO()
@@ -247,6 +265,8 @@ BOMBS: dict[str, Callable[[Path], None]] = {
     "texts.h5": long_texts,
     "unfolding.weights.h5": unfolding,
     "allocating.pth": allocating,
+    "hashing.pth": hashing,
+    "deep.pth": deep_key,
     "header.npz": lying_header,
     "packed.npz": packed_array,
     "packed.keras": packed_archive,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -70,7 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         main(["train", "photos", "--minutes", "10"])
     """
     started = time.monotonic()
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    status = _run(list(sys.argv[1:] if arguments is None else arguments), started)
+    if arguments is None and status == EXIT_INTERRUPTED:
+        # How to go on is said and the threads are being ended: one more Ctrl-C would only add a traceback to it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
+def _run(words: list[str], started: float) -> int:
     try:
         return _dispatch(words, started)
     except KeyboardInterrupt:

@@ -10,6 +10,8 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError, close_matches
+from ..limits import MAX_SETTINGS_BYTES
+from .documents import parse_settings
 from .learning import LENGTHS
 from .recipes import find_recipe
 from .renamed import RENAMED, renamed
@@ -210,19 +212,15 @@ def read_mapping(path: Path, *, what: str) -> dict[str, Any]:
         ConfigError: the file can't be read, or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_SETTINGS_BYTES + 1)
     except OSError as error:
         raise ConfigError(
             f"{what} file", found=f"{str(path)!r}: {error.strerror}", fix="Give a JSON or YAML file."
         ) from None
     try:
-        if path.suffix.lower() in (".yaml", ".yml"):
-            import yaml  # loaded only for this
-
-            document = yaml.safe_load(text)
-        else:
-            document = json.loads(text)
-    except Exception as error:
+        document = parse_settings(data.decode("utf-8"), is_yaml=path.suffix.lower() in (".yaml", ".yml"))
+    except (ValueError, TypeError, RecursionError) as error:  # an unhashable key is the second
         raise ConfigError("JSON or YAML", found=f"{str(path)!r}: {error}", fix="Correct the file there.") from None
     if not isinstance(document, dict):
         raise ConfigError("settings by name", found=f"none in {str(path)!r}", fix="Write `name: value` lines.")

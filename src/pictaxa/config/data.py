@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..images.decoding import MAX_PIXELS
+from ..limits import MAX_PIXELS
 from .checking import flag, require, require_within
 
 

@@ -8,14 +8,21 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from ..errors import DataError, PictureError, Problem
 from ..images.decode import is_picture
+from ..limits import MAX_PICTURE_BYTES, MAX_TAR_HEADER_BYTES, MAX_TAR_SIZE
 from .file_names import shown_name
+from .layout import check_kind
 from .walk import PassedOver
 
 ZIPS, TARS = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-MAX_BYTES = 2**30  # of a member: no picture is larger, and what unpacks to more is a bomb
+ZIP_PIECE = 2**12  # bytes that are asked for at a time: of so many packed ones bzip2 makes up to 80 MB
+# Members that say something of the next one, in as many bytes as they like.
+WITH_WORDS = (
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+)  # fmt: skip
 IS_UTF8 = 0x800  # zip's flag of a name in UTF-8; others were written by systems with encodings of their own
 
 # A picture's name, and what gives its encoded bytes; PictureError with the reason.
@@ -43,6 +50,7 @@ def archive_pictures(path: Path, passed: PassedOver) -> Iterator[Named]:
     Example:
         names = [name for name, fetch in archive_pictures(Path("holiday.zip"), PassedOver())]
     """
+    check_kind(path)
     members = _zipped if path.name.lower().endswith(ZIPS) else _tarred
     try:
         for name, size_bytes, read in members(path):
@@ -59,6 +67,42 @@ def archive_pictures(path: Path, passed: PassedOver) -> Iterator[Named]:
         ) from None
 
 
+def open_tar(path: Path, *, mode: Literal["r:", "r:*"]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """The members of a tar file, each with the open file, in order.
+
+    Args:
+        path: the file.
+        mode: tarfile's: with a star it may be packed.
+
+    Returns:
+        An iterator; the file is closed at its end.
+
+    Raises:
+        tarfile.TarError, OSError, EOFError: it is damaged, or says of a member what no file can have.
+
+    Example:
+        names = [member.name for _, member in open_tar(Path("a.tar"), mode="r:")]
+    """
+    with tarfile.open(path, mode, tarinfo=_BoundedInfo) as archive:
+        for member in archive:
+            # Behind a member of a negative size tarfile would find the same one again, and no file has the other end.
+            if not 0 <= member.size <= MAX_TAR_SIZE:
+                raise tarfile.ReadError(f"{shown_name(member.name)!r} of {member.size:,} bytes")
+            yield archive, member
+
+
+class _BoundedInfo(tarfile.TarInfo):
+    """A member's header. Of a long name, and of PAX's words, all is read at once, whatever their header says."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _BoundedInfo:
+        """From 512 bytes; tarfile.ReadError for one with too many words."""
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in WITH_WORDS and not 0 <= info.size <= MAX_TAR_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
+
+
 def _zipped(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
@@ -66,21 +110,27 @@ def _zipped(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
                 name = member.filename
                 if not member.flag_bits & IS_UTF8:  # what Python decoded by its default, from bytes of unknown encoding
                     name = shown_name(os.fsdecode(name.encode("cp437")))
-                yield name, member.file_size, partial(archive.read, member)
+                yield name, member.file_size, partial(_unzipped, archive, member)
 
 
 def _tarred(path: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
-    with tarfile.open(path, "r:*") as archive:
-        for member in archive:
-            stream = archive.extractfile(member) if member.isreg() else None
-            if stream is not None:
-                yield shown_name(member.name), member.size, stream.read
+    for archive, member in open_tar(path, mode="r:*"):
+        stream = archive.extractfile(member) if member.isreg() else None
+        if stream is not None:
+            yield shown_name(member.name), member.size, stream.read
+
+
+def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member's bytes. Asked for all of it, zipfile unpacks what is there before it looks how much there should be."""
+    with archive.open(member) as stream:
+        parts = list(iter(partial(stream.read, ZIP_PIECE), b""))
+    return b"".join(parts)
 
 
 def _checked(name: str, size_bytes: int, read: Callable[[], bytes]) -> Callable[[], bytes]:
     """What gives a member's bytes later, when the archive stands elsewhere: they are read now."""
     try:
-        data: bytes | str = Problem.BOMB.told(f"{size_bytes:,} bytes") if size_bytes > MAX_BYTES else read()
+        data: bytes | str = Problem.BOMB.told(f"{size_bytes:,} bytes") if size_bytes > MAX_PICTURE_BYTES else read()
     except (RuntimeError, NotImplementedError) as error:  # a password, a compression that zipfile does not know
         data = Problem.UNREADABLE.told(error)
     except (zipfile.BadZipFile, EOFError, OSError) as error:

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, MissingExtraError, PictaxaError
+from ..limits import BOMB_BYTES, BOMB_PART
 from ..system.extras import need
 
 NPZ_SUFFIXES, HDF5_SUFFIXES = (".npz",), (".h5", ".hdf5", ".hdf")
-# An array that takes more memory than the first, from fewer bytes than a part of the second, is no set of pictures.
-BOMB_BYTES, BOMB_PART = 2**28, 200
 
 
 class Arrays:

@@ -42,8 +42,6 @@ def look(folder: Path, cell: str) -> Found:
     if problem and "#" in cell:  # a picture inside a file, as `pictaxa inspect --fix` writes it
         holder, _, inside = cell.partition("#")
         size_bytes, mtime_ns, problem = file_status(folder / holder)
-    if not problem and not inside and not is_picture(cell) and (folder / cell).is_dir():
-        problem = "a folder"
     return Found(cell, inside, size_bytes, mtime_ns, problem)
 
 

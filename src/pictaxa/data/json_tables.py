@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config.documents import parse_json
 from ..images.decode import is_picture
+from ..limits import MAX_CELLS
 from .listing import some
 from .table import Table
 
@@ -22,8 +23,8 @@ def read_json_lines(text: str, *, file: Path, notes: tuple[str, ...]) -> Table:
         if not line.strip():
             continue
         try:
-            records.append(json.loads(line))
-        except (ValueError, RecursionError) as error:
+            records.append(parse_json(line))
+        except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
         if not isinstance(records[-1], (dict, list)):
             raise ValueError(f"line {number}: not a record like {{...}}")
@@ -32,10 +33,7 @@ def read_json_lines(text: str, *, file: Path, notes: tuple[str, ...]) -> Table:
 
 def read_json(text: str, *, file: Path, notes: tuple[str, ...]) -> Table:
     """Whichever of the forms a document has; ValueError for one that has none of them."""
-    try:
-        document = json.loads(text)
-    except RecursionError:
-        raise ValueError("too deeply nested brackets") from None
+    document = parse_json(text)
     if isinstance(document, list):
         is_tasks = bool(document) and all(isinstance(item, dict) and "data" in item for item in document)
         return _label_studio(document, file, notes) if is_tasks else _from_records(document, file=file, notes=notes)
@@ -81,6 +79,8 @@ def _from_records(records: Sequence[object], *, file: Path, notes: tuple[str, ..
         if not isinstance(record, dict):
             raise ValueError(f"record {number} is not like {{...}}, but {str(record)[:60]}")
         names |= dict.fromkeys(record)
+    if len(names) * len(records) > MAX_CELLS:
+        raise ValueError(f"{len(records):,} records with {len(names):,} different keys")
     return Table(
         file,
         {name: [_named(record.get(name)) for record in records if isinstance(record, dict)] for name in names},
@@ -191,8 +191,8 @@ def _document(cell: object) -> dict[str, object]:
     value = cell
     if isinstance(cell, str):
         try:
-            value = json.loads(cell) if cell.strip() else {}
-        except (ValueError, RecursionError):
+            value = parse_json(cell) if cell.strip() else {}
+        except ValueError:
             value = {}
     return value if isinstance(value, dict) else {}
 

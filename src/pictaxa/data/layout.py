@@ -12,7 +12,7 @@ from ..config.data import ReadingConfig
 from ..errors import DataError
 from ..images.decode import Picture
 from .file_names import shown_name
-from .listing import Listing, some
+from .listing import Listing, file_status, some
 from .split_names import split_of_name
 
 
@@ -59,6 +59,13 @@ def check_places(files: list[Path], layout: Layout) -> None:
         )
 
 
+def check_kind(place: Path) -> None:
+    """DataError for a pipe, a socket or a device, which must not be opened; nothing for what is not there."""
+    _, _, problem = file_status(place)
+    if problem and place.exists() and not place.is_dir():
+        raise DataError("a file or a folder", found=f"{shown_name(str(place))!r}: {problem}", fix="Check the path.")
+
+
 def common_folder(files: list[Path]) -> Path:
     """The folder that paths of several files begin at: their own, or the nearest one above all of them."""
     folders = {file.parent for file in files}
@@ -89,7 +96,8 @@ def files_within(files: list[Path], suffix: str) -> list[Path]:
     """A folder as its files of this kind; files as they are. DataError where there are none."""
     if not files[0].is_dir():
         return files
-    found = sorted(files[0].glob(f"*{suffix}")) or sorted(files[0].glob(f"*/*{suffix}"))
+    patterns = (f"*{suffix}", f"*/*{suffix}")
+    found = next(filter(None, (sorted(filter(Path.is_file, files[0].glob(pattern))) for pattern in patterns)), [])
     if not found:
         raise DataError(f"{suffix} files", found=f"none in {str(files[0])!r}", fix="Check the path.")
     return found

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError, Problem
+from ..images.formats import told_irregular
 from .file_names import shown_name
 from .index import Index, index_from_columns
 from .labels import clean_label, clean_labels, find_twins, visible
@@ -81,7 +82,8 @@ def file_status(path: Path | os.DirEntry[str]) -> tuple[int, int, str]:
     """Bytes, time of the last change in ns, and the problem, "" when there is none."""
     try:
         status = path.stat()
-        return status.st_size, status.st_mtime_ns, ""
+        kind = told_irregular(status.st_mode)
+        return status.st_size, status.st_mtime_ns, Problem.UNREADABLE.told(kind) if kind else ""
     except (OSError, ValueError) as error:  # a name with a zero in it is the latter
         return 0, 0, Problem.UNREADABLE.told(getattr(error, "strerror", "") or error)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..config.documents import parse_json
 from ..errors import DataError
+from ..limits import MAX_TABLE_BYTES
 from .encoding import guess_encoding
 
 # Files that are looked for beside the pictures, as they are published.
@@ -17,7 +18,7 @@ USUAL_FILES = ("LOC_synset_mapping.txt", "synset_words.txt", "imagenet_class_ind
 def find_names_file(root: Path) -> Path | None:
     """A file of synsets in a folder or the one above it."""
     return next(
-        (folder / name for folder in (root, root.parent) for name in USUAL_FILES if (folder / name).exists()), None
+        (folder / name for folder in (root, root.parent) for name in USUAL_FILES if (folder / name).is_file()), None
     )
 
 
@@ -26,11 +27,13 @@ def read_names(file: Path) -> dict[str, str]:
     ["tench", ...] by number. Of several words for a class the first is taken. DataError when it is none of these.
     """
     try:
+        if file.stat().st_size > MAX_TABLE_BYTES:
+            raise ValueError(f"{file.stat().st_size:,} bytes, more than {MAX_TABLE_BYTES:,}")
         data = file.read_bytes()
         text = data.decode(guess_encoding(data) or "utf-8").removeprefix("\ufeff")
         is_json = file.suffix.lower() == ".json"
-        names = _from_json(json.loads(text)) if is_json else _from_lines(text.splitlines())
-    except (OSError, ValueError, RecursionError) as error:
+        names = _from_json(parse_json(text)) if is_json else _from_lines(text.splitlines())
+    except (OSError, ValueError) as error:
         raise DataError(
             "class names", found=f"{str(file)!r}: {error}", fix="Give another file with --class-names."
         ) from None

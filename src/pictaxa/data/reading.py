@@ -22,7 +22,7 @@ from .fetching import Fetcher
 from .file_names import find_on_disk, shown_name
 from .index import Index
 from .labels import clean_label
-from .layout import Layout, check_places
+from .layout import Layout, check_kind, check_places
 from .layouts import folders
 from .layouts.registry import FILE_KINDS, find_layout, recognise
 from .listing import Column, Listing, index_of, some
@@ -48,8 +48,8 @@ def read_data(
 
     A name of named.py is fetched into `cache`, a folder of caches (by default the user's).
 
-    DataError: no such place, no layout that it has, no pictures, fewer than two classes, classes that differ only in
-    case, a class in another split that training lacks.
+    DataError: no such place, a pipe or a device, no layout that it has, no pictures, fewer than two classes, classes
+    that differ only in case, a class in another split that training lacks.
     """
     if is_named(str(path)) and not Path(path).exists():
         named = NAMED.get(str(path))
@@ -57,6 +57,8 @@ def read_data(
         if named and named.classes and reading.class_names is None:
             reading = replace(reading, class_names=path / "names.txt")
     files = find_files(path)
+    for file in files:
+        check_kind(file)
     wrapped = files[0]
     if len(files) == 1 and reading.layout in ("auto", "folders"):
         files[0] = unwrap(files[0], classes=classes or ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..config.documents import parse_json
 from ..errors import DataError
 
 WHOLE = re.compile(r"-?\d+(\.0*)?")  # a number that a spreadsheet or pandas wrote as 3.0
@@ -117,7 +117,7 @@ def single_labels(labels: list[str], *, what: str) -> list[str]:
 
 def _listed(text: str) -> Sequence[object] | None:
     """The list that a cell is written as, in JSON or in Python; None where it is none."""
-    for read in (json.loads, ast.literal_eval):
+    for read in (parse_json, ast.literal_eval):
         try:
             value = read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..errors import DataError, one_line
+from ..limits import MAX_TABLE_BYTES
 from .encoding import decode_text, guess_encoding
 from .json_tables import read_json, read_json_lines, with_attributes
+from .layout import check_kind
+from .parquet_files import read_columns
 from .table import Table
 from .text_tables import LINES_SUFFIXES, TSV_SUFFIXES, read_text, starts_as_table
 
@@ -42,8 +44,11 @@ def read_table(
             fix="Save the sheet as CSV (UTF-8) and give that file.",
         )  # fmt: skip
     try:
+        check_kind(file)
+        if file.stat().st_size > MAX_TABLE_BYTES:
+            raise ValueError(f"{file.stat().st_size:,} bytes, more than {MAX_TABLE_BYTES:,}")
         if suffix == ".parquet":
-            table = pq.read_table(file)
+            table = read_columns(file)
             check_text(table)
             return Table(file, dict(zip(table.column_names, table.columns, strict=True)))
         text, note = decode_text(file.read_bytes(), name=file.name, asked=encoding)

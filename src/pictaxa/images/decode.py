@@ -18,9 +18,19 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import PictureError, Problem
+from ..limits import MAX_PICTURE_BYTES, MAX_PIXELS
 from .colour import Conversion
-from .decoding import MAX_PIXELS, PLAIN, Decoding
-from .formats import FORMAT_OF_SUFFIX, FORMATS, SUFFIXES, RefusedError, format_of_suffix, is_picture, open_picture
+from .decoding import PLAIN, Decoding
+from .formats import (
+    FORMAT_OF_SUFFIX,
+    FORMATS,
+    SUFFIXES,
+    RefusedError,
+    format_of_suffix,
+    is_picture,
+    open_picture,
+    told_irregular,
+)
 from .jpeg import ORIENTATION, embedded_profile, plain_jpeg
 from .number_files import number_file
 from .numbers import Numbers, extremes
@@ -35,6 +45,8 @@ GREY, RGB = 1, 3  # channels of a square
 
 Picture = bytes | np.ndarray  # encoded, or (H, W) or (H, W, C) uint8 pixels as they are
 
+# Binary on Windows; never waiting for whoever writes to a pipe that took a file's place.
+OPENING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 MAX_PLAIN = 5000  # pixels of a side that libjpeg gives in one go
 NEAR = 6  # sides of the square: a longer picture is averaged by a whole number first
 GREYS = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's modes
@@ -89,18 +101,28 @@ def read_file(path: str | Path) -> bytes:
 
 def _read_whole(path: str | Path) -> bytes:
     """With the fewest calls: after each of them a thread may have to wait until another lets it go on."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # the latter on Windows
+    _check_file(path, os.stat(path))  # noqa: PTH116  # a Path takes longer to make than to ask
+    descriptor = os.open(path, OPENING)
     try:
-        size = os.fstat(descriptor).st_size
-        data = os.read(descriptor, size + 1)
-        if len(data) == size:
+        status = os.fstat(descriptor)
+        _check_file(path, status)  # another one may have taken its place
+        data = os.read(descriptor, status.st_size + 1)
+        if len(data) == status.st_size:
             return data
-        parts = [data]  # of a pipe, or a file that is written just now
-        while parts[-1]:
+        parts = [data]  # of a file that is written just now
+        while parts[-1] and sum(map(len, parts)) <= MAX_PICTURE_BYTES:
             parts.append(os.read(descriptor, 2**20))
         return b"".join(parts)
     finally:
         os.close(descriptor)
+
+
+def _check_file(path: str | Path, status: os.stat_result) -> None:
+    """PictureError for what is no file, and for one that is too large for a picture."""
+    if kind := told_irregular(status.st_mode):
+        raise PictureError(str(path), Problem.UNREADABLE.told(kind))
+    if status.st_size > MAX_PICTURE_BYTES:
+        raise PictureError(str(path), Problem.BOMB.told(f"{status.st_size:,} bytes"))
 
 
 def square_of(picture: Picture, *, name: str, side: int, channels: int, decoding: Decoding = PLAIN) -> Square:

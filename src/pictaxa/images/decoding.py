@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from ..limits import MAX_PIXELS
+
 EARLIER, TODAY = 1, 2  # revisions of the rules
-# Pillow's own limit: twice 89,478,485 pixels.
-MAX_PIXELS = 2 * 89_478_485
 ANY = "any"  # numbers of every kind: what was declared
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import Problem
 from .formats import RefusedError, needed
+from .integrity import check_scans
 from .numbers import NumberFile, Numbers
 
 # pydicom warns of odd metadata, which does no harm to the numbers.
@@ -41,6 +42,9 @@ def _read(pydicom: Any, data: bytes) -> Numbers:
     file = pydicom.dcmread(io.BytesIO(data))
     if "PixelData" not in file:
         raise OSError("its pixel data is truncated")
+    jpeg = file.PixelData.find(b"\xff\xd8\xff") if file.file_meta.TransferSyntaxUID.is_encapsulated else -1
+    if jpeg >= 0:
+        check_scans(file.PixelData[jpeg:], pixels=int(file.Columns) * int(file.Rows))
     note = FRAMES if int(file.get("NumberOfFrames") or 1) > 1 else ""
     try:
         values = pixels.pixel_array(file, index=0)

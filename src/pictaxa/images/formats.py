@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..errors import Problem
+from ..limits import MAX_PICTURE_SECONDS
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")  # that Pillow itself reads
 
@@ -87,19 +90,38 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
 
     Raises:
         UnidentifiedImageError: they are no picture; its text says what they are instead, where that is known.
-        RefusedError: they are, and an extra that is not installed reads them.
+        RefusedError: they are, and an extra that is not installed reads them; or reading them takes too long, which is
+            told while the pixels are loaded too.
     """
     if is_heif(data):
         heif = needed("pillow_heif", extra="heif", what="a HEIC picture")
-        opened: ImageFile.ImageFile = heif.HeifImageFile(io.BytesIO(data))
+        opened: ImageFile.ImageFile = heif.HeifImageFile(TimedBytes(data))
         return opened
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(TimedBytes(data), formats=FORMATS)
     except Image.DecompressionBombError:
         with alone():
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            return Image.open(TimedBytes(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnidentifiedImageError(told_kind(data)) from None
+
+
+class TimedBytes(io.BytesIO):
+    """Encoded bytes that a decoder gets for as long as a picture may take: one that asks for more then is ended.
+
+    Nobody can end a decoder that asks for all at once; what those of WebP, AVIF, HEIF and JPEG 2000 take follows from
+    the number of pixels, which has a limit of its own.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.until = time.thread_time() + MAX_PICTURE_SECONDS  # of this thread's own work: neighbours don't count
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As any file's; RefusedError when the time is over."""
+        if time.thread_time() > self.until:
+            raise RefusedError(Problem.BOMB.told(f"decoding it takes more than {MAX_PICTURE_SECONDS:.0f} s"))
+        return super().read(size)
 
 
 @contextlib.contextmanager
@@ -114,6 +136,22 @@ def alone() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
+
+
+IRREGULAR = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe, not a file"), (stat.S_ISSOCK, "a socket, not a file"),
+    (stat.S_ISCHR, "a device, not a file"), (stat.S_ISBLK, "a device, not a file"),
+)  # fmt: skip
+
+
+def told_irregular(mode: int) -> str:
+    """What lies at a path by its `st_mode`, where that is no file; "" for a file.
+
+    Opening a pipe waits until somebody writes to it, and a device never ends: both are asked for their kind first.
+    """
+    if stat.S_ISREG(mode):
+        return ""
+    return next((told for is_kind, told in IRREGULAR if is_kind(mode)), "no file")
 
 
 def told_kind(data: bytes) -> str:

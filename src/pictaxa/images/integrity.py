@@ -15,18 +15,23 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from ..limits import MAX_SCANNED, MAX_SCANS, MAX_SEGMENTS, USUAL_SCANS
+
 PLANES = 284  # TIFF's tag: 2 where each colour lies by itself
 JPEGS = ("JPEG", "MPO")  # the latter is what some cameras and telephones write: a JPEG with another behind it
-PROGRESSIVE, END, SCAN = 0xC2, 0xD9, 0xDA  # JPEG's markers
+END, SCAN = 0xD9, 0xDA  # JPEG's markers
+FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # of a picture, whatever its codes
+PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})  # those of which each scan adds detail
 ARITHMETIC = frozenset({0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD9), 0xFF})  # without a length
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # passes
 PIECE = 2**20  # bytes that are unpacked at a time
-MAX_SCANS = 200  # a photograph has about ten
 JPEG2000_SIZES = b"\xff\x51"  # the marker of what the picture and its tiles measure
 TILE = re.compile(rb"\xff\x90\0\x0a(..)", re.DOTALL)  # the beginning of a tile's part, and the tile's number
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # what ends pixel data
+SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # a marker behind which a length stands, or the end
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+GIF_BITS, GIF_EXTENSION, GIF_PICTURE = range(1, 9), 0x21, 0x2C
+END_OF_ROW, SKIP = 0, 2  # of a BMP of runs, where a run's length is 0; 1 is the end
 FILLING = np.random.default_rng(0).integers(1, 255, 1024, dtype=np.uint8).tobytes().replace(b"\\", b"/")
 
 
@@ -112,22 +117,24 @@ def check_tiles(data: bytes) -> None:
             raise OSError("its tiles are truncated: they don't make up the whole")
 
 
-def check_scans(data: bytes) -> None:
-    """A progressive JPEG may not have so many scans that going through the picture for each takes minutes."""
+def check_scans(data: bytes, *, pixels: int) -> None:
+    """A JPEG may not have so many scans that going through all its pixels for each of them takes minutes."""
+    if data.count(bytes((0xFF, SCAN))) <= USUAL_SCANS:  # those of thumbnails among them
+        return
     scans = sum(kind == SCAN for kind, _, _ in segments(data))
-    if scans > MAX_SCANS:
-        raise OSError(f"{scans} scans of one picture")
+    if scans > MAX_SCANS or (scans > USUAL_SCANS and scans * pixels > MAX_SCANNED):
+        raise Image.DecompressionBombError(f"{scans:,} scans of {pixels:,} pixels")
 
 
 def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None) -> None:
-    """A JPEG's pixel data must reach to the end of the picture, and a progressive one's to the last detail.
+    """A JPEG's pixel data must reach to the end of the picture, of all its colours and to the last detail.
 
     Where a marker comes too early, libjpeg fills up with grey and tells nobody. What stands behind the last pixel does
     not matter; so where the last one is that grey, the picture is decoded again with more bytes before each marker,
     and must stay the same.
     """
-    if "progressive" in image.info and not _is_detailed(data):
-        raise OSError("its pixel data is truncated: the last scans are missing")
+    if not has_all_scans(data):
+        raise OSError("its pixel data is truncated: some of its scans are missing")
     last = image.getpixel((image.width - 1, image.height - 1))
     if not {127, 128}.issuperset(last if isinstance(last, tuple) else (last,)):
         return
@@ -139,30 +146,107 @@ def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None
             raise OSError("its pixel data is truncated: a marker comes too early")
 
 
+def check_palette(image: ImageFile.ImageFile, data: bytes) -> None:
+    """A picture of numbered colours must have them; Pillow shows grey, or black, for what its palette lacks.
+
+    To be asked once its pixels are loaded.
+    """
+    has_colours = True
+    if image.format == "GIF":
+        code_bits, has_colours = _first_frame(data)
+        if code_bits not in GIF_BITS:
+            raise OSError(f"its pixel data has codes of {code_bits} bits")
+    if has_colours and image.mode != "P":
+        return
+    colours = len(image.palette.palette) // len(image.palette.mode) if image.palette else 0
+    if not colours:
+        raise OSError("its palette is missing")
+    if np.asarray(image).max() >= colours:
+        raise OSError(f"its palette has {colours} colours, and its pixels have others")
+
+
+def _first_frame(data: bytes) -> tuple[int, bool]:
+    """Of a GIF's first picture: the bits of its codes, and whether it has colours, its own or those of all."""
+
+    def table(flags: int) -> int:
+        return 2 << (flags & 7) if flags & 128 else 0
+
+    common = table(data[10])
+    place = 13 + 3 * common
+    while data[place] != GIF_PICTURE:
+        is_extension = data[place] == GIF_EXTENSION
+        place += 1 + is_extension
+        while is_extension and data[place]:  # blocks behind their lengths
+            place += 1 + data[place]
+        place += is_extension
+    own = table(data[place + 9])
+    return data[place + 10 + 3 * own], bool(own or common)
+
+
+def runs_of(image: ImageFile.ImageFile) -> tuple[int, bool] | None:
+    """Where the runs of a BMP begin, and whether a byte has two pixels; None of other pictures, and of loaded ones."""
+    if image.format not in ("BMP", "DIB") or not image.tile or image.tile[0][0] != "bmp_rle":
+        return None
+    arguments = image.tile[0][3]
+    assert isinstance(arguments, tuple), arguments
+    return image.tile[0][2], bool(arguments[1])
+
+
+def check_runs(data: bytes, runs: tuple[int, bool], *, width: int, height: int) -> None:
+    """A BMP of runs must have a colour for each of its pixels; Pillow takes the first one for what is skipped."""
+    place, halves = runs
+    x, rows = 0, 0
+    while rows < height and place + 2 <= len(data) and x < width + 256:
+        count, word = data[place], data[place + 1]
+        place += 2
+        if count:
+            x += count
+        elif word == END_OF_ROW and x >= width:
+            x, rows = 0, rows + 1
+        elif word <= SKIP:  # the end comes too early, or pixels are skipped
+            break
+        else:  # so many pixels as they are, in an even number of bytes
+            x += word
+            length = (word + 1) // 2 if halves else word
+            place += length + length % 2
+    if rows + (x >= width) < height:
+        raise OSError("its pixel data leaves out pixels")
+
+
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, where what it is followed by begins, where that ends) of a JPEG, in order."""
+    """(marker, where what it is followed by begins, where that ends) of a JPEG, in order; OSError for too many."""
     place = 2
-    while 0 <= (place := data.find(b"\xff", place)) < len(data) - 4 and data[place + 1] != END:
-        kind = data[place + 1]
-        if kind in BARE:
-            place += 1 if kind == 0xFF else 2
-            continue
-        begin, place = place + 4, place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        yield kind, begin, place
+    for _ in range(MAX_SEGMENTS):
+        found = SEGMENT.search(data, place, max(0, len(data) - 3))
+        if found is None or data[found.end() - 1] == END:
+            return
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+        yield data[found.end() - 1], found.end() + 2, place
+    raise OSError(f"more than {MAX_SEGMENTS:,} segments")
 
 
-def _is_detailed(data: bytes) -> bool:
-    """Whether the scans of a progressive JPEG give each component's 64 coefficients to their last bit."""
-    missing: set[tuple[int, int]] = set()
+def has_all_scans(data: bytes) -> bool:
+    """Whether a JPEG's scans give each colour, and of a progressive one each of its 64 coefficients to the last bit.
+
+    libjpeg takes for zero what none of them gives, and refines what was never there.
+    """
+    missing: dict[int, list[int | None]] = {}  # component -> the bits that each coefficient lacks; None: all of them
+    progressive = False
     for kind, begin, end in segments(data):
         about = data[begin:end]
-        if kind == PROGRESSIVE:
-            missing = {(component, number) for component in about[6::3] for number in range(64)}
-        if kind == SCAN and len(about) >= 4 and not about[-1] & 15:  # the bits that it leaves to a later one
-            missing -= {
-                (component, number) for component in about[1:-3:2] for number in range(about[-3], about[-2] + 1)
-            }
-    return not missing
+        if kind in FRAMES:
+            progressive = kind in PROGRESSIVE
+            missing = {component: [None] * (64 if progressive else 1) for component in about[6::3]}
+        if kind == SCAN and len(about) >= 6:
+            if not progressive and about[0] == len(missing):  # all in one: what is behind it is another picture
+                return True
+            first, last = (about[-3], min(about[-2], 63)) if progressive else (0, 0)
+            had, left = (about[-1] >> 4 or None, about[-1] & 15) if progressive else (None, 0)
+            for lacks in (missing.get(component, []) for component in about[1:-3:2]):
+                for number in range(first, last + 1) if lacks else ():
+                    if had is None or lacks[number] == had:
+                        lacks[number] = left
+    return not any(bits is None or bits > 0 for lacks in missing.values() for bits in lacks)
 
 
 def _lengthened(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ ones, CMYK, and whatever libjpeg has a warning for.
 from __future__ import annotations
 
 import struct
+from itertools import islice
 
 import numpy as np
 
@@ -19,6 +20,7 @@ APP2, ICC = 0xE2, b"ICC_PROFILE\0"  # behind it its number, from 1 on, and how m
 # Tables, restarts, what programs add (but APP1) and comments.
 HARMLESS = frozenset({0xC4, 0xDB, 0xDD, 0xE0, *range(0xE2, 0xF0), 0xFE})
 ORIENTATION, SHORT = 0x0112, 3  # EXIF's tag, and TIFF's kind of its value
+MOST_SEGMENTS = 1000  # before the pixels: a profile or a maker's note of 64 MB
 REDUCED = (8, 4, 2)  # libjpeg gives one pixel for so many by so many for less than the price of all
 
 
@@ -69,7 +71,7 @@ def _plain_shape(data: bytes) -> tuple[int, int, int] | None:
     """Height, width and channels by the head of a JPEG, if all that stands there is known to be harmless."""
     shape, exifs = None, 0
     if data[:2] == b"\xff\xd8":
-        for kind, begin, end in segments(data):
+        for kind, begin, end in islice(segments(data), MOST_SEGMENTS):
             if kind == SCAN:  # all channels in one, or they come one after the other
                 return shape if shape and data[begin] == shape[2] else None
             if kind in FRAMES and shape is None and begin + 6 <= end <= len(data):

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from ..limits import MAX_TIFF_PAGES, MAX_TIFF_VALUES
 from .formats import RefusedError, needed
 from .integrity import check_cover
 from .numbers import MORE_CHANNELS, NumberFile, Numbers
@@ -26,7 +27,6 @@ ALPHA = (1, 2)  # kinds of a channel beside the colours: as it is multiplied wit
 SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # TIFF's types of whole numbers
 TEXT = 2
 BIG_BY_BIG_ENDS = b"MM\0+"
-MAX_VALUES, MAX_PAGES = 2**16, 10_000
 IMAGEJ = re.compile(rb"^ImageJ=.*?^images=(\d{1,9})\r?$", re.DOTALL | re.MULTILINE)
 
 
@@ -111,7 +111,7 @@ def _pages(data: bytes) -> tuple[dict[int, tuple[int, ...]], int]:
     first: dict[int, tuple[int, ...]] = {}
     pages = 0
     seen: set[int] = set()
-    while place and place not in seen and len(seen) < MAX_PAGES:
+    while place and place not in seen and len(seen) < MAX_TIFF_PAGES:
         seen.add(place)
         if pages and place + 8 > len(data):
             break
@@ -135,7 +135,7 @@ def _tags(
     for place in range(begin, min(begin + count * entry, len(data) - entry + 1), entry):
         tag, kind = struct.unpack_from(order + "HH", data, place)
         (values,) = struct.unpack_from(order + ("Q" if room == 8 else "I"), data, place + 4)
-        if tag not in wanted or values > MAX_VALUES or (kind not in SIZES and kind != TEXT):
+        if tag not in wanted or values > MAX_TIFF_VALUES or (kind not in SIZES and kind != TEXT):
             continue
         form = f"{order}{values}{SIZES.get(kind, 'B')}"
         at = place + 4 + room

@@ -11,7 +11,18 @@ from PIL import Image, ImageFile
 from .colour import CONVERTED, DAMAGED, Conversion, conversion, from_lab, profile_of
 from .decoding import EARLIER, Decoding
 from .formats import TIFFS, alone, open_picture
-from .integrity import JPEGS, check_cover, check_end, check_last_rows, check_scans, check_sums, check_tiles
+from .integrity import (
+    JPEGS,
+    check_cover,
+    check_end,
+    check_last_rows,
+    check_palette,
+    check_runs,
+    check_scans,
+    check_sums,
+    check_tiles,
+    runs_of,
+)
 from .jpeg import ORIENTATION
 from .number_files import number_file
 from .numbers import NumberFile, Numbers, to_bytes
@@ -55,8 +66,8 @@ def upright(data: bytes, *, draft_side: int | None, decoding: Decoding) -> Uprig
         if image.format == "JPEG2000":
             check_tiles(data)
         progressive = "progressive" in image.info
-        if progressive:
-            check_scans(data)
+        if image.format in JPEGS:
+            check_scans(data, pixels=width * height)
         if draft_side is not None:
             # A plain "L" draft of a colour JPEG would skip the colour; the mode stays what it is.
             image.draft(None, (draft_side, draft_side))
@@ -64,10 +75,14 @@ def upright(data: bytes, *, draft_side: int | None, decoding: Decoding) -> Uprig
         decoded_width, decoded_height = (width, height) if progressive else image.size
         check_pixels(decoded_width, decoded_height, decoding)
         check_cover(image)
+        runs = runs_of(image)
         with _turn(decoded_width * decoded_height):
             image.load()
             if image.format == "HEIF" and image.size != (width, height):
                 raise OSError(f"its pixels are {image.width} x {image.height}, and not what it says")
+            check_palette(image, data)
+            if runs is not None:
+                check_runs(data, runs, width=width, height=height)
             if image.format == "PNG":
                 check_last_rows(image, data)
             if image.format in JPEGS:

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
+from ..errors import one_line
+
 GOOD, INK = "#2b6cb0", "#1a202c"
 
 # Fonts with Chinese glyphs, as systems have them; DejaVu Sans, which matplotlib brings, has none.
@@ -59,10 +61,7 @@ def font_for(texts: Sequence[str]) -> font_manager.FontProperties:
 def writable(texts: Sequence[str]) -> list[str]:
     """The texts, with characters that no installed font has as their code points: never as empty boxes."""
     known = FT2Font(str(font_for(texts).get_file())).get_charmap()
-    return [
-        "".join(c if ord(c) in known or c == " " else f"\\u{ord(c):04x}" for c in " ".join(text.split()))
-        for text in texts
-    ]
+    return ["".join(c if ord(c) in known or c == " " else f"\\u{ord(c):04x}" for c in one_line(text)) for text in texts]
 
 
 def curves(log: list[dict[str, str]]) -> Figure:

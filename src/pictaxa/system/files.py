@@ -96,6 +96,16 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
+def drop_partial(folder: Path) -> None:
+    """Remove what was being written when something ended the writing, at any depth.
+
+    Args:
+        folder: where files were written as `write_atomically` does.
+    """
+    for partial in folder.rglob("partial-*"):
+        partial.unlink(missing_ok=True)
+
+
 @contextmanager
 def writing(path: Path, *, flag: str) -> Iterator[None]:
     """Tell a place that can't be written as a mistake in the flag that named it.

@@ -25,7 +25,9 @@ from ..models.contract import Classifier
 from ..models.zoo import create_model, find_entry, parse_options
 from ..runs.folder import Run
 from ..system.device import Plan, to_device
+from ..system.files import drop_partial
 from .checkpoint import has_state
+from .interrupts import Interrupted
 from .schedule import peak_lr, size_at
 from .transfer import freeze
 
@@ -150,9 +152,15 @@ def diverged(job: Job, *, found: str) -> TrainingError:
 
 @contextmanager
 def machine_errors_told(job: Job) -> Iterator[None]:
-    """A full disk and too little memory, each with how this training goes on: what was saved before is whole."""
+    """A full disk, too little memory and Ctrl-C, each with how training goes on: what was saved before is whole."""
     try:
         yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt as stop:
+        # A second one, while the first is seen to, or one between the steps' turns: nothing else knows of the run.
+        drop_partial(job.run.path)
+        raise Interrupted(job.run) from stop
     except Exception as error:
         less = f"--batch-size {max(2, resolved(job.config.schedule.batch_size) // 2)} or a --size below {job.size}"
         mistake = machine_error(

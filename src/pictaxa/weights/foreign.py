@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 from ..errors import PictaxaError, WeightsError, one_line
+from ..system.pickle_bounds import check_pickle_work
 from .pickles import ALONE, MAX_PICKLED, StandIn, check_pickle, is_object
 
 
@@ -124,13 +125,19 @@ def _check_pickles(path: Path, *, zipped: bool) -> set[StandIn]:
             for member in archive.infolist():
                 if member.filename.endswith(".pkl"):
                     with archive.open(member) as stream:
-                        stand_ins |= check_pickle(io.BytesIO(stream.read(MAX_PICKLED)), refused)
+                        stand_ins |= _check_next(io.BytesIO(stream.read(MAX_PICKLED)), refused)
         return stand_ins
     with path.open("rb") as stream:
         start = io.BytesIO(stream.read(MAX_PICKLED))
     for _ in range(5):  # a magic number, a version, the system's sizes, the document, its storages; then numbers
-        stand_ins |= check_pickle(start, refused)
+        stand_ins |= _check_next(start, refused)
     return stand_ins
+
+
+def _check_next(stream: io.BytesIO, refused: Callable[[str, str], WeightsError]) -> set[StandIn]:
+    """The next pickle of a stream, which is left behind it."""
+    check_pickle_work(stream.getvalue()[stream.tell() :])
+    return check_pickle(stream, refused)
 
 
 def _unwrapped(document: Any, *, depth: int) -> Checkpoint | None:

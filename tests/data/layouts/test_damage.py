@@ -86,6 +86,28 @@ def no_names(root: Path) -> Path:
     return place
 
 
+def names_that_hash_for_ever(root: Path) -> Path:
+    """A tuple of two tuples of two tuples, 60 times, as a key."""
+    place = WRITERS["cifar pickles"](root)
+    nested = b"K\x01K\x01\x86q\x00" + b"".join(b"h%c\x86q%c" % (n, n + 1) for n in range(60))
+    (root / "batches.meta").write_bytes(b"\x80\x02}" + nested + b"K\x01s.")
+    return place
+
+
+def labels_of_thousands_of_digits(root: Path) -> Path:
+    place = WRITERS["cifar pickles"](root)
+    (root / "data_batch_1").write_bytes(pickle.dumps({"labels": [10**6000, 0]}, protocol=2))
+    return place
+
+
+def a_packed_idx_bomb(root: Path) -> Path:
+    """A packed file of 300 kB whose header says 300 MB, all zeros."""
+    place = LAYOUTS["write_idx"](root)
+    with gzip.open(root / "train-images-idx3-ubyte.gz", "wb", compresslevel=1) as file:
+        file.write(struct.pack(">4B3i", 0, 0, 8, 3, 300_000, 32, 32))
+    return place
+
+
 def a_code_that_is_no_character(root: Path) -> Path:
     LAYOUTS["write_idx"](root, prefix="emnist-")
     (root / "emnist-mapping.txt").write_text("0 48\n1 99999999999\n2 97\n")
@@ -123,6 +145,7 @@ def a_group_that_is_gone(root: Path) -> Path:
     [
         text_of_no_encoding, json_of_no_encoding, nested_labels, labels_beyond_64_bits, parquet_of_no_encoding,
         nested_names_of_classes, names_of_no_encoding, no_names, a_code_that_is_no_character, more_than_the_header_says,
+        names_that_hash_for_ever, labels_of_thousands_of_digits, a_packed_idx_bomb,
         a_header_of_no_python, an_array_without_its_data, a_group_that_is_gone,
     ],
 )  # fmt: skip

@@ -21,7 +21,9 @@ def train(arguments: TrainArguments, started: float) -> int:
         else:
             run = train_run(arguments.training, started=started)
     except Interrupted as stop:
-        print_lines(("", f"stopped; nothing is lost. Continue with:  pictaxa train --resume {as_word(stop.run.path)}"))
+        # With a cause it stopped without saving first.
+        lost = "what was trained since the last saved state is trained again" if stop.__cause__ else "nothing is lost"
+        print_lines(("", f"stopped; {lost}. Continue with:  pictaxa train --resume {as_word(stop.run.path)}"))
         return EXIT_INTERRUPTED
     path = as_word(run.path)
     print_lines((f"next      pictaxa report {path}", f"          pictaxa predict {path} FILES-OR-FOLDERS"))

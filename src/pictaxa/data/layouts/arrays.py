@@ -249,7 +249,8 @@ def _within(files: list[Path]) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.iterdir()) if is_arrays(file) and not file.name.startswith(".")]
+    files = filter(Path.is_file, sorted(folder.iterdir()))
+    return [file for file in files if is_arrays(file) and not file.name.startswith(".")]
 
 
 def recognises(place: Path) -> bool:

@@ -19,6 +19,8 @@ import pyarrow as pa
 from ...config.data import ReadingConfig
 from ...errors import DataError
 from ...images.decode import Picture
+from ...limits import MAX_ARRAY_BYTES
+from ...system.pickle_bounds import check_pickle_work
 from ..layout import Layout
 from ..listing import Listing, file_status
 
@@ -80,7 +82,7 @@ def list_cifar(files: list[Path], reading: ReadingConfig, *, for_training: bool)
         numbers = {}
         for name in _there(path, train, test):
             labels = load_plain_pickle(path / name).get(key)
-            if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
+            if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 256 for label in labels):
                 raise DataError(f"a list {key!r} in {name!r}", found="none", fix="Download the file again.")
             numbers[name] = np.array(labels)
     for name, labels in numbers.items():
@@ -169,7 +171,9 @@ class _Array:
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, by_column, data = state
         data = data.encode("latin-1") if isinstance(data, str) else data
-        if not isinstance(kind, _Type) or not isinstance(data, bytes) or math.prod(shape) != len(data):
+        is_shape = isinstance(shape, tuple) and len(shape) < 5 and all(isinstance(axis, int) for axis in shape)
+        fits = is_shape and isinstance(data, bytes) and math.prod(shape) == len(data)
+        if not isinstance(kind, _Type) or not fits:
             raise pickle.UnpicklingError("an array whose bytes don't fit its shape")
         self.pixels = np.frombuffer(data, dtype=np.uint8).reshape(shape, order="F" if by_column else "C")
 
@@ -177,7 +181,8 @@ class _Array:
 def _from_buffer(data: Any, kind: Any, shape: Any, order: Any, *_: Any) -> _Array:
     """What newer pickles of arrays call."""
     array = _Array()
-    array.__setstate__((1, shape, kind, order == "F", bytes(data)))
+    data = bytes(data) if isinstance(data, bytearray) else data  # of a number it would make so many zeros
+    array.__setstate__((1, shape, kind, order == "F", data))
     return array
 
 
@@ -208,8 +213,11 @@ class _PlainUnpickler(pickle.Unpickler):
 
 def load_plain_pickle(file: Path) -> dict[str, Any]:
     """A pickled dictionary of plain values and arrays of bytes, keys as text; DataError for anything else in it."""
-    data = file.read_bytes()
     try:
+        if file.stat().st_size > MAX_ARRAY_BYTES:
+            raise pickle.UnpicklingError(f"{file.stat().st_size:,} bytes")
+        data = file.read_bytes()
+        check_pickle_work(data)
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name in REFUSED:
                 raise pickle.UnpicklingError(f"it creates objects ({opcode.name})")

@@ -21,12 +21,12 @@ import pyarrow as pa
 from ...config.data import ReadingConfig
 from ...errors import DataError
 from ...images.decode import Picture
+from ...limits import BOMB_BYTES, BOMB_PART, MAX_ARRAY_BYTES
 from ..layout import Layout, common_folder, told_from
 from ..listing import Listing, of_file, some
 
 NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)(?P<rest>[-_.]images?[-_.]idx3[-_.]ubyte(\.gz)?)", re.I)
 SPLITS = {"train": "train", "t10k": "test", "test": "test"}
-MAX_BYTES = 2**31  # of a file's pictures
 BYTES_TYPE = 8
 
 
@@ -38,7 +38,9 @@ def image_files(path: Path) -> list[Path]:
     files = [
         file
         for file in sorted(path.iterdir())
-        if NAME.fullmatch(file.name) and not (file.suffix == ".gz" and file.stem in names)  # unpacked beside it
+        if NAME.fullmatch(file.name)
+        and file.is_file()
+        and not (file.suffix == ".gz" and file.stem in names)  # unpacked beside it
     ]
     return sorted(files, key=lambda file: "train" not in file.name.lower())
 
@@ -95,7 +97,7 @@ def _columns(file: Path, *, told: str) -> dict[str, pa.Array]:
 def _labels_file(file: Path) -> Path:
     name = re.sub("images", "labels", file.name, flags=re.I).replace("idx3", "idx1")
     for candidate in (name, name.removesuffix(".gz"), f"{name}.gz"):
-        if (file.parent / candidate).exists():
+        if (file.parent / candidate).is_file():
             return file.parent / candidate
     raise DataError(f"the labels of {file.name!r} beside it", found=f"no {name!r}", fix="Download that file too.")
 
@@ -103,7 +105,7 @@ def _labels_file(file: Path) -> Path:
 def _names(folder: Path, *, prefix: str, numbers: np.ndarray) -> dict[int, str]:
     """Number -> class; EMNIST's mapping files give the code of each character."""
     mapping = folder / f"{prefix.rstrip('-_')}-mapping.txt"
-    if mapping.exists():
+    if mapping.is_file():
         rows = [line.split() for line in mapping.read_text(encoding="ascii", errors="replace").splitlines()]
         try:
             return {int(row[0]): chr(int(row[1])) for row in rows if len(row) > 1}
@@ -127,10 +129,9 @@ def _header(stream: IO[bytes], *, file: Path, axes: int) -> tuple[int, ...]:
             fix="Download it again.",
         )  # fmt: skip
     lengths = tuple(int(length) for length in np.frombuffer(_read(stream, 4 * axes, file=file), dtype=">i4"))
-    if min(lengths) < 0 or math.prod(lengths) > MAX_BYTES:
-        raise DataError(
-            f"at most {MAX_BYTES} bytes in {file.name!r}", found=f"axes {lengths}", fix="Download it again."
-        )
+    most = min(MAX_ARRAY_BYTES, max(BOMB_BYTES, BOMB_PART * file.stat().st_size))
+    if min(lengths) < 0 or math.prod(lengths) > most:
+        raise DataError(f"at most {most} bytes in {file.name!r}", found=f"axes {lengths}", fix="Download it again.")
     return lengths
 
 

@@ -25,7 +25,8 @@ def find_tables(folder: Path) -> list[Path]:
     """The tables of the first name that there is: in the folder, or in its folders."""
     for name in NAMES:
         for pattern in (name, f"*/{name}"):
-            found = [file for file in sorted(folder.glob(pattern)) if not file.parent.name.startswith(".")]
+            files = filter(Path.is_file, sorted(folder.glob(pattern)))
+            found = [file for file in files if not file.parent.name.startswith(".")]
             if found:
                 return found
     return []

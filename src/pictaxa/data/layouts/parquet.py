@@ -4,7 +4,6 @@ column of labels, the names of the classes in the schema's metadata. One file or
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...config.data import ReadingConfig
-from ...errors import DataError, PictureError
+from ...config.documents import parse_json
+from ...errors import DataError, PictureError, Problem
 from ...images.decode import Picture
+from ...limits import MAX_PICTURE_BYTES
 from ..columns import choose_columns, splits_of
 from ..layout import Layout, common_folder, files_within, holds_files, split_of_file, told_from
 from ..listing import Listing, of_file, some
+from ..parquet_files import check_group, leaves_of, open_parquet, read_columns
 from ..table import as_words
 from ..tables import check_text
 
@@ -92,7 +94,7 @@ def _list_file(file: Path, reading: ReadingConfig, *, root: Path, split: str) ->
         others = [name for name in schema.names if name not in pictures]
         chosen = choose_columns(others, reading, file=file, pictures=column)
         wanted = [name for name in (chosen.label, chosen.split, chosen.group, *chosen.marks) if name]
-        table = pq.read_table(file, columns=wanted)
+        table = read_columns(file, wanted)
         check_text(table)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError("a parquet file", found=f"{file.name!r}: {error}", fix="Download it again.") from None
@@ -122,10 +124,10 @@ def _list_file(file: Path, reading: ReadingConfig, *, root: Path, split: str) ->
 def class_names(schema: pa.Schema, label: str) -> tuple[str, ...]:
     """What the Hugging Face metadata calls the classes; () where it says nothing."""
     try:
-        document = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        document = parse_json((schema.metadata or {}).get(b"huggingface", b"{}").decode())
         names = document["info"]["features"][label]["names"]
         return tuple(str(name) for name in names)
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError):
         return ()
 
 
@@ -149,7 +151,7 @@ class ParquetFile:
     """A file that gives its pictures by COLUMN/ROW, reading a row group at a time."""
 
     def __init__(self, file: Path) -> None:
-        self.file = pq.ParquetFile(file, memory_map=True)
+        self.file = open_parquet(file)
         groups = self.file.metadata.num_row_groups
         self.starts = np.cumsum([0] + [self.file.metadata.row_group(group).num_rows for group in range(groups)])
         self.kept: dict[tuple[str, int], pa.ChunkedArray] = {}  # the newest last
@@ -162,13 +164,24 @@ class ParquetFile:
         group = int(np.searchsorted(self.starts, row, side="right")) - 1
         with self.lock:
             if (column, group) not in self.kept:
+                metadata = self.file.metadata
+                try:
+                    check_group(metadata.row_group(group), leaves_of(metadata, column))
+                except ValueError as error:
+                    raise PictureError(inside, Problem.BOMB.told(error)) from None
                 self.kept[column, group] = self.file.read_row_group(group, columns=[column]).column(0)
                 while len(self.kept) > KEPT_GROUPS:
                     self.kept.pop(next(iter(self.kept)))
-            value = self.kept[column, group][row - int(self.starts[group])].as_py()
-        data: bytes | None = value.get("bytes") if isinstance(value, dict) else value
-        if data is None:
+            cell = self.kept[column, group][row - int(self.starts[group])]
+        if pa.types.is_struct(cell.type):
+            cell = cell["bytes"] if cell.is_valid else pa.scalar(None)
+        if pa.types.is_dictionary(cell.type):
+            cell = cell.value
+        if not cell.is_valid:
             raise PictureError(inside, "its row has no bytes")
+        if len(cell.as_buffer()) > MAX_PICTURE_BYTES:
+            raise PictureError(inside, Problem.BOMB.told(f"{len(cell.as_buffer()):,} bytes"))
+        data: bytes = cell.as_py()
         return data
 
     def close(self) -> None:

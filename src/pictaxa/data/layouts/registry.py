@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import DataError
-from ..layout import Layout, PictureFile
+from ..layout import Layout, PictureFile, check_kind
 from . import arrays, cifar, folders, idx, imagefolder, manifests, parquet, shards
 
 # What lies in a folder by fixed names decides first, then folders of pictures, then files by their suffix. A table
@@ -35,7 +35,8 @@ def find_layout(name: str) -> Layout:
 
 
 def open_pictures(file: Path) -> PictureFile:
-    """The reader of a file with pictures in it; DataError for a kind that is none."""
+    """The reader of a file with pictures in it; DataError for a kind that is none, and for a pipe or a device."""
+    check_kind(file)
     for layout in LAYOUTS:
         if layout.opens is not None and layout.holds(file):
             return layout.opens(file)

@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
 import threading
 from pathlib import Path
 from typing import Any
 
 from ...config.data import ReadingConfig
-from ...errors import DataError, PictureError
+from ...config.documents import parse_json
+from ...errors import DataError, PictureError, Problem
 from ...images.decode import Picture, is_picture
+from ...limits import MAX_LABEL_BYTES, MAX_PICTURE_BYTES
+from ..archives import open_tar
 from ..file_names import shown_name
 from ..layout import Layout, common_folder, files_within, holds_files, split_of_file, told_from
 from ..listing import Listing, file_status, some
@@ -22,7 +24,6 @@ from ..listing import Listing, file_status, some
 SUFFIX = ".tar"
 LABEL_SUFFIXES = ("cls", "label", "txt", "json")  # the first that is there
 LABEL_KEYS = ("class_name", "label", "class", "cls", "category")
-MAX_LABEL_BYTES = 2**20
 
 
 def list_shards(files: list[Path], reading: ReadingConfig, *, for_training: bool) -> Listing:
@@ -52,27 +53,26 @@ def _labelled(file: Path) -> list[tuple[str, str]]:
     pictures: dict[str, str] = {}  # key -> member
     labels: dict[str, dict[str, str]] = {}  # key -> suffix -> label
     try:
-        with tarfile.open(file, "r:") as archive:
-            for member in archive:
-                name = shown_name(member.name)
-                folder, _, base = name.rpartition("/")
-                stem, _, suffix = base.partition(".")
-                key = f"{folder}/{stem}"
-                if not member.isreg() or base.startswith("."):
-                    continue
-                if is_picture(base):
-                    if key in pictures:
-                        raise DataError(
-                            f"one picture per key in {file.name!r}",
+        for archive, member in open_tar(file, mode="r:"):
+            name = shown_name(member.name)
+            folder, _, base = name.rpartition("/")
+            stem, _, suffix = base.partition(".")
+            key = f"{folder}/{stem}"
+            if not member.isreg() or base.startswith("."):
+                continue
+            if is_picture(base):
+                if key in pictures:
+                    raise DataError(
+                        f"one picture per key in {file.name!r}",
 
-                            found=f"{pictures[key]!r} and {name!r}",
-                            fix="Write the shard again with a different name for each picture.",
-                        )  # fmt: skip
-                    pictures[key] = name
-                elif suffix in LABEL_SUFFIXES and member.size <= MAX_LABEL_BYTES:
-                    stream = archive.extractfile(member)
-                    assert stream is not None, member.name
-                    labels.setdefault(key, {})[suffix] = _label(stream.read(), suffix)
+                        found=f"{pictures[key]!r} and {name!r}",
+                        fix="Write the shard again with a different name for each picture.",
+                    )  # fmt: skip
+                pictures[key] = name
+            elif suffix in LABEL_SUFFIXES and member.size <= MAX_LABEL_BYTES:
+                stream = archive.extractfile(member)
+                assert stream is not None, member.name
+                labels.setdefault(key, {})[suffix] = _label(stream.read(), suffix)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(
             "an uncompressed tar file", found=f"{file.name!r}: {error}", fix="Unpack it, or download it again."
@@ -86,8 +86,8 @@ def _label(data: bytes, suffix: str) -> str:
     if suffix != "json":
         return text
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = parse_json(text)
+    except ValueError:
         return ""
     values = (document.get(key) for key in LABEL_KEYS) if isinstance(document, dict) else ()
     return next((str(value) for value in values if isinstance(value, (str, int))), "")
@@ -97,9 +97,8 @@ class TarShard:
     """A tar file that returns its pictures by name."""
 
     def __init__(self, file: Path) -> None:
-        with tarfile.open(file, "r:") as archive:
-            files = (member for member in archive if member.isreg())
-            self.places = {shown_name(member.name): (member.offset_data, member.size) for member in files}
+        members = (member for _, member in open_tar(file, mode="r:") if member.isreg())
+        self.places = {shown_name(member.name): (member.offset_data, member.size) for member in members}
         self.stream = file.open("rb")
         self.bytes = file.stat().st_size
         self.lock = threading.Lock()
@@ -109,6 +108,8 @@ class TarShard:
         offset, size = self.places.get(inside, (self.bytes, 1))
         if offset + size > self.bytes:
             raise PictureError(inside, "no longer complete in its shard")
+        if size > MAX_PICTURE_BYTES:
+            raise PictureError(inside, Problem.BOMB.told(f"{size:,} bytes"))
         with self.lock:
             self.stream.seek(offset)
             return self.stream.read(size)
