@@ -5,6 +5,7 @@ classes.json               index -> class name, the one and only order
 pictures.json              Geometry: how a file becomes the model's input
 index.parquet              every picture: split, label, size, hash, problem
 log.csv                    a row per epoch
+threads.json               where their number changed: from which step on how many threads computed
 model.safetensors          the best weights
 state/                     what resuming needs; written by training/checkpoint.py, the last two kept
 predictions-val.parquet    the best weights' probabilities for the validation pictures
@@ -41,6 +42,7 @@ CONFIG = "config.json"
 CLASSES = "classes.json"
 PICTURES = "pictures.json"
 LOG = "log.csv"
+THREADS = "threads.json"
 MODEL = "model.safetensors"
 METRICS = "metrics.json"
 PROBE = "probe.npz"
@@ -202,6 +204,15 @@ class Run:
         lines = [",".join(LOG_COLUMNS)]
         lines += [",".join(_cell(row[column]) for column in LOG_COLUMNS) for row in rows]
         write_atomically(self.log_path, "\n".join(lines) + "\n")
+
+    def write_threads(self, changes: list[list[int]]) -> None:
+        """Keep how many threads computed which steps, as sums are rounded otherwise by another number.
+
+        Args:
+            changes: [step, threads] for the first step, counted from 0, and each that other threads computed than the
+                one before it.
+        """
+        self._write_json(THREADS, [{"step": step, "threads": threads} for step, threads in changes])
 
     def write_probe(self, squares: np.ndarray, aspects: np.ndarray, *, logits: np.ndarray) -> None:
         """Keep a few pictures with their logits, so that whoever loads the model can check it.

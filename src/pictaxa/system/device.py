@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from torch import nn
 
 from ..config.machine import MachineConfig
 from ..errors import ConfigError
+from .threads import ThreadWatch
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -28,6 +29,7 @@ class Plan:
     memory_format: torch.memory_format
     threads: int
     reason: str
+    watch: ThreadWatch = field(repr=False, compare=False)  # takes fewer threads beside busy programs
 
     def autocast(self) -> torch.autocast:
         """The context in which training's forward pass runs; it changes nothing for float32."""
@@ -77,12 +79,13 @@ def choose_plan(config: MachineConfig) -> Plan:
         f"{device} ({device_reason}), {name} ({precision_reason}), "
         f"{'channels_last' if last else 'contiguous'} ({format_reason}), {threads} threads"
     )
-    return Plan(device=device, precision=precision, memory_format=memory_format, threads=threads, reason=reason)
+    watch = ThreadWatch(threads, watched=config.threads is None and device.type == "cpu")
+    return Plan(device, precision, memory_format, threads, reason, watch)
 
 
 def apply_plan(plan: Plan) -> None:
     """Set the number of threads, and keep freed memory for the next step."""
-    torch.set_num_threads(plan.threads)
+    plan.watch.begin()
     if plan.device.type == "cpu":
         keep_freed_memory()
 

@@ -26,6 +26,7 @@ from .loss import weigh_classes
 from .schedule import Length
 from .session import Session, count_step, has_stalled, judge_weights, lr_of, progress_of, row_of, save_session
 from .setup import prepare, prepare_again
+from .sharing import begin_threads, keep_threads
 from .step import StepRules, take_step
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
@@ -59,7 +60,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     """
     started = time.monotonic() if started is None else started
     job, model = prepare(config)
-    with machine_errors_told(job):
+    with machine_errors_told(job), job.plan.watch:
         if job.config.transfer.knows:
             save_backbone(job.run.backbone_path, model)
         return _begin(job, model, started)
@@ -84,7 +85,7 @@ def resume_run(path: Path) -> Run:
     """
     started = time.monotonic()
     job = prepare_again(path)
-    with machine_errors_told(job):
+    with machine_errors_told(job), job.plan.watch:
         model = job.fresh_model()
         knows = job.run.backbone_path.exists()
         if knows:
@@ -163,6 +164,7 @@ def _run(job: Job, session: Session) -> Run:
         steps=job.steps,
         seconds=None if schedule.minutes is None else max(0.0, schedule.minutes * 60 - counters.fitting_seconds),
     )
+    begin_threads(job, session)
     with TrainProgress() as display, interrupt_flag() as interrupted:
         save_session(job, session)
         while counters.pictures > 0 or (progress_of(job, session, length) < 1 and not has_stalled(job, counters)):
@@ -223,6 +225,7 @@ def _train_epoch(
         progress = progress_of(job, session, length)
         if progress >= 1:
             break
+        keep_threads(job, session)
         inputs, targets = learner.prepare_batch(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
 
