@@ -28,6 +28,9 @@ FIRST_SECONDS = 0.2  # before the first, which may come before the first step
 # Cores that others use at which a thread more is given up. Two threads do 1.5 times the work of one, so they lose when
 # the slower one is kept from a third of its core; between the two bounds the number stays.
 GIVE_UP, TAKE_BACK = 0.4, 0.25
+# So long others must have been there before a thread is given up: a mail that is fetched changes nothing. A neighbour
+# that is there from the start is noticed at the first look.
+CROWDED_SECONDS = 1.0
 CALM_SECONDS = 1.0  # that others must have been calm before a thread is taken back
 MAX_CALM_SECONDS = 8.0  # at most, where they came back again and again
 RELAPSE_SECONDS = 5.0  # others that came back so soon had not left
@@ -67,7 +70,7 @@ class ThreadWatch:
         self._read, self._clock = read or read_usage, clock
         self._draw = draw or random.Random(os.getpid()).random
         self._before = self._read() if watched and most > 1 else None
-        self._calm = 0.0  # seconds for which others have been calm
+        self._crowded, self._calm = CROWDED_SECONDS, 0.0  # seconds for which others have been there, or calm
         self._due = FIRST_SECONDS
         self._base = self._wanted_calm = CALM_SECONDS
         self._taken_back = -math.inf
@@ -101,16 +104,15 @@ class ThreadWatch:
         now = self._read()
         if now is None:
             return current
-        others, self._before, self._due = now.others_since(before), now, LOOK_SECONDS
-        needed = self._left_by(others - GIVE_UP)
-        if needed < current:
+        others, passed = now.others_since(before), now.clock - before.clock
+        self._before, self._due = now, LOOK_SECONDS
+        needed, free = self._left_by(others - GIVE_UP), self._left_by(others - TAKE_BACK)
+        self._crowded = self._crowded + passed if needed < current else 0.0
+        self._calm = self._calm + passed if free > current else 0.0
+        if self._crowded >= CROWDED_SECONDS:
             self._give_up(needed, others=others, clock=now.clock)
-        elif self._left_by(others - TAKE_BACK) > current:
-            self._calm += now.clock - before.clock
-            if self._calm >= self._wanted_calm:
-                self._take_back(self._left_by(others - TAKE_BACK), others=others, clock=now.clock)
-        else:
-            self._calm = 0.0
+        elif self._calm >= self._wanted_calm:
+            self._take_back(free, others=others, clock=now.clock)
         return self.threads
 
     def _left_by(self, cores: float) -> int:
@@ -128,7 +130,7 @@ class ThreadWatch:
         self._set(threads, others=others, clock=clock)
 
     def _set(self, threads: int, *, others: float, clock: float) -> None:
-        self._calm = 0.0
+        self._crowded = self._calm = 0.0
         self.begin(threads)
         if self._told >= LINES and clock - self._last_told < LINE_SECONDS:
             return
