@@ -15,12 +15,12 @@ class Machine:
     """A clock and counts that a test moves on."""
 
     def __init__(self) -> None:
-        self.now = self.busy = self.own = 0.0
+        self.now = self.busy = self.own = self.niced = 0.0
         self.reads = 0
 
     def read(self) -> Usage:
         self.reads += 1
-        return Usage(self.now, self.busy, self.own)
+        return Usage(self.now, self.busy, self.own, self.niced)
 
     def clock(self) -> float:
         return self.now
@@ -30,13 +30,17 @@ class Machine:
         watch.begin()
         return watch
 
-    def run(self, watch: ThreadWatch, *, others: float, seconds: float) -> list[int]:
-        """Steps of 0.1 s beside others that use so many cores: the threads of each."""
+    def run(
+        self, watch: ThreadWatch, *, others: float, seconds: float, niced: Callable[[int], float] = lambda threads: 0.0
+    ) -> list[int]:
+        """Steps of 0.1 s beside others that use so many cores, and niced ones by our threads: the threads of each."""
         threads = []
         for _ in range(round(seconds * 10)):
+            own = torch.get_num_threads()
             self.now += 0.1
-            self.own += 0.1 * torch.get_num_threads()
-            self.busy += 0.1 * (torch.get_num_threads() + others)
+            self.own += 0.1 * own
+            self.niced += 0.1 * niced(own)
+            self.busy += 0.1 * (own + others + niced(own))
             threads.append(watch.look())
         return threads
 
@@ -86,6 +90,22 @@ def test_a_short_burst_takes_no_thread(machine: Machine, capsys: pytest.CaptureF
 def test_as_many_are_given_up_as_others_use(machine: Machine, most: int, others: float, threads: int):
     """A thread for each core that others use more than GIVE_UP of; one always computes."""
     assert machine.run(machine.watch(most), others=others, seconds=3)[-1] == threads
+
+
+def test_a_niced_program_that_gives_way_takes_no_thread(machine: Machine):
+    """It has a core while the training begins, and next to nothing once all threads compute."""
+    watch = machine.watch()
+    assert set(machine.run(watch, others=0.0, seconds=5, niced=lambda threads: 0.03)) == {2}
+    machine.run(watch, others=1.0, seconds=2)
+    assert machine.run(watch, others=0.0, seconds=5, niced=lambda threads: 1.0 if threads < 2 else 0.03)[-1] == 2
+    start = machine.watch()
+    assert set(machine.run(start, others=0.0, seconds=0.3, niced=lambda threads: 1.0)) == {2}
+
+
+def test_a_niced_program_of_another_group_is_tried_at_a_small_cost(machine: Machine):
+    """One that gets its part all the same has a core nearly always: all threads are tried less and less often."""
+    threads = machine.run(machine.watch(), others=0.0, seconds=120, niced=lambda threads: 0.7 if threads == 2 else 1.0)
+    assert 0 < threads[600:].count(2) < 0.1 * 600
 
 
 def test_between_the_bounds_the_number_stays(machine: Machine):

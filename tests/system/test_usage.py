@@ -20,25 +20,24 @@ ctxt 587144
 
 
 @pytest.mark.parametrize(
-    ("cores", "niced", "ticks"),
+    ("cores", "busy", "niced"),
     [
-        ({0}, False, 100 + 40 + 2 + 1),
-        ({1}, False, 200 + 80 + 4 + 3),
-        ({0, 1}, False, 143 + 287),
-        ({0, 1}, True, 143 + 287 + 50),
-        ({0, 7}, False, 300 + 120 + 6 + 4),
+        ({0}, 100 + 20 + 40 + 2 + 1, 20),
+        ({1}, 200 + 30 + 80 + 4 + 3, 30),
+        ({0, 1}, 163 + 317, 50),
+        ({0, 7}, 300 + 50 + 120 + 6 + 4, 50),
     ],
 )
-def test_busy_is_what_keeps_this_process_from_its_cores(cores: set[int], niced: bool, ticks: int):
-    """Only cores that may be used, without idle, stolen and niced time; all where the container renumbered its own."""
-    assert busy_ticks(STAT, cores=cores, niced=niced) == ticks
+def test_busy_is_what_keeps_this_process_from_its_cores(cores: set[int], busy: int, niced: int):
+    """Only cores that may be used, without idle and stolen time; all where the container renumbered its own."""
+    assert busy_ticks(STAT, cores=cores) == (busy, niced)
 
 
 @pytest.mark.parametrize("text", ["", "intr 3\n", "cpu0 1 2\ncpu 1 2 3\n", "cpu0 1 2 3 4 5 six 7 8\n"])
 def test_another_text_is_no_count(text: str):
     """A file that looks different is an error, not a number."""
     with pytest.raises(ValueError, match=r"no counts|invalid literal"):
-        busy_ticks(text, cores={0}, niced=False)
+        busy_ticks(text, cores={0})
 
 
 def test_others_are_what_is_not_our_own():
@@ -47,6 +46,8 @@ def test_others_are_what_is_not_our_own():
     assert Usage(12.0, busy=8.0, own=5.0).others_since(before) == 1.0
     assert Usage(12.0, busy=6.0, own=8.0).others_since(before) == 0.0
     assert before.others_since(before) == 0.0
+    after = Usage(12.0, busy=9.0, own=5.0, niced=2.0)
+    assert (after.others_since(before), after.others_since(before, niced=False)) == (1.5, 0.5)
 
 
 @pytest.mark.parametrize("error", [OSError("none"), ValueError("odd"), AttributeError("no such function")])

@@ -32,13 +32,17 @@ GIVE_UP, TAKE_BACK = 0.4, 0.25
 # that is there from the start is noticed at the first look.
 CROWDED_SECONDS = 1.0
 CALM_SECONDS = 1.0  # that others must have been calm before a thread is taken back
-MAX_CALM_SECONDS = 8.0  # at most, where they came back again and again
+MAX_CALM_SECONDS = 16.0  # at most, where they came back again and again
 RELAPSE_SECONDS = 5.0  # others that came back so soon had not left
 LINES, LINE_SECONDS = 8, 60.0  # changes that are all told; afterwards one in so many seconds
 
 
 class ThreadWatch:
     """Sets torch's number of threads by what other programs leave.
+
+    Niced programs take what is left, so that they use a core as soon as a thread is given up; whether they would leave
+    it again is seen only by taking it back. Most do; not those of another session or control group, for which Linux
+    shares the processor between the groups first. So they count while all threads compute, and not before that.
 
     Args:
         most: threads that compute when nothing else runs.
@@ -104,9 +108,11 @@ class ThreadWatch:
         now = self._read()
         if now is None:
             return current
-        others, passed = now.others_since(before), now.clock - before.clock
+        others, firm = now.others_since(before), now.others_since(before, niced=False)
+        needed = self._left_by((firm if self._due == FIRST_SECONDS else others) - GIVE_UP)
+        free = self._left_by(firm - TAKE_BACK)
+        passed = now.clock - before.clock
         self._before, self._due = now, LOOK_SECONDS
-        needed, free = self._left_by(others - GIVE_UP), self._left_by(others - TAKE_BACK)
         self._crowded = self._crowded + passed if needed < current else 0.0
         self._calm = self._calm + passed if free > current else 0.0
         if self._crowded >= CROWDED_SECONDS:
