@@ -1,7 +1,7 @@
 """Seconds of a training alone, beside one busy program, and beside an equal training; threads fixed and watched.
 
     python benchmarks/neighbours.py
-    python benchmarks/neighbours.py photos --flags "--tune head" --rounds 2
+    python benchmarks/neighbours.py photos --flags "--steps 12" --rounds 1 --only alone,busy
 
 The whole command counts, with the cache filled. Fixed is `--threads` with all cores, as every training was before
 neighbours were watched (system/threads.py); watched is the default. The busy program is a loop on one core. The sides
@@ -27,7 +27,7 @@ from pictaxa.cli.demo import write_digits
 from pictaxa.system.device import usable_cores
 
 DEMO = "--weights none --policy light --epochs 3"
-SITUATIONS = ("alone", "beside a busy program", "beside an equal training")
+SITUATIONS = {"alone": "alone", "busy": "beside a busy program", "equal": "beside an equal training"}
 
 
 def start(words: list[str]) -> subprocess.Popen[bytes]:
@@ -58,11 +58,11 @@ def seconds_of(training: list[str], folder: Path, *, count: int = 1) -> float:
 
 
 def measure(training: list[str], folder: Path, situation: str) -> float:
-    """Seconds of a training in a situation."""
-    if situation == "beside a busy program":
+    """Seconds of a training in one of SITUATIONS."""
+    if situation == "busy":
         with busy_program():
             return seconds_of(training, folder)
-    return seconds_of(training, folder, count=2 if situation == "beside an equal training" else 1)
+    return seconds_of(training, folder, count=2 if situation == "equal" else 1)
 
 
 def main() -> None:
@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path, help="pictures, by default the digits")
     parser.add_argument("--flags", default=DEMO, help=f"of the training; by default {DEMO}")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default=",".join(SITUATIONS), help="situations; alone is needed")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -81,7 +82,9 @@ def main() -> None:
         watched = ["-m", "pictaxa", "train", data, *shlex.split(arguments.flags)]
         sides = {"fixed": [*watched, "--threads", str(usable_cores())], "watched": watched}
         seconds_of(watched, folder)  # fills the cache
-        seconds: dict[tuple[str, str], list[float]] = {(side, place): [] for place in SITUATIONS for side in sides}
+        seconds: dict[tuple[str, str], list[float]] = {
+            (side, place): [] for place in arguments.only.split(",") for side in sides
+        }
         for _ in range(arguments.rounds):
             for side, place in seconds:
                 seconds[side, place].append(measure(sides[side], folder, place))
@@ -90,7 +93,7 @@ def main() -> None:
         alone = statistics.median(seconds["fixed", "alone"])
         middle = statistics.median(each)
         print(
-            f"threads {side:8} {place:26} {middle:6.1f} s ({min(each):.1f} to {max(each):.1f})"
+            f"threads {side:8} {SITUATIONS[place]:26} {middle:6.1f} s ({min(each):.1f} to {max(each):.1f})"
             f"   {middle / alone:.2f} times alone with fixed threads"
         )
 
