@@ -18,7 +18,7 @@ from pictaxa.models.zoo import create_model
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = ("from-keras.md", "from-torchvision.md")
-TRANSLATED = (*PAGES, "recipes.md", "zoo.md")
+TRANSLATED = tuple(sorted(page.name for page in (DOCS / "zh").glob("*.md")))
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -109,6 +109,18 @@ def test_figures_are_the_same_in_chinese(name: str):
     texts = [(folder / name).read_text(encoding="utf-8") for folder in (DOCS, DOCS / "zh")]
     figures = [sorted(re.findall(r"\d+(?:\.\d+)?%|\b\d+:\d\d\b", text)) for text in texts]
     assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_names_and_links_are_the_same_in_chinese(name: str):
+    """Each setting, file and value of a page stands in its translation, whose links lead to Chinese pages if any."""
+    texts = [(folder / name).read_text(encoding="utf-8") for folder in (DOCS, DOCS / "zh")]
+    prose = [re.sub(r"```.*?```|^    .*?$", "", text, flags=re.DOTALL | re.M) for text in texts]
+    words = [{" ".join(word.split()) for word in re.findall(r"`([^`]+)`", text)} for text in prose]
+    assert words[0] == words[1]
+    links = [set(re.findall(r"\]\(([^)]+)\)", text)) for text in texts]
+    kept = {link for link in links[0] if ":" in link or (DOCS / "zh" / link).is_file()}
+    assert links[1] == kept | {f"../{link}" for link in links[0] - kept} | {f"../{name}"}  # the last: the English page
 
 
 def test_every_recipe_has_its_chinese_row():

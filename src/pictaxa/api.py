@@ -121,7 +121,12 @@ def probe(data: str | Path, *, weights: str | Path | None = None, **settings: An
 
 
 def load_weights(
-    model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
+    model: Classifier,
+    file: str | Path,
+    *,
+    source: Source,
+    normalization: Normalization | None = None,
+    prefix: str = "",
 ) -> Translated:
     """Fill a model of the zoo with the weights of a checkpoint, completely or not at all.
 
@@ -135,6 +140,7 @@ def load_weights(
         normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "imagenet" or "lite"
             (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the others it
             is known.
+        prefix: what the names of the intended network begin with, if the file has several that fit (`teacher.`).
 
     Returns:
         A Translated: what was loaded, dropped, adapted or left new; its `lines()` report it as text.
@@ -149,7 +155,8 @@ def load_weights(
         model = pictaxa.create_model("resnet50", 5)
         print(pictaxa.load_weights(model, "resnet50.pth", source="torchvision").lines())
     """
-    return loading.load_weights(model, weights_file(Path(file)), source=source, normalization=normalization)
+    weights = weights_file(Path(file))
+    return loading.load_weights(model, weights, source=source, normalization=normalization, prefix=prefix)
 
 
 def report(run: str | Path) -> Path:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from pictaxa.config.checking import flag, require, require_within
@@ -31,7 +33,8 @@ def test_ranges(limits: dict[str, float], inside: tuple[float, ...], outside: tu
     """Their ends belong to them or not, nothing asked for is fine, no number is none, and an example is given."""
     for value in inside:
         require_within("batch_size", value, such_as="32", **limits)
-    for value in (*outside, float("nan")):
+    for value in (*outside, math.nan, math.inf):
         with pytest.raises(ConfigError) as error:
             require_within("batch_size", value, such_as="32", **limits)
-        assert f"expected {told}; found {value}. Use --batch-size 32, for example." == str(error.value)
+        range_told = told if math.isfinite(value) else told.replace("size ", "size a finite number ", 1)
+        assert f"expected {range_told}; found {value}. Use --batch-size 32, for example." == str(error.value)

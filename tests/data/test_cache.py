@@ -38,6 +38,13 @@ def build(data: Path, root: Path) -> tuple[PixelCache, Index, int]:
     return cache, index, decoded[0]
 
 
+def files_of(root: Path) -> tuple[Path, Path]:
+    """The journal and the pixel file of the only cache; no other generation is left."""
+    (folder,) = [path for path in root.iterdir() if path.is_dir()]
+    (pixels,) = folder.glob("pixels*")
+    return folder / "journal", pixels
+
+
 def check(cache: PixelCache, index: Index) -> None:
     """Every usable row holds exactly what decoding the file now gives."""
     rows = np.flatnonzero(index.usable)
@@ -100,12 +107,12 @@ def test_a_cache_cut_short_is_mended(tmp_path: Path, make_photos: Make):
     """A pixel file or a journal (of one record here) that lost its end is completed, never believed."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     build(data, tmp_path / "cache")
-    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
-    journal, pixels = folder / "journal", folder / "pixels.u8"
+    journal, pixels = files_of(tmp_path / "cache")
     os.truncate(journal, journal.stat().st_size - 10)
     cache, index, decoded = build(data, tmp_path / "cache")
     assert decoded == 9
     check(cache, index)
+    _, pixels = files_of(tmp_path / "cache")
     os.truncate(pixels, pixels.stat().st_size - 5 * SPEC.square_bytes // 2)
     cache, index, decoded = build(data, tmp_path / "cache")
     assert decoded == 3
@@ -116,8 +123,7 @@ def test_a_slot_that_was_given_away_is_not_believed(tmp_path: Path, make_photos:
     """A pixel file cut short, then a build killed after a new picture took a slot: the old owner is decoded again."""
     data = make_photos(tmp_path / "photos", {"b": 4, "c": 4})
     build(data, tmp_path / "cache")
-    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
-    os.truncate(folder / "pixels.u8", 7 * SPEC.square_bytes)  # c/3 was in slot 7
+    os.truncate(files_of(tmp_path / "cache")[1], 7 * SPEC.square_bytes)  # c/3 was in slot 7
     (data / "c" / "3.png").rename(tmp_path / "away.png")
     make_photos(data, {"a": 1}, first=50)
     build(data, tmp_path / "cache")  # a/50 is in slot 7 now
@@ -128,13 +134,36 @@ def test_a_slot_that_was_given_away_is_not_believed(tmp_path: Path, make_photos:
 
 
 def test_stale_slots_are_given_up(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
-    """When most squares are of files that are gone, the cache is built anew instead of growing for ever."""
+    """When most squares are of files that are gone, the others are copied instead of growing for ever.
+
+    A square that was damaged before is not copied, but decoded again.
+    """
     data = make_photos(tmp_path / "photos", {"a": 60, "b": 20})
     build(data, tmp_path / "cache")
     for path in sorted((data / "a").iterdir())[:50]:
         path.unlink()
+    flip(files_of(tmp_path / "cache")[1], 70 * SPEC.square_bytes)
     cache, index, decoded = build(data, tmp_path / "cache")
-    assert decoded == 30 == len(index)
+    assert decoded == 1 and len(index) == 30
+    assert files_of(tmp_path / "cache")[1].stat().st_size == 30 * SPEC.square_bytes
+    check(cache, index)
+
+
+def test_another_data_sets_squares_are_copied_too(tmp_path: Path, make_photos: Make):
+    """A table of some pictures of a folder shares its cache: what only the folder asks for stays when others go."""
+    data = make_photos(tmp_path / "photos", {"a": 90, "b": 30})
+    build(data, tmp_path / "cache")
+    for number in range(80):
+        (data / "a" / f"{number}.png").unlink()
+    table = data / "some.csv"
+    table.write_text("path,label\n" + "".join(f"{name}/{80 + n}.png,{name}\n" for name in "a" for n in range(10)))
+    with table.open("a") as file:
+        file.writelines(f"b/{n}.png,b\n" for n in range(5))
+    assert build(table, tmp_path / "cache")[2] == 0
+    assert files_of(tmp_path / "cache")[1].stat().st_size == 40 * SPEC.square_bytes
+    table.unlink()
+    cache, index, decoded = build(data, tmp_path / "cache")
+    assert decoded == 0 and len(index) == 40
     check(cache, index)
 
 
@@ -157,8 +186,7 @@ def test_a_journal_with_a_flipped_byte_is_not_believed(tmp_path: Path, make_phot
     """Wherever a byte of it is another (its version too), what it spoke of is decoded again, and stays so."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     build(data, tmp_path / "cache")
-    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
-    flip(folder / "journal", place)
+    flip(files_of(tmp_path / "cache")[0], place)
     cache, index, decoded = build(data, tmp_path / "cache")
     assert decoded == 9
     check(cache, index)
@@ -175,8 +203,7 @@ def test_a_damaged_square_is_mended(tmp_path: Path, make_photos: Make, capsys: p
     """A flipped byte among the pixels is noticed when it is read, said, and decoded again, in the file too."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     build(data, tmp_path / "cache")
-    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
-    flip(folder / "pixels.u8", 3 * SPEC.square_bytes + 100)
+    flip(files_of(tmp_path / "cache")[1], 3 * SPEC.square_bytes + 100)
     cache, index, decoded = build(data, tmp_path / "cache")
     assert decoded == 0
     check(cache, index)
@@ -189,8 +216,7 @@ def test_a_damaged_square_of_a_changed_file_is_an_error(tmp_path: Path, make_pho
     """Where neither the cache nor the file has the pixels of the listing any more, that is said; nothing is guessed."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     cache, index, _ = build(data, tmp_path / "cache")
-    (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
-    flip(folder / "pixels.u8", 100)
+    flip(files_of(tmp_path / "cache")[1], 100)
     draw(2, 77, width=30, height=60).save(data / "a" / "0.png")
     with pytest.raises(CacheError, match="Run the command again"):
         cache.read(np.flatnonzero(index.usable))
@@ -240,7 +266,7 @@ from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
 from pictaxa.errors import CacheError
 cache.CHUNK = 8
-cache._Builder._check_space = lambda builder, pictures: None
+cache._Builder._has_room = lambda builder, squares: True
 root, spec = Path(sys.argv[2]), CacheSpec(side=64, channels=3)
 try:
     build_cache(read_data(sys.argv[1]), spec, root=root, threads=2)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pictaxa.data.journal import SCHEMA, append, newest, places_of, read_journal
+from pictaxa.data.journal import SCHEMA, append, new_generation, newest, places_of, read_journal, write_journal
 
 
 def records(*rows: tuple[str, int]) -> pa.Table:
@@ -16,6 +16,8 @@ def records(*rows: tuple[str, int]) -> pa.Table:
 
 
 def write(path: Path, *parts: pa.Table) -> None:
+    if not path.exists() or not path.stat().st_size:
+        write_journal(path, bytes(8), SCHEMA.empty_table())
     for part in parts:
         with path.open("ab") as file:
             append(file, part)
@@ -24,9 +26,22 @@ def write(path: Path, *parts: pa.Table) -> None:
 def test_what_is_written_is_read(tmp_path: Path):
     """Records of several openings come back as one table in their order; no file is no records."""
     parts = [records(("a", 0), ("b", 1)), records(), records(("花/ü.jpg", -1))]
-    assert read_journal(tmp_path / "journal").num_rows == 0
+    assert read_journal(tmp_path / "journal").records.num_rows == 0
     write(tmp_path / "journal", *parts)
-    assert read_journal(tmp_path / "journal").equals(pa.concat_tables(parts).combine_chunks())
+    journal = read_journal(tmp_path / "journal")
+    assert journal.pixels == "pixels-0000000000000000.u8"
+    assert journal.records.equals(pa.concat_tables(parts).combine_chunks())
+
+
+def test_another_generation_takes_the_place_of_the_first(tmp_path: Path):
+    """In one step, with the records that it is given, and a name that no other has had."""
+    path, names = tmp_path / "journal", set()
+    for slot in range(3):
+        write_journal(path, new_generation(), records(("a", slot)))
+        journal = read_journal(path)
+        names.add(journal.pixels)
+        assert journal.records["slot"].to_pylist() == [slot]
+    assert len(names) == 3 and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_journal_is_believed_up_to_the_first_damage(tmp_path: Path):
@@ -37,10 +52,10 @@ def test_a_journal_is_believed_up_to_the_first_damage(tmp_path: Path):
     for place in np.random.default_rng(0).permutation(len(whole))[:200]:
         for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :]):
             path.write_bytes(damaged)
-            good = read_journal(path)
+            good = read_journal(path).records
             assert good.num_rows < 3 and good["slot"].to_pylist() == list(range(good.num_rows))
             write(path, records(("more", 9)))
-            assert read_journal(path)["path"].to_pylist() == [*good["path"].to_pylist(), "more"]
+            assert read_journal(path).records["path"].to_pylist() == [*good["path"].to_pylist(), "more"]
 
 
 @pytest.mark.parametrize(

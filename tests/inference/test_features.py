@@ -27,6 +27,7 @@ from pictaxa.models.contract import Classifier
 from pictaxa.models.heads import dropout_before, first_layer
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import Run, open_run
+from pictaxa.runs.places import create_run
 from pictaxa.training import loop
 from pictaxa.training.checkpoint import Counters
 from pictaxa.training.learner import (
@@ -309,8 +310,9 @@ def test_vectors_are_the_same_in_every_split(tmp_path: Path, make_photos: Make, 
                 tmp_path / "photos" / "train" / name / f"{number}.png",
                 tmp_path / "photos" / "val" / name / f"{99 - number}.png",
             )
-    asked = {"weights": "imagenet", "tune": "head", "size": 64, "precision": precision, "out": str(tmp_path / "run")}
-    job, model = prepare(with_words(TrainConfig(data=tmp_path / "photos"), asked))
+    asked = {"weights": "imagenet", "tune": "head", "size": 64, "precision": precision}
+    start = setup(with_words(TrainConfig(data=tmp_path / "photos"), asked))
+    job, model = prepare(start, create_run(tmp_path / "run"))
     assert (len(job.train_rows), len(job.val_rows)) == (BATCH + 17, BATCH + 1) and job.geometry.tta == "flip"
     looks = [*train_passes(job, job.train_rows), *prediction_passes(job, job.val_rows)]
     plain, val_plain, val_mirrored = extract_features(job.feature_source, model, looks)

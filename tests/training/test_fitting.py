@@ -22,13 +22,14 @@ from pictaxa.models.fusing import fast_copy
 from pictaxa.models.heads import HiddenHead
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import open_run
+from pictaxa.runs.places import create_run
 from pictaxa.training import fitting
 from pictaxa.training.fitting import can_solve, head_problem
 from pictaxa.training.job import Job
 from pictaxa.training.learner import train_passes
 from pictaxa.training.logistic import HeadProblem, standardise
 from pictaxa.training.optimizer import make_optimizer
-from pictaxa.training.setup import prepare
+from pictaxa.training.setup import prepare, setup
 from pictaxa.training.solve import SolvedHead, solve_head
 
 Make = Callable[..., Path]
@@ -247,7 +248,7 @@ def decide(tmp_path: Path, backbone: Path, make_photos: Make) -> Callable[..., t
     def make(**settings: object) -> tuple[Job, Classifier]:
         data = make_photos(tmp_path / "photos", {"x": 40, "y": 10})
         asked = {"weights": str(backbone), "policy": "none", "size": 32, "precision": "float32"} | settings
-        return prepare(with_words(TrainConfig(data=data, out=tmp_path / "run"), asked))
+        return prepare(setup(with_words(TrainConfig(data=data), asked)), create_run(tmp_path / "run"))
 
     return make
 

@@ -10,8 +10,9 @@ import torch
 
 from pictaxa.config.by_name import with_words
 from pictaxa.config.training import TrainConfig
+from pictaxa.runs.places import create_run
 from pictaxa.training.job import Job, cache_root, fresh_model
-from pictaxa.training.setup import prepare
+from pictaxa.training.setup import prepare, setup
 
 Make = Callable[..., Path]
 
@@ -20,7 +21,7 @@ def decided(tmp_path: Path, make_photos: Make, **settings: object) -> Job:
     """A training of 30 pictures, 24 of them to train on."""
     usual = {"model": "lenet5", "size": 28, "batch_size": 8, "epochs": 3, "cache": str(tmp_path / "cache")}
     data = make_photos(tmp_path / "photos", {"a": 15, "b": 15})
-    return prepare(with_words(TrainConfig(data=data, out=tmp_path / "run"), usual | settings))[0]
+    return prepare(setup(with_words(TrainConfig(data=data), usual | settings)), create_run(tmp_path / "run"))[0]
 
 
 def test_rows_are_found_once(tmp_path: Path, make_photos: Make):
@@ -68,7 +69,7 @@ def test_an_epoch_may_have_every_class_equally(tmp_path: Path, make_photos: Make
     """--sampling balanced: of 24 and 8 pictures 16 each, the rare ones twice."""
     data = make_photos(tmp_path / "photos", {"a": 30, "b": 10})
     asked = {"model": "lenet5", "size": 28, "batch_size": 8, "epochs": 1, "sampling": "balanced"}
-    job, _ = prepare(with_words(TrainConfig(data=data, out=tmp_path / "run"), asked))
+    job, _ = prepare(setup(with_words(TrainConfig(data=data), asked)), create_run(tmp_path / "run"))
     drawn = job.index.labels[np.concatenate(job.epoch_order(0))]
     assert np.bincount(job.index.labels[job.train_rows]).tolist() == [24, 8]
     assert np.bincount(drawn).tolist() == [16, 16]

@@ -10,8 +10,9 @@ import pytest
 from pictaxa.config.by_name import with_words
 from pictaxa.config.training import TrainConfig
 from pictaxa.errors import ConfigError, ModelError
+from pictaxa.runs.places import create_run
 from pictaxa.training.job import Job
-from pictaxa.training.setup import prepare
+from pictaxa.training.setup import prepare, setup
 
 Make = Callable[..., Path]
 
@@ -27,7 +28,7 @@ def decide(tmp_path: Path, draw: Callable[..., object]) -> Callable[..., Job]:
                 image = draw(kind, number, width=width, height=height)
                 (image.convert("L") if grey else image).save(tmp_path / "photos" / name / f"{number}.png")
         base = TrainConfig(data=tmp_path / "photos", out=tmp_path / "run")
-        return prepare(with_words(base, settings))[0]
+        return prepare(setup(with_words(base, settings)), create_run(tmp_path / "run"))[0]
 
     return make
 

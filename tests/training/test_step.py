@@ -19,11 +19,12 @@ from pictaxa.data.batches import Batch
 from pictaxa.errors import TrainingError
 from pictaxa.metrics import log_loss
 from pictaxa.models.contract import Classifier
+from pictaxa.runs.places import create_run
 from pictaxa.runs.records import read_predictions
 from pictaxa.training.job import Job
 from pictaxa.training.learner import WholeModel
 from pictaxa.training.optimizer import make_optimizer
-from pictaxa.training.setup import prepare
+from pictaxa.training.setup import prepare, setup
 from pictaxa.training.step import StepRules, step_seed, take_step
 from pictaxa.training.validation import evaluate, save_predictions, split_logits
 
@@ -36,7 +37,7 @@ def job_and_model(tmp_path: Path, make_photos: Make) -> tuple[Job, Classifier]:
     """A training that has not begun."""
     settings = {"model": "lenet5", "size": 28, "batch_size": 16, "precision": "float32", "policy": "none", "epochs": 1}
     data = make_photos(tmp_path / "photos", {"a": 12, "b": 12})
-    return prepare(with_words(TrainConfig(data=data, out=tmp_path / "run"), settings))
+    return prepare(setup(with_words(TrainConfig(data=data), settings)), create_run(tmp_path / "run"))
 
 
 def first_batch(learner: WholeModel) -> Batch:

@@ -4,8 +4,11 @@ import argparse
 import io
 import os
 import pickletools
+import sys
 import zipfile
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict, deque
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,22 +47,24 @@ def test_plain_checkpoints_are_read(zipped: bool, tmp_path: Path):
             assert torch.equal(read[name], value)
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.module.", "module._orig_mod.module."])
-def test_what_stands_before_all_names_is_taken_away(prefix: str, tmp_path: Path):
-    """What data-parallel training and the compiler add, in any order and repeated; a script's own only when told."""
-    for owner in ("", "model.", "backbone."):
-        names = {f"{prefix}{owner}{name}": value for name, value in STATE.items()}
-        file = saved({"state_dict": names}, tmp_path / "a.pth")
-        assert read_torch(file, max_values=MANY, owned=True).tensors.keys() == STATE.keys()
-        assert read_torch(file, max_values=MANY).tensors.keys() == {f"{owner}{name}" for name in STATE}
-
-
 @pytest.mark.parametrize("wrapper", ["state_dict_ema", "model_ema", "ema"])
 def test_averages_are_found(wrapper: str, tmp_path: Path):
-    """A running average under its usual names, and as torch's AveragedModel has it with the number of its models."""
-    averaged = {**{f"module.{name}": value for name, value in STATE.items()}, "n_averaged": torch.tensor(3)}
-    for document in (averaged, {wrapper: averaged}, {wrapper: STATE}, {"state_dict": {wrapper: averaged}}):
+    """A running average under its usual names, where a file has nothing else."""
+    for document in ({wrapper: STATE}, {"state_dict": {wrapper: STATE}}, {wrapper: {"model": STATE}, "epoch": 3}):
         assert read_torch(saved(document, tmp_path / "a.pth"), max_values=MANY).tensors.keys() == STATE.keys()
+
+
+def test_dictionaries_without_a_known_name_are_joined(tmp_path: Path):
+    """Their names stand before those of their tensors; one that holds itself is read once."""
+    document = {"teacher": {"net": STATE}, "student": {**STATE}, "epoch": 3}
+    read = read_torch(saved(document, tmp_path / "a.pth"), max_values=MANY)
+    assert read.tensors.keys() == {f"{part}.{name}" for part in ("teacher.net", "student") for name in STATE}
+    assert read.beside == {"epoch": "not weights"}
+    circle: dict[str, object] = dict(STATE)
+    circle["again"] = circle
+    assert read_torch(saved(circle, tmp_path / "a.pth"), max_values=MANY).tensors.keys() == STATE.keys()
+    with pytest.raises(WeightsError, match="two named"):
+        read_torch(saved({"a": {"b": STATE["a.bias"]}, "a.b": STATE["a.bias"]}, tmp_path / "a.pth"), max_values=MANY)
 
 
 def test_what_lies_beside_the_weights_is_named(tmp_path: Path):
@@ -69,20 +74,80 @@ def test_what_lies_beside_the_weights_is_named(tmp_path: Path):
     assert read.tensors.keys() == STATE.keys()
     told = dict.fromkeys(("epoch", "arch", "optimizer"), "not weights")
     assert read.beside == told | {"state_dict_ema": "other weights; those in state_dict are used"}
-    averaged = {**{f"module.{name}": value for name, value in STATE.items()}, "n_averaged": torch.tensor(3)}
-    assert read_torch(saved({"ema": averaged}, tmp_path / "a.pth"), max_values=MANY).beside.keys() == {"n_averaged"}
 
 
-def test_what_training_scripts_keep_is_told(tmp_path: Path):
-    """Their arguments and numpy's numbers are named as such, with what to save instead; code is told as code."""
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_training_scripts_keep_is_read_without_its_code(zipped: bool, tmp_path: Path):
+    """Their arguments, numpy's numbers and arrays, and containers beside the weights are replaced by nothing."""
+    values = [
+        argparse.Namespace(rate=1, place=Path("a")), np.float64(1), np.arange(1000), np.random.get_state(), {1, 2},
+        defaultdict(list, {"a": [1]}), deque([1, 2]), partial(torch.optim.Adam, lr=1), datetime(2020, 1, 1),
+        b"abc" * 99, np.dtype("f4"), np.float32, slice(1), torch.__version__, OrderedDict(a=1),
+    ]  # fmt: skip
+    before = torch.serialization.get_safe_globals()
+    for value in values:
+        file = saved({"model": STATE, "args": [value, value]}, tmp_path / "a.pth", zipped=zipped)
+        read = read_torch(file, max_values=MANY)
+        assert read.beside == {"args": "not weights"}
+        assert all(torch.equal(read.tensors[name], STATE[name]) for name in STATE)
+    assert {*torch.serialization.get_safe_globals()} == {*before}
+
+
+def test_no_module_of_what_is_kept_is_imported(tmp_path: Path):
+    """The types of a library that isn't installed are read all the same, also where they are filled as containers."""
+    pickled = {
+        "objects": b"comegaconf.dictconfig\nDictConfig\n)\x81}(U\x01aK\x01ub",
+        "dictionaries": b"ceasydict\nEasyDict\n)\x81(U\x01aK\x01u",
+        "lists": b"cmmengine.lists\nItems\n)\x81(K\x01K\x02e",
+    }
+    for name, body in pickled.items():
+        with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+            archive.writestr("a/data.pkl", b"\x80\x02}(X\x01\x00\x00\x00a" + body + b"u.")
+            archive.writestr("a/version", "3\n")
+            archive.writestr("a/byteorder", "little")
+        with pytest.raises(WeightsError, match="tensors by name"):  # there are none, but it was read
+            read_torch(tmp_path / "a.pth", max_values=MANY)
+        assert not {"omegaconf", "easydict", "mmengine"} & sys.modules.keys(), name
+
+
+def test_code_beside_the_weights_is_refused(tmp_path: Path):
+    """Functions, tensors of other kinds and whole models are named, with what to save instead."""
     cases = {
-        "argparse.Namespace among the tensors": argparse.Namespace(rate=1), "scalar among the tensors": np.float64(1),
-        "_rebuild_sparse_tensor among the tensors": torch.ones(2).to_sparse(), "code that would run": os.system,
+        r"code that would run \((posix|nt).system": os.system, r"code that would run \(builtins.eval": eval,
+        "_rebuild_sparse_tensor among the tensors": torch.ones(2).to_sparse(),
+        "code that would run .*getattr": getattr, "bytearray": bytearray(10),
+        "code that would run .*Own": Own(), "code that would run .*system": partial(os.system, "true"),
     }  # fmt: skip
     for words, value in cases.items():
         with pytest.raises(WeightsError, match=words) as told:
             read_torch(saved({"model": STATE, "args": value}, tmp_path / "a.pth"), max_values=MANY)
         assert "torch.save(model.state_dict(), FILE)" in str(told.value)
+    for model in (torch.nn.Sequential(torch.nn.Linear(2, 2)), OwnNetwork()):
+        with pytest.raises(WeightsError, match="a whole pickled model"):
+            read_torch(saved(model, tmp_path / "a.pth"), max_values=MANY)
+
+
+class Own:
+    """Of a script's own."""
+
+
+class OwnNetwork(torch.nn.Module):
+    """The same, with a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+
+
+def test_bytes_are_made_of_no_text_twice(tmp_path: Path):
+    """A long text that becomes bytes over and over would take memory without end."""
+    text = b"X" + (100_000).to_bytes(4, "little") + b"a" * 100_000
+    body = b"\x80\x02](" + text + b"q\x01X\x06\x00\x00\x00latin1q\x02"
+    body += b"c_codecs\nencode\nh\x01h\x02\x86R" * 1000 + b"e."
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("a/data.pkl", body)
+    with pytest.raises(WeightsError, match="a text of their own"):
+        read_torch(tmp_path / "a.pth", max_values=MANY)
 
 
 def test_copies_of_copies_are_refused(tmp_path: Path):

@@ -25,7 +25,7 @@ def test_two_names_never_become_one():
 
 
 def test_nothing_is_half_loaded():
-    """Missing, unused and misshapen names are listed in full, and the model is untouched."""
+    """Missing, unused and misshapen names are counted and named, and the model is untouched."""
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     tensors = {"0.weight": torch.ones(3, 2), "0.bias": torch.ones(4), "2.weight": torch.ones(1)}

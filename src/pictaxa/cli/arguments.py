@@ -109,6 +109,8 @@ class ProbeArguments(_Looked):
     """Library that the checkpoint comes from; it is never guessed."""
     normalization: Normalization | None = None
     """Input normalization of the checkpoint (see pictaxa weights convert --help); required for a Keras file."""
+    weights_prefix: str = ""
+    """What the names of the intended network begin with, if the checkpoint has several that fit, such as teacher."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +248,8 @@ class ConvertArguments:
     """JSON file with the index of each class name, like Keras' class_indices, or a list of names."""
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as padding=same."""
+    prefix: str = ""
+    """What the names of the intended network begin with, if the file has several that fit, such as teacher."""
     channels: Literal[1, 3] = 3
     """1 for grey pictures, 3 for colour."""
 

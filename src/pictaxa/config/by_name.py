@@ -189,7 +189,8 @@ def read_config_file(path: Path) -> TrainConfig:
     """
     document = read_mapping(path, what="a config")
     if "asked" in document:  # of a run, which may be of the time when settings had other names
-        return from_json(renamed(document["asked"]) if document.get("format") == 1 else document["asked"])
+        config = from_json(renamed(document["asked"]) if document.get("format") == 1 else document["asked"])
+        return replace(config, out=None)  # the run is there already
     return from_json(document)
 
 

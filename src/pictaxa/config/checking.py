@@ -42,6 +42,8 @@ def require_within(
     span = f"{low}{' and ' if low and high else ''}{high}"
     if -math.inf < least and most < math.inf:
         span = f"from {least:g} to {most:g}"
+    if value is not None and not math.isfinite(value):
+        span = f"a finite number {span}".rstrip()
     fits = value is None or (
         math.isfinite(value)
         and least <= value <= most

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,8 @@ class TransferConfig:
     scratch). Default: what fits the pictures, which is reported; none with a --model."""
     source: Source = "pictaxa"
     """Library that the checkpoint comes from; it is never guessed."""
+    weights_prefix: str = ""
+    """What the names of the intended network begin with, if the checkpoint has several that fit, such as teacher."""
     normalization: Normalization | None = None
     """Input normalization: 0-1, 0-255 and -1-1 are ranges; caffe: BGR minus a mean colour; imagenet: minus ImageNet's
     mean, divided by its std; lite: (x - 127) / 128 of 0 to 255. With --weights, the one they were trained with; a
@@ -137,7 +138,7 @@ class ScheduleConfig:
         )
         for name in ("epochs", "steps", "steps_per_epoch", "validation_pictures", "patience"):
             require_within(name, getattr(self, name), least=1, such_as="10")
-        require_within("minutes", self.minutes, above=0, below=math.inf, such_as="5")
+        require_within("minutes", self.minutes, above=0, such_as="5")
         require_within("batch_size", self.batch_size, least=2, such_as="32")
         require_within("lr", self.lr, above=0, such_as="0.001")
         require_within("warmup", self.warmup, least=0, below=1, such_as="0.05")

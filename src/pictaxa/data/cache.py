@@ -2,15 +2,17 @@
 
 A cache is a folder that belongs to one data set, side, number of channels and way of decoding:
 
-    pixels.u8      squares of side x side x channels bytes, one after the other; the place is called a slot
-    journal        of each decoded file: its path, size, time, slot, checksum, width, height, hash, problem (journal.py)
+    pixels-*.u8    squares of side x side x channels bytes, one after the other; the place is called a slot
+    journal        which pixel file it is, and of each decoded picture: its path, size, time, slot, checksum, width,
+                   height, hash, problem (journal.py)
     about.txt      the folder of the data set
     lock           held while somebody builds
 
-A file is added to the journal only after its pixels are on disk, so a build that is killed goes on where it was. A file
-whose size or time has changed is decoded into a new slot; when most slots are stale the cache is built anew. Two
-processes that want the same cache take repeats: the second finds the work done. A square is compared with its checksum
-when it is first read; a damaged one is decoded again.
+A picture is added to the journal only after its pixels are on disk, so a build that is killed goes on where it was. A
+picture whose size or time has changed is decoded into a new slot; when most slots are stale the others are copied into
+a new file (generations.py): what is written once is never written over, as a training may be reading it. Two processes
+that want the same cache take turns: the second finds the work done. A square is compared with its checksum when it is
+first read; a damaged one is decoded again.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,13 +40,13 @@ from ..system.pool import results_ahead
 from .cache_folder import ABOUT, CacheLock, disk_error
 from .fetching import Fetcher
 from .file_names import find_on_disk, shown_name
+from .generations import JOURNAL, Generation, new_generation_of, open_generation, remove_others
 from .index import Index
-from .journal import OF_THE_FILE, SCHEMA, append, newest, places_of, read_journal
+from .journal import OF_THE_FILE, SCHEMA, append, places_of
 from .squares import CacheSpec, Mender, PixelCache, Squares
 from .streaming import StreamedSquares
 
 VERSION = 3  # of the pixels: raise it when images/decode.py gives other pixels for the same file
-JOURNAL, PIXELS = "journal", "pixels.u8"
 CHUNK = 256  # pictures between two journal records: at most so many are decoded again after a kill
 
 TOGETHER = 8  # pictures that a thread decodes before it hands them over: each handing over costs waiting
@@ -76,24 +79,36 @@ def build_cache(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with CacheLock(folder):
-            write_atomically(folder / ABOUT, shown_name(f"{index.root.resolve()}\n"))
-            records = builder.bring_up_to_date(index)
+            _say_whose(folder, index)
+            generation, records = builder.bring_up_to_date(index)
+            pixels = _map(generation.pixels_path, spec) if keep_pixels else None  # before another build may remove it
     except OSError as error:
         raise disk_error(
             error, what="decoded pictures", folder=folder, wanted_bytes=len(index) * spec.square_bytes
         ) from None
     index, slots, sums = _fill(index, records)
     aspects = (index.column("width") / np.maximum(index.column("height"), 1)).astype(np.float32)
-    if not keep_pixels:
+    if pixels is None:
         return StreamedSquares(index, spec, sums=sums, aspects=aspects, threads=threads), index
-    path = folder / PIXELS
-    shape = (path.stat().st_size // spec.square_bytes, spec.side, spec.side, spec.channels)
-    pixels = np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
-    mend = Mender(path, spec, index=index, slots=slots, sums=sums).mend
+    mend = Mender(generation.pixels_path, spec, index=index, slots=slots, sums=sums).mend
     cache = PixelCache(
         pixels=pixels, slots=slots, aspects=aspects, sums=sums, mend=mend, decoding=spec.decoding
     )  # fmt: skip
     return cache, index
+
+
+def _say_whose(folder: Path, index: Index) -> None:
+    """Keep the folder of the data set beside its squares, for people and for `pictaxa cache`."""
+    text = shown_name(f"{index.root.resolve()}\n")
+    about = folder / ABOUT
+    if not about.exists() or about.read_bytes() != text.encode():
+        write_atomically(about, text)
+
+
+def _map(path: Path, spec: CacheSpec) -> np.ndarray:
+    """(slots, S, S, C) uint8, read-only."""
+    shape = (path.stat().st_size // spec.square_bytes, spec.side, spec.side, spec.channels)
+    return np.memmap(path, dtype=np.uint8, mode="r", shape=shape) if shape[0] else np.empty(shape, dtype=np.uint8)
 
 
 def _key(index: Index, spec: CacheSpec) -> str:
@@ -110,49 +125,55 @@ class _Builder:
         self.spec = spec
         self.threads = threads
         self.progress = progress
-        self.pixels_path = folder / PIXELS
-        self.journal_path = folder / JOURNAL
+        self.folder = folder
 
-    def bring_up_to_date(self, index: Index) -> pa.Table:
-        """Decode new and changed files; the journal's record of each of the index's rows, nulls where there is none."""
-        records, slots_used = self._known()
-        places = places_of(index.table["path"], records)
-        places[~_is_fresh(index, records, places)] = -1
-        live = int((records["slot"].to_numpy()[places[places >= 0]] >= 0).sum())
-        if slots_used > 64 and live < slots_used // 2 and _is_abandoned(index, records, used=places):
-            self.journal_path.unlink()
-            records, slots_used = SCHEMA.empty_table(), 0
-            places[:] = -1
-        todo = np.flatnonzero(index.usable & (places < 0))
+    def bring_up_to_date(self, index: Index) -> tuple[Generation, pa.Table]:
+        """Decode new and changed pictures; where their squares are, and the journal's record of each of the index's
+        rows, nulls where there is none.
+        """
+        generation = self._worth_keeping(index, open_generation(self.folder, square_bytes=self._square_bytes))
         if self.keep_pixels:
-            self._check_space(len(todo))
-        places[todo] = len(records) + np.arange(len(todo))
-        decoded = self._decode_all(index, todo.tolist(), first_slot=slots_used)
-        return pa.concat_tables([records, decoded]).combine_chunks().take(pa.array(places, mask=places < 0))
-
-    def _known(self) -> tuple[pa.Table, int]:
-        """The newest record of each path that can be believed, and how many slots are taken."""
-        if self.keep_pixels and not self.pixels_path.exists():
-            self.journal_path.unlink(missing_ok=True)
-        records = read_journal(self.journal_path)
-        pixels_bytes = self.pixels_path.stat().st_size if self.keep_pixels and len(records) else 0
-        whole = pixels_bytes // self.spec.square_bytes
-        slots = records["slot"].to_numpy()
-        return newest(records, slots=whole), int(slots[slots < whole].max(initial=-1)) + 1
-
-    def _check_space(self, pictures: int) -> None:
-        wanted = pictures * self.spec.square_bytes
-        if wanted > shutil.disk_usage(self.pixels_path.parent).free:
+            remove_others(self.folder, generation)
+        records, places = generation.records, _fresh_places(index, generation.records)
+        todo = np.flatnonzero(index.usable & (places < 0))
+        if not self._has_room(len(todo)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        places[todo] = len(records) + np.arange(len(todo))
+        decoded = self._decode_all(index, todo.tolist(), generation)
+        records = pa.concat_tables([records, decoded]).combine_chunks()
+        return generation, records.take(pa.array(places, mask=places < 0))
 
-    def _decode_all(self, index: Index, todo: list[int], *, first_slot: int) -> pa.Table:
-        """Records of the rows, in their order; Ctrl-C loses nothing."""
+    @property
+    def _square_bytes(self) -> int:
+        return self.spec.square_bytes if self.keep_pixels else 0
+
+    def _worth_keeping(self, index: Index, generation: Generation) -> Generation:
+        """The generation, or a new one without what is stale where that is most of it."""
+        records, slots = generation.records, generation.records["slot"].to_numpy()
+        used = _fresh_places(index, records)
+        kept = np.zeros(len(records), dtype=bool)
+        kept[used[used >= 0]] = True
+        few = generation.slots // 2
+        if generation.slots <= 64 or (slots[kept] >= 0).sum() >= few:
+            return generation
+        kept |= _is_of_another(index, records, used=kept)
+        squares = int((slots[kept] >= 0).sum())
+        if squares >= few or not self._has_room(squares):
+            return generation
+        kept_only = replace(generation, records=records.filter(pa.array(kept)).combine_chunks())
+        return new_generation_of(self.folder, kept_only, square_bytes=self._square_bytes)
+
+    def _has_room(self, squares: int) -> bool:
+        return squares * self._square_bytes <= shutil.disk_usage(self.folder).free
+
+    def _decode_all(self, index: Index, todo: list[int], generation: Generation) -> pa.Table:
+        """Records of the rows, in their order, with squares behind all others; Ctrl-C loses nothing."""
         written: list[pa.Table] = []
         if not todo:
             return SCHEMA.empty_table()
-        slot = first_slot
+        slot = generation.slots
         files = index.table.select(OF_THE_FILE).combine_chunks()
-        with self._open_pixels(slot) as pixels, self.journal_path.open("ab") as journal:
+        with self._open_pixels(generation) as pixels, (self.folder / JOURNAL).open("ab") as journal:
             chunk: list[dict[str, Any]] = []
             try:
                 for done, (found, square) in enumerate(self._decoded(index, todo), start=1):
@@ -169,12 +190,12 @@ class _Builder:
                 written.append(_commit(files, chunk, pixels=pixels, journal=journal))
         return pa.concat_tables(written)
 
-    def _open_pixels(self, slot: int) -> AbstractContextManager[IO[bytes] | None]:
-        """The pixel file from a slot on; None where none is kept."""
+    def _open_pixels(self, generation: Generation) -> AbstractContextManager[IO[bytes] | None]:
+        """The pixel file behind its last slot; None where none is kept."""
         if not self.keep_pixels:
             return nullcontext()
-        pixels = self.pixels_path.open("r+b" if self.pixels_path.exists() else "w+b")
-        pixels.seek(slot * self.spec.square_bytes)
+        pixels = generation.pixels_path.open("r+b")
+        pixels.seek(generation.slots * self.spec.square_bytes)
         return pixels
 
     def _decoded(self, index: Index, todo: list[int]) -> Iterator[tuple[dict[str, Any], np.ndarray | None]]:
@@ -208,8 +229,9 @@ class _Builder:
         return {"row": row, **found, "hash": digest, "problem": "", "notes": "\n".join(square.notes)}, square.pixels
 
 
-def _is_fresh(index: Index, records: pa.Table, places: np.ndarray) -> np.ndarray:
-    """(rows,) bool: whether a row's record is of its file as it is now."""
+def _fresh_places(index: Index, records: pa.Table) -> np.ndarray:
+    """(rows,) int64: which record is of a row's file as it is now; -1 where none is."""
+    places = places_of(index.table["path"], records)
     fresh = places >= 0
     known = records.take(pa.array(places[fresh]))
     same = np.ones(len(known), dtype=bool)
@@ -218,22 +240,20 @@ def _is_fresh(index: Index, records: pa.Table, places: np.ndarray) -> np.ndarray
     # What could not be read for a reason outside the file (permissions, a network share) is tried again.
     same &= ~pc.starts_with(known["problem"], Problem.UNREADABLE).to_numpy(zero_copy_only=False).astype(bool)
     fresh[fresh] = same
-    return fresh
+    return np.where(fresh, places, -1)
 
 
-def _is_abandoned(index: Index, records: pa.Table, *, used: np.ndarray) -> bool:
-    """Whether what this index does not ask for is of files that are gone or changed, and not another index's."""
-    others = np.ones(len(records), dtype=bool)
-    others[used[used >= 0]] = False
-    columns = (records.filter(pa.array(others))[name].to_pylist() for name in ("path", "slot", "bytes", "mtime_ns"))
-    kept = 0
-    for path, slot, size_bytes, mtime_ns in zip(*columns, strict=True):
+def _is_of_another(index: Index, records: pa.Table, *, used: np.ndarray) -> np.ndarray:
+    """(records,) bool: not `used` by this index (records,), but of files as they are now: another index's."""
+    true = np.zeros(len(records), dtype=bool)
+    columns = (records.filter(pa.array(~used))[name].to_pylist() for name in ("path", "slot", "bytes", "mtime_ns"))
+    for row, path, slot, size_bytes, mtime_ns in zip(np.flatnonzero(~used).tolist(), *columns, strict=True):
         try:
             status = find_on_disk(index.root / path.partition("#")[0]).stat()
         except OSError:
             continue
-        kept += slot >= 0 and (status.st_size, status.st_mtime_ns) == (size_bytes, mtime_ns)
-    return kept < others.sum() / 2
+        true[row] = slot >= 0 and (status.st_size, status.st_mtime_ns) == (size_bytes, mtime_ns)
+    return true
 
 
 def digest_of(picture: Picture) -> str:

@@ -1,8 +1,11 @@
-"""The journal of a cache: what is known of each decoded file, in batches that are only ever appended.
+"""The journal of a cache: which file has the pixels, and what is known of each decoded picture.
 
-The file is MAGIC and then records: the length of what follows and its CRC-32 (two little-endian uint32), and an Arrow
-record batch with SCHEMA's columns. A record that is cut short or changed ends the journal: it and what stands behind it
-is dropped, and the files it spoke of are decoded again.
+The file is MAGIC, the generation (8 bytes, random: the pixel file's name has them in hex), and then records, which are
+only ever appended: the length of what follows and its CRC-32 (two little-endian uint32), and an Arrow record batch with
+SCHEMA's columns. A record that is cut short or changed ends the journal: it and what stands behind it is dropped, and
+the files it spoke of are decoded again.
+
+As the journal names the pixel file, replacing the one is what puts another in the place of the other, in one step.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +21,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MAGIC = b"pictaxa\x03"  # the last byte is the version of this format
+from ..system.files import replacing
+
+MAGIC = b"pictaxa\x04"  # the last byte is the version of this format
+OLDER_MAGIC = b"pictaxa\x03"  # names no generation: its records are of OLDER_PIXELS, which was written in place
+OLDER_PIXELS = "pixels.u8"
+GENERATION_BYTES = 8
 HEAD = struct.Struct("<II")
 SCHEMA = pa.schema(
     [
@@ -36,18 +45,53 @@ SCHEMA = pa.schema(
 OF_THE_FILE = ("path", "bytes", "mtime_ns")  # what the Index knows before anything is decoded
 
 
-def read_journal(path: Path) -> pa.Table:
-    """All whole records in the order of writing, as one table; what follows the last of them is cut off the file."""
-    batches, good_bytes = [], 0
-    if path.exists():
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) == MAGIC:
-                good_bytes = len(MAGIC)
-                while (batch := _read_record(file)) is not None:
-                    batches.append(batch)
-                    good_bytes = file.tell()
-        os.truncate(path, good_bytes)
-    return pa.Table.from_batches(batches, schema=SCHEMA).combine_chunks()
+@dataclass(frozen=True)
+class Journal:
+    """What a journal says: its whole records in the order of writing, and the name of the file that has their squares.
+
+    The name is empty where there is no journal, or none that can be believed.
+    """
+
+    pixels: str
+    records: pa.Table
+
+
+def new_generation() -> bytes:
+    """A generation that no other journal names, or has named."""
+    return os.urandom(GENERATION_BYTES)
+
+
+def pixels_of(generation: bytes) -> str:
+    """The name of a generation's pixel file."""
+    return f"pixels-{generation.hex()}.u8"
+
+
+def read_journal(path: Path) -> Journal:
+    """Read a journal; what follows its last whole record is cut off the file."""
+    batches, pixels, good_bytes = [], "", 0
+    if not path.exists():
+        return Journal("", SCHEMA.empty_table())
+    with path.open("rb") as file:
+        magic = file.read(len(MAGIC))
+        generation = file.read(GENERATION_BYTES) if magic == MAGIC else b""
+        if len(generation) == GENERATION_BYTES:
+            pixels = pixels_of(generation)
+        elif magic == OLDER_MAGIC:
+            pixels = OLDER_PIXELS
+        if pixels:
+            good_bytes = file.tell()
+            while (batch := _read_record(file)) is not None:
+                batches.append(batch)
+                good_bytes = file.tell()
+    os.truncate(path, good_bytes)
+    return Journal(pixels, pa.Table.from_batches(batches, schema=SCHEMA).combine_chunks())
+
+
+def write_journal(path: Path, generation: bytes, records: pa.Table) -> None:
+    """Put a journal of another generation in the place of the one that is there, in one step."""
+    with replacing(path) as partial, partial.open("wb") as file:
+        file.write(MAGIC + generation)
+        append(file, records)
 
 
 def _read_record(file: IO[bytes]) -> pa.RecordBatch | None:
@@ -62,9 +106,7 @@ def _read_record(file: IO[bytes]) -> pa.RecordBatch | None:
 
 
 def append(file: IO[bytes], batch: pa.Table) -> None:
-    """Add rows at the end of a journal that is open for appending; the caller sees to it that they reach the disk."""
-    if file.tell() == 0:
-        file.write(MAGIC)
+    """Add rows at the end of a journal that is open for it; the caller sees to it that they reach the disk."""
     for part in batch.combine_chunks().to_batches():
         payload = part.serialize().to_pybytes()
         file.write(HEAD.pack(len(payload), zlib.crc32(payload)) + payload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -48,7 +49,11 @@ def list_caches(root: Path) -> list[Kept]:
 
 
 def _bytes_below(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # another process may just have removed it
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def cache_lines(root: Path, *, clean: Literal["", "gone", "all"]) -> Iterator[str]:

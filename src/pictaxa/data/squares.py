@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -86,15 +87,24 @@ class PixelCache:
         """(n,) rows of usable pictures -> (n, S, S, C) uint8, a copy; CacheError for a square that can't be mended."""
         squares = self.pixels[self.slots[rows]]
         for place in np.flatnonzero(~self.trusted[rows]):
-            if zlib.crc32(squares[place].data) != self.sums[rows[place]]:
-                squares[place] = self.mend(int(rows[place]))
-        self.trusted[rows] = True
+            row = int(rows[place])
+            self.trusted[row] = self._is_whole(row, squares[place])
+            if not self.trusted[row]:
+                squares[place] = self.mend(row)
+                # The file has it now, unless another took its name: then it is mended whenever it is read.
+                self.trusted[row] = self._is_whole(row, self.pixels[self.slots[row]])
         return squares
+
+    def _is_whole(self, row: int, square: np.ndarray) -> bool:
+        return zlib.crc32(square.data) == self.sums[row]
 
 
 @dataclass(frozen=True)
 class Mender:
-    """Decodes again the squares that were damaged on disk."""
+    """Decodes again the squares that were damaged on disk.
+
+    Their bytes are the only ones that are ever written over, by those that were there at first.
+    """
 
     pixels_path: Path
     spec: CacheSpec
@@ -103,7 +113,9 @@ class Mender:
     sums: np.ndarray
 
     def mend(self, row: int) -> np.ndarray:
-        """The row's square as it was, in its slot again; CacheError when its file is not what it was either."""
+        """The row's square as it was, in its slot again if the pixel file still has its name; CacheError when the
+        picture is not what it was either.
+        """
         with Fetcher(self.index) as fetcher:
             name = fetcher.name(row)
             square, problem = decode_again(fetcher, row, spec=self.spec, total=int(self.sums[row]))
@@ -113,7 +125,7 @@ class Mender:
                 found=f"other bytes in {str(self.pixels_path)!r}, and of the file {problem}",
                 fix="Run the command again to decode the picture again. If this happens again, check the disk.",
             )
-        with self.pixels_path.open("r+b") as pixels:
+        with suppress(OSError), self.pixels_path.open("r+b") as pixels:
             pixels.seek(int(self.slots[row]) * self.spec.square_bytes)
             pixels.write(square.data)
         warn(f"repaired  a damaged square in the cache, of {name!r}")

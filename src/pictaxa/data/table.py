@@ -42,6 +42,20 @@ class Table:
         return words_of(cells, what=f"{name!r} of {self.file.name!r}")
 
 
+def numbers_among_words(cells: Sequence[object] | pa.ChunkedArray) -> str:
+    """What to say of a column of labels that has both text and numbers, as only JSON can; "" for any other."""
+    if isinstance(cells, pa.ChunkedArray):
+        return ""
+    numbers = [cell for cell in cells if isinstance(cell, (int, float))]
+    words = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+    if not numbers or not words:
+        return ""
+    return (
+        f"{len(numbers)} labels are numbers, such as {numbers[0]}, next to text, such as {words[0]!r}; "
+        "each is treated as a class"
+    )
+
+
 def as_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Labels as text, whatever they are: 3 and 3.0 are "3"."""
     kind = column.type

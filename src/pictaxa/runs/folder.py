@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
@@ -32,7 +31,7 @@ import numpy as np
 from ..augment.preprocess import Geometry
 from ..errors import RunError
 from ..images.decoding import decoding_of
-from ..system.files import require_utf8, write_atomically
+from ..system.files import replacing, require_utf8, write_atomically
 from .chosen import Chosen, read_chosen
 from .format_1 import config_of_1, geometry_of_1, log_row_of_1
 
@@ -81,6 +80,11 @@ class Run:
     def best_head_path(self) -> Path:
         """Where a training of the head alone keeps its best."""
         return self.state_path / "best-head.safetensors"
+
+    @property
+    def has_results(self) -> bool:
+        """Whether what the best weights say of the validation pictures is there."""
+        return all((self.path / name).exists() for name in (self.predictions_path.name, METRICS, PROBE))
 
     @property
     def index_path(self) -> Path:
@@ -222,9 +226,8 @@ class Run:
             aspects: (n,) float32, width / height of each picture.
             logits: (n, classes) float32, what the best weights make of them.
         """
-        partial = self.path / ("partial-" + PROBE)
-        np.savez(partial, squares=squares, aspects=aspects, logits=logits)
-        os.replace(partial, self.path / PROBE)
+        with replacing(self.path / PROBE) as partial:
+            np.savez(partial, squares=squares, aspects=aspects, logits=logits)
 
     def _write_json(self, name: str, document: Any) -> None:
         write_atomically(self.path / name, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from ..data.index import Index, index_from_columns
 from ..errors import RunError
 from ..metrics import Predictions
+from ..system.files import replacing
 from .folder import Run
 
 ROW, PATH, LABEL = "row", "path", "label"  # of the predictions, beside a column for each class
@@ -30,7 +31,8 @@ def write_index(run: Run, index: Index) -> None:
         run: the run, whose table is replaced.
         index: a row for each picture, with its split.
     """
-    pq.write_table(index.table, run.index_path)
+    with replacing(run.index_path) as partial:
+        pq.write_table(index.table, partial)
 
 
 def read_index(run: Run) -> Index:
@@ -65,7 +67,8 @@ def write_predictions(run: Run, predictions: Predictions, *, index: Index) -> No
     }
     for label, name in enumerate(index.classes):
         columns[probability_column(name)] = predictions.probabilities[:, label]
-    pq.write_table(pa.table(columns), run.predictions_path)
+    with replacing(run.predictions_path) as partial:
+        pq.write_table(pa.table(columns), partial)
 
 
 def read_predictions(run: Run, *, classes: Sequence[str] | None = None) -> Predictions:

@@ -18,6 +18,7 @@ from ..data.index import Index
 from ..errors import ConfigError, close_matches, printable
 from ..metrics import Predictions, summarise
 from ..models.heads import parse_groups
+from ..system.files import replacing
 from .folder import Run, open_run
 from .places import create_run, free_path
 from .records import read_index, read_predictions, write_index, write_predictions
@@ -189,16 +190,17 @@ def relabel_run(
     chosen = old.chosen
     if plan.merges:
         chosen = replace(chosen, model_options=tuple(_merged_options(chosen.model_options, plan)))
-    run.write_config(old.config["asked"], chosen)
     run.write_classes(plan.new)
     run.write_geometry(old.geometry)
     write_index(run, index)
-    shutil.copyfile(model, run.model_path)
-    shutil.copyfile(old.existing(old.log_path.name), run.log_path)
+    for file, copy in ((model, run.model_path), (old.existing(old.log_path.name), run.log_path)):
+        with replacing(copy) as partial:
+            shutil.copyfile(file, partial)
     write_predictions(run, predictions, index=index)
     run.write_metrics(summarise(predictions, plan.new))
     squares, aspects, logits = old.probe()
     run.write_probe(squares, aspects, logits=_merged_logits(logits, plan))
+    run.write_config(old.config["asked"], chosen)  # the last: with it the folder is a run
     return run, plan
 
 

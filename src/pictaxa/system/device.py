@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -44,6 +45,7 @@ class Plan:
             "precision": str(self.precision).removeprefix("torch."),
             "memory_format": str(self.memory_format).removeprefix("torch."),
             "threads": self.threads,
+            "torch": str(torch.__version__),
             "reason": self.reason,
         }
 
@@ -81,6 +83,25 @@ def choose_plan(config: MachineConfig) -> Plan:
     )
     watch = ThreadWatch(threads, watched=config.threads is None and device.type == "cpu")
     return Plan(device, precision, memory_format, threads, reason, watch)
+
+
+def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
+    """Find what of a plan rounds otherwise than an earlier one, so that results differ in their last bits.
+
+    Args:
+        before: an earlier plan as `described`; what it lacks is not compared.
+        plan: the one of now.
+
+    Returns:
+        A few words on each difference; none where both compute the same.
+
+    Example:
+        differences({"threads": 2}, choose_plan(MachineConfig(threads=1)))  # ["threads 1 instead of 2"]
+    """
+    names = ("device", "precision", "memory_format", "threads", "torch")
+    now = plan.described
+    others = (name for name in names if before.get(name, now[name]) != now[name])
+    return [f"{name} {now[name]} instead of {before[name]}" for name in others]
 
 
 def apply_plan(plan: Plan) -> None:

@@ -1,17 +1,54 @@
-"""Atomic file writes."""
+"""Files that are replaced in one step and outlive a power cut. Whatever must be there afterwards is written from here.
+
+A file system keeps what it is given in any order, until it is told to wait: a new name may reach the disk before the
+bytes behind it, and a file that was written minutes ago may be empty after a power cut. So bytes are synced before
+their name is, and the folder that has the name before anything that leans on the file is written.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import HALVES, ConfigError, PictaxaError
 
+PARTIAL = "partial-"  # how the name of a file begins that is not whole yet
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Replace a file in one step: a reader sees the old or the new one, never half, even after a power cut.
+
+    Args:
+        path: the file; its folder is there.
+
+    Yields:
+        Where to write the new file. Once the block ends without an error it is on the disk, under its own name.
+
+    Raises:
+        OSError: it can't be written; what was there stays.
+
+    Example:
+        with replacing(run.index_path) as partial:
+            pq.write_table(table, partial)
+    """
+    partial = path.with_name(PARTIAL + path.name)
+    try:
+        yield partial
+        sync_file(partial)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):  # half a file on a full disk
+            partial.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old or the new text, never half of it.
+    """Replace a file by a text, as `replacing` does.
 
     Args:
         path: the file; its folder is there.
@@ -20,9 +57,43 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         OSError: it can't be written; what was there stays.
     """
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it is to lie in, so that they outlive a power cut; one that is there stays.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        sync_folder(folder.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file's bytes are on the disk."""
+    with path.open("r+b") as file:  # Windows syncs only what may be written
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until a folder's names are on the disk; Windows keeps names in order by itself, and opens no folder."""
+    if os.name == "nt":
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network shares sync no folders
+            raise
+    finally:
+        os.close(folder)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from torch import nn
 
 from ..errors import RunError
 from ..runs.format_1 import log_row_of_1
+from ..system.files import make_folder
 from ..weights.files import load_tensors, read_notes, save_tensors
 from .optimizer import Optimizer
 
@@ -62,8 +63,8 @@ class Counters:
 
 
 def save_state(folder: Path, counters: Counters, *, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> Path:
-    """Write a state in one step and drop all but the last two."""
-    folder.mkdir(exist_ok=True)
+    """Write a state in one step and drop all but the last two. What it leans on is on the disk before."""
+    make_folder(folder)
     parts = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.tensors()}
     tensors = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
     path = folder / f"step-{counters.step:09d}.safetensors"
@@ -75,7 +76,7 @@ def save_state(folder: Path, counters: Counters, *, model: nn.Module, average: n
 
 def save_backbone(path: Path, model: nn.Module) -> None:
     """Write the weights that a training starts with, for one whose states hold no backbone."""
-    path.parent.mkdir(exist_ok=True)
+    make_folder(path.parent)
     save_tensors(model.state_dict(), path)
 
 
@@ -102,7 +103,7 @@ def load_state(folder: Path, *, model: nn.Module, average: nn.Module, optimizer:
     raise RunError(
         "a checkpoint to resume from",
         found=problems[0] if problems else f"none in {str(folder)!r}",
-        fix="Train again with --config RUN/config.json.",
+        fix=f"To train it all again: pictaxa train --config {folder.parent / 'config.json'}",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -74,6 +75,11 @@ class WholeModel:
                 return ((self.computed(images), 1.0),)
             return self.computed.training_logits(images)
 
+    @property
+    def best_path(self) -> Path:
+        """Where the weights of the best epoch are."""
+        return self.job.run.model_path
+
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) rows that an epoch is judged by and the average's (n, classes) float32 logits, as prediction's are."""
         rows = self.job.judged_rows
@@ -81,14 +87,17 @@ class WholeModel:
 
     def keep_best(self) -> None:
         """Write the average's weights into the run folder."""
-        save_tensors(self.average.state_dict(), self.job.run.model_path)
+        save_tensors(self.average.state_dict(), self.best_path)
 
     def finish(self) -> None:
-        """The best weights are written already; where some pictures judged them, all do now."""
+        """The best weights are written already; where some pictures judged them, all do now.
+
+        So they do where what was written of them is there no more.
+        """
         job = self.job
-        if len(job.judged_rows) == len(job.val_rows):
+        if len(job.judged_rows) == len(job.val_rows) and job.run.has_results:
             return
-        load_model_weights(self.average, job.run.model_path)
+        load_model_weights(self.average, self.best_path)
         accuracy = write_result(job, self.average)["val_accuracy"]
         say(f"evaluated on all {len(job.val_rows)} validation pictures: {accuracy:.1%}")
 
@@ -200,6 +209,11 @@ class HeadAlone:
         """The one head's logits."""
         return ((self.trained(vectors), 1.0),)
 
+    @property
+    def best_path(self) -> Path:
+        """Where the best head is."""
+        return self.job.run.best_head_path
+
     @torch.inference_mode()
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) rows of the validation pictures and the average's (n, classes) float32 logits, as prediction's are."""
@@ -210,11 +224,11 @@ class HeadAlone:
 
     def keep_best(self) -> None:
         """Write the head alone: the backbone, which may be large, follows at the end."""
-        save_tensors(self.average.state_dict(), self.job.run.best_head_path)
+        save_tensors(self.average.state_dict(), self.best_path)
 
     def finish(self) -> None:
         """Write the whole model with the best head, and judge it as prediction computes it."""
-        load_model_weights(self.average, self.job.run.best_head_path)
+        load_model_weights(self.average, self.best_path)
         self.model.set_submodule(self.model.main_head(), self.average.plain())
         write_result(self.job, self.model)
 

@@ -6,6 +6,7 @@ import math
 import shutil
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..errors import TrainingError
 from ..models.contract import Classifier
-from ..runs.folder import Run
+from ..runs.folder import Run, open_run
+from ..runs.places import new_run, next_run, require_begun
+from ..runs.writer import only_writer
 from ..system.progress import TrainProgress, clock, say
-from ..weights.files import load_model_weights
 from .averaging import Follower
 from .checkpoint import Counters, has_state, load_state, save_backbone
 from .fitting import can_solve, fit_head
@@ -23,9 +25,10 @@ from .interrupts import Interrupted, interrupt_flag
 from .job import Job, diverged, machine_errors_told
 from .learner import HeadAlone, WholeModel, write_result
 from .loss import weigh_classes
+from .resuming import first_weights, require_unfinished, restore_results
 from .schedule import Length
 from .session import Session, count_step, has_stalled, judge_weights, lr_of, progress_of, row_of, save_session
-from .setup import prepare, prepare_again
+from .setup import prepare, prepare_again, setup
 from .sharing import begin_threads, keep_threads
 from .step import StepRules, take_step
 
@@ -59,11 +62,14 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
         print(run.metrics["accuracy"])
     """
     started = time.monotonic() if started is None else started
-    job, model = prepare(config)
-    with machine_errors_told(job), job.plan.watch:
-        if job.config.transfer.knows:
-            save_backbone(job.run.backbone_path, model)
-        return _begin(job, model, started)
+    with ExitStack() as held:
+        # Told before anything is read, where a place was given; else it is named after what is read.
+        run = None if config.out is None else held.enter_context(new_run(config.out))
+        start = setup(config)
+        run = run or held.enter_context(next_run(start.config.data, start.config.model))
+        job, model = prepare(start, run)
+        with machine_errors_told(job), job.plan.watch:
+            return _begin(job, model, started)
 
 
 def resume_run(path: Path) -> Run:
@@ -76,7 +82,7 @@ def resume_run(path: Path) -> Run:
         The run, as `train_run` does.
 
     Raises:
-        RunError: the folder is no run, or has no state that is whole.
+        RunError: the folder is no run, or has no state that is whole, or another process trains in it.
         DataError: its pictures have changed since.
         TrainingError, MachineError, Interrupted: as `train_run` does.
 
@@ -84,20 +90,22 @@ def resume_run(path: Path) -> Run:
         run = resume_run(Path("runs/photos-resnet18-1"))
     """
     started = time.monotonic()
-    job = prepare_again(path)
-    with machine_errors_told(job), job.plan.watch:
-        model = job.fresh_model()
-        knows = job.run.backbone_path.exists()
-        if knows:
-            load_model_weights(model, job.run.backbone_path)
-        if knows and not has_state(job.run.state_path):
-            say("resume    from the beginning")
+    require_begun(path)
+    with only_writer(open_run(path).path):
+        job = prepare_again(path)
+        with machine_errors_told(job), job.plan.watch:
+            model = first_weights(job)
+            if has_state(job.run.state_path):
+                return _run(job, _resume(job, model))
+            require_unfinished(job)
+            say("resume    from the beginning: it was cut off before its first checkpoint")
             return _begin(job, model, started)
-        return _run(job, _resume(job, model))
 
 
 def _begin(job: Job, model: Classifier, started: float) -> Run:
     """Train from the first step on, or only solve the head on vectors of the frozen backbone."""
+    if job.config.transfer.knows:
+        save_backbone(job.run.backbone_path, model)
     if job.config.transfer.on_features and _solves(job, model):
         return _solve_alone(job, model, started)
     return _run(job, _start(job, model, started + job.decode_seconds, fits=_solves(job, model)))
@@ -131,6 +139,7 @@ def _resume(job: Job, model: Classifier) -> Session:
     )
     say(f"resume    after step {counters.step}, epoch {counters.epoch + 1}, {clock(counters.seconds)} trained")
     session.counters, session.started = counters, time.monotonic() - counters.seconds
+    restore_results(job, session)
     return session
 
 
@@ -198,7 +207,7 @@ def _end_without_epoch(job: Job, session: Session) -> None:
         say(f"note      solving the head took {spent} of --minutes {minutes:g}; no time was left to train the rest")
         return
     if counters.step == 0:
-        shutil.rmtree(job.run.path)  # nothing was learnt
+        shutil.rmtree(job.run.path, ignore_errors=True)  # nothing was learnt
     raise TrainingError(
         "enough time for one step",
         found=f"--minutes {minutes:g}",

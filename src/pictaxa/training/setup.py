@@ -27,10 +27,9 @@ from ..inspection.quality import Quality
 from ..models.contract import Classifier
 from ..models.zoo import check_size, find_entry
 from ..runs.chosen import Chosen
-from ..runs.folder import open_run
-from ..runs.places import create_run, next_run_path
+from ..runs.folder import Run, open_run
 from ..runs.records import read_index, write_index
-from ..system.device import Plan, apply_plan, choose_plan
+from ..system.device import Plan, apply_plan, choose_plan, differences
 from ..system.progress import DecodeProgress, say
 from .job import Job, cache_root, fresh_model
 from .schedule import peak_lr
@@ -94,23 +93,23 @@ def setup(config: TrainConfig) -> Setup:
     return Setup(config, index, geometry, policy, plan, size, model, start)
 
 
-def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
-    """Decide all of a training and make its run folder; what is found in the pictures is said.
+def prepare(start: Setup, run: Run) -> tuple[Job, Classifier]:
+    """Decide the rest of a training and write it into its run folder; what is found in the pictures is said.
 
     Args:
-        config: what was asked for.
+        start: what was decided before.
+        run: the run folder, without any file.
 
     Returns:
         The Job, and the model to train, on its device.
 
     Raises:
-        ConfigError, DataError, WeightsError: as `setup` does; DataError also where some class can't be split.
+        DataError: some class can't be split, or no picture can be decoded.
         CacheError: the disk is full, or the cache can't be written.
 
     Example:
-        job, model = prepare(TrainConfig(data=Path("photos"), out=Path("runs/one")))
+        job, model = prepare(setup(TrainConfig(data=Path("photos"))), create_run(Path("runs/one")))
     """
-    start = setup(config)
     config = start.config
     before = time.monotonic()
     cache, index = decode(config, start.index, start.geometry, plan=start.plan)
@@ -119,7 +118,6 @@ def prepare(config: TrainConfig) -> tuple[Job, Classifier]:
     alike = _rows_of(pairs)
     index = split_index(index, config.seed, fold=config.fold_of, alike=alike)
     facts = Facts(index, pairs, quality, looked=np.flatnonzero(index.usable), side=cache.side, size=start.size)
-    run = create_run(config.out or next_run_path(config.data, config.model))
     job = Job(
         config, run, index, cache, start.geometry, start.policy, start.plan, start.size,
         peak_lr(config.schedule, resolved(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
@@ -141,16 +139,18 @@ def prepare_again(path: Path) -> Job:
     config = from_json(run.config["asked"]).resolved()
     policy = find_policy(resolved(config.augmentation.policy), config.augmentation.augment)
     plan = choose_plan(config.machine)
+    if others := differences(chosen.machine, plan):
+        say(f"note      {', '.join(others)}: from here on, the weights are not bitwise those of an unbroken run")
     geometry = run.geometry
     before = time.monotonic()
     cache, index = decode(config, read_data(config.data, config.reading, cache=cache_root(config)), geometry, plan=plan)
     saved = read_index(run)
     told = ["path", "label", "hash", "problem"]
-    if not index.table.select(told).equals(saved.table.select(told)):
+    if index.classes != saved.classes or not index.table.select(told).equals(saved.table.select(told)):
         raise DataError(
             "the pictures that the run was started with",
             found=f"added, changed or removed files under {str(config.data)!r}",
-            fix=f"Restore them, or start a new training with --config {run.path / 'config.json'}.",
+            fix=f"Restore them, or start a new training: pictaxa train --config {run.path / 'config.json'}",
         )
     index = index.with_columns({"split": saved.column("split")})
     pairs, _ = _look(index, cache, config)  # a head that is solved anew takes the same folds
@@ -254,10 +254,10 @@ def _write(job: Job) -> None:
         notes=job.index.notes,
         machine=job.plan.described,
     )
-    job.run.write_config(to_json(job.config), chosen)
     job.run.write_classes(job.index.classes)
     job.run.write_geometry(job.geometry)
     write_index(job.run, job.index)
+    job.run.write_config(to_json(job.config), chosen)  # the last: with it the folder is a run that can be resumed
 
 
 def _tell(job: Job) -> None:

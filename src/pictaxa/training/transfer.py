@@ -20,6 +20,7 @@ from ..models.heads import parse_groups
 from ..models.zoo import find_entry
 from ..runs.folder import open_run, run_of, weights_file
 from ..weights.files import read_notes
+from ..weights.kinds import check_kind
 from ..weights.loading import load, translate
 from ..weights.published import find_file, find_published
 from ..weights.translated import Translated
@@ -97,6 +98,8 @@ def _resolve_model(config: TrainConfig) -> TrainConfig:
             "a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check the path after --weights."
         )
     weights = run_of(weights)
+    if weights.is_file() or any(weights.glob("saved_model.pb*")):
+        check_kind(weights)
     config = replace(config, transfer=replace(config.transfer, weights=weights))
     origin = read_origin(weights)
     if config.model not in ("auto", origin.model):
@@ -144,7 +147,11 @@ def start_from_weights(model: Classifier, config: TransferConfig, classes: Seque
     origin = read_origin(config.weights)
     try:
         weights = translate(
-            model, weights_file(config.weights), source=config.source, normalization=config.normalization
+            model,
+            weights_file(config.weights),
+            source=config.source,
+            normalization=config.normalization,
+            prefix=config.weights_prefix,
         )
         if origin.classes and origin.classes != tuple(classes):
             _match_classes(model, weights, known=origin.classes, classes=classes)

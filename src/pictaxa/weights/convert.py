@@ -26,6 +26,7 @@ def convert(
     channels: int,
     model_options: tuple[str, ...],
     classes: Path | None,
+    prefix: str = "",
 ) -> list[str]:
     """Write another library's checkpoint as safetensors with our names, and metadata that describes it.
 
@@ -38,6 +39,7 @@ def convert(
         channels: 3 for RGB, 1 for grey.
         model_options: the entry's own options, such as ("dropout=0.3",).
         classes: a JSON file with the names of the classes (see `read_class_names`); None where they have none.
+        prefix: with which the names of the intended network begin, where a file has several (`teacher.`).
 
     Returns:
         What became of the weights, in lines.
@@ -61,7 +63,7 @@ def convert(
     groups = parse_groups(options["merged"]) if options.get("merged") else ()
     with torch.device("meta"):
         plan = create_model(model, max(groups) + 1 if groups else 1000, in_channels=channels, **options)
-    weights = translate(plan, file, source=source, normalization=normalization)
+    weights = translate(plan, file, source=source, normalization=normalization, prefix=prefix)
     heads = [path for path in plan.head_layers() if path.partition(".")[0] not in plan.auxiliary]
     if not heads:
         raise WeightsError(

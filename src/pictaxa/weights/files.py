@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..errors import RunError
+from ..system.files import replacing
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, notes: dict[str, str] | None = None) -> None:
-    """Write tensors in one step: a reader sees the old or the new file, never half of one.
+    """Write tensors in one step, as `replacing` does: a reader sees the old or the new file, never half of one.
 
     Args:
         tensors: the tensors by name, on any device.
@@ -28,15 +29,14 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, notes: dict[st
     Example:
         save_tensors(model.state_dict(), Path("model.safetensors"), notes={"model": "resnet18"})
     """
-    partial = path.with_name(f"partial-{path.name}")
+    contiguous = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
     try:
-        partial.touch()
-        mode = partial.stat().st_mode
-        save_file({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, partial, metadata=notes)
-        partial.chmod(mode)  # safetensors lets only the owner read, but a model may be served by another user
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.touch()
+            mode = partial.stat().st_mode
+            save_file(contiguous, partial, metadata=notes)
+            partial.chmod(mode)  # safetensors lets only the owner read, but a model may be served by another user
     except (SafetensorError, OSError) as error:
-        partial.unlink(missing_ok=True)  # half a file on a full disk
         raise _as_os_error(error, path) from None
 
 

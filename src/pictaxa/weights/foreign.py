@@ -1,20 +1,17 @@
 """Reads torch and numpy files as names and tensors, without running anything in them.
 
-Pickles are read by torch's reader that knows tensors and nothing else, after a look at what they name, and nothing is
-unpacked that is much larger than the model it is for.
+Pickles are read by torch's reader that knows tensors and nothing else, after a look at what they name (pickles.py), and
+nothing is unpacked that is much larger than the model it is for.
 """
 
 from __future__ import annotations
 
 import io
-import pickletools
-import re
 import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 from ..errors import PictaxaError, WeightsError, one_line
+from .pickles import ALONE, MAX_PICKLED, StandIn, check_pickle, is_object
 
 
 def refusal(path: Path, expected: str, *, found: str, fix: str = "Download or save the file again.") -> WeightsError:
@@ -66,15 +64,11 @@ def check_zip(path: Path, *, most_bytes: int) -> list[zipfile.ZipInfo]:
     return members
 
 
-# Under which name a training script puts the weights beside its optimizer and counters.
-_WRAPPERS = (
-    "state_dict", "model_state_dict", "model", "net", "ema_state_dict", "state_dict_ema", "model_ema", "ema",
-)  # fmt: skip
-# What data-parallel training and the compiler put before every name.
-_PREFIXES = ("module.", "_orig_mod.")
-# What a training script calls the model within its own.
-_OWNERS = ("model.", "net.", "network.", "backbone.")
-_DEEPEST = 3  # wrappers within wrappers
+# Under which name a training script puts the weights beside its optimizer and counters, and their running average.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+_AVERAGES = ("ema_state_dict", "state_dict_ema", "model_ema", "ema")
+_MAX_CHARACTERS = 2**23  # in all names; those of 5,000 tensors and their optimizer have a tenth of it
+_DEEPEST = 4  # dictionaries within dictionaries
 
 
 @dataclass(frozen=True)
@@ -85,132 +79,108 @@ class Checkpoint:
     beside: dict[str, str] = field(default_factory=dict)
 
 
-def read_torch(path: Path, *, max_values: int, owned: bool = False) -> Checkpoint:
+def read_torch(path: Path, *, max_values: int) -> Checkpoint:
     """A `.safetensors` file, or a `.pth` file through torch's reader that knows tensors and nothing else.
 
-    With `owned` a word such as `model.` before all names, a training script's own for the model, is taken away too.
+    Tensors of dictionaries within others have the names of both, as in `teacher.conv1.weight`.
     """
-    prefixes = (*_PREFIXES, *_OWNERS) if owned else _PREFIXES
     most_bytes = 8 * max_values
     if path.suffix.lower() == ".safetensors":
         with reading(path, "a whole safetensors file", most_bytes=most_bytes):
-            return Checkpoint(_without_prefixes(load_file(path), prefixes))
+            return Checkpoint(load_file(path))
     with reading(path, "a file of tensors", most_bytes=most_bytes):
         zipped = zipfile.is_zipfile(path)
         if zipped and any(member.compress_type for member in check_zip(path, most_bytes=most_bytes)):
             raise ValueError("compressed members, which torch never writes")  # they would be mapped as numbers
-        _check_pickles(path, zipped=zipped)
-        with warnings.catch_warnings(action="ignore"):  # of pickles of other versions, which it reads or refuses
+        stand_ins = _check_pickles(path, zipped=zipped)
+        # It warns of pickles of other versions, which it reads or refuses.
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals([*stand_ins]):
             document = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     found = _unwrapped(document, depth=0)
     if found is None:
         keys = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__
+        keys = "a whole pickled model, which is code" if is_object(document) else keys
         raise refusal(
             path,
             "tensors by name, or a dictionary with them as " + " or ".join(_WRAPPERS[:3]),
             found=keys[:200] or "an empty dictionary",
-            fix=_ALONE,
+            fix=ALONE,
         )
-    if sum(value.numel() for value in found.tensors.values()) > max_values:  # a few numbers can stand for any many
+    # A few numbers can stand for any many. Four bytes each, as most are, are twice as many as eight.
+    if sum(value.numel() for value in found.tensors.values()) > 2 * max_values:
         raise refusal(path, "about as many values as the model has", found="more", fix="Check the model's name.")
-    return Checkpoint(_without_prefixes(found.tensors, prefixes), found.beside)
+    return found
 
 
-_ALONE = "Save the weights alone: torch.save(model.state_dict(), FILE)."
-_MAX_PICKLED = 2**21  # bytes of names and shapes; a network of 500 tensors has 50,000
-_MAX_COPIES = 8  # of what a pickle has made, each as large as all of it; a state dict copies its metadata
-_COPYING = re.compile(r"collections (OrderedDict|Counter)|(builtins|__builtin__) set|torch Size")
-# What a state dict and the counters beside it name, and what any object needs, which torch's reader refuses by itself.
-# More than these it lets make memory of any size.
-_PLAIN = re.compile(
-    rf"{_COPYING.pattern}|torch (device|b?float\d+|u?int\d+|\w+Storage)"
-    r"|torch\._utils _rebuild_(tensor|tensor_v2|parameter)|copy_?reg _reconstructor|(builtins|__builtin__) object"
-)
-# What a training script keeps beside the weights, and tensors of other kinds.
-_BESIDE = re.compile(
-    r"(argparse|pathlib|datetime|collections|omegaconf|yacs|easydict)\b.*|numpy\S* (scalar|dtype|ndarray|_reconstruct)"
-    r"|numpy\.dtypes .*|torch\S* (_rebuild_\w+|_get_layout|per_\w+|\w*Tensor|\w*Storage|Parameter)|_codecs encode"
-    r"|(builtins|__builtin__) (bytearray|complex)"
-)
+def _check_pickles(path: Path, *, zipped: bool) -> set[StandIn]:
+    """What stands in for the types that a file names beside tensors; WeightsError when it names code."""
 
+    def refused(found: str, fix: str) -> WeightsError:
+        return refusal(path, "a file of tensors", found=found, fix=fix)
 
-def _check_pickles(path: Path, *, zipped: bool) -> None:
-    """WeightsError when a pickle names anything but plain tensors, before it is loaded."""
+    stand_ins: set[StandIn] = set()
     if zipped:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if member.filename.endswith(".pkl"):
                     with archive.open(member) as stream:
-                        _check_pickle(path, io.BytesIO(stream.read(_MAX_PICKLED)))
-    else:
-        with path.open("rb") as stream:
-            start = io.BytesIO(stream.read(_MAX_PICKLED))
-        for _ in range(5):  # a magic number, a version, the system's sizes, the document, its storages; then numbers
-            _check_pickle(path, start)
-
-
-def _check_pickle(path: Path, stream: IO[bytes]) -> None:
-    """The next pickle of a stream, which is left behind it."""
-    used = list(_used(stream))
-    others = [word for word in used if " " in word and not _PLAIN.fullmatch(word)]
-    code = [name for name in others if not _BESIDE.fullmatch(name)]
-    if others:
-        name = (code or others)[0].replace(" ", ".")
-        raise refusal(
-            path, "a file of tensors", found=f"code that would run ({name})" if code else f"{name} among the tensors",
-            fix=f"Nothing was run. {_ALONE}",
-        )  # fmt: skip
-    made = sum(_COPYING.fullmatch(word) is not None and then != "EMPTY_TUPLE" for word, then in pairwise(used))
-    if made + used.count("BUILD") > _MAX_COPIES:
-        raise refusal(path, "a file of tensors", found="a pickle that expands without limit", fix=_ALONE)
-
-
-def _used(stream: IO[bytes]) -> Iterator[str]:
-    """A pickle's operations by name, "module name" for what brings a global, once made or remembered."""
-    remembered: dict[object, str] = {}
-    texts, last = ["", ""], ""
-    for operation, argument, _ in pickletools.genops(stream):
-        if operation.name.endswith("PUT"):
-            remembered[argument] = last
-            continue
-        last = operation.name
-        if last in ("GLOBAL", "INST"):
-            last = str(argument)
-        elif last == "STACK_GLOBAL":  # torch's reader knows none
-            last = " ".join(texts)
-        elif last.endswith("GET"):
-            last = remembered.get(argument, "")
-        elif isinstance(argument, str):
-            texts = [texts[1], argument]
-        yield last
+                        stand_ins |= check_pickle(io.BytesIO(stream.read(MAX_PICKLED)), refused)
+        return stand_ins
+    with path.open("rb") as stream:
+        start = io.BytesIO(stream.read(MAX_PICKLED))
+    for _ in range(5):  # a magic number, a version, the system's sizes, the document, its storages; then numbers
+        stand_ins |= check_pickle(start, refused)
+    return stand_ins
 
 
 def _unwrapped(document: Any, *, depth: int) -> Checkpoint | None:
-    """The first dictionary of tensors alone, the document itself or under a wrapper's name."""
+    """The tensors of a document, by name: itself, or what is under the name of a wrapper.
+
+    Where several could be meant, none is chosen here: all tensors are given, and the model's names decide.
+    """
     if not isinstance(document, dict) or depth > _DEEPEST:
         return None
-    tensors = {str(name): value for name, value in document.items() if isinstance(value, torch.Tensor)}
-    if tensors and len(tensors) == len(document):
-        if "n_averaged" in tensors and all(name.startswith(_PREFIXES) for name in tensors if name != "n_averaged"):
-            del tensors["n_averaged"]  # of torch's AveragedModel
-            return Checkpoint(tensors, {"n_averaged": "how many models were averaged"})
-        return Checkpoint(tensors)
-    inner = {key: _unwrapped(document[key], depth=depth + 1) for key in _WRAPPERS if key in document}
-    for key, found in inner.items():
-        if found and found.tensors:
-            others = f"other weights; those in {key} are used"
-            beside = {str(name): others if inner.get(name) else "not weights" for name in document if name != key}
-            return Checkpoint(found.tensors, found.beside | beside)
-    return None
+    inner = {
+        key: found
+        for key in (*_WRAPPERS, *_AVERAGES)
+        if (found := _unwrapped(document.get(key), depth=depth + 1)) and found.tensors
+    }
+    plain = [key for key in inner if key in _WRAPPERS] or [*inner]
+    if len(plain) == 1:
+        key = plain[0]
+        others = f"other weights; those in {key} are used"
+        beside = {str(name): others if inner.get(name) else "not weights" for name in document if name != key}
+        return Checkpoint(inner[key].tensors, inner[key].beside | beside)
+    tensors, beside = _flattened(document)
+    return Checkpoint(tensors, beside) if tensors else None
 
 
-def _without_prefixes(tensors: dict[str, torch.Tensor], prefixes: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    """Without what stands before all names, one prefix after the other in any order."""
-    while True:
-        common = [prefix for prefix in prefixes if all(name.startswith(prefix) for name in tensors)]
-        if not tensors or not common:
-            return tensors
-        tensors = {name.removeprefix(common[0]): value for name, value in tensors.items()}
+def _flattened(document: dict[Any, Any]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """All tensors of dictionaries within dictionaries, and the names of what has none."""
+    tensors: dict[str, torch.Tensor] = {}
+    beside: dict[str, str] = {}
+    characters = 0
+    seen: set[int] = set()  # a dictionary may be in many, itself among them
+
+    def walk(part: dict[Any, Any], before: str, depth: int) -> None:
+        nonlocal characters
+        seen.add(id(part))
+        for key, value in part.items():
+            name = f"{before}{key if isinstance(key, (str, int)) else type(key).__name__}"
+            characters += len(name)
+            if characters > _MAX_CHARACTERS:
+                raise WeightsError("names of a network's tensors", found="names without end", fix=ALONE)
+            if isinstance(value, torch.Tensor):
+                if name in tensors:
+                    raise WeightsError("one tensor per name", found=f"two named {name[:80]}", fix=ALONE)
+                tensors[name] = value
+            elif isinstance(value, dict) and value and depth < _DEEPEST and id(value) not in seen:
+                walk(value, f"{name}.", depth + 1)
+            elif not before:
+                beside[name] = "not weights"
+
+    walk(document, "", 0)
+    return tensors, beside
 
 
 def read_npz(path: Path, *, max_values: int) -> dict[str, np.ndarray]:

@@ -20,7 +20,11 @@ from . import jax, keras
 from .adapt import adapt, first_convolution
 from .foreign import read_npz, read_torch
 from .keras_files import read_file
-from .rules import assign, rename
+from .kinds import check_kind
+from .misfits import misfit
+from .own_heads import place, unused
+from .prefixes import Needed, Part, find_part, is_worth_a_word, nearest_part, under
+from .rules import assign, shortened
 from .translated import Translated
 
 STATE_DICTS: tuple[Source, ...] = ("torchvision", "timm", "pictaxa", "efficientnet_pytorch")
@@ -31,7 +35,12 @@ SPARE_VALUES = 1_000_000
 
 
 def load_weights(
-    model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
+    model: Classifier,
+    file: str | Path,
+    *,
+    source: Source,
+    normalization: Normalization | None = None,
+    prefix: str = "",
 ) -> Translated:
     r"""Fill an entry of the zoo from a checkpoint, as `pictaxa.load_weights` does, but from files alone.
 
@@ -40,6 +49,7 @@ def load_weights(
         file: the checkpoint.
         source: whose names and axes the file has; it is never guessed.
         normalization: what the weights expect of their pictures; only a Keras file needs it.
+        prefix: with which the names of the intended network begin, where a file has several (`teacher.`).
 
     Returns:
         What became of the weights.
@@ -53,7 +63,7 @@ def load_weights(
         told = load_weights(create_model("resnet50", 5), "resnet50.pth", source="torchvision")
         print(*told.lines(), sep="\n")
     """
-    weights = translate(model, file, source=source, normalization=normalization)
+    weights = translate(model, file, source=source, normalization=normalization, prefix=prefix)
     load(model, weights)
     return weights
 
@@ -79,7 +89,12 @@ def load(model: Classifier, weights: Translated) -> None:
 
 
 def translate(
-    model: Classifier, file: str | Path, *, source: Source, normalization: Normalization | None = None
+    model: Classifier,
+    file: str | Path,
+    *,
+    source: Source,
+    normalization: Normalization | None = None,
+    prefix: str = "",
 ) -> Translated:
     """Read a checkpoint and give its weights the names and axes of an entry.
 
@@ -90,6 +105,7 @@ def translate(
         source: whose names and axes the file has; it is never guessed.
         normalization: what the weights expect of their pictures (NORMALIZATIONS). A Keras file needs it; for the others
             it is known.
+        prefix: with which the names of the intended network begin, where a file has several (`teacher.`).
 
     Returns:
         The weights by our names, for `load`, and what was dropped and why.
@@ -116,6 +132,7 @@ def translate(
     path = Path(file)
     if not path.exists():
         raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
+    check_kind(path)
     _check_suffix(path, source)
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":
@@ -131,9 +148,9 @@ def translate(
     elif source == "jax":
         weights = Translated(jax.translate(read_npz(path, max_values=most), known.rules))
     else:
-        read = read_torch(path, max_values=most, owned=source != "pictaxa")
-        weights = rename_state(model, read.tensors, source=source)
-        weights.unread = read.beside
+        read = read_torch(path, max_values=most)
+        weights = rename_state(model, _chosen(path, read.tensors, prefix), source=source)
+        weights.unread |= read.beside
     weights.notes += _notes(model, source)
     if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
@@ -142,6 +159,18 @@ def translate(
     if normalization is not None:
         add_normalization(model, weights, normalization)
     return weights
+
+
+def _chosen(path: Path, tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with a prefix, if one is given."""
+    chosen = under(tensors, prefix)
+    if not chosen:
+        first = [*dict.fromkeys(name.partition(".")[0] for name in tensors)]
+        raise WeightsError(
+            f"names that begin with {prefix!r}", found=f"{str(path)!r} with names that begin with {shortened(first)}",
+            fix="Check --prefix.",
+        )  # fmt: skip
+    return chosen
 
 
 def _of_keras(model: Classifier, path: Path, *, hidden: Sequence[str], max_values: int) -> Translated:
@@ -208,21 +237,32 @@ def rename_state(model: Classifier, tensors: dict[str, torch.Tensor], *, source:
     Example:
         weights = rename_state(model, torchvision_model.state_dict(), source="torchvision")
     """
-    entry = find_entry(model.entry)
-    own = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[0]}  # but for mean and std
-    found = {name: rename(list(tensors), entry.known_to(name).rules) for name in STATE_DICTS}
-    known = {name: len(own.keys() & set(renamed.names.values())) for name, renamed in found.items()}
-    best = max(known, key=lambda name: known[name])
-    if known[source] < known[best] and known[best] > 0.5 * len(own):
-        raise WeightsError(
-            f"weights of {source}", found=f"the names that {best} uses for a {model.entry}", fix=f"Use --source {best}."
-        )
-    renamed = found[source]
-    weights = Translated({ours: tensors[theirs] for theirs, ours in renamed.names.items()}, dropped=renamed.dropped)
+    needed, rules = Needed(model), find_entry(model.entry).known_to(source).rules
+    part = find_part(needed, tensors, rules)
+    _check_source(needed, tensors, part, source=source)
+    if part is None or (part.rank > 1 and unused(part)):
+        raise misfit(part or nearest_part(needed, tensors, rules), tensors, source=source)
+    if source == "pictaxa":  # what a head of our own may be is for adapt() to say
+        return Translated(dict(part.ours))
+    weights = place(part, tensors, prefix_worth_a_word=is_worth_a_word(part.prefix))
     for name, value in weights.tensors.items():
-        if name in own and own[name].ndim == 2 and value.shape[2:] == (1, 1):
+        if name in needed.own and needed.own[name].ndim == 2 and value.shape[2:] == (1, 1):
             weights.tensors[name] = value.flatten(1)  # a 1x1 convolution on a pooled map is a dense layer
     return weights
+
+
+def _check_source(needed: Needed, tensors: dict[str, torch.Tensor], part: Part | None, *, source: Source) -> None:
+    """WeightsError where another source's names fit better."""
+    entry, own = find_entry(needed.model.entry), needed.own.keys()
+    found = {
+        name: part.with_rules(rules) if part else nearest_part(needed, tensors, rules)
+        for name, rules in ((name, entry.known_to(name).rules) for name in STATE_DICTS)
+    }
+    known = {name: len(own & part.ours.keys()) for name, part in found.items()}
+    best = max(known, key=lambda name: known[name])
+    if known[source] < known[best] and known[best] > 0.5 * len(own):
+        used = f"the names that {best} uses for a {needed.model.entry}"
+        raise WeightsError(f"weights of {source}", found=used, fix=f"Use --source {best}.")
 
 
 def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:

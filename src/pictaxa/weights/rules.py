@@ -73,8 +73,8 @@ def assign(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
             absent: the model keeps its own.
 
     Raises:
-        WeightsError: lists every weight that is missing, unused, misshapen, of another kind than plain numbers, or not
-            finite; the model stays as it was.
+        WeightsError: says how many weights are missing, unused, misshapen, of another kind than plain numbers, or not
+            finite, and the first of each; the model stays as it was.
     """
     state = model.state_dict()
     needed = {name for name in state if name not in ("mean", "std") and not name.endswith("num_batches_tracked")}
@@ -92,13 +92,27 @@ def assign(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
         elif not _is_finite(value, own):
             groups["not finite"].append(name)
     if any(groups.values()):
-        found = "; ".join(f"{len(names)} {word}: {', '.join(names)}" for word, names in groups.items() if names)
+        found = listed(groups)
         raise WeightsError(
             "weights that fit the model, name by name",
             found=found,
             fix="Check the model's name, its options and the source of the weights.",
         )
     model.load_state_dict({**state, **tensors})
+
+
+SHOWN = 3  # of the names in a message
+
+
+def listed(groups: Mapping[str, Sequence[str]]) -> str:
+    """How many names there are of each group, and the first few."""
+    return "; ".join(f"{len(names)} {word}: {shortened(names)}" for word, names in groups.items() if names)
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:SHOWN])} and {more:,} more"
 
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

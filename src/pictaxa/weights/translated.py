@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 
 import torch
 
+from .rules import shortened
+
+_MOST_NAMES = 8  # in a line; of more the first few
+
 
 @dataclass
 class Translated:
@@ -35,6 +39,8 @@ class Translated:
         became = (("new", self.fresh), ("dropped", {**self.dropped, **self.unread}), ("fitted", self.fitted))
         for word, names in became:
             for reason in dict.fromkeys(names.values()):
-                which = ", ".join(name for name in names if names[name] == reason)
-                lines.append(f"{word:9s} {which}: {reason}")
+                which = [name for name in names if names[name] == reason]
+                lines.append(
+                    f"{word:9s} {shortened(which) if len(which) > _MOST_NAMES else ', '.join(which)}: {reason}"
+                )
         return [*lines, *(f"note      {note}" for note in self.notes)]

@@ -361,6 +361,18 @@ def test_cells_with_several_labels_are_said(mark: str, tmp_path: Path):
     assert not any("several" in note for note in read_data(tmp_path / "a.csv").notes)
 
 
+def test_numbers_among_words_are_said(tmp_path: Path):
+    """A label that is a number in JSON beside others that are text is a class, and is said; numbers alone are not."""
+    pictures(tmp_path)
+    labels = {"cat/0.jpg": 1, "cat/1.jpg": "cat", "dog/0.jpg": "dog"}
+    for name, given in (("mixed", labels), ("plain", dict.fromkeys(labels, 1) | {"dog/0.jpg": 2})):
+        lines = [json.dumps({"path": path, "label": label}) for path, label in given.items()]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    told = "1 labels are numbers, such as 1, next to text, such as 'cat'; each is treated as a class"
+    assert told in read_data(tmp_path / "mixed.jsonl").notes
+    assert not any("numbers" in note for note in read_data(tmp_path / "plain.jsonl").notes)
+
+
 def test_a_class_called_train(tmp_path: Path):
     """A column `train` of ones and zeros beside others is the class of trains; beside a label it says the split."""
     text = rows(lambda n, p, k: f"{p},{int(k == 'cat')},{int(k == 'dog')}", head="filename,plane,train\n")

@@ -82,6 +82,7 @@ def convert_weights(arguments: ConvertArguments, started: float) -> int:
         channels=arguments.channels,
         model_options=arguments.model_options,
         classes=arguments.classes,
+        prefix=arguments.prefix,
     )
     print_lines(lines)
     return 0

@@ -23,7 +23,7 @@ from ...errors import DataError
 from ..columns import Columns, choose_columns, is_known, labels_of, splits_of
 from ..layout import Layout, common_folder, split_of_file, told_from
 from ..listing import Listing, some
-from ..table import Table, several_in_a_cell, single_labels
+from ..table import Table, numbers_among_words, several_in_a_cell, single_labels
 from ..table_paths import Places, find_places
 from ..tables import JSON_SUFFIXES, SUFFIXES, WORKBOOKS, is_table, read_table
 from .parquet import holds_pictures
@@ -99,10 +99,11 @@ def _list_table(file: Path, reading: ReadingConfig, *, root: Path) -> Part:
     own = table.problems or [""] * len(places.paths)  # of the table itself: several labels, say
     problems = [problem or other for problem, other in zip(places.problems, own, strict=True)]
     labels = single_labels(labels_of(columns, table.words), what=f"the labels of {file.name!r}")
+    mixed = numbers_among_words(table.columns[columns.label]) if columns.label else ""
     return Part(
         file, columns, places, problems, labels, splits_of(columns, table.words, file=file),
         table.words(columns.group) if columns.group else [], columns.one_hot or table.declared,
-        (*table.notes, *places.notes),
+        (*table.notes, *places.notes, *filter(None, [mixed])),
     )  # fmt: skip
 
 
