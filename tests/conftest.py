@@ -48,6 +48,16 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def no_neighbours() -> Iterator[None]:
+    """What else the machine does takes no threads from trainings in this process, so that they repeat bit for bit."""
+    from pictaxa.system import threads
+
+    with pytest.MonkeyPatch.context() as patched:  # not the test's own, which it may undo
+        patched.setattr(threads, "read_usage", lambda: None)
+        yield
+
+
 @pytest.fixture
 def draw() -> Callable[..., Image.Image]:
     """Makes one picture."""

@@ -26,6 +26,7 @@ RUNS = {
     "from_known both": ("both {split} --minutes 0.2 --seeds 1 --only", "the head alone"),
     "from_known ablation": ("ablation {split} --steps 2 --seeds 1 --only", "as it is"),
     "inference": ("--only pictures", "alexnet_half"),
+    "neighbours": ("{data} --rounds 1 --flags=--epochs=1", "beside an equal training"),
     "penalty": ("{data} --each 3 --wrong 0 --draws 1", "%"),
     "photographs": ("{split} --minutes 0.1 --seeds 1 --only start,accuracy --weights none", "one prediction"),
     "profiles": ("{data} --rounds 2 --count 6", "with a profile"),

@@ -19,7 +19,7 @@ class MachineConfig:
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
     """Memory format of tensors."""
     threads: int | None = None
-    """CPU threads. Default: all cores that this process may use."""
+    """CPU threads. Default: all cores that this process may use, and fewer while other programs keep them busy."""
     checkpoint_seconds: float = 30.0
     """Seconds between checkpoints, from which an interrupted run can be resumed."""
 

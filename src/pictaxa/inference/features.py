@@ -169,6 +169,7 @@ def _compute(
         kept = time.monotonic()
         try:
             for batch in batches:
+                source.plan.watch.look()
                 file.write(_vectors(source, backbone, wanted, batch).cpu().numpy().tobytes())
                 done += len(batch.rows)
                 count(len(batch.rows))

@@ -157,15 +157,16 @@ class Predictor:
         """
         waiting: list[tuple[str, Square | PictureError]] = []
         notes: Counter[str] = Counter()
-        for item in self._squares(pictures):
-            waiting.append(item)
-            if isinstance(item[1], Square):
-                look(item[1])
-                notes.update(note for note in item[1].notes if note != CONVERTED)
-            if len(waiting) == BATCH:
-                yield from self._judge(waiting)
-                waiting.clear()
-        yield from self._judge(waiting)
+        with self.plan.watch:
+            for item in self._squares(pictures):
+                waiting.append(item)
+                if isinstance(item[1], Square):
+                    look(item[1])
+                    notes.update(note for note in item[1].notes if note != CONVERTED)
+                if len(waiting) == BATCH:
+                    yield from self._judge(waiting)
+                    waiting.clear()
+            yield from self._judge(waiting)
         for note in count_notes(notes.elements()):
             warn(f"note      {note}")
 
@@ -218,6 +219,7 @@ class Predictor:
         squares = [item for _, item in items if isinstance(item, Square)]
         judged: Iterator[np.ndarray] = iter(())
         if squares:
+            self.plan.watch.look()
             pixels = np.stack([square.pixels for square in squares])
             aspects = np.array([square.aspect for square in squares], dtype=np.float32)
             judged = iter(self.logits(pixels, aspects))

@@ -5,6 +5,7 @@ classes.json               index -> class name, the one and only order
 pictures.json              Geometry: how a file becomes the model's input
 index.parquet              every picture: split, label, size, hash, problem
 log.csv                    a row per epoch
+threads.json               where their number changed: from which step on how many threads computed
 model.safetensors          the best weights
 state/                     what resuming needs; written by training/checkpoint.py, the last two kept
 predictions-val.parquet    the best weights' probabilities for the validation pictures
@@ -52,6 +53,7 @@ from .names import (
     PROBE,
     RESULTS,
     STATE,
+    THREADS,
 )
 from .typed import RESTORE, damaged, read_json, typed
 from .versions import git_revision, versions
@@ -249,6 +251,15 @@ class Run:
             rows: a dictionary with all LOG_COLUMNS for each epoch; None is a blank.
         """
         write_atomically(self.log_path, log_text(rows))
+
+    def write_threads(self, changes: list[list[int]]) -> None:
+        """Keep how many threads computed which steps, as sums are rounded otherwise by another number.
+
+        Args:
+            changes: [step, threads] for the first step, counted from 0, and each that other threads computed than the
+                one before it.
+        """
+        self._write_json(THREADS, [{"step": step, "threads": threads} for step, threads in changes])
 
     def write_probe(self, squares: np.ndarray, aspects: np.ndarray, *, logits: np.ndarray) -> None:
         """Keep a few pictures with their logits, so that whoever loads the model can check it.

@@ -7,6 +7,7 @@ CLASSES = "classes.json"
 PICTURES = "pictures.json"
 INDEX = "index.parquet"
 LOG = "log.csv"
+THREADS = "threads.json"
 MODEL = "model.safetensors"
 PREDICTIONS = "predictions-val.parquet"
 METRICS = "metrics.json"
@@ -14,5 +15,5 @@ PROBE = "probe.npz"
 STATE = "state"  # a folder
 MANIFEST = "manifest.json"
 
-RESULTS = (LOG, MODEL, PREDICTIONS, METRICS, PROBE)  # which resuming makes again where they are lost
+RESULTS = (LOG, THREADS, MODEL, PREDICTIONS, METRICS, PROBE)  # which resuming makes again where they are lost
 LISTED = (CONFIG, CLASSES, PICTURES, INDEX, *RESULTS)  # by the manifest, beside states

@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from torch import nn
 
 from ..config.machine import MachineConfig
 from ..errors import ConfigError
+from .threads import ThreadWatch
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -29,6 +30,7 @@ class Plan:
     memory_format: torch.memory_format
     threads: int
     reason: str
+    watch: ThreadWatch = field(repr=False, compare=False)  # takes fewer threads beside busy programs
 
     def autocast(self) -> torch.autocast:
         """The context in which training's forward pass runs; it changes nothing for float32."""
@@ -79,7 +81,8 @@ def choose_plan(config: MachineConfig) -> Plan:
         f"{device} ({device_reason}), {name} ({precision_reason}), "
         f"{'channels_last' if last else 'contiguous'} ({format_reason}), {threads} threads"
     )
-    return Plan(device=device, precision=precision, memory_format=memory_format, threads=threads, reason=reason)
+    watch = ThreadWatch(threads, watched=config.threads is None and device.type == "cpu")
+    return Plan(device, precision, memory_format, threads, reason, watch)
 
 
 def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
@@ -103,7 +106,7 @@ def differences(before: Mapping[str, Any], plan: Plan) -> list[str]:
 
 def apply_plan(plan: Plan) -> None:
     """Set the number of threads, and keep freed memory for the next step."""
-    torch.set_num_threads(plan.threads)
+    plan.watch.begin()
     if plan.device.type == "cpu":
         keep_freed_memory()
 

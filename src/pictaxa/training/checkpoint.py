@@ -47,7 +47,17 @@ class Counters:
     one_answer: int = 0  # validations in a row in which every picture got the same answer
     validated_at_seconds: float = 0.0
     validation_seconds: float = 0.0  # the last validation took so long
+    threads: list[list[int]] = field(default_factory=list)  # [step, how many compute from this one on], changes only
     log: list[dict[str, Any]] = field(default_factory=list)
+
+    def note_threads(self, threads: int) -> bool:
+        """Keep how many threads compute the next step; whether they are others than before."""
+        if self.threads and self.threads[-1][1] == threads:
+            return False
+        if self.threads and self.threads[-1][0] == self.step:  # no step was taken with those before
+            self.threads.pop()
+        self.threads.append([self.step, threads])
+        return True
 
     def start_epoch(self) -> None:
         """Forget the sums of the epoch before."""

@@ -31,6 +31,7 @@ from .resuming import first_weights, require_unfinished, restore_results
 from .schedule import Length
 from .session import Session, count_step, has_stalled, judge_weights, lr_of, progress_of, row_of, save_session
 from .setup import prepare, prepare_again, setup
+from .sharing import begin_threads, keep_threads
 from .step import StepRules, take_step
 
 VALIDATION_SHARE = 0.04  # of the time that a training by minutes may spend on validating
@@ -69,7 +70,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
         start = setup(config)
         run = run or held.enter_context(next_run(start.config.data, start.config.model))
         job, model = prepare(start, run)
-        with machine_errors_told(job):
+        with machine_errors_told(job), job.plan.watch:
             return _sealed(_begin(job, model, started))
 
 
@@ -94,7 +95,7 @@ def resume_run(path: Path) -> Run:
     require_begun(path)
     with only_writer(open_run(path).path):
         job = prepare_again(path)
-        with machine_errors_told(job):
+        with machine_errors_told(job), job.plan.watch:
             model = first_weights(job)
             if job.run.states("step-*"):
                 run = _run(job, _resume(job, model))
@@ -184,6 +185,7 @@ def _run(job: Job, session: Session) -> Run:
         steps=job.steps,
         seconds=None if schedule.minutes is None else max(0.0, schedule.minutes * 60 - counters.fitting_seconds),
     )
+    begin_threads(job, session)
     with TrainProgress() as display, interrupt_flag() as interrupted:
         save_session(job, session)
         while counters.pictures > 0 or (progress_of(job, session, length) < 1 and not has_stalled(job, counters)):
@@ -244,6 +246,7 @@ def _train_epoch(
         progress = progress_of(job, session, length)
         if progress >= 1:
             break
+        keep_threads(job, session)
         inputs, targets = learner.prepare_batch(batch, epoch=counters.epoch, step=counters.step, progress=progress)
         have_pictures = time.monotonic()
 

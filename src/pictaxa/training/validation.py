@@ -20,7 +20,10 @@ PROBES = 4  # squares kept with their logits
 def split_logits(job: Job, model: Classifier, rows: np.ndarray) -> np.ndarray:
     """(n,) rows of the index -> (n, classes) float32 logits, as prediction would give them."""
     batches = read_batches(job.cache, in_order(rows, BATCH), labels=job.index.labels, device=job.plan.device)
-    parts = [square_logits(model, batch.images, aspects=batch.aspects, geometry=job.geometry) for batch in batches]
+    parts = []
+    for batch in batches:
+        job.plan.watch.look()
+        parts.append(square_logits(model, batch.images, aspects=batch.aspects, geometry=job.geometry))
     return torch.cat(parts).cpu().numpy()
 
 
