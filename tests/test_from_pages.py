@@ -18,7 +18,7 @@ from pictaxa.models.zoo import create_model
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = ("from-keras.md", "from-torchvision.md")
-TRANSLATED = (*PAGES, "recipes.md", "zoo.md")
+TRANSLATED = (*PAGES, "recipes.md", "zoo.md", "python.md", "installing.md")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
