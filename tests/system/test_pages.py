@@ -27,5 +27,5 @@ def test_a_page_that_is_not_there():
     """Close ones are told, and where only the translation is missing, the English one."""
     with pytest.raises(UsageError, match="Did you mean from-keras"):
         find_page("from-kears")
-    with pytest.raises(UsageError, match="not translated.*pictaxa docs measured/data"):
+    with pytest.raises(UsageError, match=r"not translated.*pictaxa docs measured/data"):
         find_page("measured/data", "zh")

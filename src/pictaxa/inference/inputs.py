@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 
 from ..data.archives import archive_pictures, is_archive
 from ..data.file_names import shown_name
@@ -182,7 +182,7 @@ def _held(given: Any, number: int, reader: ArrayReader) -> tuple[str, Held | Pic
     if isinstance(given, Image.Image):
         name = _file_name(given, "filename", f"picture {number}")
         try:
-            return name, _encoded(given) or _copy(given)
+            return name, _copy(given)
         except Exception as error:  # Pillow's plugins raise many types on damaged files
             return name, PictureError(name, Problem.DAMAGED.told(error))
     if isinstance(given, (bytes, bytearray, memoryview)):
@@ -204,21 +204,6 @@ def _file_name(given: Any, attribute: str, otherwise: str) -> str:
     """The path that Pillow's picture or an open file comes from, where it says one."""
     name = getattr(given, attribute, None)
     return shown_name(os.fspath(name)) if isinstance(name, (str, os.PathLike)) and str(name) else otherwise
-
-
-def _encoded(image: Image.Image) -> bytes | None:
-    """The bytes of a file that Pillow has only opened: decoded here, it is as it would be by its path."""
-    if not isinstance(image, ImageFile.ImageFile) or not image.tile or image.decoderconfig or image.tell():
-        return None  # its pixels are there already, or others were asked for: a draft, or a later page
-    file = image.fp
-    if file is None or not file.seekable():
-        return None
-    place = file.tell()
-    try:
-        file.seek(0)
-        return file.read()
-    finally:
-        file.seek(place)
 
 
 def _copy(image: Image.Image) -> Image.Image:
