@@ -6,8 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import embed as embed
     from .api import evaluate as evaluate
+    from .api import inspect as inspect
+    from .api import load as load
     from .api import load_weights as load_weights
+    from .api import plan as plan
+    from .api import predict as predict
+    from .api import preview as preview
     from .api import probe as probe
     from .api import report as report
     from .api import train as train
@@ -21,37 +27,39 @@ if TYPE_CHECKING:
     from .errors import PictaxaError as PictaxaError
     from .errors import PictureError as PictureError
     from .errors import RunError as RunError
+    from .errors import SettingError as SettingError
     from .errors import TrainingError as TrainingError
     from .errors import UsageError as UsageError
     from .errors import WeightsError as WeightsError
-    from .inference.predictor import load as load
     from .models.zoo import create_model as create_model
+    from .training.interrupts import Interrupted as Interrupted
 
 __version__ = "0.1.0"
 
 _ERRORS = (
     "CacheError", "ConfigError", "DataError", "FetchError", "MachineError", "MissingExtraError", "ModelError",
-    "PictaxaError", "PictureError", "RunError", "TrainingError", "UsageError", "WeightsError",
+    "PictaxaError", "PictureError", "RunError", "SettingError", "TrainingError", "UsageError", "WeightsError",
+)  # fmt: skip
+_FUNCTIONS = (
+    "train", "evaluate", "load", "predict", "report", "inspect", "preview", "probe", "plan", "embed", "load_weights",
 )  # fmt: skip
 # Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.
 _PUBLIC = {
-    "train": "pictaxa.api",
-    "evaluate": "pictaxa.api",
-    "probe": "pictaxa.api",
-    "report": "pictaxa.api",
-    "load": "pictaxa.inference.predictor",
+    **dict.fromkeys(_FUNCTIONS, "pictaxa.api"),
     "create_model": "pictaxa.models.zoo",
-    "load_weights": "pictaxa.api",
+    "Interrupted": "pictaxa.training.interrupts",
     **dict.fromkeys(_ERRORS, "pictaxa.errors"),
 }
 
 __all__ = [*_PUBLIC]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'pictaxa' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+if not TYPE_CHECKING:  # type checkers know the names above, and no other
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'pictaxa' has no attribute {name!r}")
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:

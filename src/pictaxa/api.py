@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from .config.by_name import read_config_file, with_words
+from .config.calls import given, given_path, says_what_it_takes
 from .config.data import ReadingConfig
+from .config.keywords import InspectKeywords, PreviewKeywords, ReadingKeywords, TrainKeywords
 from .config.learning import Normalization, Source
 from .config.training import TrainConfig
+from .data.cache_folder import default_cache_root
 from .data.reading import PLAIN
 from .errors import ConfigError
-from .inference.predictor import Predictor, checked_weights, load
+from .inference import predictor
+from .inference.inputs import Given
+from .inference.prediction import PredictionList
+from .inference.predictor import Predictor, checked_weights
+from .inspection.inspect import Inspection, check_manifest_place, inspect_data, write_manifest
+from .judge.embedding import Embedding, embed_data
 from .judge.evaluate import Evaluation, evaluate_run
+from .judge.label_errors import doubts
 from .judge.probe import Probe, probe_data
 from .models.contract import Classifier
 from .reporting.page import write_report
+from .reporting.preview import Preview, draw_preview
+from .system.device import usable_cores
 from .training.loop import resume_run, train_run
+from .training.planner import TrainingPlan, plan_training
 from .weights import loading
 from .weights.translated import Translated
 
+Place = str | os.PathLike[str]
 
-def train(data: str | Path | None = None, config: TrainConfig | None = None, **settings: Any) -> Predictor:
+
+@says_what_it_takes
+def train(
+    data: Place | None = None,
+    config: TrainConfig | None = None,
+    *,
+    resume: Place | None = None,
+    **settings: Unpack[TrainKeywords],
+) -> Predictor:
     """Train a classifier on a folder of pictures, as `pictaxa train` does, and return it ready to predict.
 
     The run's folder is the result's `.run.path`.
@@ -29,24 +52,24 @@ def train(data: str | Path | None = None, config: TrainConfig | None = None, **s
     Args:
         data: the pictures, in any layout of docs/data.md: a folder, a file, or a name such as "cifar10".
         config: the settings to start from, by default the defaults; `data` and `settings` override it.
-        **settings: the command's flags with underscores, such as model="resnet18" or epochs=20. `resume=RUN` continues
-            an interrupted run with its own settings, and excludes all other arguments.
+        resume: an interrupted run, which is continued with its own settings; it excludes all other arguments.
+        **settings: the command's flags with underscores, such as model="resnet18" or epochs=20.
 
     Returns:
         A Predictor of the trained run, on the device that it was trained on.
 
     Raises:
-        TypeError: neither `data` nor `config` nor `resume` is given.
-        ConfigError: a setting is unknown, out of its range, or given together with `resume`.
+        SettingError: a setting is unknown or of another type, or nothing says what to train on; it is a TypeError too.
+        ConfigError: a setting is out of its range, or given together with `resume`.
         DataError: the pictures can't be trained on as they are.
         PictaxaError: any other error that a user can fix: the model, its weights, the disk (errors.py has the tree).
-        Interrupted: Ctrl-C; what was trained is saved, and `resume` continues from there.
+        Interrupted: Ctrl-C, or a notebook's interrupt; what was trained is saved, and `resume` continues from there. It
+            is a KeyboardInterrupt, and its `.run.path` is the run's folder.
 
     Example:
         classifier = pictaxa.train("photos", model="resnet18", epochs=20)
         print(classifier.run.path, classifier.predict("holiday.jpg")[0].label)
     """
-    resume = settings.pop("resume", None)
     if resume is not None:
         beside = [*settings, *(name for name, value in (("data", data), ("config", config)) if value is not None)]
         if beside:
@@ -55,58 +78,215 @@ def train(data: str | Path | None = None, config: TrainConfig | None = None, **s
                 found=", ".join(beside),
                 fix="A run continues with its own settings, so leave out the others.",
             )
-        run = resume_run(Path(resume))
-        return load(run.path, device=read_config_file(run.path / "config.json").machine.device)
+        run = resume_run(_run_of(resume, "resume"))
+        return predictor.load(run.path, device=read_config_file(run.path / "config.json").machine.device)
     if config is None:
         if data is None:
-            raise TypeError("train() needs a folder of pictures, a config, or resume=RUN")
-        config = TrainConfig(data=Path(data))
-    elif data is not None:
-        settings["data"] = data
-    config = with_words(config, settings)
-    return load(train_run(config).path, device=config.machine.device)
+            given(data, str, "data", what="a folder of pictures, or else config or resume=RUN to be given")
+        config = TrainConfig(data=_data_of(data))
+    else:
+        given(config, TrainConfig, "config", what="a TrainConfig (other settings are given by name: model='resnet18')")
+    words: dict[str, Any] = {**settings} if data is None else {**settings, "data": _data_of(data)}
+    config = with_words(config, words)
+    return predictor.load(train_run(config).path, device=config.machine.device)
 
 
+@says_what_it_takes
 def evaluate(
-    run: str | Path, data: str | Path | None = None, *, reading: ReadingConfig = PLAIN, device: str = "auto"
+    run: Place | Predictor,
+    data: Place | None = None,
+    *,
+    reading: ReadingConfig = PLAIN,
+    device: str = "auto",
+    **settings: Unpack[ReadingKeywords],
 ) -> Evaluation:
     """Evaluate a run on its own validation pictures or on other labelled ones, as `pictaxa evaluate` does.
 
     Args:
-        run: folder of a trained run.
+        run: folder of a trained run, or what `train` and `load` return.
         data: labelled pictures in any layout of docs/data.md; by default the run's own validation pictures.
         reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
+        **settings: the same by the command's flags, such as label_column="kind"; they override `reading`.
 
     Returns:
-        An Evaluation: predictions, their metrics, and the pictures that could not be read.
+        An Evaluation: `.accuracy` and the other metrics, the predictions, and the pictures that could not be read.
 
     Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
         RunError: `run` is not a run folder, or lacks a file.
         DataError: no picture can be read, or one has a class that the run does not know.
         ConfigError: this machine does not have the device.
 
     Example:
         evaluation = pictaxa.evaluate("runs/photos-resnet18-1", "more-photos")
-        print(evaluation.metrics["accuracy"], evaluation.metrics["log_loss"])
+        print(evaluation.accuracy, evaluation.log_loss)
     """
-    return evaluate_run(run, data, reading=reading, device=device)
+    given(reading, ReadingConfig, "reading", what="a ReadingConfig (or give layout=..., label_column=... and so on)")
+    reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
+    place = None if data is None else _data_of(data)
+    return evaluate_run(_run_of(run), place, reading=reading, device=_device(device))
 
 
-def probe(data: str | Path, *, weights: str | Path | None = None, **settings: Any) -> Probe:
+@says_what_it_takes
+def load(run: Place, *, device: str = "auto") -> Predictor:
+    """Load a trained run, ready to predict.
+
+    Args:
+        run: folder of a trained run.
+        device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
+
+    Returns:
+        A Predictor.
+
+    Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
+        RunError: the folder is not a run, is from a newer version, or lacks a file.
+        ConfigError: this machine does not have the device.
+
+    Example:
+        classifier = pictaxa.load("runs/photos-resnet18-1")
+        predictions = classifier.predict("more-photos")
+    """
+    return predictor.load(_run_of(run), device=_device(device))
+
+
+@says_what_it_takes
+def predict(run: Place | Predictor, pictures: Given | Iterable[Given], *, device: str = "auto") -> PredictionList:
+    """Classify pictures with a trained run, as `pictaxa predict` does; for several calls, `load` the run once.
+
+    Args:
+        run: folder of a trained run, or what `train` and `load` return.
+        pictures: paths of files and folders, Pillow's pictures, arrays, bytes or open files: one, or several in any
+            iterable (docs/python.md says how each is taken).
+        device: as `load` takes it.
+
+    Returns:
+        A Prediction for each picture, in order; one that can't be read has its `problem` instead of probabilities.
+
+    Raises:
+        SettingError: an argument is unknown or of another type, or no picture; it is a TypeError too.
+        RunError, ConfigError: as `load`.
+        DataError: there is nothing at a path, or nobody can know what is white in an array of floats.
+
+    Example:
+        predictions = pictaxa.predict("runs/photos-resnet18-1", ["holiday.jpg", "more-photos"])
+    """
+    classifier = run if isinstance(run, Predictor) else predictor.load(_run_of(run), device=_device(device))
+    return classifier.predict(pictures)
+
+
+@says_what_it_takes
+def inspect(
+    data: Place,
+    *,
+    html: Place | None = None,
+    fix: Place | None = None,
+    run: Place | None = None,
+    folds: int | None = None,
+    fold_minutes: float = 2.0,
+    fold_epochs: int | None = None,
+    size: int | None = None,
+    cache: Place | None = None,
+    threads: int | None = None,
+    **settings: Unpack[InspectKeywords],
+) -> Inspection:
+    """Find problems in a data set, which is not changed, as `pictaxa inspect` does.
+
+    Args:
+        data: labelled pictures in any layout of docs/data.md.
+        html: a page with the pictures to write.
+        fix: a manifest (.csv) without the bad rows to write, to train on.
+        run: a run trained on these classes, to also find likely wrong labels, outliers and pictures of no class.
+        folds: number of cross-validation trainings, to also find likely wrong labels without a run.
+        fold_minutes: how long each of them takes.
+        fold_epochs: the same in epochs.
+        size: input size that you will train at, pixels; much smaller pictures are reported.
+        cache: folder for decoded pictures.
+        threads: how many decode; by default one for each core.
+        **settings: the flags by which pictures are found and decoded, such as layout="folders".
+
+    Returns:
+        An Inspection, whose `findings` have a kind, a text and rows of its `index`.
+
+    Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
+        DataError: the pictures can't be read as a data set.
+        ConfigError: a setting is out of its range, or a file can't be written.
+
+    Example:
+        inspection = pictaxa.inspect("photos", html="found.html")
+        print([finding.text for finding in inspection.findings])
+    """
+    place = _data_of(data)
+    manifest = None if fix is None else given_path(fix, "fix", what="a .csv file")
+    page = None if html is None else given_path(html, "html", what="a page to write")
+    check_manifest_place(manifest, place)
+    if folds is not None and given(folds, int, "folds", what="a whole number") < 2:
+        raise ConfigError("folds of 2 or more", found=str(folds), fix="For example, use folds=5.")
+    length: dict[str, Any] = {"minutes": fold_minutes} if fold_epochs is None else {"epochs": fold_epochs}
+    words: dict[str, Any] = {**settings, **length, "size": size, "cache": cache, "threads": threads}
+    config = with_words(TrainConfig(place), words)
+    inspection = inspect_data(
+        place, config.reading, root=config.cache or default_cache_root(),
+        threads=config.machine.threads or usable_cores(), size=size, asked=config.decoding,
+    )  # fmt: skip
+    trained = None if run is None else _run_of(run)
+    inspection.findings.extend(doubts(inspection, config, run=trained, folds=folds))
+    if page is not None:
+        from .reporting.inspection_page import write_inspection  # with matplotlib, only where a page is asked for
+
+        write_inspection(inspection, page)
+    if manifest is not None:
+        write_manifest(inspection, manifest)
+    return inspection
+
+
+@says_what_it_takes
+def preview(data: Place, out: Place = "preview.png", *, seed: int = 0, **settings: Unpack[PreviewKeywords]) -> Preview:
+    """Draw pictures as training will see them, as `pictaxa preview` does.
+
+    Args:
+        data: pictures in any layout of docs/data.md.
+        out: the PNG to write; a second one, OUT-operations.png, has a row for each operation of the policy.
+        seed: decides which pictures and which random draws.
+        **settings: the flags of augmentation and pictures, such as policy="light" or augment=["rotation=30"].
+
+    Returns:
+        A Preview, the paths of both; a notebook shows them.
+
+    Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
+        ConfigError: the policy is unknown, or the PNG can't be written.
+        DataError: no picture can be decoded.
+
+    Example:
+        pictaxa.preview("photos", policy="strong")
+    """
+    words: dict[str, Any] = {**settings, "seed": seed}
+    config = with_words(TrainConfig(_data_of(data)), words)
+    return draw_preview(
+        config.data, given_path(out, "out", what="a PNG to write"), augmentation=config.augmentation,
+        pictures=config.pictures, reading=config.reading, asked=config.decoding, seed=seed,
+    )  # fmt: skip
+
+
+@says_what_it_takes
+def probe(data: Place, **settings: Unpack[TrainKeywords]) -> Probe:
     """Estimate how well a backbone suits a folder of pictures before any training, as `pictaxa probe` does.
 
     Args:
         data: labelled pictures in any layout of docs/data.md.
-        weights: "imagenet", the folder of an earlier run, or a checkpoint file. By default the ImageNet weights
-            of efficientnet_lite0; with a `model`, random weights, as a baseline.
-        **settings: the command's flags with underscores, such as model="resnet50" or seed=1.
+        **settings: the command's flags with underscores, such as model="resnet50" or seed=1. `weights` is "imagenet",
+            the folder of an earlier run, or a checkpoint file; by default the ImageNet weights of efficientnet_lite0,
+            with a `model` random weights, as a baseline.
 
     Returns:
         A Probe: cross-validated accuracies, the hardest pictures, and the gain to expect from more pictures.
 
     Raises:
-        ConfigError: a setting is unknown or out of its range.
+        SettingError: a setting is unknown or of another type; it is a TypeError too.
+        ConfigError: a setting is out of its range.
         DataError: a class has fewer than two different pictures.
         WeightsError: the weights don't fit the model, or give features that are not finite.
 
@@ -114,14 +294,58 @@ def probe(data: str | Path, *, weights: str | Path | None = None, **settings: An
         probe = pictaxa.probe("photos", weights="runs/birds-resnet50-1")
         print(probe.judgements[-1].accuracy, probe.judgements[-1].interval)
     """
-    return probe_data(
-        with_words(TrainConfig(data=Path(data)), settings if weights is None else {"weights": weights, **settings})
-    )
+    return probe_data(_config(data, settings))
 
 
+@says_what_it_takes
+def plan(data: Place, **settings: Unpack[TrainKeywords]) -> TrainingPlan:
+    """Compare ways to train on these pictures and this machine, measured in seconds, as `pictaxa plan` does.
+
+    Args:
+        data: labelled pictures in any layout of docs/data.md.
+        **settings: the command's flags with underscores, such as minutes=10.
+
+    Returns:
+        A TrainingPlan, a row for each way, the one that `train` takes first.
+
+    Raises:
+        SettingError: a setting is unknown or of another type; it is a TypeError too.
+        ConfigError, DataError, WeightsError: as `train`.
+
+    Example:
+        for row in pictaxa.plan("photos", minutes=10).rows:
+            print(row.flags, row.minutes, row.accuracy)
+    """
+    return plan_training(_config(data, settings))
+
+
+@says_what_it_takes
+def embed(data: Place, **settings: Unpack[TrainKeywords]) -> Embedding:
+    """Compute a backbone's feature vector of each picture of a data set, as `pictaxa embed` does.
+
+    Args:
+        data: pictures in any layout of docs/data.md.
+        **settings: the command's flags with underscores, such as model="resnet50" or weights="runs/birds-resnet50-1";
+            by default the ImageNet weights of efficientnet_lite0, with a `model` random weights.
+
+    Returns:
+        An Embedding: vectors, paths and labels, for search, clustering and plots.
+
+    Raises:
+        SettingError: a setting is unknown or of another type; it is a TypeError too.
+        ConfigError, DataError, WeightsError: as `probe`.
+
+    Example:
+        embedding = pictaxa.embed("photos")
+        print(embedding.vectors.shape)  # (1500, 1280)
+    """
+    return embed_data(_config(data, settings))
+
+
+@says_what_it_takes
 def load_weights(
     model: Classifier,
-    file: str | Path,
+    file: Place,
     *,
     source: Source,
     normalization: Normalization | None = None,
@@ -154,15 +378,16 @@ def load_weights(
         model = pictaxa.create_model("resnet50", 5)
         print(pictaxa.load_weights(model, "resnet50.pth", source="torchvision").lines())
     """
-    weights = checked_weights(Path(file))
+    weights = checked_weights(given_path(file, "file", what="a checkpoint or a run folder"))
     return loading.load_weights(model, weights, source=source, normalization=normalization, prefix=prefix)
 
 
-def report(run: str | Path) -> Path:
+@says_what_it_takes
+def report(run: Place | Predictor) -> Path:
     """Write the report of a run, one self-contained HTML page, as `pictaxa report` does.
 
     Args:
-        run: folder of a trained run.
+        run: folder of a trained run, or what `train` and `load` return.
 
     Returns:
         Path of the page, RUN/report/index.html.
@@ -173,4 +398,22 @@ def report(run: str | Path) -> Path:
     Example:
         page = pictaxa.report("runs/photos-resnet18-1")
     """
-    return write_report(run)
+    return write_report(_run_of(run))
+
+
+def _run_of(run: object, name: str = "run") -> Path:
+    return run.run.path if isinstance(run, Predictor) else given_path(run, name, what="a run folder")
+
+
+def _data_of(data: object) -> Path:
+    return given_path(data, "data", what="a data set, or its name")
+
+
+def _device(device: object) -> str:
+    return given(device, str, "device", what="auto, cpu, cuda, cuda:1 or mps")
+
+
+def _config(data: object, settings: Any) -> TrainConfig:
+    """A training's settings; weights that are not given may be those of a recipe."""
+    words = {name: value for name, value in settings.items() if (name, value) != ("weights", None)}
+    return with_words(TrainConfig(data=_data_of(data)), words)

@@ -3,6 +3,7 @@
     PictaxaError
       ConfigError         a setting, flag or config file
         UsageError        arguments of the command line that fit no command or flag
+        SettingError      a setting or argument of that name or type is not taken; to Python a TypeError too
       DataError           a folder of pictures, its classes or its splits
       PictureError        one picture that can't be decoded (it is set aside, the others are not affected)
       CacheError          the pixel cache: no room, or damaged
@@ -72,6 +73,10 @@ class UsageError(ConfigError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class SettingError(ConfigError, TypeError):
+    """A setting or an argument of a function whose name is not known, or whose value is of a type that is not taken."""
 
 
 class DataError(PictaxaError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pictaxa.data import cache_folder
 from pictaxa.data.cache_folder import CacheLock, default_cache_root, disk_error
 
 
@@ -16,6 +17,19 @@ def test_the_cache_lies_where_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.delenv("PICTAXA_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     assert default_cache_root() == tmp_path / "user" / "pictaxa"
+
+
+def test_a_cache_of_an_earlier_version_is_used_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The system's place is taken where it is there already, or where there is no earlier cache."""
+    monkeypatch.delenv("PICTAXA_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "earlier"))
+    usual = tmp_path / "Library" / "Caches" / "pictaxa"
+    monkeypatch.setattr(cache_folder, "user_cache_path", lambda name, appauthor: usual)
+    assert default_cache_root() == usual
+    (tmp_path / "earlier" / "pictaxa").mkdir(parents=True)
+    assert default_cache_root() == tmp_path / "earlier" / "pictaxa"
+    usual.mkdir(parents=True)
+    assert default_cache_root() == usual
 
 
 def test_a_full_disk_says_how_much_is_wanted(tmp_path: Path):

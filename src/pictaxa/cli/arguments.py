@@ -114,6 +114,22 @@ class ProbeArguments(_Looked):
 
 
 @dataclass(frozen=True)
+class EmbedArguments(_Looked):
+    """Write the feature vector that a network's backbone makes of each picture, with its path and label, for search,
+    clustering and plots. By default the network is efficientnet_lite0 with ImageNet weights.
+    """
+
+    out: Path = Path("vectors.npz")
+    """The .npz file to write: vectors, paths, labels and classes."""
+    model_options: tuple[str, ...] = ()
+    """The architecture's own options, such as padding=same."""
+    source: Source = "pictaxa"
+    """Library that the checkpoint comes from; it is never guessed."""
+    normalization: Normalization | None = None
+    """Input normalization of the checkpoint (see pictaxa weights convert --help); required for a Keras file."""
+
+
+@dataclass(frozen=True)
 class PlanArguments(_Looked):
     """Compare the ways to train on these pictures and this machine, measured in a few seconds: speed, epochs, memory
     and the accuracy to expect. pictaxa train uses the first row.
@@ -265,6 +281,17 @@ class RecipesArguments:
 
     name: str | None = None
     """Recipe to show with all its settings. Default: list all."""
+
+
+@dataclass(frozen=True)
+class DocsArguments:
+    """Show a page of the documentation, which is installed with the package, or list the pages."""
+
+    page: str | None = None
+    """Page to show, such as data or from-keras. Default: list all."""
+    _: KW_ONLY
+    language: Literal["en", "zh"] = "en"
+    """en: English; zh: Chinese."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from cyclopts.help import DefaultFormatter, HelpPanel, PanelSpec
 from rich.box import SIMPLE
 from rich.console import Console, ConsoleOptions
+
+
+def help_console() -> Console:
+    """Where help is printed; as plain text, without bold type, with NO_COLOR (no-color.org) or on a dumb terminal."""
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return Console(no_color=True, force_terminal=False) if plain else Console()
 
 
 class CommonFirst:

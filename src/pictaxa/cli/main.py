@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import PictaxaError, UsageError, close_matches, machine_error
-from ..system.printing import print_line
+from ..system.printing import print_line, show_everything
 from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, FILES_FOLLOW
 
 if TYPE_CHECKING:  # loaded when they are needed
@@ -30,6 +30,7 @@ usage: pictaxa COMMAND ...          pictaxa help COMMAND explains a command
   preview DATA      draw pictures as training will see them
   inspect DATA      find problems in a data set before training
   probe DATA        in half a minute: accuracy to expect, hard pictures, whether more would help
+  embed DATA        write a feature vector of each picture, for search and clustering
   plan DATA         compare ways to train on this machine: speed, epochs, memory, accuracy to expect
   data convert      convert a data set to folders, parquet or shards
   cache             list and clean the cache
@@ -37,6 +38,7 @@ usage: pictaxa COMMAND ...          pictaxa help COMMAND explains a command
   models            list, show and compare architectures
   recipes           well-known training set-ups: pictaxa train DATA --recipe NAME
   weights list      list published weights; weights convert: import from torchvision, timm, Keras, Google's ViT
+  docs PAGE         read the documentation; without a page, list it
   demo              train, evaluate, predict and report on handwritten digits, in under a minute
 
 --quiet, anywhere, turns off progress messages; NO_COLOR=1 turns off colours
@@ -71,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         main(["train", "photos", "--minutes", "10"])
     """
     started = time.monotonic()
+    show_everything()
     status = _run(list(sys.argv[1:] if arguments is None else arguments), started)
     if arguments is None and status == EXIT_INTERRUPTED:
         # How to go on is said and the threads are being ended: one more Ctrl-C would only add a traceback to it.

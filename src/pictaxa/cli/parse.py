@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_type_hints
 
 from ..config.renamed import RENAMED
 from ..errors import UsageError, one_line
+from ..system.printing import print_line
 from .exit_codes import FILES_FOLLOW
 
 if TYPE_CHECKING:
@@ -55,11 +56,13 @@ def parse(
     options = ["./-" if word == "-" else word for word in words[:end]]  # cyclopts takes a lone hyphen for an option
     app = app_of(kind, command, common=() if HELP_ALL in options else common)
     if any(word in (*HELP, HELP_ALL) for word in options):
-        app.help_print([])
+        from .help import help_console
+
+        app.help_print([], console=help_console())
         if example:
-            print(f"example: {example}")
+            print_line(f"example: {example}")
         if common and HELP_ALL not in options:
-            print(f"All settings: pictaxa {command} {HELP_ALL}")
+            print_line(f"All settings: pictaxa {command} {HELP_ALL}")
         sys.exit(0)
     if fill is not None:
         app.config = (lambda app, commands, arguments: _fill(arguments, fill),)

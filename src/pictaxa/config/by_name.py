@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ..errors import ConfigError, close_matches
+from ..errors import ConfigError, SettingError, close_matches
 from ..limits import MAX_SETTINGS_BYTES
 from .documents import parse_settings
 from .learning import LENGTHS
@@ -53,7 +54,8 @@ def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
         The changed config.
 
     Raises:
-        ConfigError: a name is unknown (close ones are told), or a value is of another type or out of its range.
+        SettingError: a name is unknown (close ones are told), or a value is of another type.
+        ConfigError: a value is out of its range.
 
     Example:
         with_words(TrainConfig(data=Path("photos")), {"epochs": 20, "model": "resnet18"})
@@ -62,7 +64,7 @@ def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
     for word in words:
         if word not in known:
             fix = f"It is called {RENAMED[word]} now." if word in RENAMED else close_matches(word, known)
-            raise ConfigError("the name of a setting", found=repr(word), fix=fix)
+            raise SettingError("the name of a setting", found=repr(word), fix=fix)
     words = over(recipe_settings(words.get("recipe", "")), words)
     if any(words.get(name) is not None for name in LENGTHS):
         words = dict.fromkeys(LENGTHS) | words
@@ -129,7 +131,7 @@ def _change(config: Any, words: dict[str, Any]) -> Any:
 
 
 def _as_kind(value: Any, kind: Any, *, name: str) -> Any:
-    """The value as the field's type has it; ConfigError when it can't be."""
+    """The value as the field's type has it; SettingError when it can't be."""
     choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     for choice in choices:
         if choice is NoneType and value is None:
@@ -140,7 +142,7 @@ def _as_kind(value: Any, kind: Any, *, name: str) -> Any:
             return float(value)
         if choice in (int, str) and isinstance(value, choice) and not isinstance(value, bool):
             return value
-        if choice is Path and isinstance(value, (str, Path)):
+        if choice is Path and isinstance(value, (str, os.PathLike)):
             return Path(value)
         if get_origin(choice) is tuple and isinstance(value, (list, tuple)):
             return tuple(str(item) for item in value)
@@ -148,7 +150,7 @@ def _as_kind(value: Any, kind: Any, *, name: str) -> Any:
         ", ".join(map(str, get_args(choice))) if get_origin(choice) is Literal else _kind_name(choice)
         for choice in choices
     )
-    raise ConfigError(f"{name} to be {expected}", found=repr(value), fix=f"Change {name}.")
+    raise SettingError(f"{name} to be {expected}", found=repr(value), fix=f"Change {name}.")
 
 
 def _kind_name(kind: Any) -> str:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
 
 from ..errors import CacheError
 from ..system.progress import say
@@ -16,10 +17,16 @@ ABOUT = "about.txt"  # in a cache's folder: the root of the data set that it is 
 
 
 def default_cache_root() -> Path:
-    """Where caches live: $PICTAXA_CACHE, else pictaxa in the user's cache folder."""
+    """Where caches live: $PICTAXA_CACHE, else pictaxa in the user's cache folder.
+
+    The latter is $XDG_CACHE_HOME or ~/.cache on Linux, ~/Library/Caches on macOS and %LOCALAPPDATA% on Windows. Where a
+    cache of an earlier version is (on all systems in $XDG_CACHE_HOME or ~/.cache), it is used on.
+    """
     if given := os.environ.get("PICTAXA_CACHE"):
         return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pictaxa"
+    earlier = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pictaxa"
+    usual = user_cache_path("pictaxa", appauthor=False)
+    return earlier if earlier.is_dir() and not usual.is_dir() else usual
 
 
 class CacheLock:

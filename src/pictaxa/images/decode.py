@@ -35,7 +35,7 @@ from .jpeg import ORIENTATION, embedded_profile, plain_jpeg
 from .number_files import number_file
 from .numbers import Numbers, extremes
 from .to_uint8 import to_eight_bits
-from .upright import Upright, check_pixels, conversion_for, pages_of, upright
+from .upright import Upright, check_pixels, conversion_for, pages_of, upright, upright_held
 
 __all__ = (  # what others know of pictures, wherever it stands
     "FORMATS", "FORMAT_OF_SUFFIX", "MAX_PIXELS", "SUFFIXES", "format_of_suffix", "is_picture",
@@ -44,6 +44,7 @@ __all__ = (  # what others know of pictures, wherever it stands
 GREY, RGB = 1, 3  # channels of a square
 
 Picture = bytes | np.ndarray  # encoded, or (H, W) or (H, W, C) uint8 pixels as they are
+Held = Picture | Image.Image | Numbers  # what a program may hold besides
 
 # Binary on Windows; never waiting for whoever writes to a pipe that took a file's place.
 OPENING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -125,15 +126,15 @@ def _check_file(path: str | Path, status: os.stat_result) -> None:
         raise PictureError(str(path), Problem.BOMB.told(f"{status.st_size:,} bytes"))
 
 
-def square_of(picture: Picture, *, name: str, side: int, channels: int, decoding: Decoding = PLAIN) -> Square:
-    """Decode encoded bytes, or take (H, W) or (H, W, C) uint8 pixels, and squash to (side, side, channels) uint8.
+def square_of(picture: Held, *, name: str, side: int, channels: int, decoding: Decoding = PLAIN) -> Square:
+    """Decode encoded bytes, or take what a program holds, and squash to (side, side, channels) uint8.
 
     JPEGs are decoded at the smallest of 1, 1/2, 1/4 or 1/8 of their size that still covers the square (draft),
     then reduced with an antialiased bicubic filter. A picture that already is side x side keeps its pixels. Colours
     become sRGB once the picture is small.
     """
     plain = _plain(picture, side=side, channels=channels, decoding=decoding)
-    if plain is not None and not isinstance(picture, np.ndarray):
+    if plain is not None and isinstance(picture, bytes):
         pixels, width, height = plain
         pixels = _filtered(pixels, side)
         mode = "L" if pixels.shape[2] == GREY else "RGB"
@@ -152,9 +153,9 @@ def square_of(picture: Picture, *, name: str, side: int, channels: int, decoding
     return Square(pixels=pixels, width=width, height=height, notes=notes)
 
 
-def _plain(picture: Picture, *, side: int, channels: int, decoding: Decoding) -> tuple[np.ndarray, int, int] | None:
+def _plain(picture: Held, *, side: int, channels: int, decoding: Decoding) -> tuple[np.ndarray, int, int] | None:
     """(H, W, C) uint8 pixels of what needs neither averaging nor a closer look, and its full width and height."""
-    if isinstance(picture, np.ndarray):
+    if not isinstance(picture, bytes):
         return None
     # Of a square so large that this takes much memory nobody asks, but for a picture that may be a bomb.
     longest = min(NEAR * side, MAX_PLAIN)
@@ -258,14 +259,16 @@ def _from_pixels(pixels: np.ndarray, *, name: str) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels).reshape(shape))
 
 
-def _decode(picture: Picture, *, name: str, draft_side: int | None, decoding: Decoding = PLAIN) -> Upright:
+def _decode(picture: Held, *, name: str, draft_side: int | None, decoding: Decoding = PLAIN) -> Upright:
     """The upright picture; PictureError says in plain words why there is none."""
     if isinstance(picture, np.ndarray):
         image = to_eight_bits(_from_pixels(picture, name=name))
         return Upright(image, image.width, image.height)
-    if not picture:
+    if isinstance(picture, bytes) and not picture:
         raise PictureError(name, "empty file")
     try:
+        if not isinstance(picture, bytes):
+            return upright_held(picture, decoding=decoding)
         return upright(picture, draft_side=draft_side, decoding=decoding)
     except Exception as error:  # Pillow's plugins raise many types on damaged files
         reason = _reason(error)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 
 from .colour import CONVERTED, DAMAGED, Conversion, conversion, from_lab, profile_of
 from .decoding import EARLIER, Decoding
@@ -96,6 +96,25 @@ def upright(data: bytes, *, draft_side: int | None, decoding: Decoding) -> Uprig
     return Upright(shown, width, height, convert, notes + _notes(data))
 
 
+def upright_held(picture: Image.Image | Numbers, *, decoding: Decoding) -> Upright:
+    """What a program holds, as a file of it would be: turned by its EXIF, with its profile. Errors are of many types.
+
+    Of Pillow's pictures nothing is decoded again: the pixels are those that are there.
+    """
+    if isinstance(picture, Numbers):
+        check_pixels(picture.values.shape[1], picture.values.shape[0], decoding)
+        image = to_bytes(picture, decoding)
+        return Upright(image, image.width, image.height)
+    check_pixels(*picture.size, decoding)
+    if 0 in picture.size:
+        raise ValueError("it has no pixels")
+    orientation = _orientation(picture)
+    turned = picture.transpose(TURNS[orientation]) if orientation > 1 else picture
+    turned.format = picture.format  # Pillow's own files have it, and profiles ask for it
+    shown, convert, notes = _eight_bits(turned, profile_of(picture, b""), decoding)
+    return Upright(shown, turned.width, turned.height, convert, notes)
+
+
 def _of_numbers(data: bytes, numbers: NumberFile, decoding: Decoding) -> Upright:
     check_pixels(numbers.width, numbers.height, decoding)
     with _turn(numbers.width * numbers.height):
@@ -156,7 +175,7 @@ def _notes(data: bytes) -> tuple[str, ...]:
     return (PAGES,) if pages_of(data) > 1 else ()
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def _orientation(image: Image.Image) -> int:
     """From 1 to 8 by EXIF, 1 where it says nothing that can be read. To be asked once the pixels are there.
 
     Pillow may load a PNG to find it, and has turned a TIFF by then.

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..config.machine import MachineConfig
-from ..errors import PictureError, RunError
+from ..errors import PictureError, RunError, printable
 from ..images.colour import CONVERTED
-from ..images.decode import Picture, Square, count_notes, square_of
+from ..images.decode import Held, Square, count_notes, square_of
 from ..metrics import softmax
 from ..models.fusing import fast_copy
 from ..runs.folder import Run, open_run, weights_file
@@ -21,52 +20,12 @@ from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
 from ..system.progress import warn
 from ..weights.files import load_model_weights
-from .inputs import named_pictures
+from .inputs import Given, given_pictures
 from .kept_model import COMPARED, check_logits, model_of
 from .logits import BATCH, square_logits
+from .prediction import Prediction, PredictionList
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a run says of one file: probabilities, or the problem that kept it from being read.
-
-    Example:
-        prediction = pictaxa.load("runs/photos-resnet18-1").predict("holiday.jpg")[0]
-        print(prediction.label, prediction.probability, prediction.problem)
-    """
-
-    path: str
-    classes: tuple[str, ...]
-    probabilities: np.ndarray | None  # (classes,) float32, sums to 1
-    logits: np.ndarray | None  # (classes,) float32
-    problem: str = ""
-
-    @property
-    def label(self) -> str:
-        """The most probable class; "" for a file that could not be read."""
-        return "" if self.probabilities is None else self.classes[int(self.probabilities.argmax())]
-
-    @property
-    def probability(self) -> float:
-        """The probability of the most probable class; 0 for a file that could not be read."""
-        return 0.0 if self.probabilities is None else float(self.probabilities.max())
-
-    def top(self, count: int) -> list[tuple[str, float]]:
-        """List the most probable classes, best first.
-
-        Args:
-            count: how many, at most.
-
-        Returns:
-            (class, probability) pairs; none for a file that could not be read.
-
-        Example:
-            prediction.top(2)  # [("daisy", 0.91), ("tulips", 0.05)]
-        """
-        if self.probabilities is None:
-            return []
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(self.classes[label], float(self.probabilities[label])) for label in order]
+SHOWN_CLASSES = 6  # of a predictor's repr
 
 
 def tell_nobody(square: Square) -> None:
@@ -102,50 +61,58 @@ class Predictor:
             squares, aspects, logits = (part[:COMPARED] for part in run.probe())
             check_logits(self.logits(squares, aspects), logits, run=run, device=plan.device.type)
 
-    def predict(self, paths: str | Path | Iterable[str | Path]) -> list[Prediction]:
-        """Predict files, and all pictures below folders.
+    def __repr__(self) -> str:
+        shown = ", ".join(self.classes[:SHOWN_CLASSES]) + (", ..." if len(self.classes) > SHOWN_CLASSES else "")
+        return printable(f"<Predictor {self.run.path}: {len(self.classes)} classes ({shown}), {self.plan.device}>")
+
+    def predict(self, pictures: Given | Iterable[Given]) -> PredictionList:
+        """Predict pictures: files, all pictures below folders, and what a program holds in memory.
 
         Args:
-            paths: a file, folder, or zip or tar file, or several of them. In a folder the pictures are those that
-                training would find there.
+            pictures: one picture, or several in a list or any other iterable. A picture is a path (a folder, zip or tar
+                file stands for the pictures that training would find there), a picture of Pillow's, an array as
+                images/arrays.py describes it (uint8 or float, (H, W, C) or (C, H, W), RGB or grey; of four axes:
+                several pictures), the bytes of a file, or a file that is open for reading bytes.
 
         Returns:
-            A Prediction for each file, in order; one that can't be read has its `problem` instead of probabilities.
+            A Prediction for each picture, in order; one that can't be read has its `problem` instead of probabilities.
 
         Raises:
-            DataError: there is nothing at a path.
+            SettingError: something among them is no picture; it is a TypeError too.
+            DataError: there is nothing at a path, or nobody can know what is white in an array of floats.
 
         Example:
-            predictions = predictor.predict(["holiday.jpg", "more-photos"])
+            predictions = predictor.predict(["holiday.jpg", "more-photos", Image.open("cat.png")])
         """
-        return list(self.stream([paths] if isinstance(paths, (str, Path)) else paths))
+        return PredictionList(self.stream(pictures))
 
-    def stream(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
-        """Predict like `predict`, but one by one: only a few batches are in memory, however many files there are.
+    def stream(self, pictures: Given | Iterable[Given]) -> Iterator[Prediction]:
+        """Predict like `predict`, but one by one: only a few batches are in memory, however many pictures there are.
 
         Args:
-            paths: files, folders, and zip or tar files.
+            pictures: as `predict` takes them.
 
         Returns:
             An iterator over the predictions, in order.
 
         Raises:
-            DataError: there is nothing at a path; raised when its turn comes.
+            SettingError, DataError: as `predict`, but each when its turn comes.
 
         Example:
             for prediction in predictor.stream(["more-photos"]):
                 print(prediction.path, prediction.label)
         """
-        return self.judge(named_pictures(paths))
+        return self.judge(given_pictures(pictures, decoding=self.geometry.decoding))
 
     def judge(
-        self, pictures: Iterable[tuple[str, Callable[[], Picture]]], *, look: Callable[[Square], None] = tell_nobody
+        self, pictures: Iterable[tuple[str, Callable[[], Held]]], *, look: Callable[[Square], None] = tell_nobody
     ) -> Iterator[Prediction]:
         """Predict pictures from any source, one by one.
 
         Args:
-            pictures: (name, function) pairs; the function gives the picture's bytes, or its pixels, (H, W) or (H, W, C)
-                uint8. It runs in a thread, ahead of its turn, and may raise PictureError.
+            pictures: (name, function) pairs; the function gives the picture's bytes, its pixels, (H, W) or (H, W, C)
+                uint8, or what else images/decode.py takes. It runs in a thread, ahead of its turn, and may raise
+                PictureError.
             look: called with the square of each picture that can be read, in order, before it is judged.
 
         Returns:
@@ -198,11 +165,11 @@ class Predictor:
         return logits
 
     def _squares(
-        self, pictures: Iterable[tuple[str, Callable[[], Picture]]]
+        self, pictures: Iterable[tuple[str, Callable[[], Held]]]
     ) -> Iterator[tuple[str, Square | PictureError]]:
         """Decoded ahead in threads, in order."""
 
-        def load(picture: tuple[str, Callable[[], Picture]]) -> tuple[str, Square | PictureError]:
+        def load(picture: tuple[str, Callable[[], Held]]) -> tuple[str, Square | PictureError]:
             name, fetch = picture
             try:
                 square = square_of(

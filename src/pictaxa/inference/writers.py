@@ -16,7 +16,7 @@ from ..errors import HALVES, ConfigError, printable
 from ..runs.records import probability_column
 from ..system.files import writing
 from ..system.printing import print_line
-from .predictor import Prediction
+from .prediction import Prediction
 
 PATH_CELLS = 48  # of the table's first column; longer paths keep their end
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

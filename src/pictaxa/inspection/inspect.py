@@ -21,10 +21,11 @@ from ..data.index import Index
 from ..data.levels import USUAL, choose_decoding
 from ..data.reading import find_files, read_data, survey
 from ..data.squares import CacheSpec, Squares
-from ..errors import ConfigError, PictureError, Problem, close_matches
+from ..errors import ConfigError, PictureError, Problem, close_matches, printable
 from ..images.decode import Header, examine
 from ..system.files import writing
 from ..system.pool import results_ahead
+from ..system.printing import lines_html
 from ..system.progress import CountProgress, DecodeProgress, StageProgress
 from .alike import Pair, find_alike
 from .checks import Facts, check
@@ -39,14 +40,27 @@ READ_AHEAD = 256  # headers that are read before they are asked for
 QUALITIES = ("brightness", "contrast", "sharpness", "colour")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
-    """What was looked at, and what was found."""
+    """What was looked at, and what was found.
+
+    Example:
+        inspection = pictaxa.inspect("photos")
+        for finding in inspection.findings:
+            print(finding.kind, finding.text, [inspection.index.name(row) for row in finding.rows])
+    """
 
     index: Index
     cache: Squares
     findings: list[Finding]
     seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(dict.fromkeys(finding.kind for finding in self.findings)) or "no problems"
+        return printable(f"<Inspection of {len(self.index)} pictures in {len(self.index.classes)} classes: {kinds}>")
+
+    def _repr_html_(self) -> str:
+        return lines_html(inspection_lines(self))
 
 
 def inspect_data(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -15,22 +15,29 @@ from ..data.cache import digest_of
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
-from ..errors import DataError
+from ..errors import DataError, printable
 from ..images.decode import Picture
 from ..inference.predictor import load, tell_nobody
-from ..metrics import Metrics, Predictions, summarise
-from ..runs.records import read_index
+from ..metrics import ClassFigures, Metrics, Predictions, summarise
+from ..runs.records import probability_column, read_index
+from ..system.extras import need
+from ..system.printing import lines_html
 from ..system.progress import CountProgress
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, familiarity_lines, find_seen
 
+if TYPE_CHECKING:
+    import pandas
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """Predictions for labelled pictures, their metrics, and the pictures that could not be read.
 
+    Each metric stands under its name, and all of them in `metrics`.
+
     Example:
         evaluation = pictaxa.evaluate("runs/photos-resnet18-1")
-        print(evaluation.what, evaluation.metrics["accuracy"], len(evaluation.set_aside))
+        print(evaluation.what, evaluation.accuracy, evaluation.log_loss, len(evaluation.set_aside))
     """
 
     classes: tuple[str, ...]
@@ -51,6 +58,84 @@ class Evaluation:
         new = np.ones(len(self.predictions.rows), dtype=bool)
         new[[one.place for one in self.familiarity.seen]] = False
         return new
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures were judged."""
+        return int(self.metrics["pictures"])
+
+    @property
+    def right(self) -> int:
+        """How many of them were classified correctly."""
+        return int(self.metrics["right"])
+
+    @property
+    def accuracy(self) -> float:
+        """The share of pictures that were classified correctly, from 0 to 1."""
+        return float(self.metrics["accuracy"])
+
+    @property
+    def accuracy_95_low(self) -> float:
+        """The lower end of the accuracy's 95% interval."""
+        return float(self.metrics["accuracy_95_low"])
+
+    @property
+    def accuracy_95_high(self) -> float:
+        """The upper end of the accuracy's 95% interval."""
+        return float(self.metrics["accuracy_95_high"])
+
+    @property
+    def log_loss(self) -> float:
+        """The mean negative log probability of the true class, in nats."""
+        return float(self.metrics["log_loss"])
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 over the classes that have pictures, from 0 to 1."""
+        return float(self.metrics["macro_f1"])
+
+    @property
+    def per_class(self) -> list[ClassFigures]:
+        """For each class its name, pictures, precision, recall and f1; `classes` of `metrics`."""
+        return list(self.metrics["classes"])
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """(classes, classes) int64: row the true class, column the predicted one."""
+        return np.array(self.metrics["confusion"], dtype=np.int64)
+
+    def __repr__(self) -> str:
+        interval = f"{self.accuracy_95_low:.1%} to {self.accuracy_95_high:.1%}"
+        return printable(
+            f"<Evaluation of {self.what}: accuracy {self.accuracy:.1%} ({interval}), {self.right} of {self.pictures}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return lines_html(evaluation_lines(self))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Make a table for pandas, a row for each judged picture.
+
+        Returns:
+            A DataFrame with path, true_label, label, probability, and p:CLASS for each class.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+
+        Example:
+            table = evaluation.to_pandas()
+            table[table.label != table.true_label].sort_values("probability", ascending=False)
+        """
+        pandas = need("pandas", extra="pandas")
+        names, said = np.array(self.classes, dtype=object), self.predictions
+        columns = {
+            "path": [str(path) for path in self.paths],
+            "true_label": names[said.labels],
+            "label": names[said.predicted],
+            "probability": said.probabilities.max(axis=1),
+        }
+        columns |= {probability_column(name): said.probabilities[:, i] for i, name in enumerate(self.classes)}
+        return pandas.DataFrame(columns)
 
 
 def evaluate_run(

@@ -25,6 +25,25 @@ from ..training.solve import cross_validate
 from .vectors import vectors_of
 
 
+def doubts(inspection: Inspection, config: TrainConfig, *, run: Path | None, folds: int | None) -> list[Finding]:
+    """Doubt labels by a run, by cross-validation trainings, by both or by neither.
+
+    Args:
+        inspection: of the data set.
+        config: its pictures, with the size, cache and threads to look at them with, and the length of the trainings.
+        run: folder of a run that was trained on these classes, or None.
+        folds: how many trainings, or None.
+
+    Returns:
+        The findings of both.
+
+    Raises:
+        RunError, ConfigError: as `doubt_by_run` and `doubt_by_folds`.
+    """
+    found = [] if run is None else list(doubt_by_run(inspection, config, run))
+    return found + ([] if folds is None else list(doubt_by_folds(inspection, config, folds)))
+
+
 def doubt_by_run(inspection: Inspection, config: TrainConfig, run: Path) -> Iterator[Finding]:
     """Doubt labels by a probe that is cross-validated on a run's features.
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from ..config.training import TrainConfig
 from ..data.index import Index
-from ..errors import DataError
+from ..errors import DataError, printable
 from ..metrics import wilson_interval
+from ..system.printing import lines_html
 from ..system.progress import say
 from ..training.learning_curve import Curve, expected_errors, learning_curve
 from ..training.logistic import HeadProblem, Scaling
@@ -82,7 +83,7 @@ class Gain:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Probe:
     """How well the features of a backbone suit a data set.
 
@@ -103,6 +104,13 @@ class Probe:
     hardest: tuple[HardPicture, ...]
     curve: tuple[CurvePoint, ...]
     twice: Gain | None  # None where the curve has too few points
+
+    def __repr__(self) -> str:
+        accuracies = ", ".join(f"{judge.judge} {judge.accuracy:.1%}" for judge in self.judgements)
+        return printable(f"<Probe of {self.pictures} pictures by {self.model}, {self.weights}: {accuracies}>")
+
+    def _repr_html_(self) -> str:
+        return lines_html(probe_lines(self))
 
 
 def probe_data(config: TrainConfig) -> Probe:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +30,17 @@ VIEWS = 6  # augmented views of each
 MIN_SIDE = 32  # pixels of a view
 
 
+class Preview(NamedTuple):
+    """The pictures that `draw_preview` has drawn; a notebook shows them."""
+
+    picture: Path
+    operations: Path | None  # a row for each operation of the policy; None for a policy without any
+
+    def _repr_html_(self) -> str:
+        data = [base64.b64encode(path.read_bytes()).decode() for path in self if path is not None]
+        return "".join(f'<img src="data:image/png;base64,{text}">' for text in data)
+
+
 def draw_preview(
     data: str | Path,
     out: str | Path,
@@ -37,7 +50,7 @@ def draw_preview(
     reading: ReadingConfig = PLAIN,
     asked: DecodingConfig = USUAL,
     seed: int = 0,
-) -> tuple[Path, Path | None]:
+) -> Preview:
     """Draw a few pictures, the view that prediction has of each, and augmented views.
 
     No cache is built: only the pictures shown are decoded.
@@ -102,7 +115,7 @@ def draw_preview(
         save_figure(grid(tiles), out)
         if operations:
             save_figure(grid(steps), operations)
-    return out, operations
+    return Preview(out, operations)
 
 
 def _some_squares(index: Index, spec: CacheSpec, *, seed: int) -> tuple[np.ndarray, list[Square]]:

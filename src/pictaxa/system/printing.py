@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from html import escape
+from io import TextIOWrapper
 from typing import TextIO
 
 from ..errors import printable
+
+
+def show_everything() -> None:
+    """Let standard output and error show escapes for what their encoding lacks, whoever writes to them.
+
+    For a program that owns them, at its start: a console of Windows may be cp1252, in which Chinese can't be written,
+    and lines also come from libraries. Where a program has put something else in their place, this does nothing.
+    """
+    for file in (sys.stdout, sys.stderr):
+        if isinstance(file, TextIOWrapper):
+            file.reconfigure(errors="backslashreplace")
 
 
 def print_line(text: str, *, file: TextIO | None = None) -> None:
@@ -20,8 +33,13 @@ def print_line(text: str, *, file: TextIO | None = None) -> None:
         print_line(f"set aside {path}")
     """
     file = file or sys.stdout
-    encoding = file.encoding or "utf-8"
-    print(printable(text).encode(encoding, "backslashreplace").decode(encoding), file=file, flush=True)
+    print(encodable(printable(text), file), file=file, flush=True)
+
+
+def encodable(text: str, file: TextIO) -> str:
+    """The text with escapes in the place of characters that a file's encoding lacks."""
+    encoding = getattr(file, "encoding", None) or "utf-8"  # one that a program puts in its place may have none
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -32,3 +50,15 @@ def print_lines(lines: Iterable[str]) -> None:
     """
     for line in lines:
         print_line(line)
+
+
+def lines_html(lines: Iterable[str]) -> str:
+    """Lines as a notebook shows them: aligned as on a terminal, and text whatever names are in them.
+
+    Args:
+        lines: texts of one line.
+
+    Returns:
+        An HTML element.
+    """
+    return f"<pre>{escape(chr(10).join(map(printable, lines)))}</pre>"

@@ -1,4 +1,4 @@
-"""Progress messages: a bar on a terminal, plain lines elsewhere, or logging records.
+"""Progress messages: a bar on a terminal and in a notebook, plain lines elsewhere, or logging records.
 
 Who gives the logger `pictaxa` a handler of its own takes all of it: a server its log, a notebook nothing.
 
@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from ..errors import printable
-from .printing import print_line
+from .notebook import NotebookBar, in_notebook
+from .printing import encodable, print_line
 
 LINE_SECONDS = 10.0  # between two plain lines
 
@@ -82,12 +83,17 @@ def clock(seconds: float) -> str:
 
 
 class _Display:
-    """A rich bar when standard output is a terminal, else a line now and then."""
+    """A rich bar when standard output is a terminal, one of HTML in a notebook, else a line now and then."""
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._notebook: NotebookBar | None = None
         self._started = self._last_line = time.monotonic()
-        if sys.stdout.isatty() and not LOG.handlers:
+        if LOG.handlers:
+            return
+        if in_notebook():
+            self._notebook = NotebookBar()
+        elif sys.stdout.isatty():
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
             self._bar = Progress(
@@ -104,11 +110,15 @@ class _Display:
     def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
+        if self._notebook:
+            self._notebook.close()
 
     def show(self, what: str, text: str, *, progress: float) -> None:
         """Where it stands."""
         if self._bar:
-            self._bar.update(self._task, completed=progress, description=what, text=printable(text))
+            self._bar.update(self._task, completed=progress, description=what, text=_shown(text))
+        elif self._notebook:
+            self._notebook.show(what, printable(text), progress=progress)
         elif time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
             say(f"{what} {progress:4.0%}  {text}")
@@ -116,7 +126,7 @@ class _Display:
     def line(self, text: str) -> None:
         """A line that stays."""
         if self._bar:
-            self._bar.console.print(printable(text), highlight=False, markup=False)
+            self._bar.console.print(_shown(text), highlight=False, markup=False)
         else:
             self._last_line = time.monotonic()
             say(text)
@@ -129,6 +139,11 @@ class _Display:
     def took(self, what: str, count: int, of: str) -> None:
         """A line that stays: so many are done, how long it took, how many a second."""
         self.line(f"{what:9s} {count} {of} in {self.seconds:.1f} s, {count / self.seconds:.0f}/s")
+
+
+def _shown(text: str) -> str:
+    """As the terminal can show it."""
+    return encodable(printable(text), sys.stdout)
 
 
 class DecodeProgress(_Display):

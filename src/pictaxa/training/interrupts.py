@@ -11,12 +11,15 @@ from types import FrameType
 from ..runs.folder import Run
 
 
-class Interrupted(Exception):
-    """Ctrl-C: everything is saved in `run`."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or a notebook's interrupt: everything is saved in `run`.
+
+    A KeyboardInterrupt, so that no `except Exception` of a caller's loop takes it for one training that failed.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        super().__init__(str(run.path))
+        super().__init__(f"stopped; nothing is lost. Continue with pictaxa.train(resume={str(run.path)!r})")
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from ..models.contract import Classifier
 from ..models.folding import share_norms
 from ..models.fusing import fast_copy
 from ..system.device import apply_plan
+from ..system.printing import lines_html
 from ..system.progress import clock
 from .learning_curve import expected_errors, learning_curve
 from .logistic import HeadProblem, Scaling, check_finite
@@ -71,7 +72,7 @@ class PlanRow:
         return f"{model}--weights {self.weights}{tune}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingPlan:
     """The ways there are, the one that `pictaxa train` takes first."""
 
@@ -79,6 +80,13 @@ class TrainingPlan:
     pictures: int  # to train on
     probed: int
     head_seconds: float  # to decode all pictures, look at them and solve a head
+
+    def __repr__(self) -> str:
+        first = f": first {self.rows[0].flags}" if self.rows else ""
+        return f"<TrainingPlan of {len(self.rows)} ways for {self.pictures} pictures{first}>"
+
+    def _repr_html_(self) -> str:
+        return lines_html(plan_lines(self))
 
 
 def plan_training(config: TrainConfig) -> TrainingPlan:

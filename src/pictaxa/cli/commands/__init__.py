@@ -9,7 +9,7 @@ from typing import Any
 from .. import arguments
 from ..parse import Fill
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, models, runs
+from . import data, docs, models, runs
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Command] = {
     "report": Command(arguments.ReportArguments, runs.report),
     "preview": Command(arguments.PreviewArguments, data.preview, example="pictaxa preview photos --policy strong"),
     "probe": Command(arguments.ProbeArguments, models.probe, example="pictaxa probe photos"),
+    "embed": Command(arguments.EmbedArguments, models.embed, example="pictaxa embed photos --out vectors.npz"),
     "plan": Command(arguments.PlanArguments, models.plan, example="pictaxa plan photos --minutes 10"),
     "inspect": Command(arguments.InspectArguments, data.inspect, example="pictaxa inspect photos --html found.html"),
     "data convert": Command(
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "classes": Command(arguments.ClassesArguments, runs.classes, example="pictaxa classes RUN --rename tulips=tulip"),
     "models": Command(arguments.ModelsArguments, models.models, example="pictaxa models resnet18 --diagram a.svg"),
     "recipes": Command(arguments.RecipesArguments, models.recipes, example="pictaxa recipes cifar-resnet20"),
+    "docs": Command(arguments.DocsArguments, docs.docs, example="pictaxa docs from-keras --language zh"),
     "weights list": Command(arguments.ListWeightsArguments, models.list_weights),
     "weights convert": Command(
         arguments.ConvertArguments, models.convert_weights,

@@ -62,12 +62,11 @@ def inspect(arguments: InspectArguments, started: float) -> int:
 
 def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding]:
     from ...config.by_name import training_like, with_words
-    from ...judge.label_errors import doubt_by_folds, doubt_by_run
+    from ...judge.label_errors import doubts
 
     epochs, minutes = arguments.fold_epochs, arguments.fold_minutes
     config = with_words(training_like(arguments), {"minutes": minutes} if epochs is None else {"epochs": epochs})
-    found = [] if arguments.run is None else list(doubt_by_run(inspection, config, arguments.run))
-    return found + ([] if arguments.folds is None else list(doubt_by_folds(inspection, config, arguments.folds)))
+    return doubts(inspection, config, run=arguments.run, folds=arguments.folds)
 
 
 def preview(arguments: PreviewArguments, started: float) -> int:

@@ -1,4 +1,4 @@
-"""Commands for models, weights and training plans: models, recipes, weights, plan, probe."""
+"""Commands for models, weights and training plans: models, recipes, weights, plan, probe, embed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ...errors import ConfigError
 from ...system.printing import print_line, print_lines
 from ..arguments import (
     ConvertArguments,
+    EmbedArguments,
     ListWeightsArguments,
     ModelsArguments,
     PlanArguments,
@@ -115,4 +116,24 @@ def probe(arguments: ProbeArguments, started: float) -> int:
     probe = probe_data(training_like(arguments))
     print_lines(probe_lines(probe))
     write_json(arguments.json, asdict(probe))
+    return 0
+
+
+def embed(arguments: EmbedArguments, started: float) -> int:
+    """Write what a backbone makes of each picture."""
+    from ...config.by_name import training_like
+    from ...judge.embedding import embed_data
+
+    check_place(arguments.out, "--out")
+    if arguments.out.suffix.lower() != ".npz":
+        found = repr(str(arguments.out))
+        raise ConfigError("--out with the suffix .npz", found=found, fix="End the file's name in .npz.")
+    check_place(arguments.json, "--json")
+    embedding = embed_data(training_like(arguments))
+    embedding.save(arguments.out)
+    count, width = embedding.vectors.shape
+    print_line(f"vectors   {arguments.out}: {count} pictures, {width} numbers each, by {embedding.model}")
+    write_json(
+        arguments.json, {"pictures": count, "width": width, "model": embedding.model, "weights": embedding.weights}
+    )
     return 0

@@ -1,0 +1,153 @@
+"""What a run says of pictures: one Prediction each, and a list of them that shows itself in short and as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import KW_ONLY, dataclass, field
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import printable
+from ..runs.records import probability_column
+from ..system.extras import need
+
+if TYPE_CHECKING:
+    import pandas
+
+SHOWN_LABELS = 5  # in a list's repr
+SHOWN_ROWS = 20  # in a notebook's table; `to_pandas` has all
+SHOWN_CLASSES = 3  # of a picture in a notebook
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction:
+    """What a run says of one picture: probabilities, or the problem that kept it from being read.
+
+    `label` and `probability` are fields, so that `pandas.DataFrame(predictions)` has their columns.
+
+    Args:
+        path: the file, or what a picture without one is called.
+        classes: names of the classes, in the order of the probabilities.
+        probabilities: (classes,) float32, sums to 1; None for a picture that could not be read.
+        logits: (classes,) float32, or None.
+        problem: why it could not be read, or "".
+
+    Example:
+        prediction = pictaxa.load("runs/photos-resnet18-1").predict("holiday.jpg")[0]
+        print(prediction.label, prediction.probability, prediction.problem)
+    """
+
+    path: str
+    label: str = field(init=False)  # the most probable class; "" for a picture that could not be read
+    probability: float = field(init=False)  # of that class; 0 for a picture that could not be read
+    classes: tuple[str, ...]
+    _: KW_ONLY
+    probabilities: np.ndarray | None = field(compare=False)
+    logits: np.ndarray | None = field(compare=False)
+    problem: str = ""
+
+    def __post_init__(self) -> None:
+        label, probability = "", 0.0
+        if self.probabilities is not None:
+            best = int(self.probabilities.argmax())
+            label, probability = self.classes[best], float(self.probabilities[best])
+        object.__setattr__(self, "label", label)  # the way into a frozen dataclass
+        object.__setattr__(self, "probability", probability)
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """List the most probable classes, best first.
+
+        Args:
+            count: how many, at most.
+
+        Returns:
+            (class, probability) pairs; none for a file that could not be read.
+
+        Example:
+            prediction.top(2)  # [("daisy", 0.91), ("tulips", 0.05)]
+        """
+        if self.probabilities is None:
+            return []
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.classes[label], float(self.probabilities[label])) for label in order]
+
+    @property
+    def _said(self) -> str:
+        return f"not read: {self.problem}" if self.probabilities is None else f"{self.label} {self.probability:.1%}"
+
+    def __repr__(self) -> str:
+        return f"<Prediction {printable(self.path)}: {printable(self._said)}>"
+
+    def _repr_html_(self) -> str:
+        return _table([self])
+
+
+class PredictionList(list[Prediction]):
+    """A list of predictions, in the order of the pictures; a notebook shows it as a table.
+
+    Example:
+        predictions = pictaxa.load("runs/photos-resnet18-1").predict("more-photos")
+        predictions.to_pandas().sort_values("probability")
+    """
+
+    def __repr__(self) -> str:
+        labels = Counter(prediction.label for prediction in self if prediction.probabilities is not None)
+        told = [f"{printable(label)} {count}" for label, count in labels.most_common(SHOWN_LABELS)]
+        if len(labels) > SHOWN_LABELS:
+            told.append(f"{len(labels) - SHOWN_LABELS} more classes")
+        bad = len(self) - labels.total()
+        if bad:
+            told.append(f"not read {bad}")
+        return f"<{len(self)} {'prediction' if len(self) == 1 else 'predictions'}: {', '.join(told) or 'none'}>"
+
+    def _repr_html_(self) -> str:
+        more = len(self) - SHOWN_ROWS
+        return _table(self[:SHOWN_ROWS]) + (f"<p>... and {more} more; to_pandas() has all</p>" if more > 0 else "")
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Make a table for pandas, with the columns of `pictaxa predict --out answers.csv --csv plain`.
+
+        Returns:
+            A DataFrame with path, label, probability and problem, and p:CLASS for each class; where a picture could not
+            be read, the numbers are missing (NaN).
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+
+        Example:
+            predictions.to_pandas().groupby("label").size()
+        """
+        pandas = need("pandas", extra="pandas")
+        columns = {
+            "path": [prediction.path for prediction in self],
+            "label": [prediction.label for prediction in self],
+            "probability": [np.nan if prediction.problem else prediction.probability for prediction in self],
+            "problem": [prediction.problem for prediction in self],
+        }
+        classes = self[0].classes if self else ()
+        nothing = np.full(len(classes), np.nan, dtype=np.float32)
+        values = [nothing if one.probabilities is None else one.probabilities for one in self]
+        if values:
+            stacked = np.stack(values)
+            columns |= {probability_column(name): stacked[:, number] for number, name in enumerate(classes)}
+        return pandas.DataFrame(columns)
+
+
+def _table(predictions: list[Prediction]) -> str:
+    """An HTML table, a row for each; whatever names are in it, it is text."""
+    rows = []
+    for prediction in predictions:
+        if prediction.probabilities is None:
+            said = f"<td colspan=3>{_shown(prediction._said)}</td>"
+        else:
+            others = ", ".join(f"{name} {value:.1%}" for name, value in prediction.top(SHOWN_CLASSES)[1:])
+            said = f"<td>{_shown(prediction.label)}</td><td>{prediction.probability:.1%}</td><td>{_shown(others)}</td>"
+        rows.append(f"<tr><td>{_shown(prediction.path)}</td>{said}</tr>")
+    head = "<tr><th>path</th><th>label</th><th>probability</th><th>next</th></tr>"
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _shown(text: str) -> str:
+    return escape(printable(text))
