@@ -70,8 +70,10 @@ def test_timms_names_are_known(name: str):
     state = {key: value for key, value in model.state_dict().items() if key not in ("mean", "std")}
     theirs = dict(state)
     for there, here in NAMES[name].items():
-        value = theirs.pop(f"{here}.weight")
-        theirs[f"{there}.weight"] = value[:, :, None, None] if there == "conv_head" and value.ndim == 2 else value
+        for key in [key for key in theirs if key.startswith(f"{here}.")]:
+            theirs[there + key.removeprefix(here)] = theirs.pop(key)
+        if there == "conv_head" and theirs[f"{there}.weight"].ndim == 2:
+            theirs[f"{there}.weight"] = theirs[f"{there}.weight"][:, :, None, None]
     renamed = rename_state(model, theirs, source="timm").tensors
     assert renamed.keys() == state.keys() and all(value.shape == state[key].shape for key, value in renamed.items())
     for there, here in NAMES[name].items():
