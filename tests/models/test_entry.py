@@ -44,6 +44,7 @@ NAMES = {
     "mobilenet_v3_large": {
         "blocks.0.0.conv_pw": "convs.1.block.1.0", "blocks.2.0.se.conv_reduce": "convs.4.block.2.fc1",
         "blocks.3.3.bn3": "convs.10.block.2.1", "blocks.5.2.bn3": "convs.15.block.3.1", "blocks.6.0.conv": "convs.16.0",
+        "conv_head": "classifier.0", "classifier": "classifier.3",
     },
     "efficientnet_lite0": {
         "conv_stem": "convs.0.0", "bn1": "convs.0.1", "blocks.0.0.conv_dw": "convs.1.block.0.0",
