@@ -44,6 +44,7 @@ NAMES = {
     "mobilenet_v3_large": {
         "blocks.0.0.conv_pw": "convs.1.block.1.0", "blocks.2.0.se.conv_reduce": "convs.4.block.2.fc1",
         "blocks.3.3.bn3": "convs.10.block.2.1", "blocks.5.2.bn3": "convs.15.block.3.1", "blocks.6.0.conv": "convs.16.0",
+        "conv_head": "classifier.0", "classifier": "classifier.3",
     },
     "efficientnet_lite0": {
         "conv_stem": "convs.0.0", "bn1": "convs.0.1", "blocks.0.0.conv_dw": "convs.1.block.0.0",
@@ -70,8 +71,10 @@ def test_timms_names_are_known(name: str):
     state = {key: value for key, value in model.state_dict().items() if key not in ("mean", "std")}
     theirs = dict(state)
     for there, here in NAMES[name].items():
-        value = theirs.pop(f"{here}.weight")
-        theirs[f"{there}.weight"] = value[:, :, None, None] if there == "conv_head" and value.ndim == 2 else value
+        for key in [key for key in theirs if key.startswith(f"{here}.")]:
+            theirs[there + key.removeprefix(here)] = theirs.pop(key)
+        if there == "conv_head" and theirs[f"{there}.weight"].ndim == 2:
+            theirs[f"{there}.weight"] = theirs[f"{there}.weight"][:, :, None, None]
     renamed = rename_state(model, theirs, source="timm").tensors
     assert renamed.keys() == state.keys() and all(value.shape == state[key].shape for key, value in renamed.items())
     for there, here in NAMES[name].items():

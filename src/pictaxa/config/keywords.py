@@ -71,6 +71,7 @@ class TransferKeywords(TypedDict, total=False):
 
     weights: str | Path | None
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]
+    weights_prefix: str
     normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None
     tune: str
     head: str

@@ -46,10 +46,9 @@ class Evaluation:
     metrics: Metrics  # as in metrics.json
     set_aside: list[tuple[str, str]]  # (path, problem)
     what: str  # in words: which pictures were judged
-    changed: tuple[
-        str, ...
-    ] = ()  # of the run's own validation pictures, those that are not what the training validated
-    gone: int = 0  # of them, those that can't be read any more
+    # Of the run's own validation pictures, those that are not what the training validated, and how many are gone.
+    changed: tuple[str, ...] = ()
+    gone: int = 0
     familiarity: Familiarity = field(default_factory=Familiarity)  # of other pictures, those that the run knows
 
     @property
