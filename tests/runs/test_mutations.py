@@ -319,7 +319,8 @@ def test_no_change_of_a_file_is_silent(place: Place, listed: bool):
     counts: Counter[str] = Counter()
     wrong = []
     states = sorted(path.relative_to(place.whole).as_posix() for path in place.whole.glob("state/*"))
-    files = [*LISTED, *states]
+    files = [*(name for name in LISTED if (place.whole / name).exists()), *states]  # threads.json not always is
+    assert len(files) >= len(LISTED)
     for file in [*files, MANIFEST] if listed else files:
         meant = MEANINGFUL.get(file, {})
         changes = meant | ANYWHERE | damages(file, 4)

@@ -175,12 +175,14 @@ def test_best_weights_that_are_lost_and_were_not_the_last(
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "predictions-val.parquet", "probe.npz", "log.csv"])
-def test_results_that_are_lost_after_the_end(whole: Path, name: str):
-    """Each is written again as it was."""
+def test_results_that_are_lost_after_the_end(whole: Path, name: str, capsys: Said):
+    """Each is written again as it was, which is said."""
     before = (whole / name).read_bytes()
     (whole / name).unlink()
+    capsys.readouterr()
     assert main(["train", "--resume", str(whole)]) == 0
-    assert (whole / name).read_bytes() == before
+    assert (whole / name).read_bytes() == before and f"note      {name}: lost since" in capsys.readouterr().out
+    assert main(["train", "--resume", str(whole)]) == 0 and "lost since" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("damage", ["cut", "removed"])

@@ -27,7 +27,7 @@ from .interrupts import Interrupted, interrupt_flag
 from .job import Job, diverged, machine_errors_told
 from .learner import HeadAlone, WholeModel, write_result
 from .loss import weigh_classes
-from .resuming import first_weights, require_unfinished, restore_results
+from .resuming import first_weights, require_unfinished, restore_results, tell_lost_results
 from .schedule import Length
 from .session import Session, count_step, has_stalled, judge_weights, lr_of, progress_of, row_of, save_session
 from .setup import prepare, prepare_again, setup
@@ -150,6 +150,7 @@ def _resume(job: Job, model: Classifier) -> Session:
     )
     say(f"resume    after step {counters.step}, epoch {counters.epoch + 1}, {clock(counters.seconds)} trained")
     session.counters, session.started = counters, time.monotonic() - counters.seconds
+    tell_lost_results(job.run)
     remove_manifest(job.run.path)  # it is of what was there until now
     restore_results(job, session)
     return session

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ..errors import RunError, as_word
 from ..models.contract import Classifier
+from ..runs.folder import Run
+from ..runs.manifest import read_manifest
+from ..runs.names import RESULTS
 from ..system.progress import say
 from ..weights.files import load_model_weights, load_tensors
 from .checkpoint import has_state
@@ -45,6 +48,18 @@ def require_unfinished(job: Job) -> None:
             "saved states to go on from", found=f"none in {str(job.run.state_path)!r}, of a training that had begun",
             fix=_anew(job),
         )  # fmt: skip
+
+
+def tell_lost_results(run: Run) -> None:
+    """Say which results of a finished run are lost, as they are about to be made again.
+
+    Args:
+        run: the run, with its manifest if it was finished.
+    """
+    listed = read_manifest(run.path) or {}
+    lost = [name for name in RESULTS if name in listed and not (run.path / name).exists()]
+    if lost:
+        say(f"note      {', '.join(lost)}: lost since the training ended; made again from the newest checkpoint")
 
 
 def restore_results(job: Job, session: Session) -> None:
