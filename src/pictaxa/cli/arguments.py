@@ -97,11 +97,8 @@ class _Looked:
 
 
 @dataclass(frozen=True)
-class ProbeArguments(_Looked):
-    """Estimate what accuracy to expect, in half a minute and before any training: the cross-validated accuracy of a
-    head solved on the features of an ImageNet network (or another), with an interval and compared with nearest
-    neighbours; the hard pictures; and whether more pictures would help.
-    """
+class _LookedByWeights(_Looked):
+    """The same, and the weights that look."""
 
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as padding=same."""
@@ -114,19 +111,21 @@ class ProbeArguments(_Looked):
 
 
 @dataclass(frozen=True)
-class EmbedArguments(_Looked):
+class ProbeArguments(_LookedByWeights):
+    """Estimate what accuracy to expect, in half a minute and before any training: the cross-validated accuracy of a
+    head solved on the features of an ImageNet network (or another), with an interval and compared with nearest
+    neighbours; the hard pictures; and whether more pictures would help.
+    """
+
+
+@dataclass(frozen=True)
+class EmbedArguments(_LookedByWeights):
     """Write the feature vector that a network's backbone makes of each picture, with its path and label, for search,
     clustering and plots. By default the network is efficientnet_lite0 with ImageNet weights.
     """
 
     out: Path = Path("vectors.npz")
     """The .npz file to write: vectors, paths, labels and classes."""
-    model_options: tuple[str, ...] = ()
-    """The architecture's own options, such as padding=same."""
-    source: Source = "pictaxa"
-    """Library that the checkpoint comes from; it is never guessed."""
-    normalization: Normalization | None = None
-    """Input normalization of the checkpoint (see pictaxa weights convert --help); required for a Keras file."""
 
 
 @dataclass(frozen=True)

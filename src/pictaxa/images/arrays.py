@@ -7,7 +7,7 @@ turn them before. The numbers are
     bool          False is black, True is white
     uint8         0 to 255
     uint16        0 to 65535, unless the run knows another range of such pictures (docs/data.md)
-    float         0 to 1 where none is above 1; 0 to 255 where one is above 8, or above 1 and all are whole. What
+    float         0 to 1 where none is above 1; 0 to 255 where one is 8 or more, or above 1 and all are whole. What
                   fits neither, with a number between 1 and 8, below 0 or above 255, is refused. What was taken is said
                   where it may be wrong: of an array of nothing but 0 and 1, and where a call has arrays of both kinds.
                   A run that was trained on floats has their range itself.
