@@ -69,6 +69,25 @@ def test_a_damaged_member_is_one_pictures_problem(tmp_path: Path, monkeypatch: p
         next(iter(archive_pictures(pack(tmp_path / "q.tar"), PassedOver())))[1]()
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packed_members_that_are_damaged(tmp_path: Path, method: int):
+    """Whatever an unpacker raises of any changed byte is a picture's problem, or changes nothing."""
+    with zipfile.ZipFile(tmp_path / "p.zip", "w", method) as archive:
+        archive.writestr("a.jpg", bytes(range(256)) * 4)
+    data = (tmp_path / "p.zip").read_bytes()
+    begin, end = 30 + len("a.jpg"), data.index(b"PK\1\2")
+    damaged = 0
+    for place in range(begin, end):
+        (tmp_path / "p.zip").write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        ((_, fetch),) = archive_pictures(tmp_path / "p.zip", PassedOver())
+        try:
+            assert fetch() == bytes(range(256)) * 4
+        except PictureError as error:
+            damaged += 1
+            assert "damaged" in str(error)
+    assert damaged > (end - begin) // 2
+
+
 @pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tgz"])
 def test_what_is_no_archive_is_one_line(tmp_path: Path, name: str):
     """Other bytes under an archive's name, or half of one."""

@@ -90,3 +90,15 @@ def test_a_cell_that_unpacks_to_gigabytes(tmp_path: Path):
     with pytest.raises(PictureError, match=r"decompression bomb: 300,.* bytes of a row group"):
         ParquetFile(file).fetch("image/0")
     assert pa.total_allocated_bytes() - before < 10**6
+
+
+def test_values_of_lists_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A few rows may have lists of any length, of which only the columns' own metadata tell."""
+    file = written(tmp_path / "a.parquet", l=pa.array([list(range(1000)), [1]]), n=pa.array([1, 2]))
+    assert read_columns(file).num_rows == 2
+    monkeypatch.setattr(parquet_files, "MAX_CELLS", 1002)
+    with pytest.raises(ValueError, match="1,003 cells, more than 1,002"):
+        read_columns(file)
+    (tmp_path / "b.parquet").write_bytes(b"PAR1no table")
+    with pytest.raises(ValueError, match="its footer is damaged"):
+        parquet_files._values(tmp_path / "b.parquet", [0])

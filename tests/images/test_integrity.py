@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pictaxa.errors import PictureError
-from pictaxa.images.decode import decode
+from pictaxa.images.decode import decode, square_of
 from pictaxa.images.integrity import check_end, check_scans, check_sums, has_all_scans, segments
 from pictaxa.limits import MAX_SCANS, MAX_SEGMENTS, USUAL_SCANS
 
@@ -41,6 +41,21 @@ def test_the_segments_of_a_jpeg():
     kinds = [kind for kind, _, _ in segments(data)]
     assert 0xC0 in kinds and kinds[-1] == 0xDA and kinds.index(0xC0) < kinds.index(0xDA)
     assert all(begin <= end <= len(data) for _, begin, end in segments(data))
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 5, 8, 13, 40])
+def test_a_truncated_jpeg_is_so_at_every_size(lost: int):
+    """However little is lost before its end, and whatever colour the last pixel has: small squares tell it too."""
+    data = encoded("JPEG")
+    cut = data[: -2 - lost] + b"\xff\xd9"
+    answers = set()
+    for side in (8, 16, 24, 48, 64):
+        try:
+            square_of(cut, name="x", side=side, channels=3)
+            answers.add("whole")
+        except PictureError:
+            answers.add("truncated")
+    assert answers == {"truncated"}
 
 
 def test_a_progressive_jpeg_without_its_last_scans():

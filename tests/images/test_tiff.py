@@ -170,3 +170,15 @@ def test_tags_of_bytes_that_are_none():
     """Nothing is read of them, and nothing is raised."""
     for data in (b"", b"II*\0", b"II*\0\xff\xff\xff\x7f", b"MM\0*\0\0\0\x08\xff\xff" + bytes(30)):
         assert read_layout(data) is None
+
+
+def test_of_two_tags_the_first_counts():
+    """As for Pillow and libtiff: what a header says is what is decoded."""
+    file = io.BytesIO()
+    Image.fromarray(np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)).save(file, "TIFF")
+    data = bytearray(file.getvalue())
+    (place,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, place)
+    entries = {struct.unpack_from("<H", data, at)[0]: at for at in range(place + 2, place + 2 + 12 * count, 12)}
+    struct.pack_into("<HHII", data, entries[259], 256, 3, 1, 1)  # a second width for the kind of packing: there is none
+    assert measure(bytes(data), name="x")[:2] == (64, 48) == decode(bytes(data), name="x").size

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -133,7 +135,7 @@ def _checked(name: str, size_bytes: int, read: Callable[[], bytes]) -> Callable[
         data: bytes | str = Problem.BOMB.told(f"{size_bytes:,} bytes") if size_bytes > MAX_PICTURE_BYTES else read()
     except (RuntimeError, NotImplementedError) as error:  # a password, a compression that zipfile does not know
         data = Problem.UNREADABLE.told(error)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
         data = Problem.DAMAGED.told(error)
 
     def fetch() -> bytes:

@@ -126,17 +126,17 @@ def check_scans(data: bytes, *, pixels: int) -> None:
         raise Image.DecompressionBombError(f"{scans:,} scans of {pixels:,} pixels")
 
 
-def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None) -> None:
+def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None, suspected: bool = False) -> None:
     """A JPEG's pixel data must reach to the end of the picture, of all its colours and to the last detail.
 
     Where a marker comes too early, libjpeg fills up with grey and tells nobody. What stands behind the last pixel does
-    not matter; so where the last one is that grey, the picture is decoded again with more bytes before each marker,
-    and must stay the same.
+    not matter; so where the last one is that grey, or the file is `suspected` for another reason, the picture is
+    decoded again with more bytes before each marker, and must stay the same.
     """
     if not has_all_scans(data):
         raise OSError("its pixel data is truncated: some of its scans are missing")
     last = image.getpixel((image.width - 1, image.height - 1))
-    if not {127, 128}.issuperset(last if isinstance(last, tuple) else (last,)):
+    if not suspected and not {127, 128}.issuperset(last if isinstance(last, tuple) else (last,)):
         return
     with Image.open(io.BytesIO(_lengthened(data)), formats=("JPEG",)) as other:
         if draft_side is not None:

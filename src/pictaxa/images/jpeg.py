@@ -32,7 +32,7 @@ def plain_jpeg(
     H and W are full, or reduced as Pillow's draft does for a square of `side` pixels: to the least of 1/8, 1/4 and 1/2
     that still covers it. C is at most `channels`, H and W at most `longest`, and H x W at most `most_pixels`.
     """
-    shape = _plain_shape(data)
+    shape = plain_shape(data)
     if shape is None or shape[2] > channels:
         return None
     full_height, full_width, own_channels = shape
@@ -67,7 +67,7 @@ def embedded_profile(data: bytes) -> bytes:
     return b"".join(parts[number] for number in sorted(parts)) if len(parts) == count else b""
 
 
-def _plain_shape(data: bytes) -> tuple[int, int, int] | None:
+def plain_shape(data: bytes) -> tuple[int, int, int] | None:
     """Height, width and channels by the head of a JPEG, if all that stands there is known to be harmless."""
     shape, exifs = None, 0
     if data[:2] == b"\xff\xd8":

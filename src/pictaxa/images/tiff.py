@@ -135,7 +135,7 @@ def _tags(
     for place in range(begin, min(begin + count * entry, len(data) - entry + 1), entry):
         tag, kind = struct.unpack_from(order + "HH", data, place)
         (values,) = struct.unpack_from(order + ("Q" if room == 8 else "I"), data, place + 4)
-        if tag not in wanted or values > MAX_TIFF_VALUES or (kind not in SIZES and kind != TEXT):
+        if tag in tags or tag not in wanted or values > MAX_TIFF_VALUES or (kind not in SIZES and kind != TEXT):
             continue
         form = f"{order}{values}{SIZES.get(kind, 'B')}"
         at = place + 4 + room
@@ -175,6 +175,9 @@ def _by_pillow(data: bytes, layout: Layout) -> Numbers:
         check_cover(image)
         image.load()
         values = np.asarray(image)
+    stated = (layout.width, layout.height) if layout.orientation > 4 else (layout.height, layout.width)
+    if values.shape != stated:
+        raise OSError(f"its pixels are {values.shape[1]} x {values.shape[0]}, and not what it says")
     if layout.bits[0] <= 16:  # which Pillow may have widened
         values = values.astype(np.int16 if layout.kind == SIGNED else np.uint16, copy=False)
     return _meant(values, layout)

@@ -23,7 +23,7 @@ from .integrity import (
     check_tiles,
     runs_of,
 )
-from .jpeg import ORIENTATION
+from .jpeg import ORIENTATION, plain_shape
 from .number_files import number_file
 from .numbers import NumberFile, Numbers, to_bytes
 from .tiff import read_layout
@@ -86,7 +86,8 @@ def upright(data: bytes, *, draft_side: int | None, decoding: Decoding) -> Uprig
             if image.format == "PNG":
                 check_last_rows(image, data)
             if image.format in JPEGS:
-                check_end(image, data, draft_side=draft_side)
+                # A plain one comes here where libjpeg has a warning for it, which Pillow doesn't pass on.
+                check_end(image, data, draft_side=draft_side, suspected=plain_shape(data) is not None)
             orientation = _orientation(image)
             if orientation > 4:  # the quarter repeats of the EXIF standard
                 width, height = height, width

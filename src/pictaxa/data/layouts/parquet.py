@@ -21,7 +21,7 @@ from ...limits import MAX_PICTURE_BYTES
 from ..columns import choose_columns, splits_of
 from ..layout import Layout, common_folder, files_within, holds_files, split_of_file, told_from
 from ..listing import Listing, of_file, some
-from ..parquet_files import check_group, leaves_of, open_parquet, read_columns
+from ..parquet_files import check_group, open_parquet, read_columns
 from ..table import as_words
 from ..tables import check_text
 
@@ -152,6 +152,7 @@ class ParquetFile:
 
     def __init__(self, file: Path) -> None:
         self.file = open_parquet(file)
+        self.packed_bytes = file.stat().st_size
         groups = self.file.metadata.num_row_groups
         self.starts = np.cumsum([0] + [self.file.metadata.row_group(group).num_rows for group in range(groups)])
         self.kept: dict[tuple[str, int], pa.ChunkedArray] = {}  # the newest last
@@ -166,7 +167,7 @@ class ParquetFile:
             if (column, group) not in self.kept:
                 metadata = self.file.metadata
                 try:
-                    check_group(metadata.row_group(group), leaves_of(metadata, column))
+                    check_group(metadata.row_group(group), packed_bytes=self.packed_bytes)
                 except ValueError as error:
                     raise PictureError(inside, Problem.BOMB.told(error)) from None
                 self.kept[column, group] = self.file.read_row_group(group, columns=[column]).column(0)
