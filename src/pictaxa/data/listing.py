@@ -84,8 +84,10 @@ def file_status(path: Path | os.DirEntry[str]) -> tuple[int, int, str]:
         status = path.stat()
         kind = told_irregular(status.st_mode)
         return status.st_size, status.st_mtime_ns, Problem.UNREADABLE.told(kind) if kind else ""
-    except (OSError, ValueError) as error:  # a name with a zero in it is the latter
-        return 0, 0, Problem.UNREADABLE.told(getattr(error, "strerror", "") or error)
+    except OSError as error:
+        return 0, 0, Problem.UNREADABLE.told(error.strerror or error)
+    except ValueError:  # which versions of Python tell in words of their own
+        return 0, 0, Problem.UNREADABLE.told("no path, as it has a null character")
 
 
 def of_file(file: Path, rows: int) -> dict[str, Column]:
