@@ -22,7 +22,8 @@ from .inference.prediction import PredictionList
 from .inference.predictor import Predictor, checked_weights
 from .inspection.inspect import Inspection, check_manifest_place, inspect_data, write_manifest
 from .judge.embedding import Embedding, embed_data
-from .judge.evaluate import Evaluation, evaluate_run
+from .judge.evaluate import evaluate_run
+from .judge.evaluation import Evaluation
 from .judge.label_errors import doubts
 from .judge.probe import Probe, probe_data
 from .models.contract import Classifier

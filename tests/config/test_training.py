@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pictaxa
-from pictaxa.cli.arguments import PlanArguments
+from pictaxa.cli.looking import PlanArguments
 from pictaxa.config.by_name import config_fields, from_json, to_json, training_like, with_words
 from pictaxa.config.data import PicturesConfig
 from pictaxa.config.training import TrainConfig, usual_for

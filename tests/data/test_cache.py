@@ -24,18 +24,8 @@ from pictaxa.errors import CacheError, DataError
 from pictaxa.images.decode import Square, load_square
 
 Make = Callable[..., Path]
+Build = Callable[[Path, Path], tuple[PixelCache, Index, int]]
 SPEC = CacheSpec(side=16, channels=3)
-
-
-def build(data: Path, root: Path) -> tuple[PixelCache, Index, int]:
-    """The cache, the index, and how many pictures had to be decoded."""
-    decoded = [0]
-
-    def count(done: int, total: int) -> None:
-        decoded[0] = total
-
-    cache, index = build_cache(read_data(data), SPEC, root=root, threads=2, progress=count)
-    return cache, index, decoded[0]
 
 
 def files_of(root: Path) -> tuple[Path, Path]:
@@ -56,7 +46,7 @@ def check(cache: PixelCache, index: Index) -> None:
         assert (index.column("width")[row], index.column("height")[row]) == (square.width, square.height)
 
 
-def test_a_cache_holds_the_squares_and_is_not_built_twice(tmp_path: Path, make_photos: Make):
+def test_a_cache_holds_the_squares_and_is_not_built_twice(tmp_path: Path, make_photos: Make, build: Build):
     """Rows read from the cache are what decode.py makes of the files; opening again decodes nothing."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     cache, index, decoded = build(data, tmp_path / "cache")
@@ -67,7 +57,9 @@ def test_a_cache_holds_the_squares_and_is_not_built_twice(tmp_path: Path, make_p
     check(cache, index)
 
 
-def test_changed_added_and_removed_pictures_are_noticed(tmp_path: Path, make_photos: Make, draw: Callable[..., object]):
+def test_changed_added_and_removed_pictures_are_noticed(
+    tmp_path: Path, make_photos: Make, draw: Callable[..., object], build: Build
+):
     """Only what is new or changed is decoded again, and rows follow their files."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     build(data, tmp_path / "cache")
@@ -79,7 +71,7 @@ def test_changed_added_and_removed_pictures_are_noticed(tmp_path: Path, make_pho
     check(cache, index)
 
 
-def test_bad_pictures_are_set_aside_with_their_reasons(tmp_path: Path, make_photos: Make):
+def test_bad_pictures_are_set_aside_with_their_reasons(tmp_path: Path, make_photos: Make, build: Build):
     """Unreadable, truncated and false pictures are named; the others are cached."""
     data = make_photos(tmp_path / "photos", {"a": 3, "b": 3})
     whole = (data / "a" / "0.png").read_bytes()
@@ -94,7 +86,7 @@ def test_bad_pictures_are_set_aside_with_their_reasons(tmp_path: Path, make_phot
     assert dict(build(data, tmp_path / "cache")[1].set_aside()) == problems
 
 
-def test_no_readable_picture_at_all_is_an_error(tmp_path: Path):
+def test_no_readable_picture_at_all_is_an_error(tmp_path: Path, build: Build):
     """A folder in which nothing can be decoded is one clear error."""
     for name in "ab":
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -103,7 +95,7 @@ def test_no_readable_picture_at_all_is_an_error(tmp_path: Path):
         build(tmp_path / "photos", tmp_path / "cache")
 
 
-def test_a_cache_cut_short_is_mended(tmp_path: Path, make_photos: Make):
+def test_a_cache_cut_short_is_mended(tmp_path: Path, make_photos: Make, build: Build):
     """A pixel file or a journal (of one record here) that lost its end is completed, never believed."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     build(data, tmp_path / "cache")
@@ -119,7 +111,7 @@ def test_a_cache_cut_short_is_mended(tmp_path: Path, make_photos: Make):
     check(cache, index)
 
 
-def test_a_slot_that_was_given_away_is_not_believed(tmp_path: Path, make_photos: Make):
+def test_a_slot_that_was_given_away_is_not_believed(tmp_path: Path, make_photos: Make, build: Build):
     """A pixel file cut short, then a build killed after a new picture took a slot: the old owner is decoded again."""
     data = make_photos(tmp_path / "photos", {"b": 4, "c": 4})
     build(data, tmp_path / "cache")
@@ -133,7 +125,7 @@ def test_a_slot_that_was_given_away_is_not_believed(tmp_path: Path, make_photos:
     check(cache, index)
 
 
-def test_stale_slots_are_given_up(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
+def test_stale_slots_are_given_up(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch, build: Build):
     """When most squares are of files that are gone, the others are copied instead of growing for ever.
 
     A square that was damaged before is not copied, but decoded again.
@@ -149,7 +141,7 @@ def test_stale_slots_are_given_up(tmp_path: Path, make_photos: Make, monkeypatch
     check(cache, index)
 
 
-def test_another_data_sets_squares_are_copied_too(tmp_path: Path, make_photos: Make):
+def test_another_data_sets_squares_are_copied_too(tmp_path: Path, make_photos: Make, build: Build):
     """A table of some pictures of a folder shares its cache: what only the folder asks for stays when others go."""
     data = make_photos(tmp_path / "photos", {"a": 90, "b": 30})
     build(data, tmp_path / "cache")
@@ -182,7 +174,7 @@ cache.build_cache(read_data(sys.argv[1]), spec, root=Path(sys.argv[2]), threads=
 
 
 @pytest.mark.parametrize("place", [0, 7, 10, 60, -5])
-def test_a_journal_with_a_flipped_byte_is_not_believed(tmp_path: Path, make_photos: Make, place: int):
+def test_a_journal_with_a_flipped_byte_is_not_believed(tmp_path: Path, make_photos: Make, place: int, build: Build):
     """Wherever a byte of it is another (its version too), what it spoke of is decoded again, and stays so."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     build(data, tmp_path / "cache")
@@ -199,7 +191,9 @@ def flip(path: Path, place: int) -> None:
     path.write_bytes(damaged)
 
 
-def test_a_damaged_square_is_mended(tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+def test_a_damaged_square_is_mended(
+    tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str], build: Build
+):
     """A flipped byte among the pixels is noticed when it is read, said, and decoded again, in the file too."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     build(data, tmp_path / "cache")
@@ -212,7 +206,9 @@ def test_a_damaged_square_is_mended(tmp_path: Path, make_photos: Make, capsys: p
     assert not capsys.readouterr().err
 
 
-def test_a_damaged_square_of_a_changed_file_is_an_error(tmp_path: Path, make_photos: Make, draw: Callable[..., object]):
+def test_a_damaged_square_of_a_changed_file_is_an_error(
+    tmp_path: Path, make_photos: Make, draw: Callable[..., object], build: Build
+):
     """Where neither the cache nor the file has the pixels of the listing any more, that is said; nothing is guessed."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     cache, index, _ = build(data, tmp_path / "cache")
@@ -229,7 +225,7 @@ def start_build(data: Path, root: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_moments(tmp_path: Path, make_photos: Make):
+def test_killed_at_twenty_moments(tmp_path: Path, make_photos: Make, build: Build):
     """SIGKILL at 20 random moments of one build after the other: the next always goes on, and the end is right."""
     data = make_photos(tmp_path / "photos", {"a": 900, "b": 900})
     moments = np.random.default_rng(0).uniform(0.0, 0.3, 20)
@@ -297,7 +293,7 @@ def test_a_disk_that_fills_up_while_building(tmp_path: Path, make_photos: Make):
 
 
 @pytest.mark.parametrize("after", [1, 20, 150])
-def test_a_killed_build_goes_on(tmp_path: Path, make_photos: Make, after: int):
+def test_a_killed_build_goes_on(tmp_path: Path, make_photos: Make, after: int, build: Build):
     """SIGKILL while it builds: what was journalled stays, the rest is decoded, the result is right."""
     data = make_photos(tmp_path / "photos", {"a": 100, "b": 100})
     child = start_build(data, tmp_path / "cache")
@@ -313,7 +309,7 @@ def test_a_killed_build_goes_on(tmp_path: Path, make_photos: Make, after: int):
     check(cache, index)
 
 
-def test_ctrl_c_keeps_what_is_decoded(tmp_path: Path, make_photos: Make):
+def test_ctrl_c_keeps_what_is_decoded(tmp_path: Path, make_photos: Make, build: Build):
     """KeyboardInterrupt while it builds: every picture that was decoded stays decoded."""
     data = make_photos(tmp_path / "photos", {"a": 10, "b": 10})
 
@@ -328,7 +324,7 @@ def test_ctrl_c_keeps_what_is_decoded(tmp_path: Path, make_photos: Make):
     check(cache, index)
 
 
-def test_two_builders_at_once_do_not_harm_each_other(tmp_path: Path, make_photos: Make):
+def test_two_builders_at_once_do_not_harm_each_other(tmp_path: Path, make_photos: Make, build: Build):
     """Two processes that want the same cache take repeats, and the result is right."""
     data = make_photos(tmp_path / "photos", {"a": 60, "b": 60})
     children = [start_build(data, tmp_path / "cache") for _ in range(2)]
@@ -338,7 +334,9 @@ def test_two_builders_at_once_do_not_harm_each_other(tmp_path: Path, make_photos
     check(*build(data, tmp_path / "cache")[:2])
 
 
-def test_a_full_disk_is_one_clear_error(tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_one_clear_error(
+    tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch, build: Build
+):
     """Too little room is told before the first picture is decoded, and a disk that fills up while building is too."""
     data = make_photos(tmp_path / "photos", {"a": 5, "b": 4})
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
@@ -357,7 +355,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, make_photos: Make, monke
     check(*build(data, tmp_path / "cache")[:2])
 
 
-def test_a_cache_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path, make_photos: Make):
+def test_a_cache_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path, make_photos: Make, build: Build):
     """A file where the cache should be is told with what to do."""
     data = make_photos(tmp_path / "photos", {"a": 2, "b": 2})
     (tmp_path / "cache").write_text("in the way")

@@ -12,27 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pictaxa.data.cache import build_cache
 from pictaxa.data.generations import new_generation_of, open_generation, remove_others
 from pictaxa.data.index import Index
-from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec, PixelCache
 from pictaxa.images.decode import load_square
 
 Make = Callable[..., Path]
+Build = Callable[[Path, Path], tuple[PixelCache, Index, int]]
 SPEC = CacheSpec(side=16, channels=3)
-
-
-def build(data: Path, root: Path) -> tuple[PixelCache, Index, int]:
-    """The cache, the index, and how many pictures had to be decoded."""
-    decoded = [0]
-
-    def count(done: int, total: int) -> None:
-        decoded[0] = total
-
-    cache, index = build_cache(read_data(data), SPEC, root=root, threads=2, progress=count)
-    assert isinstance(cache, PixelCache)
-    return cache, index, decoded[0]
 
 
 def squares_of(index: Index) -> np.ndarray:
@@ -52,7 +39,7 @@ def files_of(root: Path) -> tuple[Path, Path]:
     return folder / "journal", pixels
 
 
-def test_a_generation_is_what_is_kept_of_the_one_before(tmp_path: Path, make_photos: Make):
+def test_a_generation_is_what_is_kept_of_the_one_before(tmp_path: Path, make_photos: Make, build: Build):
     """Of nine squares those of two records, in their order; the old file stays until it is removed."""
     data, root = make_photos(tmp_path / "photos", {"a": 5, "b": 4}), tmp_path / "cache"
     build(data, root)
@@ -86,7 +73,12 @@ def remove_everything(root: Path) -> None:
 @pytest.mark.parametrize("harm", [None, remove_journal, cut_journal, remove_everything])
 @pytest.mark.parametrize("changed", [20, 90])
 def test_who_reads_keeps_the_squares_that_were_there(
-    tmp_path: Path, make_photos: Make, draw: Callable[..., Any], harm: Callable[[Path], None] | None, changed: int
+    tmp_path: Path,
+    make_photos: Make,
+    draw: Callable[..., Any],
+    harm: Callable[[Path], None] | None,
+    changed: int,
+    build: Build,
 ):
     """Pictures are exported anew and another command builds the cache: the first reads on what it was built with,
     squares that it has read before and others, whatever becomes of the cache's files; the second reads the new ones.
@@ -108,7 +100,9 @@ def test_who_reads_keeps_the_squares_that_were_there(
     assert np.array_equal(reader.read(rows), before)
 
 
-def test_a_damaged_square_without_a_file_of_its_name_is_mended_for_its_reader(tmp_path: Path, make_photos: Make):
+def test_a_damaged_square_without_a_file_of_its_name_is_mended_for_its_reader(
+    tmp_path: Path, make_photos: Make, build: Build
+):
     """The cache was removed, and another has its place: the reader mends each time, and writes into no other file."""
     data, root = make_photos(tmp_path / "photos", {"a": 5, "b": 4}), tmp_path / "cache"
     build(data, root)
@@ -124,7 +118,7 @@ def test_a_damaged_square_without_a_file_of_its_name_is_mended_for_its_reader(tm
 
 
 def test_generations_that_cannot_be_removed_go_later(
-    tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_photos: Make, monkeypatch: pytest.MonkeyPatch, build: Build
 ):
     """As on Windows, where nobody removes a file that another has open: the build goes on, the next one removes it."""
     data, root = make_photos(tmp_path / "photos", {"a": 60, "b": 20}), tmp_path / "cache"
@@ -156,7 +150,9 @@ def as_the_version_before(root: Path) -> Path:
     return pixels.rename(pixels.with_name("pixels.u8"))
 
 
-def test_a_cache_of_the_version_before_is_read(tmp_path: Path, make_photos: Make, draw: Callable[..., Any]):
+def test_a_cache_of_the_version_before_is_read(
+    tmp_path: Path, make_photos: Make, draw: Callable[..., Any], build: Build
+):
     """Nothing is decoded again, and its file has a name that the earlier version doesn't write to."""
     data, root = make_photos(tmp_path / "photos", {"a": 5, "b": 4}), tmp_path / "cache"
     build(data, root)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.errors import DataError
-from pictaxa.judge.evaluate import Evaluation, evaluation_lines
+from pictaxa.judge.evaluate import evaluate_run
+from pictaxa.judge.evaluation import Evaluation, evaluation_lines
 from pictaxa.metrics import Predictions, summarise
 
 Make = Callable[..., Path]
@@ -34,11 +34,11 @@ def test_another_folder_is_matched_by_name(trained: Trained, tmp_path: Path, mak
     """Classes are matched by name, not by place; absent ones are fine, unknown ones are told."""
     _, run = trained
     make_photos(tmp_path / "new", {"red": 6, "green": 5}, first=100)
-    evaluation = pictaxa.evaluate(run, tmp_path / "new")
+    evaluation = evaluate_run(run, tmp_path / "new")
     assert evaluation.metrics["pictures"] == 11 and evaluation.metrics["accuracy"] > 0.8
     make_photos(tmp_path / "new", {"purple": 1})
     with pytest.raises(DataError, match="purple"):
-        pictaxa.evaluate(run, tmp_path / "new")
+        evaluate_run(run, tmp_path / "new")
 
 
 def test_the_test_split_is_preferred(trained: Trained, tmp_path: Path, make_photos: Make):
@@ -47,7 +47,7 @@ def test_the_test_split_is_preferred(trained: Trained, tmp_path: Path, make_phot
     make_photos(tmp_path / "new" / "test", {"red": 3, "green": 3}, first=100)
     make_photos(tmp_path / "new" / "val", {"red": 5}, first=200)
     (tmp_path / "new" / "test" / "red" / "bad.png").write_bytes(b"")
-    evaluation = pictaxa.evaluate(run, tmp_path / "new")
+    evaluation = evaluate_run(run, tmp_path / "new")
     assert evaluation.what.startswith("the test pictures") and evaluation.metrics["pictures"] == 6
     assert [problem for _, problem in evaluation.set_aside] == ["empty file"]
 
@@ -74,6 +74,6 @@ def test_a_row_without_a_label_is_set_aside(trained: Trained, tmp_path: Path, ma
     data, run = trained
     rows = [f"{data / name / f'{number}.png'},{name}" for name in ("red", "green") for number in range(3)]
     (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows, f"{data / 'red' / '5.png'},"]) + "\n")
-    evaluation = pictaxa.evaluate(run, tmp_path / "table.csv")
+    evaluation = evaluate_run(run, tmp_path / "table.csv")
     assert evaluation.metrics["pictures"] == 6
     assert [problem for _, problem in evaluation.set_aside] == ["it has no label"]

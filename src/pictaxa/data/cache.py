@@ -33,16 +33,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import DataError, PictureError, Problem
+from ..errors import DataError, PictureError
 from ..images.decode import Picture, count_notes
 from ..system.files import write_atomically
 from ..system.pool import results_ahead
 from .cache_folder import ABOUT, CacheLock, disk_error
 from .fetching import Fetcher
-from .file_names import find_on_disk, shown_name
+from .file_names import shown_name
+from .freshness import fresh_places, is_of_another
 from .generations import JOURNAL, Generation, new_generation_of, open_generation, remove_others
 from .index import Index
-from .journal import OF_THE_FILE, SCHEMA, append, places_of
+from .journal import OF_THE_FILE, SCHEMA, append
 from .squares import CacheSpec, Mender, PixelCache, Squares
 from .streaming import StreamedSquares
 
@@ -134,7 +135,7 @@ class _Builder:
         generation = self._worth_keeping(index, open_generation(self.folder, square_bytes=self._square_bytes))
         if self.keep_pixels:
             remove_others(self.folder, generation)
-        records, places = generation.records, _fresh_places(index, generation.records)
+        records, places = generation.records, fresh_places(index, generation.records)
         todo = np.flatnonzero(index.usable & (places < 0))
         if not self._has_room(len(todo)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -150,13 +151,13 @@ class _Builder:
     def _worth_keeping(self, index: Index, generation: Generation) -> Generation:
         """The generation, or a new one without what is stale where that is most of it."""
         records, slots = generation.records, generation.records["slot"].to_numpy()
-        used = _fresh_places(index, records)
+        used = fresh_places(index, records)
         kept = np.zeros(len(records), dtype=bool)
         kept[used[used >= 0]] = True
         few = generation.slots // 2
         if generation.slots <= 64 or (slots[kept] >= 0).sum() >= few:
             return generation
-        kept |= _is_of_another(index, records, used=kept)
+        kept |= is_of_another(index, records, used=kept)
         squares = int((slots[kept] >= 0).sum())
         if squares >= few or not self._has_room(squares):
             return generation
@@ -227,33 +228,6 @@ class _Builder:
             return {"row": row, **nothing, "hash": digest, "problem": error.reason}, None
         found = {"slot": -1, "sum": zlib.crc32(square.pixels.data), "width": square.width, "height": square.height}
         return {"row": row, **found, "hash": digest, "problem": "", "notes": "\n".join(square.notes)}, square.pixels
-
-
-def _fresh_places(index: Index, records: pa.Table) -> np.ndarray:
-    """(rows,) int64: which record is of a row's file as it is now; -1 where none is."""
-    places = places_of(index.table["path"], records)
-    fresh = places >= 0
-    known = records.take(pa.array(places[fresh]))
-    same = np.ones(len(known), dtype=bool)
-    for name in ("bytes", "mtime_ns"):
-        same &= known[name].to_numpy() == index.column(name)[fresh]
-    # What could not be read for a reason outside the file (permissions, a network share) is tried again.
-    same &= ~pc.starts_with(known["problem"], Problem.UNREADABLE).to_numpy(zero_copy_only=False).astype(bool)
-    fresh[fresh] = same
-    return np.where(fresh, places, -1)
-
-
-def _is_of_another(index: Index, records: pa.Table, *, used: np.ndarray) -> np.ndarray:
-    """(records,) bool: not `used` by this index (records,), but of files as they are now: another index's."""
-    true = np.zeros(len(records), dtype=bool)
-    columns = (records.filter(pa.array(~used))[name].to_pylist() for name in ("path", "slot", "bytes", "mtime_ns"))
-    for row, path, slot, size_bytes, mtime_ns in zip(np.flatnonzero(~used).tolist(), *columns, strict=True):
-        try:
-            status = find_on_disk(index.root / path.partition("#")[0]).stat()
-        except OSError:
-            continue
-        true[row] = slot >= 0 and (status.st_size, status.st_mtime_ns) == (size_bytes, mtime_ns)
-    return true
 
 
 def digest_of(picture: Picture) -> str:

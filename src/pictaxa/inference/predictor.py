@@ -199,23 +199,7 @@ class Predictor:
 
 
 def load(run: str | Path, *, device: str = "auto") -> Predictor:
-    """Load a trained run, ready to predict.
-
-    Args:
-        run: folder of a trained run.
-        device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
-
-    Returns:
-        A Predictor.
-
-    Raises:
-        RunError: the folder is not a run, is from a newer version, or lacks a file.
-        ConfigError: this machine does not have the device.
-
-    Example:
-        predictor = pictaxa.load("runs/photos-resnet18-1")
-        predictions = predictor.predict("more-photos")
-    """
+    """Load a trained run, as `pictaxa.load` does, for callers that check their arguments themselves."""
     return Predictor(open_run(run), choose_plan(MachineConfig(device=device)))
 
 

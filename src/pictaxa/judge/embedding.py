@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,9 @@ import numpy as np
 
 from ..config.training import TrainConfig
 from ..errors import printable
-from ..inference.features import FeaturePass, FeatureSource, extract_features
 from ..system.extras import need
 from ..system.files import writing
-from ..system.progress import say
-from ..training.job import cache_root
-from ..training.logistic import check_finite
-from ..training.setup import decode, setup
-from ..training.transfer import IMAGENET
+from .vectors import begin, features_of, weights_told, with_backbone
 
 if TYPE_CHECKING:
     import pandas
@@ -91,22 +86,14 @@ def embed_data(config: TrainConfig) -> Embedding:
     Example:
         embedding = embed_data(TrainConfig(Path("photos")))
     """
-    if config.model == "auto" and config.transfer.weights is None:
-        config = replace(config, transfer=replace(config.transfer, weights=IMAGENET))
-    start = setup(config)
-    cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
-    for line in start.start.lines[:-1]:  # the last one speaks of training
-        say(line)
+    config = with_backbone(config)
+    start, cache, index = begin(config)
     rows = np.flatnonzero(index.usable)
-    source = FeatureSource(index, cache, replace(start.geometry, tta="none"), start.plan, cache_root(start.config))
-    (vectors,) = extract_features(source, start.model, [FeaturePass(rows)])
-    check_finite([vectors])
-    weights, knows = config.transfer.weights, config.transfer.knows
     return Embedding(
-        vectors=vectors,
+        vectors=features_of(start, cache, index, rows),
         paths=tuple(index.name(row) for row in rows.tolist()),
         labels=index.labels[rows],
         classes=index.classes,
         model=start.config.model,
-        weights=("ImageNet weights" if weights == IMAGENET else str(weights)) if knows else "fresh weights",
+        weights=weights_told(config.transfer),
     )

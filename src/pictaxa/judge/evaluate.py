@@ -2,139 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.cells import cell_len, set_cell_size
 
 from ..config.data import ReadingConfig
 from ..data.cache import digest_of
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
-from ..errors import DataError, printable
+from ..errors import DataError
 from ..images.decode import Picture
 from ..inference.predictor import load, tell_nobody
-from ..metrics import ClassFigures, Metrics, Predictions, summarise
-from ..runs.records import probability_column, read_index
-from ..system.extras import need
-from ..system.printing import lines_html
+from ..metrics import Predictions, summarise
+from ..runs.records import read_index
 from ..system.progress import CountProgress
-from .seen import MAX_COMPARED, Familiarity, Thumbnails, familiarity_lines, find_seen
-
-if TYPE_CHECKING:
-    import pandas
-
-
-@dataclass(frozen=True, repr=False)
-class Evaluation:
-    """Predictions for labelled pictures, their metrics, and the pictures that could not be read.
-
-    Each metric stands under its name, and all of them in `metrics`.
-
-    Example:
-        evaluation = pictaxa.evaluate("runs/photos-resnet18-1")
-        print(evaluation.what, evaluation.accuracy, evaluation.log_loss, len(evaluation.set_aside))
-    """
-
-    classes: tuple[str, ...]
-    paths: list[Path]  # of the judged pictures, in the order of `predictions`
-    predictions: Predictions
-    metrics: Metrics  # as in metrics.json
-    set_aside: list[tuple[str, str]]  # (path, problem)
-    what: str  # in words: which pictures were judged
-    # Of the run's own validation pictures, those that are not what the training validated, and how many are gone.
-    changed: tuple[str, ...] = ()
-    gone: int = 0
-    familiarity: Familiarity = field(default_factory=Familiarity)  # of other pictures, those that the run knows
-
-    @property
-    def unseen(self) -> np.ndarray:
-        """(n,) bool: the judged pictures that the run knows neither from training nor from validation."""
-        new = np.ones(len(self.predictions.rows), dtype=bool)
-        new[[one.place for one in self.familiarity.seen]] = False
-        return new
-
-    @property
-    def pictures(self) -> int:
-        """How many pictures were judged."""
-        return int(self.metrics["pictures"])
-
-    @property
-    def right(self) -> int:
-        """How many of them were classified correctly."""
-        return int(self.metrics["right"])
-
-    @property
-    def accuracy(self) -> float:
-        """The share of pictures that were classified correctly, from 0 to 1."""
-        return float(self.metrics["accuracy"])
-
-    @property
-    def accuracy_95_low(self) -> float:
-        """The lower end of the accuracy's 95% interval."""
-        return float(self.metrics["accuracy_95_low"])
-
-    @property
-    def accuracy_95_high(self) -> float:
-        """The upper end of the accuracy's 95% interval."""
-        return float(self.metrics["accuracy_95_high"])
-
-    @property
-    def log_loss(self) -> float:
-        """The mean negative log probability of the true class, in nats."""
-        return float(self.metrics["log_loss"])
-
-    @property
-    def macro_f1(self) -> float:
-        """The mean F1 over the classes that have pictures, from 0 to 1."""
-        return float(self.metrics["macro_f1"])
-
-    @property
-    def per_class(self) -> list[ClassFigures]:
-        """For each class its name, pictures, precision, recall and f1; `classes` of `metrics`."""
-        return list(self.metrics["classes"])
-
-    @property
-    def confusion(self) -> np.ndarray:
-        """(classes, classes) int64: row the true class, column the predicted one."""
-        return np.array(self.metrics["confusion"], dtype=np.int64)
-
-    def __repr__(self) -> str:
-        interval = f"{self.accuracy_95_low:.1%} to {self.accuracy_95_high:.1%}"
-        return printable(
-            f"<Evaluation of {self.what}: accuracy {self.accuracy:.1%} ({interval}), {self.right} of {self.pictures}>"
-        )
-
-    def _repr_html_(self) -> str:
-        return lines_html(evaluation_lines(self))
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Make a table for pandas, a row for each judged picture.
-
-        Returns:
-            A DataFrame with path, true_label, label, probability, and p:CLASS for each class.
-
-        Raises:
-            MissingExtraError: pandas is not installed.
-
-        Example:
-            table = evaluation.to_pandas()
-            table[table.label != table.true_label].sort_values("probability", ascending=False)
-        """
-        pandas = need("pandas", extra="pandas")
-        names, said = np.array(self.classes, dtype=object), self.predictions
-        columns = {
-            "path": [str(path) for path in self.paths],
-            "true_label": names[said.labels],
-            "label": names[said.predicted],
-            "probability": said.probabilities.max(axis=1),
-        }
-        columns |= {probability_column(name): said.probabilities[:, i] for i, name in enumerate(self.classes)}
-        return pandas.DataFrame(columns)
+from .evaluation import Evaluation
+from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_seen
 
 
 def evaluate_run(
@@ -228,101 +113,3 @@ def _without_label(index: Index) -> list[tuple[str, str]]:
     """(path, problem) of the pictures that nothing can be said about: a manifest's row may lack its label."""
     problems = index.column("problem")
     return [(index.name(row), problems[row]) for row in np.flatnonzero(index.labels < 0).tolist()]
-
-
-def evaluation_lines(evaluation: Evaluation) -> list[str]:
-    """Format an evaluation as text: accuracy with its interval, a row per class, the confusion matrix.
-
-    Args:
-        evaluation: what `evaluate_run` returned.
-
-    Returns:
-        Lines of text, first what the figures are not of. The confusion matrix is left out above 20 classes.
-
-    Example:
-        for line in evaluation_lines(evaluation):
-            print(line)
-    """
-    metrics = evaluation.metrics
-    lines = [
-        *_warnings(evaluation),
-        f"evaluated {evaluation.what}: {metrics['pictures']} pictures",
-        f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
-        f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
-        f"loss      {metrics['log_loss']:.3f}   mean F1 {metrics['macro_f1']:.3f}",
-        "",
-    ]
-    width = max(8, *(cell_len(row["name"]) for row in metrics["classes"]))
-    lines.append(f"{'class'.ljust(width)}  pictures  precision  recall     F1")
-    names, matrix = [row["name"] for row in metrics["classes"]], metrics["confusion"]
-    for row, guesses in zip(metrics["classes"], map(sum, zip(*matrix, strict=True)), strict=True):
-        # A class without pictures, or that was never said, has no such share.
-        precision = f"{row['precision']:.1%}" if guesses else "-"
-        recall = f"{row['recall']:.1%}" if row["pictures"] else "-"
-        f1 = f"{row['f1']:.3f}" if guesses or row["pictures"] else "-"
-        lines.append(f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {precision:>9}  {recall:>6}  {f1:>5}")
-    if len(names) <= 20:
-        cells = [max(4, len(str(max(max(line) for line in matrix)))) for _ in names]
-        lines += ["", "rows: true class; columns, in the same order: predicted class"]
-        for name, line in zip(names, matrix, strict=True):
-            counts = "  ".join(str(count).rjust(cell) for count, cell in zip(line, cells, strict=True))
-            lines.append(f"{set_cell_size(name, width)}  {counts}")
-    return lines
-
-
-def _warnings(evaluation: Evaluation) -> list[str]:
-    """Whatever keeps the figures from being those of the pictures that one takes them for."""
-    lines, pictures = [], len(evaluation.predictions.rows)
-    if evaluation.changed:
-        some = ", ".join(map(repr, evaluation.changed[:3])) + (" ..." if len(evaluation.changed) > 3 else "")
-        lines.append(
-            f"changed   {len(evaluation.changed)} of {pictures} pictures are no longer those that the training "
-            f"validated: {some}; the figures below are not comparable to the run's own"
-        )
-    if evaluation.gone:
-        lines.append(
-            f"gone      {evaluation.gone} of {pictures + evaluation.gone} validation pictures can't be read any more; "
-            "the figures below are of the others"
-        )
-    new = evaluation.unseen
-    right = evaluation.predictions.predicted == evaluation.predictions.labels
-    lines += familiarity_lines(
-        evaluation.familiarity, pictures=pictures, named=lambda place: str(evaluation.paths[place]),
-        unseen=(int(right[new].sum()), int(new.sum())),
-    )  # fmt: skip
-    return lines
-
-
-def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Make a document of an evaluation: its metrics, which pictures they are of, and what the run knows of them.
-
-    Args:
-        evaluation: what `evaluate_run` returned.
-
-    Returns:
-        What metrics.json has, and `evaluated` (in words), `changed` (paths), `gone` (a count), `set_aside` (path and
-        problem), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the metrics of the
-        others; None without any, or where all are new) and `note`.
-
-    Example:
-        as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]
-    """
-    new, predictions = evaluation.unseen, evaluation.predictions
-    unseen = None
-    if new.any() and not new.all():
-        some = Predictions(predictions.rows[new], predictions.labels[new], predictions.probabilities[new])
-        unseen = summarise(some, evaluation.classes)
-    seen = [
-        {"path": str(evaluation.paths[one.place]), "split": one.split, "known_as": one.known_as, "near": one.near}
-        for one in evaluation.familiarity.seen
-    ]
-    return {
-        **evaluation.metrics,
-        "evaluated": evaluation.what,
-        "changed": list(evaluation.changed),
-        "gone": evaluation.gone,
-        "set_aside": [{"path": path, "problem": problem} for path, problem in evaluation.set_aside],
-        "seen": seen,
-        "unseen": unseen,
-        "note": evaluation.familiarity.note,
-    }

@@ -17,13 +17,10 @@ from ..data.index import Index
 from ..errors import DataError, printable
 from ..metrics import wilson_interval
 from ..system.printing import lines_html
-from ..system.progress import say
 from ..training.learning_curve import Curve, expected_errors, learning_curve
 from ..training.logistic import HeadProblem, Scaling
-from ..training.setup import decode, setup
 from ..training.solve import HeldOut, cross_validate
-from ..training.transfer import IMAGENET
-from .vectors import check_classes, some_rows, vectors_of
+from .vectors import begin, check_classes, some_rows, vectors_of, weights_told, with_backbone
 
 NEIGHBOURS = 10
 MAX_PICTURES = 20_000  # judged; neighbours cost in proportion to the square
@@ -131,12 +128,8 @@ def probe_data(config: TrainConfig) -> Probe:
         for line in probe_lines(probe_data(TrainConfig(Path("photos")))):
             print(line)
     """
-    if config.model == "auto" and config.transfer.weights is None:
-        config = replace(config, transfer=replace(config.transfer, weights=IMAGENET))
-    start = setup(config)
-    cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
-    for line in start.start.lines[:-1]:  # the last one speaks of training
-        say(line)
+    config = with_backbone(config)
+    start, cache, index = begin(config)
     rows = some_rows(index, most=MAX_PICTURES, seed=start.config.seed)
     check_classes(index, rows)  # before the long pass: it tells what is amiss
     vectors, problem = vectors_of(start, cache, index, rows)
@@ -148,10 +141,9 @@ def probe_data(config: TrainConfig) -> Probe:
             fix="Add pictures that are not near duplicates.",
         )  # fmt: skip
     curve = learning_curve(problem, scaling, held_out)
-    weights, knows = config.transfer.weights, config.transfer.knows
     return Probe(
         model=start.config.model,
-        weights=("ImageNet weights" if weights == IMAGENET else str(weights)) if knows else "fresh weights",
+        weights=weights_told(config.transfer),
         classes=index.classes,
         pictures=len(rows),
         width=vectors.shape[1],

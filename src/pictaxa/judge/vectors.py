@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..config.learning import TransferConfig
+from ..config.training import TrainConfig
 from ..data.index import Index
 from ..data.split import NO_PAIRS, find_units
 from ..data.squares import Squares
@@ -15,10 +17,64 @@ from ..inspection.inspect import look
 from ..system.progress import say
 from ..training.job import cache_root
 from ..training.logistic import HeadProblem, check_finite
-from ..training.setup import Setup
+from ..training.setup import Setup, decode, setup
 from ..training.solve import FOLDS
+from ..training.transfer import IMAGENET
 
 MAX_LOOKED = 10_000  # pictures among which near copies are looked for
+
+
+def with_backbone(config: TrainConfig) -> TrainConfig:
+    """With ImageNet's weights where neither a model nor weights are named; a model alone has fresh ones."""
+    if config.model != "auto" or config.transfer.weights is not None:
+        return config
+    return replace(config, transfer=replace(config.transfer, weights=IMAGENET))
+
+
+def weights_told(transfer: TransferConfig) -> str:
+    """The weights that were asked for, in words."""
+    if not transfer.knows:
+        return "fresh weights"
+    return "ImageNet weights" if transfer.weights == IMAGENET else str(transfer.weights)
+
+
+def begin(config: TrainConfig) -> tuple[Setup, Squares, Index]:
+    """Set up the backbone, decode the pictures, and say what became of the weights.
+
+    Args:
+        config: the pictures and the backbone, from `with_backbone`.
+
+    Returns:
+        What is decided before a training, the decoded pictures, and their table.
+
+    Raises:
+        DataError: the pictures can't be read as a data set.
+        WeightsError: the weights don't fit the model.
+    """
+    start = setup(config)
+    cache, index = decode(start.config, start.index, start.geometry, plan=start.plan)
+    for line in start.start.lines[:-1]:  # the last one speaks of training
+        say(line)
+    return start, cache, index
+
+
+def features_of(start: Setup, cache: Squares, index: Index, rows: np.ndarray) -> np.ndarray:
+    """Compute the features of pictures, (n, width) float32, as prediction without its mirror images sees them.
+
+    Args:
+        start: what is decided before a training: the config, the backbone, the device.
+        cache: the decoded pictures.
+        index: the pictures' table.
+        rows: (n,) int64 rows of the index, usable ones.
+
+    Raises:
+        WeightsError: a feature is not finite.
+    """
+    geometry = replace(start.geometry, tta="none")
+    source = FeatureSource(index, cache, geometry, start.plan, cache_root(start.config))
+    (vectors,) = extract_features(source, start.model, [FeaturePass(rows)])
+    check_finite([vectors])
+    return vectors
 
 
 def some_rows(index: Index, *, most: int, seed: int) -> np.ndarray:
@@ -93,10 +149,7 @@ def vectors_of(start: Setup, cache: Squares, index: Index, rows: np.ndarray) -> 
     if len(rows) <= MAX_LOOKED:
         pairs, _ = look(index, cache, root=cache_root(start.config))
         alike = np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
-    geometry = replace(start.geometry, tta="none")
-    source = FeatureSource(index, cache, geometry, start.plan, cache_root(start.config))
-    (vectors,) = extract_features(source, start.model, [FeaturePass(rows)])
-    check_finite([vectors])
+    vectors = features_of(start, cache, index, rows)
     problem = HeadProblem(
         [vectors], index.labels[rows], len(index.classes), find_units(index, rows, alike=alike).of,
         seed=start.config.seed, device=start.plan.device,

@@ -18,6 +18,14 @@ from .typed import damaged
 MAX_ARRAYS = 2**28  # bytes of all arrays of an NPZ: a probe has a few squares
 
 
+# What zipfile, zlib and NumPy raise of damaged bytes: a packing or a password that zipfile does not know is a
+# NotImplementedError or RuntimeError, and NumPy parses headers as Python.
+_OF_A_DAMAGED_NPZ = (
+    OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, MemoryError,
+    SyntaxError,
+)  # fmt: skip
+
+
 def read_table(path: Path, columns: Mapping[str, pa.DataType], *, optional: Sequence[str] = ()) -> pa.Table:
     """Read a parquet file.
 
@@ -71,9 +79,7 @@ def read_arrays(path: Path, kinds: Mapping[str, type[np.generic]]) -> dict[str, 
             arrays = {name: file[name] for name in kinds}
     except KeyError as error:
         raise damaged(path, f"arrays {', '.join(kinds)} in {path.name}", f"not all of them ({error.args[0]})") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError,
-            MemoryError, SyntaxError) as error:  # fmt: skip
-        # BaseException's other children are none of a file's; NumPy parses headers as Python.
+    except _OF_A_DAMAGED_NPZ as error:
         raise damaged(path, f"a whole NPZ file in {path.name}", str(error) or type(error).__name__) from None
     for name, array in arrays.items():
         if array.dtype != kinds[name]:

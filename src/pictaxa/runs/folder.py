@@ -54,7 +54,7 @@ from .names import (
     RESULTS,
     STATE,
     THREADS,
-)
+)  # fmt: skip
 from .typed import RESTORE, damaged, read_json, typed
 from .versions import git_revision, versions
 

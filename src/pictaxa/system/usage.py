@@ -121,7 +121,7 @@ def _busy_on_macos() -> tuple[float, float] | None:
 
 def _busy_on_windows() -> tuple[float, float] | None:
     idle, kernel, user = (ctypes.c_uint64() for _ in range(3))  # each a FILETIME, which is one of these in two halves
-    function = ctypes.WinDLL("kernel32").GetSystemTimes  # type: ignore[attr-defined,unused-ignore]
+    function = ctypes.WinDLL("kernel32").GetSystemTimes  # type: ignore[attr-defined,unused-ignore]  # Windows' own
     if not function(*map(ctypes.byref, (idle, kernel, user))):
         return None
     return (kernel.value - idle.value + user.value) / 1e7, 0.0  # the kernel's time holds the idle one

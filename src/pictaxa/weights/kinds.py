@@ -96,8 +96,8 @@ def _kind_of_zip(path: Path) -> tuple[str, str]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return "", ""
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):  # the last of a packing it does not know
+        return "", ""  # whoever reads it tells what is damaged
     inner = [name.partition("/")[2] for name in names]
     if "constants.pkl" in inner and any(name.startswith("code/") for name in inner):
         return (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import arguments
+from .. import arguments, looking
 from ..parse import Fill
 from ..training import COMMON, EXAMPLE, settings_beside
 from . import data, docs, models, runs
@@ -30,9 +30,9 @@ COMMANDS: dict[str, Command] = {
     "predict": Command(arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2"),
     "report": Command(arguments.ReportArguments, runs.report),
     "preview": Command(arguments.PreviewArguments, data.preview, example="pictaxa preview photos --policy strong"),
-    "probe": Command(arguments.ProbeArguments, models.probe, example="pictaxa probe photos"),
-    "embed": Command(arguments.EmbedArguments, models.embed, example="pictaxa embed photos --out vectors.npz"),
-    "plan": Command(arguments.PlanArguments, models.plan, example="pictaxa plan photos --minutes 10"),
+    "probe": Command(looking.ProbeArguments, models.probe, example="pictaxa probe photos"),
+    "embed": Command(looking.EmbedArguments, models.embed, example="pictaxa embed photos --out vectors.npz"),
+    "plan": Command(looking.PlanArguments, models.plan, example="pictaxa plan photos --minutes 10"),
     "inspect": Command(arguments.InspectArguments, data.inspect, example="pictaxa inspect photos --html found.html"),
     "data convert": Command(
         arguments.ConvertDataArguments, data.convert, example="pictaxa data convert photos shards --to shards"

@@ -8,14 +8,12 @@ from ...errors import ConfigError
 from ...system.printing import print_line, print_lines
 from ..arguments import (
     ConvertArguments,
-    EmbedArguments,
     ListWeightsArguments,
     ModelsArguments,
-    PlanArguments,
-    ProbeArguments,
     RecipesArguments,
 )
 from ..exit_codes import check_place, write_json
+from ..looking import EmbedArguments, PlanArguments, ProbeArguments
 
 
 def models(arguments: ModelsArguments, started: float) -> int:

@@ -32,7 +32,8 @@ def train(arguments: TrainArguments, started: float) -> int:
 
 def evaluate(arguments: EvaluateArguments, started: float) -> int:
     """Judge a run by its own validation pictures or by others."""
-    from ...judge.evaluate import as_json, evaluate_run, evaluation_lines
+    from ...judge.evaluate import evaluate_run
+    from ...judge.evaluation import as_json, evaluation_lines
 
     check_place(arguments.json, "--json")
     evaluation = evaluate_run(arguments.run, arguments.data, reading=arguments.reading, device=arguments.device)
