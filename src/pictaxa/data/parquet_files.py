@@ -106,16 +106,14 @@ def _values(file: Path, leaves: Sequence[int]) -> int:
     return int(counted.stdout)
 
 
-def leaves_of(metadata: pq.FileMetaData, column: str) -> list[int]:
-    """The numbers of a column's parts among those that a file stores."""
-    paths = (metadata.schema.column(leaf).path for leaf in range(metadata.num_columns))
-    return [leaf for leaf, path in enumerate(paths) if path == column or path.startswith(f"{column}.")]
-
-
 def _leaves(metadata: pq.FileMetaData, columns: Sequence[str] | None) -> list[int]:
-    if columns is None:
-        return list(range(metadata.num_columns))
-    return sorted({leaf for column in columns for leaf in leaves_of(metadata, column)})
+    """The numbers of the parts that a file stores of its columns; a nested one has several."""
+    paths = [metadata.schema.column(leaf).path for leaf in range(metadata.num_columns)]
+    return [
+        leaf
+        for leaf, path in enumerate(paths)
+        if columns is None or any(path == column or path.startswith(f"{column}.") for column in columns)
+    ]
 
 
 def _check(found: int, most: int, what: str) -> None:
