@@ -8,8 +8,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from pictaxa.cli import arguments
 from pictaxa.cli.arguments import ConvertArguments, ConvertDataArguments, PredictArguments, TrainArguments
+from pictaxa.cli.commands import COMMANDS
 from pictaxa.cli.main import commands
 from pictaxa.cli.parse import parse
 from pictaxa.cli.training import settings_beside
@@ -40,7 +40,7 @@ def value_of(config: object, name: str) -> object:
     return next((value for value in groups if value is not None), None)
 
 
-KINDS = [TrainConfig, *(kind for name, kind in vars(arguments).items() if name.endswith("Arguments"))]
+KINDS = [TrainConfig, *dict.fromkeys(command.takes for command in COMMANDS.values())]
 REPEATED = [(kind, name, flag) for kind in KINDS for name, flag in several(kind).items()]
 NEEDED = {
     ConvertArguments: ("f.h5", "--source", "keras", "--model", "vgg16", "--out", "o.safetensors"),
