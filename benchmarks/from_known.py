@@ -78,7 +78,6 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "weight decay 0.1": {"weight_decay": 0.1},
     "full size throughout": {"progressive_resizing": 0.0},
     "policy light": {"policy": "light"},
-    "policy standard": {"policy": "standard"},
     "policy strong": {"policy": "strong"},
     "policy trivial": {"policy": "trivial"},
     "crops from 20%": {"augment": ("crop_area=0.2",)},
@@ -90,7 +89,7 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "no label smoothing": {"label_smoothing": 0.0},
     "half of the label smoothing": {"label_smoothing": 0.05},
     "a longer warm-up": {"warmup": 0.2},
-    "centre view": {"view": "centre"},
+    "squashed view": {"view": "squash"},
     "batch 64": {"batch_size": 64, "lr": 3e-4},
 }
 
