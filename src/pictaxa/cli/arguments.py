@@ -176,8 +176,8 @@ class ClassesArguments:
 class ModelsArguments:
     """List the architectures; show one layer by layer, draw it, or compare several."""
 
-    name: str | None = None
-    """Architecture to show; timm/NAME is any timm model. Default: list all."""
+    names: tuple[str, ...] = ()
+    """Architecture to show, or several for --block; timm/NAME is any timm model. Default: list all."""
     _: KW_ONLY
     size: int | None = None
     """Input size, pixels per side. Default: the model's own."""
@@ -187,10 +187,17 @@ class ModelsArguments:
     """Number of classes."""
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as padding=same."""
+    depth: int | None = None
+    """Show only the network's own parts (1), theirs (2), and so on. Default: every step of the forward pass."""
     diagram: Path | None = None
-    """Draw a block diagram to this .svg or .png file."""
+    """Draw the network to this .svg or .png file; with --compare, published accuracy against cost."""
+    block: Path | None = None
+    """Draw one block of each named architecture, side by side, to this .svg or .png file."""
+    dark: bool = False
+    """Draw light on dark."""
     compare: tuple[str, ...] = ()
-    """Architectures to compare: parameters, multiply-adds, depth, receptive field, measured speed."""
+    """Architectures to compare: parameters, multiply-adds, depth, receptive field, measured speed. With --diagram, all
+    stands for all whose accuracy is published."""
 
 
 @dataclass(frozen=True)
