@@ -26,28 +26,52 @@ import os
 import re
 import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 # Errors of the system that only its user can fix. EFBIG: more than 4 GB on a FAT disk.
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
-class Problem(StrEnum):
-    """Why a picture is set aside, where it is one of these. The text that an Index keeps begins with it."""
+class ProblemKind(StrEnum):
+    """Why a picture is set aside. Whatever counts, groups or filters pictures asks for this, and never for a sentence.
 
-    UNREADABLE = "unreadable"  # for a reason outside the file (permissions, a network share): it is tried again
+    The values stand in run folders and caches: what has one keeps it.
+    """
+
+    UNREADABLE = "unreadable"  # for a reason outside the file (permissions, a missing extra): it is tried again
+    EMPTY = "empty"  # no bytes
+    NOT_A_PICTURE = "not_a_picture"  # another kind of file, or numbers that are no pixels
+    UNSUPPORTED = "unsupported"  # a picture of a kind that is not read
     TRUNCATED = "truncated"
-    BOMB = "decompression bomb"
     DAMAGED = "damaged"
+    BOMB = "bomb"  # decoding it takes more memory or time than is safe
+    NO_PATH = "no_path"  # of a table's row
+    REMOTE = "remote"  # a URL instead of a file
+    NO_LABEL = "no_label"
+    UNKNOWN_LABEL = "unknown_label"  # of no class that the training has
+    SEVERAL_LABELS = "several_labels"
 
-    def told(self, detail: object) -> str:
-        """The text for a picture of which this is true."""
-        return f"{self}: {detail}"
+    def told(self, detail: object) -> Problem:
+        """The problem of this kind whose sentence begins with the kind, and goes on with what is known of the file."""
+        return Problem(self, f"{TOLD[self]}: {detail}")
 
-    @classmethod
-    def of(cls, text: str) -> Problem | None:
-        """Which of them a text tells; None where it is another problem, or none."""
-        return next((kind for kind in cls if text.startswith(f"{kind}: ")), None)
+
+TOLD = {
+    ProblemKind.UNREADABLE: "unreadable", ProblemKind.TRUNCATED: "truncated", ProblemKind.DAMAGED: "damaged",
+    ProblemKind.BOMB: "decompression bomb",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why one picture is set aside: its kind, and the sentence for people, which is what `str` gives."""
+
+    kind: ProblemKind
+    detail: str
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 class PictaxaError(Exception):
@@ -116,20 +140,25 @@ class MachineError(PictaxaError):
 
 
 class PictureError(PictaxaError):
-    """One picture that can't be decoded; `name` is the file and `reason` the short cause."""
+    """One picture that can't be decoded; `name` is the file, `problem` what is wrong, `reason` that as a sentence."""
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, name: str, problem: Problem) -> None:
         self.name = name
-        self.reason = one_line(reason)
+        self.problem = replace(problem, detail=one_line(problem.detail))
         super().__init__(
             "a readable picture",
             found=f"{name!r}: {self.reason}",
             fix="Replace or remove the file.",
         )
 
-    def __reduce__(self) -> tuple[type[PictureError], tuple[str, str]]:
+    @property
+    def reason(self) -> str:
+        """The short cause, for people."""
+        return self.problem.detail
+
+    def __reduce__(self) -> tuple[type[PictureError], tuple[str, Problem]]:
         # Exceptions are rebuilt from `args` when they cross a process; ours takes other arguments.
-        return PictureError, (self.name, self.reason)
+        return PictureError, (self.name, self.problem)
 
 
 def machine_error(

@@ -20,7 +20,7 @@ from pictaxa.data.fetching import Fetcher
 from pictaxa.data.index import Index
 from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec, PixelCache
-from pictaxa.errors import CacheError, DataError
+from pictaxa.errors import CacheError, DataError, Problem, ProblemKind
 from pictaxa.images.decode import Square, load_square
 
 Make = Callable[..., Path]
@@ -81,7 +81,8 @@ def test_bad_pictures_are_set_aside_with_their_reasons(tmp_path: Path, make_phot
     cache, index, _ = build(data, tmp_path / "cache")
     problems = dict(index.set_aside())
     assert set(problems) == {"a/cut.png", "a/empty.png", "b/text.jpg"}
-    assert "truncated" in problems["a/cut.png"] and "empty" in problems["a/empty.png"]
+    assert problems["a/empty.png"] == Problem(ProblemKind.EMPTY, "empty file")
+    assert [problems[name].kind for name in ("a/cut.png", "b/text.jpg")] == ["truncated", "not_a_picture"]
     check(cache, index)
     assert dict(build(data, tmp_path / "cache")[1].set_aside()) == problems
 

@@ -10,14 +10,15 @@ import pytest
 from pictaxa.data import json_tables
 from pictaxa.data.columns import is_known
 from pictaxa.data.json_tables import one_of, read_json, read_json_lines, with_attributes
+from pictaxa.errors import Problem, ProblemKind
 
 FILE = Path("a.json")
 
 
 def test_one_label_of_many():
     """The same one again is one, none is none, two are a problem that names them."""
-    assert one_of(["cat", "cat", ""]) == ("cat", "") and one_of([]) == ("", "")
-    assert one_of(["cat", "dog", "cat"]) == ("", "it has several labels: cat, dog")
+    assert one_of(["cat", "cat", ""]) == ("cat", None) and one_of([]) == ("", None)
+    assert one_of(["cat", "dog", "cat"]) == ("", Problem(ProblemKind.SEVERAL_LABELS, "it has several labels: cat, dog"))
 
 
 def test_records_need_not_have_the_same_keys():
@@ -49,7 +50,7 @@ def test_an_attribute_of_via_that_several_could_be():
     plain = read_json(json.dumps(rows), file=FILE, notes=())
     table = with_attributes(plain, known=is_known, label="")
     assert table.roles == {"path": "filename", "label": "class"} and table.words("class") == ["cat", ""]
-    assert list(table.problems) == ["", "it has several labels: dog, cat"]
+    assert table.problems == [None, Problem(ProblemKind.SEVERAL_LABELS, "it has several labels: dog, cat")]
     asked = with_attributes(plain, known=is_known, label="mood")
     assert asked.roles["label"] == "mood" and asked.words("mood") == ["glad", "sad"] and not any(asked.problems)
 

@@ -7,7 +7,7 @@ import pytest
 
 from pictaxa.data.index import Index, index_from_columns
 from pictaxa.data.split import parts_of_class, places_in_class, split_index
-from pictaxa.errors import DataError
+from pictaxa.errors import DataError, Problem, ProblemKind
 
 
 def an_index(contents: list[tuple[str, int]], *, split: str = "") -> Index:
@@ -76,7 +76,7 @@ def test_a_class_of_one_picture_is_an_error():
 def test_pictures_set_aside_are_in_no_split():
     """A picture with a problem is neither trained on nor judged by."""
     index = an_index(CONTENTS)
-    index = split_index(index.with_columns({"problem": ["bad"] + [""] * (len(index) - 1)}), 0)
+    index = split_index(index.with_problems([Problem(ProblemKind.EMPTY, "empty file"), *[None] * (len(index) - 1)]), 0)
     assert 0 not in index.rows("train") and 0 not in index.rows("val")
 
 

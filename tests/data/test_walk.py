@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pictaxa.config.data import ReadingConfig
+from pictaxa.data.index import Index
 from pictaxa.data.reading import read_data
 from pictaxa.data.walk import PassedOver, is_hidden, list_entries, walk_pictures
 from pictaxa.errors import DataError, PictureError
@@ -122,10 +123,14 @@ SET_ASIDE = {
 }  # fmt: skip
 
 
+def reasons_of(index: Index) -> dict[str, str]:
+    return {path: str(problem) for path, problem in index.set_aside()}
+
+
 def test_pipes_and_devices_in_a_folder(pipes: Path):
     """Each is a row with its reason, and never opened; so it is where a prediction is asked for."""
     index = read_data(pipes)
-    assert dict(index.set_aside()) == SET_ASIDE and index.usable.sum() == len(GOOD)
+    assert reasons_of(index) == SET_ASIDE and index.usable.sum() == len(GOOD)
     reasons = {}
     for name, fetch in named_pictures([pipes]):
         if Path(name).stem.isalpha():
@@ -141,7 +146,7 @@ def test_pipes_and_devices_in_a_table(pipes: Path):
     (pipes / "t.csv").write_text("\n".join(rows))
     index = read_data(pipes / "t.csv")
     pipe = SET_ASIDE["a/pipe.jpg"]
-    assert dict(index.set_aside()) == {**SET_ASIDE, "a/pipe.jpg#inside": pipe, "a": "unreadable: a folder"}
+    assert reasons_of(index) == {**SET_ASIDE, "a/pipe.jpg#inside": pipe, "a": "unreadable: a folder"}
     os.mkfifo(pipes / "p.csv")
     for reading in (ReadingConfig(), ReadingConfig(layout="manifest"), ReadingConfig(layout="shards")):
         with pytest.raises(DataError, match=r"p\.csv.*a named pipe, not a file"):

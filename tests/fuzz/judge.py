@@ -23,7 +23,7 @@ from pictaxa.data.archives import archive_pictures
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.data.walk import PassedOver
-from pictaxa.errors import PictaxaError, PictureError, Problem
+from pictaxa.errors import PictaxaError, PictureError, ProblemKind
 from pictaxa.images import decode as pictures
 from pictaxa.images.decoding import Decoding
 
@@ -83,7 +83,7 @@ def picture_answer(data: bytes) -> Answer:
     shown = []
     for ImageFile.ImageFile.load_prepare in (prepare_dark, prepare_light):
         shown.append(ask(lambda: pictures.decode(data, name="x", decoding=DECODING)))
-    if all(isinstance(answer, PictureError) and Problem.of(answer.reason) is Problem.BOMB for answer in shown):
+    if all(isinstance(answer, PictureError) and answer.problem.kind is ProblemKind.BOMB for answer in shown):
         return Answer(refused=shown[0].reason)  # as it is; a JPEG may be small enough for a square of it
     if any(isinstance(answer, PictaxaError) for answer in (*shown, asked["square"], asked["grey"])):
         answers = [*shown, asked["square"], asked["grey"]]

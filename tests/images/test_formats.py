@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pictaxa.errors import PictureError, Problem
+from pictaxa.errors import PictureError, ProblemKind
 from pictaxa.images import formats
 from pictaxa.images.decode import decode, examine, measure, square_of
 from pictaxa.images.formats import (
@@ -87,7 +87,7 @@ def test_heic_without_the_extra(monkeypatch: pytest.MonkeyPatch):
             caught.value.reason
             == f"unreadable: {what}, which needs the extra `{extra}`: pip install 'pictaxa[{extra}]'"
         )
-        assert Problem.of(caught.value.reason) is Problem.UNREADABLE
+        assert caught.value.problem.kind is ProblemKind.UNREADABLE
         with pytest.raises(PictureError, match="pip install"):
             measure(data, name="x")
 

@@ -11,7 +11,7 @@ import pyarrow.csv
 import pytest
 from rich.cells import cell_len
 
-from pictaxa.errors import ConfigError
+from pictaxa.errors import ConfigError, ProblemKind
 from pictaxa.inference.predictor import Prediction
 from pictaxa.inference.writers import PATH_CELLS, TableWriter, harmless, open_writer, write_all
 
@@ -42,7 +42,11 @@ def test_top_and_problems_in_the_table():
     out = io.StringIO()
     table = TableWriter(out, CLASSES, top=2)
     table.write(said("x.jpg", 0.7, 0.2, 0.1))
-    table.write(Prediction("y.jpg", CLASSES, probabilities=None, logits=None, problem="empty file"))
+    table.write(
+        Prediction(
+            "y.jpg", CLASSES, probabilities=None, logits=None, problem="empty file", problem_kind=ProblemKind.EMPTY
+        )
+    )
     _, first, second = out.getvalue().splitlines()
     assert first.endswith("玫瑰 70.0%, rose 20.0%") and second.endswith("not read: empty file")
 
@@ -85,7 +89,9 @@ def test_a_csv_for_programs(tmp_path: Path):
 @pytest.mark.parametrize("spreadsheet", [True, False])
 def test_top_in_a_csv(tmp_path: Path, spreadsheet: bool):
     """The best few classes with their probabilities, no more of them than there are; blank where nothing was read."""
-    bad = Prediction("y.jpg", CLASSES, probabilities=None, logits=None, problem="empty file")
+    bad = Prediction(
+        "y.jpg", CLASSES, probabilities=None, logits=None, problem="empty file", problem_kind=ProblemKind.EMPTY
+    )
     for top, more in ((1, []), (2, ["rose", "0.200000"]), (9, ["rose", "0.200000", CLASSES[2], "0.100000"])):
         rows = written(tmp_path / "a.csv", [said("x.jpg", 0.7, 0.2, 0.1), bad], top=top, spreadsheet=spreadsheet)
         places = range(2, 2 + len(more) // 2)
@@ -139,7 +145,9 @@ def text_of(path: Path, *, top: int | None) -> str:
     """What a file holds after a prediction, a file that can't be read and a path that is no UTF-8."""
     predictions = [
         said("a,b.jpg", 0.75, 0.2, 0.05),
-        Prediction("y.jpg", CLASSES, probabilities=None, logits=None, problem="empty file"),
+        Prediction(
+            "y.jpg", CLASSES, probabilities=None, logits=None, problem="empty file", problem_kind=ProblemKind.EMPTY
+        ),
         said("caf\udce9.jpg", 0.125, 0.125, 0.75),
     ]
     with (
@@ -168,7 +176,7 @@ def test_lines_of_json(tmp_path: Path, top: int | None, count: int):
     assert (first["path"], first["label"], first["probability"]) == ("a,b.jpg", "玫瑰", 0.75)
     best = {"玫瑰": 0.75, "rose": 0.2, "a very long class name": 0.05}
     assert list(first["probabilities"].items()) == list(best.items())[:count]
-    assert second == {"path": "y.jpg", "problem": "empty file"}
+    assert second == {"path": "y.jpg", "problem": "empty file", "problem_kind": "empty"}
     assert third["path"] == "caf\\xe9.jpg" and len(third["probabilities"]) == count
 
 

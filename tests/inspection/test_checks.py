@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pictaxa.data.index import Index, index_from_columns
+from pictaxa.errors import Problem, ProblemKind
 from pictaxa.images.decode import Header
 from pictaxa.inspection.alike import Pair
 from pictaxa.inspection.checks import Facts, check, connected
@@ -43,13 +44,15 @@ def test_nothing_is_wrong_with_fine_pictures():
 
 
 def test_what_could_not_be_decoded():
-    """By the reason, with each picture's own words."""
-    problems = changed([""] * 40, at3="truncated: ends", at4="decompression bomb: x", at5="not a picture", at6="empty")
-    found = kinds(Facts(an_index(problem=problems)))
+    """By the kind of problem, with each picture's own words, which decide nothing."""
+    problems: list[Problem | None] = [None] * 40
+    for row, kind in enumerate(ProblemKind):
+        problems[row] = Problem(kind, f"truncated words about {row}")
+    found = kinds(Facts(an_index().with_problems(problems)))
     assert {kind: finding.rows for kind, finding in found.items()} == {
-        "unreadable": (5, 6), "truncated": (3,), "bomb": (4,),
+        "unreadable": (0, 1, 2, 3, 5, 7, 8), "truncated": (4,), "bomb": (6,), "unlabelled": (9, 10, 11),
     }  # fmt: skip
-    assert found["truncated"].notes == {3: "truncated: ends"}
+    assert found["truncated"].notes == {4: "truncated words about 4"}
 
 
 def test_copies_by_their_consequence():

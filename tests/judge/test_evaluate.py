@@ -49,7 +49,7 @@ def test_the_test_split_is_preferred(trained: Trained, tmp_path: Path, make_phot
     (tmp_path / "new" / "test" / "red" / "bad.png").write_bytes(b"")
     evaluation = evaluate_run(run, tmp_path / "new")
     assert evaluation.what.startswith("the test pictures") and evaluation.metrics["pictures"] == 6
-    assert [problem for _, problem in evaluation.set_aside] == ["empty file"]
+    assert [str(problem) for _, problem in evaluation.set_aside] == ["empty file"]
 
 
 def test_the_lines_by_hand():
@@ -76,4 +76,4 @@ def test_a_row_without_a_label_is_set_aside(trained: Trained, tmp_path: Path, ma
     (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows, f"{data / 'red' / '5.png'},"]) + "\n")
     evaluation = evaluate_run(run, tmp_path / "table.csv")
     assert evaluation.metrics["pictures"] == 6
-    assert [problem for _, problem in evaluation.set_aside] == ["it has no label"]
+    assert [str(problem) for _, problem in evaluation.set_aside] == ["it has no label"]

@@ -88,7 +88,8 @@ def test_the_table_of_splits_by_hand():
     """Usable pictures alone, a column for each split that there is."""
     columns = {
         "path": list("uvwxyz"), "label": [0, 0, 1, 1, 1, 0], "split": ["train", "train", "train", "val", "val", "val"],
-        "bytes": [1] * 6, "mtime_ns": [1] * 6, "problem": ["", "damaged", "", "", "", ""],
+        "bytes": [1] * 6, "mtime_ns": [1] * 6,
+        "problem": ["", "damaged: x", "", "", "", ""], "problem_kind": ["", "damaged", "", "", "", ""],
     }  # fmt: skip
     index = index_from_columns(columns, root=Path("/photos"), classes=("a", "b"))
     assert split_counts(index) == [{"name": "a", "train": 1, "val": 1}, {"name": "b", "train": 1, "val": 2}]

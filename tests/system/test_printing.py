@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pictaxa.errors import PictureError, printable
+from pictaxa.errors import PictureError, ProblemKind, printable
 from pictaxa.system.printing import print_line, print_lines
 
 repeatable = settings(derandomize=True, deadline=None, database=None, max_examples=300)
@@ -33,7 +33,7 @@ def test_any_name_is_one_line_on_any_terminal(name: str, encoding: str):
 @given(UGLY)
 def test_any_name_in_an_error_is_one_line(name: str):
     """A picture's error can be printed and written down, whatever its name and the decoder's words are."""
-    told = str(PictureError(name, f"truncated: {name}"))
+    told = str(PictureError(name, ProblemKind.TRUNCATED.told(name)))
     assert told == printable(told) and told.encode("utf-8")
 
 

@@ -3,12 +3,18 @@
 What the program tells the system is recorded: which file or folder is synced, which name becomes which. From that
 follows what a disk may hold if the power fails between two of these: what was synced; of the rest nothing, all or some.
 The hard cases are names that arrive before the bytes behind them, and bytes whose names don't.
+
+Where a file system may be mounted the same is done to a real one: copies of its disk while a training writes to it.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -169,18 +175,17 @@ def lay_out(folder: Folder, root: Path) -> None:
         (root / name).write_bytes(content)
 
 
-def survives(data: Path, folder: Folder, root: Path, flags: Sequence[str], capsys: pytest.CaptureFixture[str]) -> bool:
+def survives(data: Path, run: Path, flags: Sequence[str], capsys: pytest.CaptureFixture[str]) -> bool:
     """Whether the run of a disk can be resumed, or else says that nothing was saved, and the command that it names
     begins anew.
     """
-    run = root / "runs" / "one"
-    lay_out(folder, root)
+    held = [str(path) for path in run.rglob("*")]
     capsys.readouterr()
     if main(["train", "--resume", str(run)]) == 0:
         return True
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and ("nothing saved yet" in said or "no folder at" in said), (said, list(folder))
-    assert not any(name.endswith("config.json") for name in folder if "partial-" not in name), list(folder)
+    assert said.count("\n") == 1 and ("nothing saved yet" in said or "no folder at" in said), (said, held)
+    assert not any(name.endswith("config.json") for name in held if "partial-" not in name), held
     return main(["train", str(data), *flags, "--out", str(run)]) == 0
 
 
@@ -217,8 +222,78 @@ def test_a_power_cut_at_any_moment(
     certain = {name: text for name, text in disk.moments[-1][0].items() if not name.endswith("writer.json")}
     assert certain == written  # once it has ended; that nobody writes any more need not be
     for folder in distinct(disk)[::every]:
-        assert survives(data, folder, root, words, capsys)
+        lay_out(folder, root)
+        assert survives(data, root / "runs" / "one", words, capsys)
         assert (root / model).read_bytes() == written[model]
+
+
+@contextmanager
+def mounted(image: Path, place: Path) -> Iterator[Path]:
+    """The ext4 disk of a file at a folder; yields its device."""
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True, capture_output=True)
+    try:
+        found = subprocess.run(["findmnt", "-no", "SOURCE", str(place)], check=True, capture_output=True, text=True)
+        yield Path(found.stdout.strip())
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def new_disk(image: Path, place: Path) -> None:
+    """An empty disk in a file; skips where it can't be mounted."""
+    with image.open("wb") as file:
+        file.truncate(48 << 20)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image)], check=True)
+        with mounted(image, place):
+            pass
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+
+
+def copy_disk(image: Path, device: Path, copy: Path) -> None:
+    """What the power's failure would leave at this moment, when nothing arrives on the disk during the copy."""
+    statistics = Path("/sys/block") / device.name / "stat"
+    for _ in range(100):
+        before = statistics.read_text().split()[4:8]  # writes: completed, merged, sectors, ticks
+        subprocess.run(["cp", "--sparse=always", str(image), str(copy)], check=True)
+        if statistics.read_text().split()[4:8] == before:
+            return
+    raise AssertionError("the disk is written to without end")
+
+
+@pytest.mark.slow
+def test_a_power_cut_of_a_mounted_disk(tmp_path: Path, make_photos: Make, capsys: pytest.CaptureFixture[str]):
+    """The disk of a run and its cache is copied at 30 moments of a training: each copy, mounted again, goes on to the
+    weights of the unbroken training, bit by bit, or says that nothing was saved yet.
+    """
+    image, place = tmp_path / "disk.img", tmp_path / "disk"
+    new_disk(image, place)
+    data, run, cache_root = make_photos(tmp_path / "photos", {"a": 12, "b": 12}), place / "one", place / "cache"
+    words = [*WHOLE, "--batch-size", "8", "--precision", "float32", "--threads", "1", "--checkpoint-seconds", "0"]
+    words += ["--epochs", "30", "--cache", str(cache_root)]
+    command = [sys.executable, "-m", "pictaxa", "train", str(data), *words, "--out", str(run)]
+    copies = []
+    with mounted(image, place) as device:
+        training = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while not cache_root.exists():  # Python's start is of no interest
+            time.sleep(0.01)
+        while training.poll() is None and len(copies) < 60:
+            training.send_signal(signal.SIGSTOP)
+            copies.append(tmp_path / f"copy-{len(copies)}.img")
+            copy_disk(image, device, copies[-1])
+            training.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+        assert training.wait() == 0
+        written = (run / "model.safetensors").read_bytes()
+    assert len(copies) >= 30
+    resumed = 0
+    for copy in copies[:: len(copies) // 30]:
+        with mounted(copy, place):
+            resumed += (run / "config.json").exists()
+            assert survives(data, run, words, capsys)
+            assert (run / "model.safetensors").read_bytes() == written
+    assert resumed > 10
 
 
 def test_what_is_not_synced_is_found(

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from ..errors import DataError, PictureError, Problem
+from ..errors import DataError, PictureError, Problem, ProblemKind
 from ..images.decode import is_picture
 from ..limits import MAX_PICTURE_BYTES, MAX_TAR_HEADER_BYTES, MAX_TAR_SIZE
 from .file_names import shown_name
@@ -132,14 +132,16 @@ def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 def _checked(name: str, size_bytes: int, read: Callable[[], bytes]) -> Callable[[], bytes]:
     """What gives a member's bytes later, when the archive stands elsewhere: they are read now."""
     try:
-        data: bytes | str = Problem.BOMB.told(f"{size_bytes:,} bytes") if size_bytes > MAX_PICTURE_BYTES else read()
+        data: bytes | Problem = (
+            ProblemKind.BOMB.told(f"{size_bytes:,} bytes") if size_bytes > MAX_PICTURE_BYTES else read()
+        )
     except (RuntimeError, NotImplementedError) as error:  # a password, a compression that zipfile does not know
-        data = Problem.UNREADABLE.told(error)
+        data = ProblemKind.UNREADABLE.told(error)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
-        data = Problem.DAMAGED.told(error)
+        data = ProblemKind.DAMAGED.told(error)
 
     def fetch() -> bytes:
-        if isinstance(data, str):
+        if isinstance(data, Problem):
             raise PictureError(name, data)
         return data
 

@@ -33,7 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import DataError, PictureError
+from ..errors import DataError, PictureError, Problem
 from ..images.decode import Picture, count_notes
 from ..system.files import write_atomically
 from ..system.pool import results_ahead
@@ -44,6 +44,7 @@ from .freshness import fresh_places, is_of_another
 from .generations import JOURNAL, Generation, new_generation_of, open_generation, remove_others
 from .index import Index
 from .journal import OF_THE_FILE, SCHEMA, append
+from .problems import KIND, SENTENCE
 from .squares import CacheSpec, Mender, PixelCache, Squares
 from .streaming import StreamedSquares
 
@@ -225,9 +226,13 @@ class _Builder:
             square = self.spec.square_of(picture, name=index.name(row))
         except PictureError as error:
             nothing = {"slot": -1, "sum": 0, "width": 0, "height": 0, "notes": ""}
-            return {"row": row, **nothing, "hash": digest, "problem": error.reason}, None
+            return {"row": row, **nothing, "hash": digest, **_problem(error.problem)}, None
         found = {"slot": -1, "sum": zlib.crc32(square.pixels.data), "width": square.width, "height": square.height}
-        return {"row": row, **found, "hash": digest, "problem": "", "notes": "\n".join(square.notes)}, square.pixels
+        return {"row": row, **found, "hash": digest, **_problem(None), "notes": "\n".join(square.notes)}, square.pixels
+
+
+def _problem(problem: Problem | None) -> dict[str, str]:
+    return {SENTENCE: problem.detail if problem else "", KIND: problem.kind.value if problem else ""}
 
 
 def digest_of(picture: Picture) -> str:
@@ -261,14 +266,16 @@ def _fill(index: Index, records: pa.Table) -> tuple[Index, np.ndarray, np.ndarra
     def filled(name: str, blank: int | str) -> pa.Array:
         return pc.fill_null(records[name].combine_chunks(), blank)
 
-    listed = index.table["problem"].combine_chunks()
-    problem = pc.if_else(pc.equal(listed, ""), filled("problem", ""), listed)
-    known = {"width": filled("width", 0), "height": filled("height", 0), "hash": filled("hash", ""), "problem": problem}
-    index = index.with_columns(known)
+    fine = pa.array(index.usable)  # as far as could be told before decoding
+    problem = {
+        name: pc.if_else(fine, filled(name, ""), index.table[name].cast(pa.string())) for name in (SENTENCE, KIND)
+    }
+    known = {"width": filled("width", 0), "height": filled("height", 0), "hash": filled("hash", "")}
+    index = index.with_columns(known | problem)
     if not index.usable.any():
         raise DataError(
             "pictures that can be decoded",
-            found=f"none among {len(index)} files under {str(index.root)!r} ({problem[0].as_py()})",
+            found=f"none among {len(index)} files under {str(index.root)!r} ({index.problem(0)})",
             fix="Check that the files are pictures and that you have permission to read them.",
         )
     told = count_notes(note for text in filled("notes", "").to_pylist() if text for note in text.split("\n"))

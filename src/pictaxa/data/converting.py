@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..config.data import ReadingConfig
-from ..errors import DataError, PictureError
+from ..errors import DataError, PictureError, Problem
 from ..images.decode import Picture, decode, examine
 from ..system.files import require_utf8
 from ..system.progress import CountProgress
@@ -48,7 +48,7 @@ class Converted:
     """What was written, and what could not be."""
 
     written: int = 0
-    problems: tuple[tuple[str, str], ...] = ()  # (path, reason)
+    problems: tuple[tuple[str, Problem], ...] = ()  # (path, problem)
 
 
 def convert_data(source: str | Path, out: Path, *, to: Target, reading: ReadingConfig, per_file: int) -> Converted:
@@ -111,17 +111,15 @@ def _check_names(index: Index) -> None:
 def _items(fetcher: Fetcher, converted: Converted, count: Callable[[int], None]) -> Iterator[Item]:
     """Every row with a label that can be read, split by split; the others are noted."""
     index = fetcher.index
-    labels, splits, problems = index.labels, index.column("split"), index.column("problem")
-    bad = []
-    for row in np.argsort(splits, kind="stable").tolist():
+    labels, splits, bad = index.labels, index.column("split"), index.set_aside()
+    count(len(bad))
+    usable = np.flatnonzero(index.usable)
+    for row in usable[np.argsort(splits[usable], kind="stable")].tolist():
         count(1)
-        if labels[row] < 0 or problems[row]:
-            bad.append((index.name(row), problems[row]))
-            continue
         try:
             data, suffix = _encoded(fetcher.fetch(row))
         except PictureError as error:
-            bad.append((index.name(row), error.reason))
+            bad.append((index.name(row), error.problem))
             continue
         converted.written += 1
         yield Item(f"{row:07}{suffix}", data, int(labels[row]), splits[row])

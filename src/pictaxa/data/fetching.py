@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import PictaxaError, PictureError, Problem
+from ..errors import PictaxaError, PictureError, ProblemKind
 from ..images.decode import Picture, read_file
 from .index import Index
 from .layout import PictureFile
@@ -36,13 +36,13 @@ class Fetcher:
             with self._opened(file) as pictures:
                 return pictures.fetch(inside)
         except PictureError as error:
-            raise PictureError(self.name(row), error.reason) from None
+            raise PictureError(self.name(row), error.problem) from None
         except PictaxaError as error:
-            raise PictureError(self.name(row), Problem.UNREADABLE.told(error.found)) from None
+            raise PictureError(self.name(row), ProblemKind.UNREADABLE.told(error.found)) from None
         except OSError as error:
-            raise PictureError(self.name(row), Problem.UNREADABLE.told(error.strerror or error)) from None
+            raise PictureError(self.name(row), ProblemKind.UNREADABLE.told(error.strerror or error)) from None
         except Exception as error:  # damaged files make their libraries raise many types
-            raise PictureError(self.name(row), Problem.DAMAGED.told(error or type(error).__name__)) from None
+            raise PictureError(self.name(row), ProblemKind.DAMAGED.told(error or type(error).__name__)) from None
 
     def name(self, row: int) -> str:
         """Where the picture is, in words."""

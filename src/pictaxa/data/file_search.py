@@ -14,6 +14,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import Problem, ProblemKind
 from ..images.decode import FORMAT_OF_SUFFIX, is_picture
 from .listing import file_status
 from .walk import PassedOver, walk_pictures
@@ -21,7 +22,7 @@ from .walk import PassedOver, walk_pictures
 SAMPLE = 50  # paths by which a common beginning is tried, or advice is found
 MOSTLY = 0.5  # of the files must be there
 UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)", re.S)  # Label Studio writes eight digits before a file's name
-NO_PATH = "it has no path"
+NO_PATH = Problem(ProblemKind.NO_PATH, "it has no path")
 
 
 class Found(NamedTuple):
@@ -31,7 +32,7 @@ class Found(NamedTuple):
     inside: str
     bytes: int
     mtime_ns: int
-    problem: str
+    problem: Problem | None
 
 
 def look(folder: Path, cell: str) -> Found:

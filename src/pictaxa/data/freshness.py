@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import Problem
+from ..errors import ProblemKind
 from .file_names import find_on_disk
 from .index import Index
 from .journal import places_of
+from .problems import KIND
 
 
 def fresh_places(index: Index, records: pa.Table) -> np.ndarray:
@@ -29,7 +30,7 @@ def fresh_places(index: Index, records: pa.Table) -> np.ndarray:
     for name in ("bytes", "mtime_ns"):
         same &= known[name].to_numpy() == index.column(name)[fresh]
     # What could not be read for a reason outside the file (permissions, a network share) is tried again.
-    same &= ~pc.starts_with(known["problem"], Problem.UNREADABLE).to_numpy(zero_copy_only=False).astype(bool)
+    same &= pc.not_equal(known[KIND], ProblemKind.UNREADABLE.value).to_numpy(zero_copy_only=False).astype(bool)
     fresh[fresh] = same
     return np.where(fresh, places, -1)
 

@@ -49,7 +49,7 @@ def open_generation(folder: Path, *, square_bytes: int) -> Generation:
     journal = read_journal(folder / JOURNAL)
     path = folder / journal.pixels
     if not square_bytes:
-        if not journal.pixels:
+        if journal.pixels in ("", OLDER_PIXELS):
             write_journal(folder / JOURNAL, new_generation(), journal.records)
         return Generation(path, newest(journal.records, slots=0), 0)
     if not journal.pixels or not path.exists():

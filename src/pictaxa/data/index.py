@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..errors import Problem, ProblemKind
 from .file_names import find_on_disk
+from .problems import KIND, KIND_TYPE, NAMES, SENTENCE, kind_codes, kind_column, problem_columns
 
 SPLITS = ("train", "val", "test")
 
@@ -26,10 +28,11 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),  # upright, in pixels; 0 until decoded
         ("height", pa.int32()),
         ("hash", pa.string()),  # of the picture's bytes; "" until read
-        ("problem", pa.string()),  # why the picture is set aside; "" when it is fine
+        ("problem", pa.string()),  # why the picture is set aside, for people; "" when it is fine
+        ("problem_kind", KIND_TYPE),  # the same for programs, a ProblemKind
     ]
 )
-BLANK = {"inside": "", "group": "", "width": 0, "height": 0, "hash": "", "problem": "", "split": ""}
+BLANK = {"inside": "", "group": "", "width": 0, "height": 0, "hash": "", "problem": "", "problem_kind": "", "split": ""}
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,17 @@ class Index:
     @property
     def usable(self) -> np.ndarray:
         """(rows,) bool: pictures without a problem."""
-        return self.column("problem") == ""
+        usable: np.ndarray = kind_codes(self.table.column(KIND)) == 0
+        return usable
+
+    def of_kind(self, *kinds: ProblemKind) -> np.ndarray:
+        """(rows,) bool: pictures with a problem of one of these kinds."""
+        return np.isin(kind_codes(self.table.column(KIND)), [NAMES.index(kind) for kind in kinds])
+
+    def problem(self, row: int) -> Problem | None:
+        """Why a row's picture is set aside; None where it is not."""
+        kind, sentence = self.table.column(KIND)[int(row)].as_py(), self.table.column(SENTENCE)[int(row)].as_py()
+        return Problem(ProblemKind(kind), sentence) if kind else None
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split's usable pictures, int64, in table order."""
@@ -85,10 +98,12 @@ class Index:
         numbers: np.ndarray = pa.array(holders).dictionary_encode().indices.to_numpy().astype(np.int64)
         return numbers
 
-    def set_aside(self) -> list[tuple[str, str]]:
+    def set_aside(self) -> list[tuple[str, Problem]]:
         """(relative path, problem) of every picture that is not used."""
-        paths, problems = self.column("path"), self.column("problem")
-        return [(paths[row], problems[row]) for row in np.flatnonzero(~self.usable)]
+        rows = np.flatnonzero(~self.usable)
+        some = self.table.take(pa.array(rows))
+        columns = (some.column(name).to_pylist() for name in ("path", KIND, SENTENCE))
+        return [(path, Problem(ProblemKind(kind), sentence)) for path, kind, sentence in zip(*columns, strict=True)]
 
     def take(self, rows: np.ndarray) -> Index:
         """Some of the rows, (n,) int64, in this order."""
@@ -100,8 +115,12 @@ class Index:
         for name, values in columns.items():
             i = table.schema.get_field_index(name)
             field = table.schema.field(i)
-            table = table.set_column(i, field, pa.array(values, type=field.type))
+            table = table.set_column(i, field, _as(values, field.type))
         return replace(self, table=table)
+
+    def with_problems(self, problems: Sequence[Problem | None]) -> Index:
+        """The same rows with other problems; None for a picture without."""
+        return self.with_columns(problem_columns(problems))
 
     def with_notes(self, *notes: str) -> Index:
         """The same rows with more said about them."""
@@ -110,6 +129,7 @@ class Index:
 
 def index_from_columns(columns: dict[str, Any], *, root: Path, classes: tuple[str, ...]) -> Index:
     """An Index from columns (lists, numpy's or Arrow's arrays) of equal length; those that BLANK has may be absent."""
+    assert (SENTENCE in columns) == (KIND in columns), "a problem is its kind and its sentence"
     rows = len(columns["path"])
     whole = {
         field.name: columns[field.name] if field.name in columns else pa.repeat(BLANK[field.name], rows)
@@ -119,5 +139,7 @@ def index_from_columns(columns: dict[str, Any], *, root: Path, classes: tuple[st
     return Index(root=root, classes=classes, table=table)
 
 
-def _as(values: object, kind: pa.DataType) -> object:
+def _as(values: Any, kind: pa.DataType) -> object:
+    if kind == KIND_TYPE:
+        return kind_column(values)
     return values.cast(kind) if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values, type=kind)

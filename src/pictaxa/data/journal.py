@@ -22,9 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..system.files import replacing
+from .problems import KIND, SENTENCE, kinds_of_sentences
 
-MAGIC = b"pictaxa\x04"  # the last byte is the version of this format
-OLDER_MAGIC = b"pictaxa\x03"  # names no generation: its records are of OLDER_PIXELS, which was written in place
+MAGIC = b"pictaxa\x05"  # the last byte is the version of this format
+MAGIC_4 = b"pictaxa\x04"  # its records have no kinds of problems
+MAGIC_3 = b"pictaxa\x03"  # the same, and it names no generation: its records are of OLDER_PIXELS, written in place
 OLDER_PIXELS = "pixels.u8"
 GENERATION_BYTES = 8
 HEAD = struct.Struct("<II")
@@ -38,10 +40,12 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("hash", pa.string()),
-        ("problem", pa.string()),
+        (SENTENCE, pa.string()),
+        (KIND, pa.string()),
         ("notes", pa.string()),  # what was done to it that its owner should know, a line each
     ]
 )
+SCHEMA_4 = SCHEMA.remove(SCHEMA.get_field_index(KIND))
 OF_THE_FILE = ("path", "bytes", "mtime_ns")  # what the Index knows before anything is decoded
 
 
@@ -67,24 +71,40 @@ def pixels_of(generation: bytes) -> str:
 
 
 def read_journal(path: Path) -> Journal:
-    """Read a journal; what follows its last whole record is cut off the file."""
+    """Read a journal; what follows its last whole record is cut off the file.
+
+    One of format 4 is written anew in this one, so that records can be added to it; of format 3 whoever gives its pixel
+    file a name does that.
+    """
     batches, pixels, good_bytes = [], "", 0
     if not path.exists():
         return Journal("", SCHEMA.empty_table())
     with path.open("rb") as file:
         magic = file.read(len(MAGIC))
-        generation = file.read(GENERATION_BYTES) if magic == MAGIC else b""
+        generation = file.read(GENERATION_BYTES) if magic in (MAGIC, MAGIC_4) else b""
         if len(generation) == GENERATION_BYTES:
             pixels = pixels_of(generation)
-        elif magic == OLDER_MAGIC:
+        elif magic == MAGIC_3:
             pixels = OLDER_PIXELS
         if pixels:
             good_bytes = file.tell()
-            while (batch := _read_record(file)) is not None:
+            schema = SCHEMA if magic == MAGIC else SCHEMA_4
+            while (batch := _read_record(file, schema)) is not None:
                 batches.append(batch)
                 good_bytes = file.tell()
     os.truncate(path, good_bytes)
+    if pixels and magic != MAGIC:
+        records = _with_kinds(pa.Table.from_batches(batches, schema=SCHEMA_4).combine_chunks())
+        if generation:
+            write_journal(path, generation, records)
+        return Journal(pixels, records)
     return Journal(pixels, pa.Table.from_batches(batches, schema=SCHEMA).combine_chunks())
+
+
+def _with_kinds(records: pa.Table) -> pa.Table:
+    """Records of an earlier version as those of this one."""
+    kinds = kinds_of_sentences(records[SENTENCE])
+    return pa.table({**dict(zip(records.column_names, records.columns, strict=True)), KIND: kinds}).select(SCHEMA.names)
 
 
 def write_journal(path: Path, generation: bytes, records: pa.Table) -> None:
@@ -94,7 +114,7 @@ def write_journal(path: Path, generation: bytes, records: pa.Table) -> None:
         append(file, records)
 
 
-def _read_record(file: IO[bytes]) -> pa.RecordBatch | None:
+def _read_record(file: IO[bytes], schema: pa.Schema) -> pa.RecordBatch | None:
     head = file.read(HEAD.size)
     if len(head) < HEAD.size:
         return None
@@ -102,7 +122,7 @@ def _read_record(file: IO[bytes]) -> pa.RecordBatch | None:
     payload = file.read(length)
     if len(payload) < length or zlib.crc32(payload) != total:
         return None
-    return pa.ipc.read_record_batch(pa.py_buffer(payload), SCHEMA)
+    return pa.ipc.read_record_batch(pa.py_buffer(payload), schema)
 
 
 def append(file: IO[bytes], batch: pa.Table) -> None:

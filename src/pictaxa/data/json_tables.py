@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.documents import parse_json
+from ..errors import Problem, ProblemKind
 from ..images.decode import is_picture
 from ..limits import MAX_CELLS
 from .listing import some
@@ -100,12 +101,12 @@ def _pairs(pairs: Sequence[tuple[object, object]], *, file: Path, notes: tuple[s
     return Table(file, columns, {"path": "path", "label": "label"}, notes=notes)
 
 
-def one_of(labels: Sequence[str]) -> tuple[str, str]:
+def one_of(labels: Sequence[str]) -> tuple[str, Problem | None]:
     """The label of a picture that was given several times, or "" and the problem where these differ."""
     distinct = list(dict.fromkeys(label for label in labels if label))
     if len(distinct) > 1:
-        return "", f"it has several labels: {some(distinct)}"
-    return (distinct[0] if distinct else ""), ""
+        return "", Problem(ProblemKind.SEVERAL_LABELS, f"it has several labels: {some(distinct)}")
+    return (distinct[0] if distinct else ""), None
 
 
 def _coco(document: Mapping[str, Any], file: Path, notes: tuple[str, ...]) -> Table:

@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import DataError, Problem
+from ..errors import DataError, Problem, ProblemKind
 from ..images.formats import told_irregular
 from .file_names import shown_name
 from .index import Index, index_from_columns
 from .labels import clean_label, clean_labels, find_twins, visible
+from .problems import KIND, SENTENCE, problem_columns
 from .split_names import SPLIT_WORDS
 
 SPLIT_NAMES = SPLIT_WORDS
@@ -34,6 +35,7 @@ class Listing:
     labels: Column  # str: the class's name; "" where there is none
     splits: Column | None = None  # train, val, test or ""
     more: dict[str, Column] = field(default_factory=dict)  # other columns of the Index
+    problems: Sequence[Problem | None] = ()  # of each picture, where the reader knows of some
     declared: tuple[str, ...] = ()  # classes in an order of their own, where the data set has one
     notes: tuple[str, ...] = ()
 
@@ -62,11 +64,21 @@ def index_of(listing: Listing, classes: tuple[str, ...] | None = None) -> Index:
     notes += _check_by_name(names, splits, classes=classes, source=source, told=split_of)
     known = pa.array([clean_label(name) for name in classes], type=pa.string())
     labels = pc.fill_null(pc.index_in(names, value_set=known), -1)
-    unlabelled = pc.if_else(pc.equal(names, ""), "it has no label", f"{source} has no class of its label")
-    problems = pa.array(listing.more.get("problem", pa.repeat("", rows)), type=pa.string())
-    problems = pc.if_else(pc.and_(pc.less(labels, 0), pc.equal(problems, "")), unlabelled, problems)
-    columns = {"path": listing.paths, "label": labels, "split": splits} | listing.more | {"problem": problems}
+    columns = {"path": listing.paths, "label": labels, "split": splits, **listing.more}
+    columns |= _problems(listing, names, labels=labels, source=source)
     return index_from_columns(columns, root=Path(shown_name(str(listing.root))), classes=classes).with_notes(*notes)
+
+
+def _problems(listing: Listing, names: pa.Array, *, labels: pa.Array, source: str) -> dict[str, Column]:
+    """The columns of what the reader found, and of pictures whose label is none that can be used."""
+    problems = problem_columns(listing.problems or [None] * len(listing.paths))
+    nameless = pc.equal(names, "")
+    unlabelled = {
+        SENTENCE: pc.if_else(nameless, "it has no label", f"{source} has no class of its label"),
+        KIND: pc.if_else(nameless, ProblemKind.NO_LABEL.value, ProblemKind.UNKNOWN_LABEL.value),
+    }
+    new = pc.and_(pc.less(labels, 0), pc.equal(problems[KIND], ""))
+    return {name: pc.if_else(new, unlabelled[name], problems[name]) for name in problems}
 
 
 def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -78,16 +90,16 @@ def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return key, name
 
 
-def file_status(path: Path | os.DirEntry[str]) -> tuple[int, int, str]:
-    """Bytes, time of the last change in ns, and the problem, "" when there is none."""
+def file_status(path: Path | os.DirEntry[str]) -> tuple[int, int, Problem | None]:
+    """Bytes, time of the last change in ns, and the problem where there is one."""
     try:
         status = path.stat()
         kind = told_irregular(status.st_mode)
-        return status.st_size, status.st_mtime_ns, Problem.UNREADABLE.told(kind) if kind else ""
+        return status.st_size, status.st_mtime_ns, ProblemKind.UNREADABLE.told(kind) if kind else None
     except OSError as error:
-        return 0, 0, Problem.UNREADABLE.told(error.strerror or error)
+        return 0, 0, ProblemKind.UNREADABLE.told(error.strerror or error)
     except ValueError:  # which versions of Python tell in words of their own
-        return 0, 0, Problem.UNREADABLE.told("no path, as it has a null character")
+        return 0, 0, ProblemKind.UNREADABLE.told("no path, as it has a null character")
 
 
 def of_file(file: Path, rows: int) -> dict[str, Column]:

@@ -129,6 +129,7 @@ def choose(listing: Listing, only: tuple[str, ...]) -> Listing:
         paths=_taken(listing.paths, rows),
         labels=_taken(labels, rows),
         splits=None if listing.splits is None else _taken(listing.splits, rows),
+        problems=[listing.problems[row] for row in rows.tolist()] if listing.problems else (),
         more={name: _taken(column, rows) for name, column in listing.more.items()},
         declared=tuple(name for name in listing.declared if name in only),
         notes=(*listing.notes, f"left out {len(known) - len(only)} of {len(known)} classes (--only)"),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..config.documents import parse_json
-from ..errors import DataError
+from ..errors import DataError, Problem
 
 WHOLE = re.compile(r"-?\d+(\.0*)?")  # a number that a spreadsheet or pandas wrote as 3.0
 
@@ -25,7 +25,7 @@ class Table:
     file: Path
     columns: Mapping[str, Sequence[object] | pa.ChunkedArray]
     roles: Mapping[str, str] = field(default_factory=dict)  # path, label and split -> the column's name
-    problems: Sequence[str] = ()  # of each row, where the format has pictures that can't be used
+    problems: Sequence[Problem | None] = ()  # of each row, where the format has pictures that can't be used
     declared: tuple[str, ...] = ()  # classes in an order of their own
     notes: tuple[str, ...] = ()
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..errors import DataError
+from ..errors import DataError, Problem, ProblemKind
 from .file_names import shown_name
 from .file_search import MOSTLY, SAMPLE, FileSearch, Found, look, stem_of, template_of
 from .listing import some
 
 URL = re.compile(r"(https?|ftp|s3|gs|gcs|azure|hdfs)://", re.I)
+IS_URL = Problem(ProblemKind.REMOTE, "a URL: download it first")
 UPLOAD = re.compile(r"^/data/upload/(\d+/)?")  # what Label Studio writes before a file's name
 SERVED = "/data/local-files/?d="  # and before a path
 
@@ -32,7 +33,7 @@ class Places:
     inside: list[str]
     bytes: list[int]
     mtime_ns: list[int]
-    problems: list[str]
+    problems: list[Problem | None]
     notes: tuple[str, ...]
 
 
@@ -97,8 +98,8 @@ def _from_root(path: str, prefix: str) -> str:
     return prefix + path
 
 
-def _problem(one: Found) -> str:
-    return "a URL: download it first" if one.problem and URL.match(one.path) else one.problem
+def _problem(one: Found) -> Problem | None:
+    return IS_URL if one.problem and URL.match(one.path) else one.problem
 
 
 def _filled(template: str, cells: list[str], others: Callable[[str], list[str]] | None) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import PictureError, Problem
+from ..errors import PictureError, Problem, ProblemKind
 from ..limits import MAX_PICTURE_BYTES, MAX_PIXELS
 from .colour import Conversion
 from .decoding import PLAIN, Decoding
@@ -31,6 +31,7 @@ from .formats import (
     open_picture,
     told_irregular,
 )
+from .integrity import TruncatedError
 from .jpeg import ORIENTATION, embedded_profile, plain_jpeg
 from .number_files import number_file
 from .numbers import Numbers, extremes
@@ -97,7 +98,7 @@ def read_file(path: str | Path) -> bytes:
     try:
         return _read_whole(path)
     except (OSError, ValueError) as error:  # a name with a zero in it is the latter
-        raise PictureError(str(path), Problem.UNREADABLE.told(getattr(error, "strerror", "") or error)) from None
+        raise PictureError(str(path), ProblemKind.UNREADABLE.told(getattr(error, "strerror", "") or error)) from None
 
 
 def _read_whole(path: str | Path) -> bytes:
@@ -121,9 +122,9 @@ def _read_whole(path: str | Path) -> bytes:
 def _check_file(path: str | Path, status: os.stat_result) -> None:
     """PictureError for what is no file, and for one that is too large for a picture."""
     if kind := told_irregular(status.st_mode):
-        raise PictureError(str(path), Problem.UNREADABLE.told(kind))
+        raise PictureError(str(path), ProblemKind.UNREADABLE.told(kind))
     if status.st_size > MAX_PICTURE_BYTES:
-        raise PictureError(str(path), Problem.BOMB.told(f"{status.st_size:,} bytes"))
+        raise PictureError(str(path), ProblemKind.BOMB.told(f"{status.st_size:,} bytes"))
 
 
 def square_of(picture: Held, *, name: str, side: int, channels: int, decoding: Decoding = PLAIN) -> Square:
@@ -212,7 +213,7 @@ def measure(picture: Picture, *, name: str) -> tuple[int, int, bool]:
         with open_picture(picture) as opened:
             return opened.width, opened.height, opened.mode in GREYS
     except Exception as error:
-        raise PictureError(name, _reason(error)) from None
+        raise PictureError(name, _problem_of(error)) from None
 
 
 def read_numbers(picture: Picture, *, name: str, decoding: Decoding) -> Numbers | None:
@@ -231,8 +232,8 @@ def read_numbers(picture: Picture, *, name: str, decoding: Decoding) -> Numbers 
         extremes(numbers.values)
         return numbers
     except Exception as error:
-        reason = _reason(error)
-    raise PictureError(name, reason)
+        problem = _problem_of(error)
+    raise PictureError(name, problem)
 
 
 def examine(picture: Picture) -> Header:
@@ -255,38 +256,40 @@ def _from_pixels(pixels: np.ndarray, *, name: str) -> Image.Image:
     shape = pixels.shape[:2] if pixels.shape[2:] == (1,) else pixels.shape
     fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
     if not fits or pixels.dtype != np.uint8 or 0 in shape:
-        raise PictureError(name, f"not a picture: an array of shape {pixels.shape}, type {pixels.dtype}")
+        told = f"not a picture: an array of shape {pixels.shape}, type {pixels.dtype}"
+        raise PictureError(name, Problem(ProblemKind.NOT_A_PICTURE, told))
     return Image.fromarray(np.ascontiguousarray(pixels).reshape(shape))
 
 
 def _decode(picture: Held, *, name: str, draft_side: int | None, decoding: Decoding = PLAIN) -> Upright:
-    """The upright picture; PictureError says in plain words why there is none."""
+    """The upright picture; PictureError says why there is none."""
     if isinstance(picture, np.ndarray):
         image = to_eight_bits(_from_pixels(picture, name=name))
         return Upright(image, image.width, image.height)
     if isinstance(picture, bytes) and not picture:
-        raise PictureError(name, "empty file")
+        raise PictureError(name, Problem(ProblemKind.EMPTY, "empty file"))
     try:
         if not isinstance(picture, bytes):
             return upright_held(picture, decoding=decoding)
         return upright(picture, draft_side=draft_side, decoding=decoding)
     except Exception as error:  # Pillow's plugins raise many types on damaged files
-        reason = _reason(error)
+        problem = _problem_of(error)
     # Not from within: an error that remembers another keeps its pixels in memory for as long as it lives.
-    raise PictureError(name, reason)
+    raise PictureError(name, problem)
 
 
-def _reason(error: Exception) -> str:
-    """A short cause in plain words."""
+def _problem_of(error: Exception) -> Problem:
+    """What an error of a decoder says of the picture."""
     text = str(error)
     if isinstance(error, RefusedError):
-        return text
+        return error.problem
     if isinstance(error, UnidentifiedImageError):
-        return f"not a picture of a known format{': ' * bool(text)}{text}"
+        return Problem(ProblemKind.NOT_A_PICTURE, f"not a picture of a known format{': ' * bool(text)}{text}")
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return Problem.BOMB.told(text)
-    if "truncated" in text.lower() or isinstance(error, (EOFError, struct.error)):
-        return Problem.TRUNCATED.told(text or "the file ends too early")
+        return ProblemKind.BOMB.told(text)
+    # Of a file that ends too early Pillow raises a plain OSError, which only its text tells from others.
+    if isinstance(error, (TruncatedError, EOFError, struct.error)) or "truncated" in text.lower():
+        return ProblemKind.TRUNCATED.told(text or "the file ends too early")
     if isinstance(error, OSError) and error.strerror:
-        return Problem.UNREADABLE.told(error.strerror)
-    return Problem.DAMAGED.told(text or type(error).__name__)
+        return ProblemKind.UNREADABLE.told(error.strerror)
+    return ProblemKind.DAMAGED.told(text or type(error).__name__)

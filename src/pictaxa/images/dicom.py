@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Problem
+from ..errors import Problem, ProblemKind
 from .formats import RefusedError, needed
-from .integrity import check_scans
+from .integrity import TruncatedError, check_scans
 from .numbers import NumberFile, Numbers
 
 # pydicom warns of odd metadata, which does no harm to the numbers.
@@ -29,9 +29,8 @@ def dicom_file(data: bytes) -> NumberFile:
     colours = str(about.get("PhotometricInterpretation", ""))
     if "Rows" not in about or "Columns" not in about or colours not in (*GREYS, *COLOURS):
         kind = about.get("Modality") or "unknown"
-        raise RefusedError(
-            f"a DICOM file without a picture that is read (modality {kind}, colours {colours or 'none'})"
-        )
+        told = f"a DICOM file without a picture that is read (modality {kind}, colours {colours or 'none'})"
+        raise RefusedError(Problem(ProblemKind.UNSUPPORTED, told))
     grey = colours in GREYS
     mode = f"{about.get('BitsStored', 8)}-bit {'grey' if grey else 'RGB'}"
     return NumberFile("DICOM", mode, int(about.Columns), int(about.Rows), grey, 1, lambda: _read(pydicom, data))
@@ -41,7 +40,7 @@ def _read(pydicom: Any, data: bytes) -> Numbers:
     pixels = importlib.import_module("pydicom.pixels")
     file = pydicom.dcmread(io.BytesIO(data))
     if "PixelData" not in file:
-        raise OSError("its pixel data is truncated")
+        raise TruncatedError("its pixel data is truncated")
     jpeg = file.PixelData.find(b"\xff\xd8\xff") if file.file_meta.TransferSyntaxUID.is_encapsulated else -1
     if jpeg >= 0:
         check_scans(file.PixelData[jpeg:], pixels=int(file.Columns) * int(file.Rows))
@@ -64,7 +63,7 @@ def _read(pydicom: Any, data: bytes) -> Numbers:
         declared = not signed and np.array_equal(physical, values)  # else the file has no word for white
         white = float(2**bits - 1) if declared else None
         return Numbers(physical, white, negative=GREYS[colours], note=note)
-    raise RefusedError(Problem.UNREADABLE.told(reason))
+    raise RefusedError(ProblemKind.UNREADABLE.told(reason))
 
 
 def _narrowed(values: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ..errors import Problem
+from ..errors import Problem, ProblemKind
 from ..limits import MAX_PICTURE_SECONDS
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")  # that Pillow itself reads
@@ -120,7 +120,7 @@ class TimedBytes(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         """As any file's; RefusedError when the time is over."""
         if time.thread_time() > self.until:
-            raise RefusedError(Problem.BOMB.told(f"decoding it takes more than {MAX_PICTURE_SECONDS:.0f} s"))
+            raise RefusedError(ProblemKind.BOMB.told(f"decoding it takes more than {MAX_PICTURE_SECONDS:.0f} s"))
         return super().read(size)
 
 
@@ -167,7 +167,11 @@ def told_kind(data: bytes) -> str:
 
 
 class RefusedError(Exception):
-    """A file that is what it should be and yet not read; the text is the reason, to be told as it is."""
+    """A file that is what it should be and yet not read."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
 
 
 def needed(package: str, *, extra: str, what: str) -> Any:
@@ -176,4 +180,4 @@ def needed(package: str, *, extra: str, what: str) -> Any:
         return importlib.import_module(package)
     except ImportError:
         reason = f"{what}, which needs the extra `{extra}`: pip install 'pictaxa[{extra}]'"
-    raise RefusedError(Problem.UNREADABLE.told(reason))
+    raise RefusedError(ProblemKind.UNREADABLE.told(reason))

@@ -1,6 +1,7 @@
 """Checks that a picture file is complete, where Pillow would silently fill the missing part with black or grey.
 
-Each check raises OSError with the reason; what it can't prove is said in docs/data.md.
+Each check raises OSError with the reason, TruncatedError where a part is missing; what it can't prove is said in
+docs/data.md.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ END_OF_ROW, SKIP = 0, 2  # of a BMP of runs, where a run's length is 0; 1 is the
 FILLING = np.random.default_rng(0).integers(1, 255, 1024, dtype=np.uint8).tobytes().replace(b"\\", b"/")
 
 
+class TruncatedError(OSError):
+    """A part of the picture is missing."""
+
+
 def check_sums(data: bytes) -> None:
     """Every chunk of a PNG must have its checksum up to the last of the pixels: Pillow passes over theirs."""
     place, begun = 8, False
@@ -45,7 +50,9 @@ def check_sums(data: bytes) -> None:
         if kind == b"IEND" or (begun and kind != b"IDAT" and not whole):
             return
         if not whole:
-            raise OSError("one of its chunks is truncated" if end + 4 > len(data) else "a chunk's checksum is wrong")
+            if end + 4 > len(data):
+                raise TruncatedError("one of its chunks is truncated")
+            raise OSError("a chunk's checksum is wrong")
         begun = begun or kind == b"IDAT"
         place = end + 4
 
@@ -93,7 +100,7 @@ def check_rows(data: bytes) -> None:
     except zlib.error as error:
         raise OSError(f"its pixel data can't be unpacked: {error}") from None
     if count < wanted:
-        raise OSError("its pixel data is truncated: rows are missing")
+        raise TruncatedError("its pixel data is truncated: rows are missing")
 
 
 def check_cover(image: ImageFile.ImageFile) -> None:
@@ -104,7 +111,7 @@ def check_cover(image: ImageFile.ImageFile) -> None:
     parts = {(tile[1] or (0, 0, 0, 0), tile[3]) for tile in image.tile}
     covered = sum((right - left) * (low - top) for (left, top, right, low), _ in parts)
     if covered < image.width * image.height * planes:
-        raise OSError("its parts are truncated: they don't cover the picture")
+        raise TruncatedError("its parts are truncated: they don't cover the picture")
 
 
 def check_tiles(data: bytes) -> None:
@@ -114,7 +121,7 @@ def check_tiles(data: bytes) -> None:
         right, low, _, _, width, height, left, top = struct.unpack_from(">8I", data, place + 6)
         tiles = -(-(right - left) // max(1, width)) * -(-(low - top) // max(1, height))
         if len(set(TILE.findall(data, place))) < tiles:
-            raise OSError("its tiles are truncated: they don't make up the whole")
+            raise TruncatedError("its tiles are truncated: they don't make up the whole")
 
 
 def check_scans(data: bytes, *, pixels: int) -> None:
@@ -134,7 +141,7 @@ def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None
     decoded again with more bytes before each marker, and must stay the same.
     """
     if not has_all_scans(data):
-        raise OSError("its pixel data is truncated: some of its scans are missing")
+        raise TruncatedError("its pixel data is truncated: some of its scans are missing")
     last = image.getpixel((image.width - 1, image.height - 1))
     if not suspected and not {127, 128}.issuperset(last if isinstance(last, tuple) else (last,)):
         return
@@ -143,7 +150,7 @@ def check_end(image: ImageFile.ImageFile, data: bytes, *, draft_side: int | None
             other.draft(None, (draft_side, draft_side))
         other.load()
         if ImageChops.difference(image, other).getbbox(alpha_only=False):
-            raise OSError("its pixel data is truncated: a marker comes too early")
+            raise TruncatedError("its pixel data is truncated: a marker comes too early")
 
 
 def check_palette(image: ImageFile.ImageFile, data: bytes) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from .dicom import dicom_file
 from .formats import TIFFS, is_dicom
-from .integrity import JPEG2000_SIZES, check_rows, check_sums, check_tiles, chunks
+from .integrity import JPEG2000_SIZES, TruncatedError, check_rows, check_sums, check_tiles, chunks
 from .numbers import NumberFile, Numbers
 from .tiff import tiff_file
 
@@ -102,7 +102,7 @@ def _netpbm(data: bytes) -> NumberFile | None:
     def read() -> Numbers:
         count = width * height * (1 if grey else 3)
         if len(data) - match.end() < 2 * count:
-            raise OSError("its pixel data is truncated")
+            raise TruncatedError("its pixel data is truncated")
         values = np.frombuffer(data, dtype=">u2", count=count, offset=match.end()).astype(np.uint16)
         shaped = values.reshape((height, width) if grey else (height, width, 3))
         return Numbers(shaped, white=None if white == 65535 else float(white))  # the latter only names the type

@@ -13,9 +13,10 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from ..errors import Problem, ProblemKind
 from ..limits import MAX_TIFF_PAGES, MAX_TIFF_VALUES
 from .formats import RefusedError, needed
-from .integrity import check_cover
+from .integrity import TruncatedError, check_cover
 from .numbers import MORE_CHANNELS, NumberFile, Numbers
 
 WIDTH, HEIGHT, BITS, PHOTOMETRIC, ABOUT = 256, 257, 258, 262, 270
@@ -71,7 +72,8 @@ def tiff_file(data: bytes) -> NumberFile | None:
     beside = layout.extra[: layout.channels - layout.colours]
     grey_alone = layout.colours == 1 and not set(beside) - set(ALPHA)
     if layout.photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) or not (layout.colours == 3 or grey_alone):
-        raise RefusedError(f"a TIFF with {layout.told}: only grey and RGB can be read, with or without transparency")
+        told = f"a TIFF with {layout.told}: only grey and RGB can be read, with or without transparency"
+        raise RefusedError(Problem(ProblemKind.UNSUPPORTED, told))
     by_pillow = _pillow_reads(layout, big_ends=data[:2] == b"MM") and not large
     read = partial(_by_pillow if by_pillow else _by_tifffile, data, layout)
     grey = layout.colours == 1
@@ -190,7 +192,7 @@ def _by_tifffile(data: bytes, layout: Layout) -> Numbers:
         ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
         whole = page.compression != 1 or sum(page.databytecounts) * 8 >= math.prod(page.shape) * page.bitspersample
         if not whole or not all(page.databytecounts) or max(ends, default=0) > len(data):
-            raise OSError("its pixel data is truncated")
+            raise TruncatedError("its pixel data is truncated")
         values = page.asarray(maxworkers=1)
         axes = page.axes
     if axes == "SYX":  # a plane for each channel

@@ -14,7 +14,7 @@ from PIL import Image
 from ..data.archives import archive_pictures, is_archive
 from ..data.file_names import shown_name
 from ..data.walk import PassedOver, walk_pictures
-from ..errors import DataError, PictureError, Problem, SettingError
+from ..errors import DataError, PictureError, ProblemKind, SettingError
 from ..images.arrays import ArrayReader
 from ..images.decode import Held, Picture, read_file
 from ..images.decoding import PLAIN, Decoding
@@ -184,7 +184,7 @@ def _held(given: Any, number: int, reader: ArrayReader) -> tuple[str, Held | Pic
         try:
             return name, _copy(given)
         except Exception as error:  # Pillow's plugins raise many types on damaged files
-            return name, PictureError(name, Problem.DAMAGED.told(error))
+            return name, PictureError(name, ProblemKind.DAMAGED.told(error))
     if isinstance(given, (bytes, bytearray, memoryview)):
         return f"bytes {number}", bytes(given)
     if hasattr(given, "read"):
@@ -192,7 +192,7 @@ def _held(given: Any, number: int, reader: ArrayReader) -> tuple[str, Held | Pic
         try:
             return name, _whole(given, name=name)
         except OSError as error:
-            return name, PictureError(name, Problem.UNREADABLE.told(error.strerror or error))
+            return name, PictureError(name, ProblemKind.UNREADABLE.told(error.strerror or error))
     array = _as_array(given)
     if array is None or array.dtype.kind in "OUST":
         _refuse(f"pictures[{number}]", given)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import printable
+from ..errors import ProblemKind, printable
 from ..runs.records import probability_column
 from ..system.extras import need
 from ..system.printing import picture_html
@@ -34,7 +34,9 @@ class Prediction:
         classes: names of the classes, in the order of the probabilities.
         probabilities: (classes,) float32, sums to 1; None for a picture that could not be read.
         logits: (classes,) float32, or None.
-        problem: why it could not be read, or "".
+        problem: why it could not be read, for people, or "".
+        problem_kind: the same for programs (a ProblemKind, which is a string such as "truncated"); None where it was
+            read.
 
     Example:
         prediction = pictaxa.load("runs/photos-resnet18-1").predict("holiday.jpg")[0]
@@ -49,6 +51,7 @@ class Prediction:
     probabilities: np.ndarray | None = field(compare=False)
     logits: np.ndarray | None = field(compare=False)
     problem: str = ""
+    problem_kind: ProblemKind | None = None
 
     def __post_init__(self) -> None:
         label, probability = "", 0.0
@@ -130,7 +133,9 @@ class PredictionList(list[Prediction]):
         columns = {
             "path": [prediction.path for prediction in self],
             "label": [prediction.label for prediction in self],
-            "probability": [np.nan if prediction.problem else prediction.probability for prediction in self],
+            "probability": [
+                np.nan if prediction.probabilities is None else prediction.probability for prediction in self
+            ],
             "problem": [prediction.problem for prediction in self],
         }
         classes = self[0].classes if self else ()

@@ -192,7 +192,10 @@ class Predictor:
             judged = iter(self.logits(pixels, aspects))
         for path, item in items:
             if isinstance(item, PictureError):
-                yield Prediction(path, self.classes, probabilities=None, logits=None, problem=item.reason)
+                yield Prediction(
+                    path, self.classes, probabilities=None, logits=None, problem=item.reason,
+                    problem_kind=item.problem.kind,
+                )  # fmt: skip
             else:
                 logits = next(judged)
                 yield Prediction(path, self.classes, probabilities=softmax(logits[None])[0], logits=logits)

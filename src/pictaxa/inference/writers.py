@@ -126,7 +126,7 @@ def harmless(text: str) -> str:
 
 
 class JsonLinesWriter:
-    """An object a line: path, label, probability, probabilities, or path and problem."""
+    """An object a line: path, label, probability, probabilities, or path, problem and problem_kind."""
 
     def __init__(self, file: TextIO, *, top: int | None) -> None:
         self._file = file
@@ -136,7 +136,7 @@ class JsonLinesWriter:
         """Write an object; of a file that was not read only its path and why."""
         document: dict[str, object] = {"path": _text(prediction.path)}
         if prediction.probabilities is None:
-            document["problem"] = prediction.problem
+            document["problem"], document["problem_kind"] = prediction.problem, prediction.problem_kind
         else:
             document["label"] = _text(prediction.label)
             document["probability"] = round(prediction.probability, 6)
@@ -197,7 +197,7 @@ def write_all(predictions: Iterable[Prediction], writers: Sequence[Writer]) -> t
     for prediction in predictions:
         for writer in writers:
             writer.write(prediction)
-        read, bad = (read, bad + 1) if prediction.problem else (read + 1, bad)
+        read, bad = (read, bad + 1) if prediction.probabilities is None else (read + 1, bad)
     return read, bad
 
 

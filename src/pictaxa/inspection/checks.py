@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..data.index import Index
-from ..errors import Problem
+from ..errors import ProblemKind
 from ..images.decode import Header, format_of_suffix
 from .alike import Pair
 from .findings import Finding
@@ -24,7 +24,8 @@ FAR_SIZE, FAR_ASPECT = 4.0, 3.0  # times the median
 FAR_BELOW = 0.5  # of the size to train at
 IMBALANCE, SMALL = 10.0, 10  # times the smallest class; pictures of a class
 NAMED = 3  # examples in a line
-FOUND: dict[Problem | None, str] = {Problem.TRUNCATED: "truncated", Problem.BOMB: "bomb"}  # other problems: unreadable
+UNLABELLED = (ProblemKind.NO_LABEL, ProblemKind.UNKNOWN_LABEL, ProblemKind.SEVERAL_LABELS)
+FOUND = {ProblemKind.TRUNCATED: "truncated", ProblemKind.BOMB: "bomb"} | dict.fromkeys(UNLABELLED, "unlabelled")
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ def check(facts: Facts) -> list[Finding]:
 
 def _problems(facts: Facts) -> Iterator[Finding]:
     by_kind: dict[str, dict[int, str]] = defaultdict(dict)
-    problems = facts.index.column("problem")
-    for row in np.flatnonzero(~facts.index.usable).tolist():
-        by_kind[FOUND.get(Problem.of(problems[row]), "unreadable")][row] = problems[row]
-    for kind in ("unreadable", "truncated", "bomb"):
+    rows = np.flatnonzero(~facts.index.usable).tolist()
+    for row, (_, problem) in zip(rows, facts.index.set_aside(), strict=True):
+        by_kind[FOUND.get(problem.kind, "unreadable")][row] = problem.detail
+    for kind in ("unreadable", "truncated", "bomb", "unlabelled"):
         if notes := by_kind.get(kind):
             yield Finding(kind, _counted(facts, notes), rows=tuple(notes), notes=notes)
 

@@ -24,6 +24,7 @@ KINDS: dict[str, Kind] = {
     "unreadable": Kind("can't be read", "Replace or remove the files; they are set aside.", "all"),
     "truncated": Kind("truncated", "Copy the files again; they are set aside.", "all"),
     "bomb": Kind("more pixels than is safe", "They are set aside; shrink them if you need them.", "all"),
+    "unlabelled": Kind("without a label that can be used", "Label them or remove them; they are set aside.", "all"),
     "suffix": Kind("not what the suffix says", "They are read by their real format; rename them."),
     "contradiction": Kind("the same picture with several labels", "A label must be wrong: look at each.", "all"),
     "leak": Kind(

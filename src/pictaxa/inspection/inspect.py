@@ -21,7 +21,7 @@ from ..data.index import Index
 from ..data.levels import USUAL, choose_decoding
 from ..data.reading import find_files, read_data, survey
 from ..data.squares import CacheSpec, Squares
-from ..errors import ConfigError, PictureError, Problem, close_matches, printable
+from ..errors import ConfigError, PictureError, ProblemKind, close_matches, printable
 from ..images.decode import Header, examine
 from ..system.files import writing
 from ..system.pool import results_ahead
@@ -151,7 +151,7 @@ def _remember(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def read_headers(index: Index, *, threads: int) -> dict[int, Header]:
     """The header of each readable file, by row."""
     headers: dict[int, Header] = {}
-    rows = [row for row, text in enumerate(index.column("problem")) if Problem.of(text) is not Problem.UNREADABLE]
+    rows = np.flatnonzero(~index.of_kind(ProblemKind.UNREADABLE)).tolist()
 
     with Fetcher(index) as fetcher, CountProgress("headers", total=len(rows)) as progress:
 

@@ -13,7 +13,7 @@ from ..data.cache import digest_of
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
-from ..errors import DataError
+from ..errors import DataError, PictureError, Problem
 from ..images.decode import Picture, Square
 from ..inference.predictor import load
 from ..metrics import Predictions, summarise
@@ -67,6 +67,8 @@ def evaluate_run(
     with CountProgress("evaluate", total=len(rows)) as progress, Fetcher(index) as fetcher:
 
         def fetch(row: int) -> Picture:
+            if (problem := index.problem(row)) is not None:  # its table has no path, say
+                raise PictureError(fetcher.name(row), problem)
             picture = fetcher.fetch(row)
             digests[row] = digest_of(picture)
             return picture
@@ -82,7 +84,8 @@ def evaluate_run(
         for row, prediction in zip(rows, stream, strict=True):
             progress.count()
             if prediction.probabilities is None:
-                set_aside.append((prediction.path, prediction.problem))
+                assert prediction.problem_kind is not None
+                set_aside.append((prediction.path, Problem(prediction.problem_kind, prediction.problem)))
             else:
                 if gallery is not None:
                     gallery.write(prediction, label=index.classes[index.labels[row]])
@@ -123,7 +126,6 @@ def _other_data(data: Path, reading: ReadingConfig, classes: tuple[str, ...]) ->
     raise DataError("pictures to evaluate", found=f"none under {str(data)!r}", fix="Check the path.")
 
 
-def _without_label(index: Index) -> list[tuple[str, str]]:
+def _without_label(index: Index) -> list[tuple[str, Problem]]:
     """(path, problem) of the pictures that nothing can be said about: a manifest's row may lack its label."""
-    problems = index.column("problem")
-    return [(index.name(row), problems[row]) for row in np.flatnonzero(index.labels < 0).tolist()]
+    return index.take(np.flatnonzero(index.labels < 0)).set_aside()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 
-from ..errors import printable
+from ..errors import Problem, printable
 from ..metrics import ClassFigures, Metrics, Predictions, summarise
 from ..runs.records import probability_column
 from ..system.extras import need
@@ -35,7 +35,7 @@ class Evaluation:
     paths: list[Path]  # of the judged pictures, in the order of `predictions`
     predictions: Predictions
     metrics: Metrics  # as in metrics.json
-    set_aside: list[tuple[str, str]]  # (path, problem)
+    set_aside: list[tuple[str, Problem]]  # (path, problem)
     what: str  # in words: which pictures were judged
     # Of the run's own validation pictures, those that are not what the training validated, and how many are gone.
     changed: tuple[str, ...] = ()
@@ -200,9 +200,9 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         evaluation: what `evaluate_run` returned.
 
     Returns:
-        What metrics.json has, and `evaluated` (in words), `changed` (paths), `gone` (a count), `set_aside` (path and
-        problem), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the metrics of the
-        others; None without any, or where all are new) and `note`.
+        What metrics.json has, and `evaluated` (in words), `changed` (paths), `gone` (a count), `set_aside` (path,
+        problem, problem_kind), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the
+        metrics of the others; None without any, or where all are new) and `note`.
 
     Example:
         as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]
@@ -221,7 +221,10 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "evaluated": evaluation.what,
         "changed": list(evaluation.changed),
         "gone": evaluation.gone,
-        "set_aside": [{"path": path, "problem": problem} for path, problem in evaluation.set_aside],
+        "set_aside": [
+            {"path": path, "problem": problem.detail, "problem_kind": problem.kind}
+            for path, problem in evaluation.set_aside
+        ],
         "seen": seen,
         "unseen": unseen,
         "note": evaluation.familiarity.note,

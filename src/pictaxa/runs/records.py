@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..data.index import BLANK, SCHEMA, SPLITS, Index, index_from_columns
+from ..data.problems import KIND, SENTENCE, kind_column, kinds_of_sentences
 from ..metrics import Predictions, summarise
 from ..system.files import replacing
 from .classes import check_same_classes
@@ -53,9 +55,10 @@ def read_index(run: Run) -> Index:
         RunError: the run has no index, or a damaged one.
     """
     path, classes = run.existing(INDEX), run.classes
-    table = read_table(path, dict(zip(SCHEMA.names, SCHEMA.types, strict=True)), optional=tuple(BLANK))
+    types = dict(zip(SCHEMA.names, SCHEMA.types, strict=True)) | {KIND: pa.string()}
+    table = read_table(path, types, optional=tuple(BLANK))
     columns = {name: table.column(name) for name in table.column_names}
-    index = index_from_columns(columns, root=Path(run.chosen.root), classes=classes)
+    index = index_from_columns(_with_kinds(columns, path), root=Path(run.chosen.root), classes=classes)
     labels = index.labels
     nameless = (labels < 0) & index.usable
     if len(labels) and (labels.max() >= len(classes) or labels.min() < -1 or nameless.any()):
@@ -68,6 +71,22 @@ def read_index(run: Run) -> Index:
         if count and len(index.rows(split)) != count:
             raise damaged(path, f"{count} {split} pictures in {INDEX}", str(len(index.rows(split))))
     return index
+
+
+def _with_kinds(columns: dict[str, pa.ChunkedArray], path: Path) -> dict[str, Any]:
+    """The columns of an index, with the kinds of problems, of which an earlier version wrote the sentences alone."""
+    sentences = columns.get(SENTENCE)
+    if sentences is None and KIND not in columns:
+        return columns
+    if sentences is None:
+        raise damaged(path, f"a column {SENTENCE!r} in {INDEX}", "none")
+    try:
+        kinds = kind_column(columns[KIND] if KIND in columns else kinds_of_sentences(sentences))
+    except ValueError as error:
+        raise damaged(path, f"kinds of problems in {INDEX}", str(error)) from None
+    if not pc.equal(kinds.indices, 0).equals(pc.equal(sentences, "").combine_chunks()):
+        raise damaged(path, f"a sentence for each problem in {INDEX}, and no other", "some without")
+    return {**columns, KIND: kinds}
 
 
 def write_predictions(run: Run, predictions: Predictions, *, index: Index) -> None:

@@ -148,7 +148,7 @@ def prepare_again(path: Path) -> Job:
     before = time.monotonic()
     cache, index = decode(config, read_data(config.data, config.reading, cache=cache_root(config)), geometry, plan=plan)
     saved = read_index(run)
-    told = ["path", "label", "hash", "problem"]
+    told = ["path", "label", "hash", "problem_kind"]
     if index.classes != saved.classes or not index.table.select(told).equals(saved.table.select(told)):
         raise DataError(
             "the pictures that the run was started with",

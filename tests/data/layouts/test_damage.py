@@ -163,7 +163,7 @@ def test_a_path_with_a_zero_in_it_is_set_aside(tmp_path: Path):
     place = WRITERS["json lines"](tmp_path)
     swap(place, b"cat/000.png", b"cat/\\u0000.png")
     index = read_data(place)
-    assert [problem for _, problem in index.set_aside()] == ["unreadable: no path, as it has a null character"]
+    assert [str(problem) for _, problem in index.set_aside()] == ["unreadable: no path, as it has a null character"]
     assert index.usable.sum() == 29
 
 

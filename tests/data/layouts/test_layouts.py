@@ -337,7 +337,7 @@ def test_rows_that_are_not_whole(tmp_path: Path):
     rows[0]["image"], rows[1]["label"], rows[2]["image"] = "gone.png", None, None
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     index = read_data(tmp_path / "a.jsonl")
-    told = [problem for _, problem in index.set_aside()]
+    told = [str(problem) for _, problem in index.set_aside()]
     assert told == ["unreadable: No such file or directory", "it has no label", "it has no path"]
     assert index.labels[1] == -1
     for row in rows[3:10]:

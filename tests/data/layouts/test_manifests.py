@@ -14,7 +14,7 @@ import pytest
 from pictaxa.config.data import ReadingConfig
 from pictaxa.data.index import Index
 from pictaxa.data.reading import read_data
-from pictaxa.errors import ConfigError, DataError
+from pictaxa.errors import ConfigError, DataError, Problem, ProblemKind
 
 PICTURES = [(f"{name}/{number}.jpg", name) for name in ("cat", "dog") for number in range(3)]
 LABELS = dict(PICTURES)
@@ -345,7 +345,9 @@ def test_pictures_with_several_labels_are_set_aside(tmp_path: Path):
     for name, document in (("a.json", coco), ("b.json", tasks)):
         (pictures(tmp_path) / name).write_text(json.dumps(document))
         index = read_data(tmp_path / name)
-        assert index.set_aside() == [("cat/0.jpg", "it has several labels: cat, dog")]
+        assert index.set_aside() == [
+            ("cat/0.jpg", Problem(ProblemKind.SEVERAL_LABELS, "it has several labels: cat, dog"))
+        ]
         assert said(index) == LABELS | {"cat/0.jpg": ""}
     assert read_data(tmp_path / "a.json").classes == ("dog", "cat")  # the order of the categories
 
@@ -413,7 +415,7 @@ def test_ids_are_found_below_the_table(tmp_path: Path):
     (tmp_path / "a.csv").write_text("id,breed\n" + "".join(f"1.2.{n},{'ab'[n % 2]}\n" for n in range(7)))
     index = read_data(tmp_path / "a.csv")
     assert "6 files were found by name (--path-template 'train/{}.png')" in index.notes
-    assert index.set_aside() == [("1.2.6", "unreadable: No such file or directory")]
+    assert index.set_aside() == [("1.2.6", ProblemKind.UNREADABLE.told("No such file or directory"))]
     told = read_data(tmp_path / "a.csv", ReadingConfig(path_template="train/{}.png"))
     assert list(told.column("path"))[:6] == list(index.column("path"))[:6]
     with pytest.raises(DataError, match=r"Use --path-template 'train/\{\}\.png'"):

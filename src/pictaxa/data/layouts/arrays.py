@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...config.data import ReadingConfig
-from ...errors import DataError, PictureError
+from ...errors import DataError, PictureError, Problem, ProblemKind
 from ...images.decode import Picture
 from ..array_files import HDF5_SUFFIXES, NPZ_SUFFIXES, Arrays, open_arrays
 from ..layout import Layout, common_folder, split_of_file, told_from
@@ -220,13 +220,14 @@ def _scale(array: Any, *, name: str) -> float:
     if array.dtype == np.uint8:
         return 1.0
     if array.dtype.kind not in "iufb":
-        raise PictureError(name, f"not pictures: values of type {array.dtype}")
+        raise PictureError(name, Problem(ProblemKind.NOT_A_PICTURE, f"not pictures: values of type {array.dtype}"))
     low, high = 0.0, 0.0
     for start in range(0, len(array), CHUNK):
         part = np.asarray(array[start : start + CHUNK])
         low, high = min(low, float(part.min())), max(high, float(part.max()))
     if not (low >= 0 and high <= 255):
-        raise PictureError(name, f"not pictures: numbers from {low:g} to {high:g} instead of 0 to 1 or 0 to 255")
+        told = f"not pictures: numbers from {low:g} to {high:g} instead of 0 to 1 or 0 to 255"
+        raise PictureError(name, Problem(ProblemKind.NOT_A_PICTURE, told))
     return 255.0 if high <= 1 else 1.0
 
 

@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ...config.data import ReadingConfig
 from ...errors import DataError
@@ -49,7 +49,7 @@ def list_folder(files: list[Path], reading: ReadingConfig, *, for_training: bool
         )
     if not rows:
         _refuse_empty(reader)
-    columns: dict[str, list[object]] = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    columns: dict[str, list[Any]] = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
     if reader.loose:
         told = [f"{count} in {shown_name(where) or 'the folder itself'}" for where, count in reader.loose.items()]
         reader.notes.append(f"skipped {reader.loose.total()} pictures that are in no class folder: {some(told)}")
@@ -58,7 +58,7 @@ def list_folder(files: list[Path], reading: ReadingConfig, *, for_training: bool
         reader.notes.append(f"{len(reader.decoded)} paths are not in UTF-8; they were read as {examples}")
     return Listing(
         root, repr(shown_name(str(root))), columns.pop("path"), columns.pop("class"), columns.pop("split"),
-        more=columns, notes=(*reader.passed.notes(), *reader.notes),
+        problems=columns.pop("problem"), more=columns, notes=(*reader.passed.notes(), *reader.notes),
     )  # fmt: skip
 
 

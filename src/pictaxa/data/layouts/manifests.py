@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...config.data import ReadingConfig
-from ...errors import DataError
+from ...errors import DataError, Problem
 from ..columns import Columns, choose_columns, is_known, labels_of, splits_of
 from ..layout import Layout, common_folder, split_of_file, told_from
 from ..listing import Listing, some
@@ -39,7 +39,7 @@ class Part:
     file: Path
     columns: Columns
     places: Places
-    problems: list[str]
+    problems: list[Problem | None]
     labels: list[str]
     splits: np.ndarray | None
     groups: list[str]
@@ -67,7 +67,6 @@ def list_manifest(files: list[Path], reading: ReadingConfig, *, for_training: bo
         "inside": _joined(parts, lambda part: part.places.inside),
         "bytes": _joined(parts, lambda part: part.places.bytes),
         "mtime_ns": _joined(parts, lambda part: part.places.mtime_ns),
-        "problem": _joined(parts, lambda part: part.problems),
     }
     if first.columns.group:
         more["group"] = _joined(parts, lambda part: part.groups)
@@ -80,7 +79,8 @@ def list_manifest(files: list[Path], reading: ReadingConfig, *, for_training: bo
         notes.insert(0, f"{len(parts)} tables: {some(counts)}")
     return Listing(
         root, some([told_from(root, file) for file in files]), paths, labels, _splits(parts), more=more,
-        declared=first.declared, notes=(*notes, *filter(None, told)),
+        problems=_joined(parts, lambda part: part.problems), declared=first.declared,
+        notes=(*notes, *filter(None, told)),
     )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def _list_table(file: Path, reading: ReadingConfig, *, root: Path) -> Part:
         others=_other(table),
         label=columns.label,
     )
-    own = table.problems or [""] * len(places.paths)  # of the table itself: several labels, say
+    own = table.problems or [None] * len(places.paths)  # of the table itself: several labels, say
     problems = [problem or other for problem, other in zip(places.problems, own, strict=True)]
     labels = single_labels(labels_of(columns, table.words), what=f"the labels of {file.name!r}")
     mixed = numbers_among_words(table.columns[columns.label]) if columns.label else ""

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from ...config.data import ReadingConfig
 from ...config.documents import parse_json
-from ...errors import DataError, PictureError, Problem
+from ...errors import DataError, PictureError, Problem, ProblemKind
 from ...images.decode import Picture
 from ...limits import MAX_PICTURE_BYTES
 from ..columns import choose_columns, splits_of
@@ -169,7 +169,7 @@ class ParquetFile:
                 try:
                     check_group(metadata.row_group(group), packed_bytes=self.packed_bytes)
                 except ValueError as error:
-                    raise PictureError(inside, Problem.BOMB.told(error)) from None
+                    raise PictureError(inside, ProblemKind.BOMB.told(error)) from None
                 self.kept[column, group] = self.file.read_row_group(group, columns=[column]).column(0)
                 while len(self.kept) > KEPT_GROUPS:
                     self.kept.pop(next(iter(self.kept)))
@@ -179,9 +179,9 @@ class ParquetFile:
         if pa.types.is_dictionary(cell.type):
             cell = cell.value
         if not cell.is_valid:
-            raise PictureError(inside, "its row has no bytes")
+            raise PictureError(inside, Problem(ProblemKind.EMPTY, "its row has no bytes"))
         if len(cell.as_buffer()) > MAX_PICTURE_BYTES:
-            raise PictureError(inside, Problem.BOMB.told(f"{len(cell.as_buffer()):,} bytes"))
+            raise PictureError(inside, ProblemKind.BOMB.told(f"{len(cell.as_buffer()):,} bytes"))
         data: bytes = cell.as_py()
         return data
 

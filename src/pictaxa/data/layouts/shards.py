@@ -13,7 +13,7 @@ from typing import Any
 
 from ...config.data import ReadingConfig
 from ...config.documents import parse_json
-from ...errors import DataError, PictureError, Problem
+from ...errors import DataError, PictureError, Problem, ProblemKind
 from ...images.decode import Picture, is_picture
 from ...limits import MAX_LABEL_BYTES, MAX_PICTURE_BYTES
 from ..archives import open_tar
@@ -107,9 +107,9 @@ class TarShard:
         """The encoded bytes."""
         offset, size = self.places.get(inside, (self.bytes, 1))
         if offset + size > self.bytes:
-            raise PictureError(inside, "no longer complete in its shard")
+            raise PictureError(inside, Problem(ProblemKind.TRUNCATED, "no longer complete in its shard"))
         if size > MAX_PICTURE_BYTES:
-            raise PictureError(inside, Problem.BOMB.told(f"{size:,} bytes"))
+            raise PictureError(inside, ProblemKind.BOMB.told(f"{size:,} bytes"))
         with self.lock:
             self.stream.seek(offset)
             return self.stream.read(size)
