@@ -16,6 +16,7 @@ from ..augment.preprocess import Geometry, model_input
 from ..augment.stages import stages_of
 from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
 from ..config.usual import FROM_KNOWN
+from ..data.drawing import draw_pictures
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.levels import USUAL, choose_decoding
@@ -77,7 +78,7 @@ def draw_preview(
     augmentation = read_policies(augmentation)
     policy = find_policy(augmentation.policy or FROM_KNOWN.policy, augmentation.augment)
     view = pictures.view or FROM_KNOWN.view
-    index = read_data(data, reading)
+    index = draw_pictures(read_data(data, reading), pictures.pictures, seed=seed)
     longer_side, all_grey = survey(index)
     size = pictures.size or max(MIN_SIDE, min(128, longer_side))
     side = pictures.square or max(size, min(longer_side, size * 5 // 4))
@@ -89,7 +90,10 @@ def draw_preview(
 
     geometry = Geometry(square=side, channels=channels, view=view, size=size, tta="none")
     plain = model_input(images, aspects, geometry=geometry)
-    augment = Augmenter(policy, view, seed=seed)
+    heights = np.array([square.height for square in squares])
+    of_rows = np.zeros(len(index), dtype=np.int64)
+    of_rows[rows] = heights
+    augment = Augmenter(policy, view, seed=seed, heights=of_rows)
     once = np.zeros(len(rows), dtype=np.int64)
     columns = [augment(images, rows, repeats=once, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
     tiles = []
@@ -105,7 +109,7 @@ def draw_preview(
         mixed = np.array([(at - 1) % len(rows), at])  # behind the one that it is mixed with
         line = [Tile(_pixels(plain[at]), title="as it is", colour=GOOD)]
         for stage in stages:
-            shown = stage.show(images[mixed], aspects=aspects[mixed], view=view, size=size)
+            shown = stage.show(images[mixed], aspects=aspects[mixed], view=view, size=size, heights=heights[mixed])
             line.append(Tile(_pixels(shown[1]), title=stage.title))
         steps.append(line)
     out = Path(out)
