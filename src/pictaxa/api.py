@@ -99,6 +99,8 @@ def evaluate(
     *,
     reading: ReadingConfig = PLAIN,
     device: str = "auto",
+    pictures: int | None = None,
+    seed: int = 0,
     **settings: Unpack[ReadingKeywords],
 ) -> Evaluation:
     """Evaluate a run on its own validation pictures or on other labelled ones, as `pictaxa evaluate` does.
@@ -108,6 +110,8 @@ def evaluate(
         data: labelled pictures in any layout of docs/data.md; by default the run's own validation pictures.
         reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
+        pictures: judge only so many, drawn at random, each class in its proportion; None for all.
+        seed: decides which.
         **settings: the same by the command's flags, such as label_column="kind"; they override `reading`.
 
     Returns:
@@ -126,7 +130,7 @@ def evaluate(
     given(reading, ReadingConfig, "reading", what="a ReadingConfig (or give layout=..., label_column=... and so on)")
     reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
     place = None if data is None else _data_of(data)
-    return evaluate_run(_run_of(run), place, reading=reading, device=_device(device))
+    return evaluate_run(_run_of(run), place, reading=reading, device=_device(device), pictures=pictures, seed=seed)
 
 
 @says_what_it_takes
@@ -361,9 +365,9 @@ def load_weights(
         file: the checkpoint, or the folder of an earlier run.
         source: the library that the file comes from: "pictaxa", "torchvision", "timm", "keras", "jax" or
             "efficientnet_pytorch". It is never guessed.
-        normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "imagenet" or "lite"
-            (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the others it
-            is known.
+        normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "rgb-mean", "imagenet"
+            or "lite" (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the
+            others it is known.
         prefix: what the names of the intended network begin with, if the file has several that fit (`teacher.`).
 
     Returns:
@@ -371,7 +375,8 @@ def load_weights(
 
     Raises:
         WeightsError: the file is missing, damaged, or does not fit the model, which is then unchanged.
-        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        ConfigError: `source` or `normalization` is unknown, the weights are known to be fed otherwise, or a Keras file
+            comes without a normalization.
         RunError: `file` is a folder without the weights of a run.
         MissingExtraError: a Keras file, without the `keras` extra.
 

@@ -36,7 +36,10 @@ def evaluate(arguments: EvaluateArguments, started: float) -> int:
     from ...judge.evaluation import as_json, evaluation_lines
 
     check_place(arguments.json, "--json")
-    evaluation = evaluate_run(arguments.run, arguments.data, reading=arguments.reading, device=arguments.device)
+    evaluation = evaluate_run(
+        arguments.run, arguments.data, reading=arguments.reading, device=arguments.device,
+        pictures=arguments.pictures, seed=arguments.seed,
+    )  # fmt: skip
     print_lines(f"set aside {path!r}: {problem}" for path, problem in evaluation.set_aside)
     print_lines(evaluation_lines(evaluation))
     write_json(arguments.json, as_json(evaluation))
