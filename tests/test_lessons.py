@@ -111,7 +111,9 @@ def test_the_index_has_every_item_once():
     assert [number for number, _ in rows] == list(range(1, 177))
     assert {number for number, here in rows if here == "not yet"} == MISSING
     assert all(
-        re.search(r"`.+`|\]\(|^(always|printed by|the line of each epoch)", here) for number, here in rows if number not in MISSING
+        re.search(r"`.+`|\]\(|^(always|printed by|the line of each epoch)", here)
+        for number, here in rows
+        if number not in MISSING
     )
 
 

@@ -107,6 +107,8 @@ def evaluate(
     reading: ReadingConfig = PLAIN,
     device: str = "auto",
     grid: Place | None = None,
+    pictures: int | None = None,
+    seed: int = 0,
     **settings: Unpack[ReadingKeywords],
 ) -> Evaluation:
     """Evaluate a run on its own validation pictures or on other labelled ones, as `pictaxa evaluate` does.
@@ -117,6 +119,8 @@ def evaluate(
         reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
         grid: a PNG to write: a random 24 of the pictures with their answers, right in green and wrong in red.
+        pictures: judge only so many, drawn at random, each class in its proportion; None for all.
+        seed: decides which.
         **settings: the same by the command's flags, such as label_column="kind"; they override `reading`.
 
     Returns:
@@ -136,7 +140,9 @@ def evaluate(
     reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
     place = None if data is None else _data_of(data)
     gallery = _gallery(grid)
-    evaluation = evaluate_run(_run_of(run), place, reading=reading, device=_device(device), gallery=gallery)
+    evaluation = evaluate_run(
+        _run_of(run), place, reading=reading, device=_device(device), gallery=gallery, pictures=pictures, seed=seed
+    )
     if gallery is None:
         return evaluation
     gallery.draw()
@@ -493,9 +499,9 @@ def load_weights(
         file: the checkpoint, or the folder of an earlier run.
         source: the library that the file comes from: "pictaxa", "torchvision", "timm", "keras", "jax" or
             "efficientnet_pytorch". It is never guessed.
-        normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "imagenet" or "lite"
-            (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the others it
-            is known.
+        normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "rgb-mean", "imagenet"
+            or "lite" (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the
+            others it is known.
         prefix: what the names of the intended network begin with, if the file has several that fit (`teacher.`).
 
     Returns:
@@ -503,7 +509,8 @@ def load_weights(
 
     Raises:
         WeightsError: the file is missing, damaged, or does not fit the model, which is then unchanged.
-        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        ConfigError: `source` or `normalization` is unknown, the weights are known to be fed otherwise, or a Keras file
+            comes without a normalization.
         RunError: `file` is a folder without the weights of a run.
         MissingExtraError: a Keras file, without the `keras` extra.
 

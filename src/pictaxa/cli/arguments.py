@@ -34,6 +34,10 @@ class EvaluateArguments:
     data: Path | None = None
     """Labelled data set in any layout. Default: the run's own validation pictures."""
     _: KW_ONLY
+    pictures: int | None = None
+    """Judge only this many pictures, drawn by the seed, each class in its proportion. Default: all."""
+    seed: int = 0
+    """Random seed of which pictures are judged."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
     json: Path | None = None
@@ -215,7 +219,8 @@ class ConvertArguments:
     """The .safetensors file to write."""
     normalization: Normalization | None = None
     """Input normalization it was trained with: 0-1, 0-255 and -1-1 are ranges; caffe: BGR minus a mean colour;
-    imagenet: minus ImageNet's mean, divided by its std; lite: (x - 127) / 128 of 0 to 255. A Keras file needs it."""
+    rgb-mean: RGB minus the same colour; imagenet: minus ImageNet's mean, divided by its std; lite: (x - 127) / 128 of 0
+    to 255. A Keras file needs it."""
     classes: Path | None = None
     """JSON file with the index of each class name, like Keras' class_indices, or a list of names."""
     model_options: tuple[str, ...] = ()
