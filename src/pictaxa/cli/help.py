@@ -1,13 +1,17 @@
-"""What --help prints: the common settings and a line that points to the others, or all of them."""
+"""What --help prints, in the language of messages: the common settings and a line that points to the others, or all."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
-from cyclopts.help import DefaultFormatter, HelpPanel, PanelSpec
+from cyclopts.help import DefaultFormatter, HelpEntry, HelpPanel, InlineText, PanelSpec
 from rich.box import SIMPLE
 from rich.console import Console, ConsoleOptions
+from rich.markdown import Markdown
+from rich.text import Text
+
+from ..system.language import shown
 
 
 def help_console() -> Console:
@@ -29,4 +33,16 @@ class CommonFirst:
             shown = [entry for entry in panel.entries if self.common.intersection(entry.names) or entry.required]
             panel = panel.copy(entries=shown)
         if panel.entries:
+            panel = panel.copy(title=shown(str(panel.title)), entries=[_shown_entry(entry) for entry in panel.entries])
             self.plain(console, options, panel)
+
+
+def _shown_entry(entry: HelpEntry) -> HelpEntry:
+    """A setting with its help, and what cyclopts adds to it, such as [default: 5]."""
+    told = entry.description
+    if not (isinstance(told, InlineText) and isinstance(told.primary_renderable, Markdown)):
+        return entry
+    shown_text = InlineText(Markdown(shown(told.primary_renderable.markup)), force_empty_end=told.force_empty_end)
+    for text in told.texts:
+        shown_text.append(Text(shown(text.plain), style=text.style))
+    return entry.copy(description=shown_text)
