@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import curves as curves
     from .api import embed as embed
     from .api import evaluate as evaluate
     from .api import inspect as inspect
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .api import plan as plan
     from .api import predict as predict
     from .api import preview as preview
+    from .api import preview_batch as preview_batch
     from .api import probe as probe
     from .api import report as report
     from .api import train as train
@@ -41,7 +43,8 @@ _ERRORS = (
     "PictaxaError", "PictureError", "RunError", "SettingError", "TrainingError", "UsageError", "WeightsError",
 )  # fmt: skip
 _FUNCTIONS = (
-    "train", "evaluate", "load", "predict", "report", "inspect", "preview", "probe", "plan", "embed", "load_weights",
+    "train", "evaluate", "load", "predict", "report", "inspect", "preview", "preview_batch", "probe", "plan", "embed",
+    "load_weights", "curves",
 )  # fmt: skip
 # Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.
 _PUBLIC = {

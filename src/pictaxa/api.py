@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -17,7 +18,7 @@ from .data.cache_folder import default_cache_root
 from .data.reading import PLAIN
 from .errors import ConfigError
 from .inference import predictor
-from .inference.inputs import Given
+from .inference.inputs import Given, given_pictures
 from .inference.prediction import PredictionList
 from .inference.predictor import Predictor, checked_weights
 from .inspection.inspect import Inspection, check_manifest_place, inspect_data, write_manifest
@@ -27,8 +28,12 @@ from .judge.evaluation import Evaluation
 from .judge.label_errors import doubts
 from .judge.probe import Probe, probe_data
 from .models.contract import Classifier
+from .reporting.answers import Gallery
+from .reporting.batch import Batch, make_batch
+from .reporting.curves import Over, draw_curves
 from .reporting.page import write_report
 from .reporting.preview import Preview, draw_preview
+from .reporting.samples import Wanted, draw_samples, read_grid
 from .system.device import usable_cores
 from .training.loop import resume_run, train_run
 from .training.planner import TrainingPlan, plan_training
@@ -99,6 +104,7 @@ def evaluate(
     *,
     reading: ReadingConfig = PLAIN,
     device: str = "auto",
+    grid: Place | None = None,
     **settings: Unpack[ReadingKeywords],
 ) -> Evaluation:
     """Evaluate a run on its own validation pictures or on other labelled ones, as `pictaxa evaluate` does.
@@ -108,6 +114,7 @@ def evaluate(
         data: labelled pictures in any layout of docs/data.md; by default the run's own validation pictures.
         reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
+        grid: a PNG to write: a random 24 of the pictures with their answers, right in green and wrong in red.
         **settings: the same by the command's flags, such as label_column="kind"; they override `reading`.
 
     Returns:
@@ -126,7 +133,12 @@ def evaluate(
     given(reading, ReadingConfig, "reading", what="a ReadingConfig (or give layout=..., label_column=... and so on)")
     reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
     place = None if data is None else _data_of(data)
-    return evaluate_run(_run_of(run), place, reading=reading, device=_device(device))
+    gallery = _gallery(grid)
+    evaluation = evaluate_run(_run_of(run), place, reading=reading, device=_device(device), gallery=gallery)
+    if gallery is None:
+        return evaluation
+    gallery.draw()
+    return replace(evaluation, grid=gallery.out)
 
 
 @says_what_it_takes
@@ -153,7 +165,9 @@ def load(run: Place, *, device: str = "auto") -> Predictor:
 
 
 @says_what_it_takes
-def predict(run: Place | Predictor, pictures: Given | Iterable[Given], *, device: str = "auto") -> PredictionList:
+def predict(
+    run: Place | Predictor, pictures: Given | Iterable[Given], *, device: str = "auto", grid: Place | None = None
+) -> PredictionList:
     """Classify pictures with a trained run, as `pictaxa predict` does; for several calls, `load` the run once.
 
     Args:
@@ -161,20 +175,31 @@ def predict(run: Place | Predictor, pictures: Given | Iterable[Given], *, device
         pictures: paths of files and folders, Pillow's pictures, arrays, bytes or open files: one, or several in any
             iterable (docs/python.md says how each is taken).
         device: as `load` takes it.
+        grid: a PNG to write: the pictures with their answers, a random 24 of more; a notebook shows it with the list.
 
     Returns:
         A Prediction for each picture, in order; one that can't be read has its `problem` instead of probabilities.
 
     Raises:
         SettingError: an argument is unknown or of another type, or no picture; it is a TypeError too.
-        RunError, ConfigError: as `load`.
+        RunError, ConfigError: as `load`; also where the PNG can't be written.
         DataError: there is nothing at a path, or nobody can know what is white in an array of floats.
 
     Example:
         predictions = pictaxa.predict("runs/photos-resnet18-1", ["holiday.jpg", "more-photos"])
     """
     classifier = run if isinstance(run, Predictor) else predictor.load(_run_of(run), device=_device(device))
-    return classifier.predict(pictures)
+    gallery = _gallery(grid)
+    if gallery is None:
+        return classifier.predict(pictures)
+    predictions = PredictionList()
+    named = given_pictures(pictures, decoding=classifier.geometry.decoding)
+    for prediction in classifier.judge(named, look=gallery.look):
+        gallery.write(prediction)
+        predictions.append(prediction)
+    gallery.draw()
+    predictions.grid = gallery.out
+    return predictions
 
 
 @says_what_it_takes
@@ -244,12 +269,24 @@ def inspect(
 
 
 @says_what_it_takes
-def preview(data: Place, out: Place = "preview.png", *, seed: int = 0, **settings: Unpack[PreviewKeywords]) -> Preview:
-    """Draw pictures as training will see them, as `pictaxa preview` does.
+def preview(
+    data: Place,
+    out: Place = "preview.png",
+    *,
+    grid: str = "",
+    class_: str = "",
+    split: str = "",
+    seed: int = 0,
+    **settings: Unpack[PreviewKeywords],
+) -> Preview:
+    """Draw pictures as training will see them, or plain samples with their labels, as `pictaxa preview` does.
 
     Args:
         data: pictures in any layout of docs/data.md.
         out: the PNG to write; a second one, OUT-operations.png, has a row for each operation of the policy.
+        grid: rows x columns, such as "3x4": so many different pictures as they are, instead of augmented ones.
+        class_: the only class of the grid; by default all of them in turns.
+        split: the only split of the grid, "train", "val" or "test"; by default all pictures.
         seed: decides which pictures and which random draws.
         **settings: the flags of augmentation and pictures, such as policy="light" or augment=["rotation=30"].
 
@@ -258,17 +295,54 @@ def preview(data: Place, out: Place = "preview.png", *, seed: int = 0, **setting
 
     Raises:
         SettingError: an argument is unknown or of another type; it is a TypeError too.
-        ConfigError: the policy is unknown, or the PNG can't be written.
-        DataError: no picture can be decoded.
+        ConfigError: the policy or the grid is none, or the PNG can't be written.
+        DataError: no picture can be decoded, or there is no such class or split.
 
     Example:
         pictaxa.preview("photos", policy="strong")
+        pictaxa.preview("photos", "samples.png", grid="3x4")
     """
     words: dict[str, Any] = {**settings, "seed": seed}
     config = with_words(TrainConfig(_data_of(data)), words)
+    place = given_path(out, "out", what="a PNG to write")
+    if grid:
+        rows, columns = read_grid(given(grid, str, "grid", what="rows x columns, such as '3x4'"))
+        wanted = Wanted(rows=rows, columns=columns, class_name=class_, split=split, seed=seed)
+        path, _ = draw_samples(config.data, place, wanted=wanted, reading=config.reading, asked=config.decoding)
+        return Preview(path)
     return draw_preview(
-        config.data, given_path(out, "out", what="a PNG to write"), augmentation=config.augmentation,
-        pictures=config.pictures, reading=config.reading, asked=config.decoding, seed=seed,
+        config.data, place, augmentation=config.augmentation, pictures=config.pictures, reading=config.reading,
+        asked=config.decoding, seed=seed,
+    )  # fmt: skip
+
+
+@says_what_it_takes
+def preview_batch(data: Place, *, batch_size: int = 32, seed: int = 0, **settings: Unpack[PreviewKeywords]) -> Batch:
+    """Make the first batch of a training, augmented, as the model gets it: `pictaxa preview --batch` prints it.
+
+    Args:
+        data: pictures in any layout of docs/data.md.
+        batch_size: how many pictures.
+        seed: decides which pictures and which random draws.
+        **settings: the flags of augmentation and pictures, such as size=224 or policy="none".
+
+    Returns:
+        A Batch: images (N, C, H, W) float32 in [0, 1], labels (N,) int64, paths and classes; it prints as numbers.
+
+    Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
+        ConfigError: the policy is unknown, or `batch_size` is less than 1.
+        DataError: no picture can be decoded.
+
+    Example:
+        print(pictaxa.preview_batch("photos", batch_size=8, size=224))
+    """
+    words: dict[str, Any] = {**settings, "seed": seed}
+    config = with_words(TrainConfig(_data_of(data)), words)
+    return make_batch(
+        config.data, augmentation=config.augmentation, pictures=config.pictures,
+        batch_size=given(batch_size, int, "batch_size", what="a whole number"), reading=config.reading,
+        asked=config.decoding, seed=seed,
     )  # fmt: skip
 
 
@@ -402,8 +476,37 @@ def report(run: Place | Predictor) -> Path:
     return write_report(_run_of(run))
 
 
+@says_what_it_takes
+def curves(
+    runs: Place | Predictor | Iterable[Place | Predictor], out: Place = "curves.png", *, over: Over = "epochs"
+) -> Preview:
+    """Draw loss and accuracy of one training or several on one plot, as `pictaxa curves` does.
+
+    Args:
+        runs: folders of runs, or what `train` and `load` return: one, or several in any iterable.
+        out: the PNG to write.
+        over: what the curves go over, "epochs", "minutes" or "steps".
+
+    Returns:
+        A Preview with the path; a notebook shows it.
+
+    Raises:
+        ConfigError: the PNG can't be written, or `over` is something else.
+        RunError: a folder is not a run, or none of them has an epoch.
+
+    Example:
+        pictaxa.curves(["runs/plain", "runs/residual"], "degradation.png")
+    """
+    several = [runs] if isinstance(runs, (str, os.PathLike, Predictor)) else [*runs]
+    return Preview(draw_curves([_run_of(run) for run in several], given_path(out, "out", what="a PNG"), over=over))
+
+
 def _run_of(run: object, name: str = "run") -> Path:
     return run.run.path if isinstance(run, Predictor) else given_path(run, name, what="a run folder")
+
+
+def _gallery(grid: object) -> Gallery | None:
+    return None if grid is None else Gallery(given_path(grid, "grid", what="a PNG to write"))
 
 
 def _data_of(data: object) -> Path:

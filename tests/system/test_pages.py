@@ -9,8 +9,8 @@ from pictaxa.system.pages import README, find_page, pages
 def test_every_page_is_found():
     """By its name, with its heading; the README is one; those of another language stand by themselves."""
     english, chinese = pages("en"), pages("zh")
-    assert {"data", "from-keras", "python", "installing", "measured/data", README} <= set(english)
-    assert {"from-keras", "python", "installing", README} <= set(chinese) <= set(english)
+    assert {"data", "from-keras", "python", "installing", "measured/data", "lessons/loss", README} <= set(english)
+    assert {"from-keras", "python", "lessons/loss", README} <= set(chinese) <= set(english) | {"terms"}
     assert english["data"].title and all(page.title for page in (*english.values(), *chinese.values()))
 
 

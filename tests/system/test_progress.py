@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pictaxa.cli.main import main
-from pictaxa.system.progress import LOG, CountProgress, clock, say, silence, warn
+from pictaxa.system.progress import LOG, CountProgress, TrainProgress, clock, say, silence, warn
 
 Make = Callable[..., Path]
 
@@ -84,6 +84,24 @@ def test_a_quiet_command_prints_its_result_alone(
     assert capsys.readouterr().out.startswith("evaluated ")
     assert main(["evaluate", str(tmp_path / "none"), "--quiet"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_epochs_line(capsys: pytest.CaptureFixture[str]):
+    """Loss, accuracy, learning rate, speed and time, training and validation; within 100 columns though all is long."""
+    row = {
+        "epoch": 12, "train_loss": 0.5124, "val_loss": 0.4117, "train_accuracy": 0.823, "val_accuracy": 0.881,
+        "lr": 0.00098, "pictures_per_second": 312.4, "seconds": 83.0,
+    }  # fmt: skip
+    longest = {
+        "epoch": 1000, "train_loss": 12.3456, "val_loss": 23.4567, "train_accuracy": 1.0, "val_accuracy": 1.0,
+        "lr": 9.81e-05, "pictures_per_second": 12345.0, "seconds": 7384.0,
+    }  # fmt: skip
+    with TrainProgress() as display:
+        display.epoch(row, best=True)
+        display.epoch(longest, best=True)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "epoch  12  loss 0.512  val 0.412  accuracy 82.3%  val 88.1%  lr 0.00098  312/s  1:23  best"
+    assert len(second) <= 100
 
 
 def test_clock():

@@ -38,6 +38,8 @@ class EvaluateArguments:
     """cpu, cuda, mps or auto."""
     json: Path | None = None
     """Also write all figures to this file."""
+    grid: Path | None = None
+    """Also draw pictures with their answers to this .png file, right in green and wrong in red; a random 24 of more."""
     reading: ReadingConfig = field(default_factory=ReadingConfig)
 
 
@@ -58,6 +60,9 @@ class PredictArguments:
     before a name that begins like a formula (= + - @), as a file's name could do harm there; plain: for programs."""
     top: int | None = None
     """Number of classes to show per picture. Default: all."""
+    grid: Path | None = None
+    """Also draw the pictures with their answers to this .png file; a random 24 of more, and one alone with a bar for
+    each class. Where the folder of a picture is called like a class, right is green and wrong is red."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
 
@@ -68,6 +73,21 @@ class ReportArguments:
 
     run: Path
     """Run folder."""
+
+
+@dataclass(frozen=True)
+class CurvesArguments:
+    """Draw loss and accuracy of several trainings on one plot, each labelled by the settings in which it differs from
+    the others. Trainings that still go on have the epochs so far.
+    """
+
+    runs: tuple[Path, ...]
+    """Run folders."""
+    _: KW_ONLY
+    out: Path = Path("curves.png")
+    """The PNG to write."""
+    over: Literal["epochs", "minutes", "steps"] = "epochs"
+    """What the curves go over."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +253,8 @@ class DemoArguments:
 @dataclass(frozen=True)
 class PreviewArguments:
     """Draw a few pictures as prediction sees them and with augmentation; and each operation of the policy separately,
-    from mild to full strength, in OUT-operations.png.
+    from mild to full strength, in OUT-operations.png. --grid draws plain samples with their labels instead, --batch
+    prints the shape, range and labels of a training batch.
     """
 
     data: Path
@@ -241,6 +262,16 @@ class PreviewArguments:
     _: KW_ONLY
     out: Path = Path("preview.png")
     """The PNG to write."""
+    grid: str = ""
+    """Rows x columns, such as 3x4: draw so many different pictures as they are, each with its label."""
+    class_: str = ""
+    """The only class that the --grid shows. Default: all, in turns."""
+    split: Literal["", "train", "val", "test"] = ""
+    """The only split that the --grid shows. Default: all pictures."""
+    batch: bool = False
+    """Print a batch as the model gets it in training: shape, type, range, mean, labels. Nothing is drawn."""
+    batch_size: int = 32
+    """Pictures of the --batch."""
     seed: int = 0
     """Random seed of the pictures and the augmentation."""
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)

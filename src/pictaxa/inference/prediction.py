@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import KW_ONLY, dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from ..errors import ProblemKind, printable
 from ..runs.records import probability_column
 from ..system.extras import need
+from ..system.printing import picture_html
 
 if TYPE_CHECKING:
     import pandas
@@ -95,6 +97,8 @@ class PredictionList(list[Prediction]):
         predictions.to_pandas().sort_values("probability")
     """
 
+    grid: Path | None = None  # a drawing of some of the pictures with their answers, where one was asked for
+
     def __repr__(self) -> str:
         labels = Counter(prediction.label for prediction in self if prediction.probabilities is not None)
         told = [f"{printable(label)} {count}" for label, count in labels.most_common(SHOWN_LABELS)]
@@ -107,7 +111,10 @@ class PredictionList(list[Prediction]):
 
     def _repr_html_(self) -> str:
         more = len(self) - SHOWN_ROWS
-        return _table(self[:SHOWN_ROWS]) + (f"<p>... and {more} more; to_pandas() has all</p>" if more > 0 else "")
+        drawn = picture_html(self.grid) if self.grid and self.grid.exists() else ""
+        return (
+            drawn + _table(self[:SHOWN_ROWS]) + (f"<p>... and {more} more; to_pandas() has all</p>" if more > 0 else "")
+        )
 
     def to_pandas(self) -> pandas.DataFrame:
         """Make a table for pandas, with the columns of `pictaxa predict --out answers.csv --csv plain`.

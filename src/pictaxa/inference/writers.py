@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
@@ -22,6 +22,13 @@ from .prediction import Prediction
 PATH_CELLS = 48  # of the table's first column; longer paths keep their end
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 SIGNED_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)")
+
+
+class Writer(Protocol):
+    """What takes predictions, one after the other."""
+
+    def write(self, prediction: Prediction) -> None:
+        """Take a prediction."""
 
 
 class TableWriter:
@@ -139,9 +146,6 @@ class JsonLinesWriter:
         print(json.dumps(document, ensure_ascii=False, allow_nan=False), file=self._file)
 
 
-Writer = TableWriter | CsvWriter | JsonLinesWriter
-
-
 @contextmanager
 def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreadsheet: bool = True) -> Iterator[Writer]:
     """Open a file for predictions.
@@ -177,7 +181,7 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreads
             yield JsonLinesWriter(file, top=top)
 
 
-def write_all(predictions: Iterable[Prediction], writers: list[Writer]) -> tuple[int, int]:
+def write_all(predictions: Iterable[Prediction], writers: Sequence[Writer]) -> tuple[int, int]:
     """Write predictions as they come.
 
     Args:

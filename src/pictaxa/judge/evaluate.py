@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,18 +14,22 @@ from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
 from ..errors import DataError, PictureError, Problem
-from ..images.decode import Picture
-from ..inference.predictor import load, tell_nobody
+from ..images.decode import Picture, Square
+from ..inference.predictor import load
 from ..metrics import Predictions, summarise
 from ..runs.records import read_index
 from ..system.progress import CountProgress
 from .evaluation import Evaluation
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_seen
 
+if TYPE_CHECKING:
+    from ..reporting.answers import Gallery
+
 
 def evaluate_run(
-    run: str | Path, data: str | Path | None = None, *, reading: ReadingConfig = PLAIN, device: str = "auto"
-) -> Evaluation:
+    run: str | Path, data: str | Path | None = None, *, reading: ReadingConfig = PLAIN, device: str = "auto",
+    gallery: Gallery | None = None,
+) -> Evaluation:  # fmt: skip
     """Evaluate a run on its own validation pictures, or on other labelled ones in any layout.
 
     Of data with splits the test pictures are taken; where there are none the validation pictures, else the training
@@ -35,6 +40,7 @@ def evaluate_run(
         data: labelled pictures; by default the run's own validation pictures.
         reading: how `data` is laid out.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
+        gallery: is given every picture with its answer and its label.
 
     Returns:
         An Evaluation.
@@ -67,14 +73,22 @@ def evaluate_run(
             digests[row] = digest_of(picture)
             return picture
 
+        def look(square: Square) -> None:
+            if compares:
+                thumbs.add(square)
+            if gallery is not None:
+                gallery.look(square)
+
         pictures = ((fetcher.name(row), partial(fetch, row)) for row in rows)
-        stream = predictor.judge(pictures, look=thumbs.add if compares else tell_nobody)
+        stream = predictor.judge(pictures, look=look)
         for row, prediction in zip(rows, stream, strict=True):
             progress.count()
             if prediction.probabilities is None:
                 assert prediction.problem_kind is not None
                 set_aside.append((prediction.path, Problem(prediction.problem_kind, prediction.problem)))
             else:
+                if gallery is not None:
+                    gallery.write(prediction, label=index.classes[index.labels[row]])
                 judged.append(row)
                 probabilities.append(prediction.probabilities)
     if not judged:

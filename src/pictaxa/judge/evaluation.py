@@ -13,7 +13,7 @@ from ..errors import Problem, printable
 from ..metrics import ClassFigures, Metrics, Predictions, summarise
 from ..runs.records import probability_column
 from ..system.extras import need
-from ..system.printing import lines_html
+from ..system.printing import lines_html, picture_html
 from .seen import Familiarity, familiarity_lines
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Evaluation:
     changed: tuple[str, ...] = ()
     gone: int = 0
     familiarity: Familiarity = field(default_factory=Familiarity)  # of other pictures, those that the run knows
+    grid: Path | None = None  # a drawing of some of the pictures with their answers, where one was asked for
 
     @property
     def unseen(self) -> np.ndarray:
@@ -101,7 +102,8 @@ class Evaluation:
         )
 
     def _repr_html_(self) -> str:
-        return lines_html(evaluation_lines(self))
+        drawn = picture_html(self.grid) if self.grid and self.grid.exists() else ""
+        return lines_html(evaluation_lines(self)) + drawn
 
     def to_pandas(self) -> pandas.DataFrame:
         """Make a table for pandas, a row for each judged picture.

@@ -1,95 +1,23 @@
-"""Drawings: the curves of a training, the confusion matrix, and a grid of pictures."""
+"""Drawings: the confusion matrix, a grid of pictures, and a picture with its probabilities."""
 
 from __future__ import annotations
 
-import importlib.util
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
+from matplotlib.font_manager import FontProperties
 from PIL import Image
+from rich.cells import cell_len
 
-from ..errors import one_line
+from .fonts import font_for, is_upright, writable
 
 GOOD, INK = "#2b6cb0", "#1a202c"
-
-# Fonts with Chinese glyphs, as systems have them; DejaVu Sans, which matplotlib brings, has none.
-CHINESE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei",
-    "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei", "Heiti SC", "Arial Unicode MS",
-)  # fmt: skip
-
-
-@cache
-def _font_file(characters: frozenset[str]) -> str | None:
-    """A font file that has these characters: matplotlib's own, the system's, or the `chinese` extra's; None if none."""
-    by_family = {font.name: font.fname for font in font_manager.fontManager.ttflist}
-    files = [str(font_manager.findfont("DejaVu Sans"))]
-    files += [str(by_family[family]) for family in CHINESE_FONTS if family in by_family]
-    # The package is looked for and not imported: importing it changes matplotlib's settings.
-    package = importlib.util.find_spec("zhplot")
-    if package and package.origin:
-        files += [str(file) for file in (Path(package.origin).parent / "fonts").glob("*.ttf")]
-    for file in files:
-        known = FT2Font(file).get_charmap()
-        if all(ord(character) in known for character in characters):
-            return file
-    return None
-
-
-def font_for(texts: Sequence[str]) -> font_manager.FontProperties:
-    """Find a font that can write the texts; matplotlib's own where no installed font can.
-
-    Args:
-        texts: all that is to be written with it.
-
-    Returns:
-        The font.
-    """
-    characters = frozenset(character for text in texts for character in text if character.isprintable())
-    file = _font_file(characters - {" "})
-    return font_manager.FontProperties(fname=file or font_manager.findfont("DejaVu Sans"))
-
-
-def writable(texts: Sequence[str]) -> list[str]:
-    """The texts, with characters that no installed font has as their code points: never as empty boxes."""
-    known = FT2Font(str(font_for(texts).get_file())).get_charmap()
-    return ["".join(c if ord(c) in known or c == " " else f"\\u{ord(c):04x}" for c in one_line(text)) for text in texts]
-
-
-def curves(log: list[dict[str, str]]) -> Figure:
-    """Draw loss and accuracy over the epochs, training and validation.
-
-    Args:
-        log: rows of log.csv, one or more.
-
-    Returns:
-        Two drawings side by side.
-    """
-    epochs = [int(row["epoch"]) for row in log]
-    validated = [row for row in log if row["val_loss"]]
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    for axis, what, factor in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
-        axis.plot(epochs, [factor * float(row[f"train_{what}"]) for row in log], color="#a0aec0", label="training")
-        axis.plot(
-            [int(row["epoch"]) for row in validated],
-            [factor * float(row[f"val_{what}"]) for row in validated],
-            color=GOOD, label="validation", marker="." if len(validated) < 40 else "",
-        )  # fmt: skip
-        axis.set_xlabel("epoch")
-        axis.set_ylabel(what if factor == 1 else f"{what}, %")
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False)
-    return figure
+RIGHT, BAD = "#2f855a", "#c53030"  # answers
+TITLE_WIDTH = 16  # characters per inch of a tile, at the size of its title
 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
@@ -110,7 +38,11 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     font, names = font_for(classes), writable(classes)
     as_it_is: dict[str, Any] = {"fontproperties": font, "parse_math": False}  # a name with $ is no formula
-    axis.set_xticks(range(count), names, rotation=60, ha="right", **as_it_is)
+    below = ["\n".join(name) if is_upright(name) else name for name in names]  # Chinese: downwards
+    axis.set_xticks(range(count), below, rotation=60, ha="right", **as_it_is)
+    for label, name in zip(axis.get_xticklabels(), names, strict=True):
+        if is_upright(name):
+            label.set(rotation=0, horizontalalignment="center", linespacing=1.0)
     axis.set_yticks(range(count), names, **as_it_is)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
@@ -123,11 +55,17 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture of a grid: (H, W, C) uint8, with a title above it."""
+    """A picture of a grid: (H, W, C) or (H, W) uint8, with a title above it, and a second line below the title."""
 
     pixels: np.ndarray
     title: str = ""
     colour: str = INK
+    below: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The title's lines."""
+        return (self.title, self.below) if self.below else (self.title,)
 
 
 def grid(rows: list[list[Tile]], *, inches: float = 1.5) -> Figure:
@@ -141,20 +79,70 @@ def grid(rows: list[list[Tile]], *, inches: float = 1.5) -> Figure:
         The drawing.
     """
     columns = max(len(row) for row in rows)
-    figure = Figure(figsize=(columns * inches, len(rows) * (inches + 0.25)), layout="constrained")
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    titles = [tile.title for row in rows for tile in row]
-    font = font_for(titles).copy()
-    font.set_size(8)
+    title = 0.25 + 0.15 * any(tile.below for row in rows for tile in row)  # inches above each
+    shapes = [[tile.pixels.shape for tile in row] for row in rows]
+    heights = [inches * min(1.0, max(shape[0] / shape[1] for shape in row)) + title for row in shapes]
+    figure = Figure(figsize=(columns * inches, sum(heights)), layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
+    font = _title_font([tile for row in rows for tile in row], size=8)
     for axis in axes.flat:
         axis.set_axis_off()
     for i, row in enumerate(rows):
         for axis, tile in zip(axes[i], row, strict=False):
-            grey = tile.pixels.ndim == 2 or tile.pixels.shape[2] == 1
-            axis.imshow(tile.pixels.squeeze(), cmap="gray" if grey else None, vmin=0, vmax=255)
-            title = writable([tile.title])[0]
-            axis.set_title(title, fontproperties=font, color=tile.colour, pad=2, parse_math=False)
+            _show(axis, tile, font=font, width=inches)
     return figure
+
+
+def bars(tile: Tile, top: list[tuple[str, float]], *, others: int) -> Figure:
+    """Draw a picture with the probabilities of its classes beside it.
+
+    Args:
+        tile: the picture.
+        top: (class, probability) pairs, best first.
+        others: how many classes are not among them.
+
+    Returns:
+        The drawing.
+    """
+    figure = Figure(figsize=(8, max(3.0, 0.9 + 0.32 * len(top))), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.set_axis_off()
+    _show(left, tile, font=_title_font([tile], size=12), width=8)
+    names = [name for name, _ in top]
+    right.barh(range(len(top)), [100 * value for _, value in top], color=[GOOD] + ["#a0aec0"] * (len(top) - 1))
+    right.set_yticks(range(len(top)), writable(names), fontproperties=font_for(names), parse_math=False)
+    right.invert_yaxis()
+    for place, (_, value) in enumerate(top):
+        right.annotate(f"{value:.1%}", (100 * value, place), xytext=(3, 0), textcoords="offset points", va="center")
+    right.set_xlim(0, 115)
+    right.set_xticks(range(0, 101, 25))
+    right.set_xlabel("probability, %" + (f"; {others} more classes have less" if others > 0 else ""))
+    right.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _title_font(tiles: list[Tile], *, size: float) -> FontProperties:
+    font = font_for([line for tile in tiles for line in tile.lines]).copy()
+    font.set_size(size)
+    return font
+
+
+def _show(axis: Any, tile: Tile, *, font: FontProperties, width: float) -> None:
+    """A tile in its place, `width` inches wide."""
+    grey = tile.pixels.ndim == 2 or tile.pixels.shape[2] == 1
+    axis.imshow(tile.pixels.squeeze(), cmap="gray" if grey else None, vmin=0, vmax=255)
+    title = "\n".join(shortened(line, cells=round(TITLE_WIDTH * width)) for line in writable(tile.lines))
+    axis.set_title(title, fontproperties=font, color=tile.colour, pad=2, parse_math=False)
+
+
+def shortened(text: str, *, cells: int) -> str:
+    """A text of at most so many cells (a Chinese character takes two), the middle left out of a longer one."""
+    if cell_len(text) <= cells:
+        return text
+    half = (cells - 1) // 2
+    return f"{text[:half].rstrip()}…{text[-half:].lstrip()}" if cell_len(text) == len(text) else (
+        f"{text[: half // 2]}…{text[-(half // 2) :]}"
+    )  # fmt: skip
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -21,6 +21,8 @@ from ..runs.records import read_index, read_predictions
 from ..runs.typed import typed
 from ..system.progress import clock
 from . import figures
+from .curves import Curve, curves_figure
+from .fonts import has_wide
 
 SAMPLES = 12  # pictures of each kind
 THUMBNAIL = 220  # pixels
@@ -46,7 +48,7 @@ def write_report(path: str | Path) -> Path:
     if folder.exists() and not folder.is_dir():
         raise RunError("a folder for the report", found=f"a file at {str(folder)!r}", fix="Move it elsewhere.")
     folder.mkdir(exist_ok=True)
-    curves = figures.curves(log) if log else None  # no epoch: a solved head is all there is
+    curves = curves_figure([Curve(run.path.name, log)]) if log else None  # no epoch: a solved head is all there is
     if curves is not None:
         figures.save_figure(curves, folder / "curves.png")
     matrix = np.array(metrics["confusion"])
@@ -87,6 +89,7 @@ def template(name: str) -> jinja2.Template:
         trim_blocks=True, finalize=_shown,
     )  # fmt: skip
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}%"
+    environment.tests["wide"] = has_wide
     return environment.get_template(name)
 
 

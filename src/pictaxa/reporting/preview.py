@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-from itertools import zip_longest
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..augment.augmenter import Augmenter
-from ..augment.policy import find_policy, read_policies
+from ..augment.policy import Policy, find_policy, read_policies
 from ..augment.preprocess import Geometry, model_input
 from ..augment.stages import stages_of
 from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
@@ -24,6 +24,8 @@ from ..data.squares import CacheSpec
 from ..errors import DataError, PictureError
 from ..images.decode import Square
 from ..system.files import writing
+from ..system.printing import picture_html
+from .samples import class_after_class
 
 PICTURES = 6  # rows of the grid
 VIEWS = 6  # augmented views of each
@@ -34,11 +36,73 @@ class Preview(NamedTuple):
     """The pictures that `draw_preview` has drawn; a notebook shows them."""
 
     picture: Path
-    operations: Path | None  # a row for each operation of the policy; None for a policy without any
+    operations: Path | None = None  # a row for each operation of the policy; None for one without any, and for a grid
 
     def _repr_html_(self) -> str:
-        data = [base64.b64encode(path.read_bytes()).decode() for path in self if path is not None]
-        return "".join(f'<img src="data:image/png;base64,{text}">' for text in data)
+        return "".join(picture_html(path) for path in self if path is not None)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The pictures of a data set, and what training would make of each."""
+
+    index: Index
+    policy: Policy
+    geometry: Geometry
+
+    def squares(self, rows: Iterable[int], *, count: int) -> tuple[np.ndarray, list[Square]]:
+        """The first `count` of some rows that can be read, and their squares; DataError where none can."""
+        spec = CacheSpec(self.geometry.square, self.geometry.channels, self.geometry.decoding)
+        readable, squares = [], []
+        with Fetcher(self.index) as fetcher:
+            for row in rows:
+                try:
+                    squares.append(spec.square_of(fetcher.fetch(row), name=fetcher.name(row)))
+                    readable.append(row)
+                except PictureError:
+                    continue
+                if len(readable) == count:
+                    break
+        if not readable:
+            found = f"none under {self.index.root}"
+            raise DataError("pictures that can be decoded", found=found, fix="Check the files.")
+        return np.array(readable, dtype=np.int64), squares
+
+
+def read_source(
+    data: str | Path,
+    *,
+    augmentation: AugmentConfig,
+    pictures: PicturesConfig,
+    reading: ReadingConfig = PLAIN,
+    asked: DecodingConfig = USUAL,
+) -> Source:
+    """Read a data set, and choose what is left open of its sizes and augmentation.
+
+    Args:
+        data: the pictures, in any layout.
+        augmentation: the policy and its changes; by default that of a training from known weights.
+        pictures: size, square, channels and view.
+        reading: how `data` is laid out.
+        asked: how pictures are decoded, such as the range of 16-bit ones.
+
+    Returns:
+        A Source; no picture is decoded yet.
+
+    Raises:
+        ConfigError: the policy is unknown.
+        DataError: the place can't be read as a data set.
+    """
+    augmentation = read_policies(augmentation)
+    policy = find_policy(augmentation.policy or FROM_KNOWN.policy, augmentation.augment)
+    index = read_data(data, reading)
+    longer_side, all_grey = survey(index)
+    size = pictures.size or max(MIN_SIDE, min(128, longer_side))
+    side = pictures.square or max(size, min(longer_side, size * 5 // 4))
+    channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[pictures.channels]
+    decoding, _ = choose_decoding(index, asked)
+    view = pictures.view or FROM_KNOWN.view
+    return Source(index, policy, Geometry(side, channels, view, size, tta="none", decoding=decoding))
 
 
 def draw_preview(
@@ -74,20 +138,13 @@ def draw_preview(
     """
     from .figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
 
-    augmentation = read_policies(augmentation)
-    policy = find_policy(augmentation.policy or FROM_KNOWN.policy, augmentation.augment)
-    view = pictures.view or FROM_KNOWN.view
-    index = read_data(data, reading)
-    longer_side, all_grey = survey(index)
-    size = pictures.size or max(MIN_SIDE, min(128, longer_side))
-    side = pictures.square or max(size, min(longer_side, size * 5 // 4))
-    channels = {"1": 1, "3": 3, "auto": 1 if all_grey else 3}[pictures.channels]
-    decoding, _ = choose_decoding(index, asked)
-    rows, squares = _some_squares(index, CacheSpec(side, channels, decoding), seed=seed)
+    source = read_source(data, augmentation=augmentation, pictures=pictures, reading=reading, asked=asked)
+    index, policy, geometry = source.index, source.policy, source.geometry
+    view, size = geometry.view, geometry.size
+    rows, squares = source.squares(class_after_class(index, np.flatnonzero(index.usable), seed=seed), count=PICTURES)
     images = torch.from_numpy(np.stack([square.pixels for square in squares]))
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)
 
-    geometry = Geometry(square=side, channels=channels, view=view, size=size, tta="none")
     plain = model_input(images, aspects, geometry=geometry)
     augment = Augmenter(policy, view, seed=seed)
     once = np.zeros(len(rows), dtype=np.int64)
@@ -116,26 +173,6 @@ def draw_preview(
         if operations:
             save_figure(grid(steps), operations)
     return Preview(out, operations)
-
-
-def _some_squares(index: Index, spec: CacheSpec, *, seed: int) -> tuple[np.ndarray, list[Square]]:
-    """A few readable pictures, one class after the other."""
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(index.usable))
-    labels = index.labels[order]
-    by_class = np.split(order[np.argsort(labels, kind="stable")], np.bincount(labels).cumsum()[:-1])
-    rows, squares = [], []
-    with Fetcher(index) as fetcher:
-        for row in (row for turn in zip_longest(*by_class) for row in turn if row is not None):
-            try:
-                squares.append(spec.square_of(fetcher.fetch(row), name=fetcher.name(row)))
-                rows.append(row)
-            except PictureError:
-                continue
-            if len(rows) == PICTURES:
-                break
-    if not rows:
-        raise DataError("pictures that can be decoded", found=f"none under {index.root}", fix="Check the files.")
-    return np.array(rows, dtype=np.int64), squares
 
 
 def _pixels(view: torch.Tensor) -> np.ndarray:

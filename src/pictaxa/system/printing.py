@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Iterable
 from html import escape
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TextIO
 
 from ..errors import printable
@@ -64,3 +66,15 @@ def lines_html(lines: Iterable[str]) -> str:
         An HTML element.
     """
     return f"<pre>{escape(chr(10).join(printable(shown(line)) for line in lines))}</pre>"
+
+
+def picture_html(path: Path) -> str:
+    """A PNG as a notebook shows it.
+
+    Args:
+        path: of the PNG, which is read now.
+
+    Returns:
+        An HTML element with the picture in it.
+    """
+    return f'<img src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'

@@ -209,9 +209,9 @@ class TrainProgress(_Display):
         self.show(f"epoch {row['epoch']:3d}", text, progress=progress)
 
     def epoch(self, row: dict[str, Any], *, best: bool) -> None:
-        """After a validation."""
+        """After a validation: a line of at most 100 columns; log.csv has the same in full."""
         self.line(
-            f"epoch {row['epoch']:3d}  loss {row['train_loss']:.3f}  accuracy {row['train_accuracy']:.1%}"
-            f"  validation {row['val_accuracy']:.1%}  {row['pictures_per_second']:.0f} pictures/s"
-            f"{'  best' if best else ''}"
+            f"epoch {row['epoch']:3d}  loss {row['train_loss']:.3f}  val {row['val_loss']:.3f}"
+            f"  accuracy {row['train_accuracy']:.1%}  val {row['val_accuracy']:.1%}  lr {row['lr']:.2g}"
+            f"  {row['pictures_per_second']:.0f}/s  {clock(row['seconds'])}{'  best' if best else ''}"
         )

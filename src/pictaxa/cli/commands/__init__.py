@@ -27,8 +27,11 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "train": Command(arguments.TrainArguments, runs.train, COMMON, EXAMPLE, settings_beside),
     "evaluate": Command(arguments.EvaluateArguments, runs.evaluate, example="pictaxa evaluate RUN more-photos"),
-    "predict": Command(arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2"),
+    "predict": Command(
+        arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --grid answers.png"
+    ),
     "report": Command(arguments.ReportArguments, runs.report),
+    "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),
     "preview": Command(arguments.PreviewArguments, data.preview, example="pictaxa preview photos --policy strong"),
     "probe": Command(looking.ProbeArguments, models.probe, example="pictaxa probe photos"),
     "embed": Command(looking.EmbedArguments, models.embed, example="pictaxa embed photos --out vectors.npz"),

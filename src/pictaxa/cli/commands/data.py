@@ -70,10 +70,19 @@ def _doubts(inspection: Inspection, arguments: InspectArguments) -> list[Finding
 
 
 def preview(arguments: PreviewArguments, started: float) -> int:
-    """Draw pictures and what training will see of them."""
+    """Draw pictures and what training will see of them, or plain samples, or print a batch in numbers."""
+    if arguments.grid and arguments.batch:
+        raise ConfigError("--grid or --batch", found="both", fix="Use one after the other.")
+    if not arguments.grid and (arguments.class_ or arguments.split):
+        flag = "--class" if arguments.class_ else "--split"
+        raise ConfigError(f"--grid beside {flag}", found=f"{flag} alone", fix=f"Use --grid 3x4 {flag} ...")
+    if arguments.batch:
+        return _batch(arguments)
+    check_place(arguments.out, "--out", makes_folder=True)
+    if arguments.grid:
+        return _grid(arguments)
     from ...reporting.preview import draw_preview
 
-    check_place(arguments.out, "--out", makes_folder=True)
     path, operations = draw_preview(
         arguments.data,
         arguments.out,
@@ -86,6 +95,37 @@ def preview(arguments: PreviewArguments, started: float) -> int:
     print_line(f"preview   {path}: first column: what prediction sees; other columns: what training sees")
     if operations:
         print_line(f"          {operations}: each operation of the policy separately, from mild to full strength")
+    return 0
+
+
+def _grid(arguments: PreviewArguments) -> int:
+    """Plain samples with their labels."""
+    from ...reporting.samples import Wanted, draw_samples, read_grid
+
+    rows, columns = read_grid(arguments.grid)
+    wanted = Wanted(rows=rows, columns=columns, class_name=arguments.class_, split=arguments.split, seed=arguments.seed)
+    path, count = draw_samples(
+        arguments.data, arguments.out, wanted=wanted, reading=arguments.reading, asked=arguments.decoding
+    )
+    fewer = f" (there are no more for {arguments.grid})" if count < rows * columns else ""
+    print_line(f"grid      {path}: {count} pictures{fewer}; others with --seed {arguments.seed + 1}")
+    return 0
+
+
+def _batch(arguments: PreviewArguments) -> int:
+    """A training batch in numbers."""
+    from ...reporting.batch import make_batch
+
+    batch = make_batch(
+        arguments.data,
+        augmentation=arguments.augmentation,
+        pictures=arguments.pictures,
+        batch_size=arguments.batch_size,
+        reading=arguments.reading,
+        asked=arguments.decoding,
+        seed=arguments.seed,
+    )
+    print_lines(batch.lines())
     return 0
 
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import ConfigError, as_word
 from ...system.printing import print_line, print_lines
-from ..arguments import ClassesArguments, EvaluateArguments, PredictArguments, ReportArguments, TrainArguments
+from ..arguments import (
+    ClassesArguments,
+    CurvesArguments,
+    EvaluateArguments,
+    PredictArguments,
+    ReportArguments,
+    TrainArguments,
+)
 from ..exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, check_place, write_json
+
+if TYPE_CHECKING:  # loaded when it is needed
+    from ...reporting.answers import Gallery
 
 
 def train(arguments: TrainArguments, started: float) -> int:
@@ -36,9 +48,14 @@ def evaluate(arguments: EvaluateArguments, started: float) -> int:
     from ...judge.evaluation import as_json, evaluation_lines
 
     check_place(arguments.json, "--json")
-    evaluation = evaluate_run(arguments.run, arguments.data, reading=arguments.reading, device=arguments.device)
+    gallery = _gallery(arguments.grid)
+    evaluation = evaluate_run(
+        arguments.run, arguments.data, reading=arguments.reading, device=arguments.device, gallery=gallery
+    )
     print_lines(f"set aside {path!r}: {problem}" for path, problem in evaluation.set_aside)
     print_lines(evaluation_lines(evaluation))
+    if gallery is not None:
+        print_line(f"grid      {gallery.draw()}")
     write_json(arguments.json, as_json(evaluation))
     return 0
 
@@ -47,22 +64,26 @@ def predict(arguments: PredictArguments, started: float) -> int:
     """Say what a run sees in files and folders."""
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
-    from ...inference.predictor import load
+    from ...inference.predictor import load, tell_nobody
     from ...inference.writers import TableWriter, open_writer, write_all
     from ..inputs import pictures_of
 
     check_place(arguments.out, "--out")
+    gallery = _gallery(arguments.grid)
+    drawn = [] if gallery is None else [gallery]
     pictures = pictures_of(arguments.files)
     predictor = load(arguments.run, device=arguments.device)
-    stream = predictor.judge(pictures)
+    stream = predictor.judge(pictures, look=tell_nobody if gallery is None else gallery.look)
     if arguments.out is None:
         table = TableWriter(sys.stdout, predictor.classes, top=arguments.top)
-        read, bad = write_all(stream, [table])
+        read, bad = write_all(stream, [table, *drawn])
     else:
         spreadsheet = arguments.csv == "spreadsheet"
         with open_writer(arguments.out, predictor.classes, top=arguments.top, spreadsheet=spreadsheet) as writer:
-            read, bad = write_all(stream, [writer])
+            read, bad = write_all(stream, [writer, *drawn])
         print_line(f"{read + bad} rows in {arguments.out}")
+    if gallery is not None and read:
+        print_line(f"grid      {gallery.draw()}")
     if bad:
         print_line(f"{bad} of {read + bad} files could not be read; the reason is in their rows", file=sys.stderr)
     if read + bad == 0:
@@ -70,11 +91,31 @@ def predict(arguments: PredictArguments, started: float) -> int:
     return 0 if read else EXIT_MISTAKE
 
 
+def _gallery(out: Path | None) -> Gallery | None:
+    """What draws pictures with their answers, where --grid asks for it; a wrong place is told before the work."""
+    if out is None:
+        return None
+    from ...reporting.answers import Gallery
+
+    check_place(out, "--grid", makes_folder=True)
+    return Gallery(out)
+
+
 def report(arguments: ReportArguments, started: float) -> int:
     """Write a run's page."""
     from ...reporting.page import write_report
 
     print_line(f"report    {write_report(arguments.run)}")
+    return 0
+
+
+def curves(arguments: CurvesArguments, started: float) -> int:
+    """Draw several runs on one plot."""
+    from ...reporting.curves import draw_curves
+
+    check_place(arguments.out, "--out", makes_folder=True)
+    path = draw_curves(arguments.runs, arguments.out, over=arguments.over)
+    print_line(f"curves    {path}: validation as solid lines, training as dashed ones, over {arguments.over}")
     return 0
 
 
