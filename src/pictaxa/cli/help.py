@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions
 from rich.markdown import Markdown
 from rich.text import Text
 
-from ..system.language import shown
+from ..system.language import language, shown
 
 
 def help_console() -> Console:
@@ -30,19 +30,21 @@ class CommonFirst:
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Print a group of settings."""
         if self.common:
-            shown = [entry for entry in panel.entries if self.common.intersection(entry.names) or entry.required]
-            panel = panel.copy(entries=shown)
+            some = [entry for entry in panel.entries if self.common.intersection(entry.names) or entry.required]
+            panel = panel.copy(entries=some)
         if panel.entries:
             panel = panel.copy(title=shown(str(panel.title)), entries=[_shown_entry(entry) for entry in panel.entries])
             self.plain(console, options, panel)
 
 
 def _shown_entry(entry: HelpEntry) -> HelpEntry:
-    """A setting with its help, and what cyclopts adds to it, such as [default: 5]."""
+    """A setting with its help and what cyclopts adds to it, such as [default: 5], in the language of messages."""
     told = entry.description
-    if not (isinstance(told, InlineText) and isinstance(told.primary_renderable, Markdown)):
+    if language() == "en" or not (isinstance(told, InlineText) and isinstance(told.primary_renderable, Markdown)):
         return entry
-    shown_text = InlineText(Markdown(shown(told.primary_renderable.markup)), force_empty_end=told.force_empty_end)
-    for text in told.texts:
-        shown_text.append(Text(shown(text.plain), style=text.style))
-    return entry.copy(description=shown_text)
+    translated = InlineText(Markdown(shown(" ".join(told.primary_renderable.markup.split()))))
+    if entry.choices:
+        translated.append(Text(shown(f"[choices: {', '.join(entry.choices)}]"), "cyclopts.choices"))
+    if entry.default is not None:
+        translated.append(Text(shown(f"[default: {entry.default}]"), "cyclopts.default"))
+    return entry.copy(description=translated, choices=(), default=None)

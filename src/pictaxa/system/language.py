@@ -17,6 +17,7 @@ import csv
 import locale
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 VARIABLE = "PICTAXA_LANGUAGE"
 CATALOGUE = Path(__file__).resolve().parent.parent / "messages" / "zh"
 DEPTH = 6  # of messages within messages
+CERTAIN = 8  # letters that a template has in common with a text of which it must be the message
 FIELD = re.compile(r"\{(\d+)\}")
 # Between messages that stand beside each other in one text, and what takes their place, outermost first.
 SEPARATORS = ((re.compile(r"(?<=[.!?]) +"), ""), (re.compile("; "), "；"), (re.compile(", "), "，"), (re.compile(": "), "："))
@@ -126,24 +128,46 @@ def shown(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _translated(text: str, *, depth: int = DEPTH) -> str:
+    core = text.strip(" ")
+    if not depth or not re.search("[A-Za-z]{2}", core):
+        return text
+    if core != text:  # a cell of a table keeps its width
+        return _as_wide(_translated(core, depth=depth), core, text)
     exact, templates = catalogue()
-    found = exact.get(text)
-    if found is not None or not depth or not re.search("[A-Za-z]{2}", text):
-        return text if found is None else found
+    if text in exact:
+        return exact[text]
     for template in templates:
         fields = template.match(text)
         if fields is not None:
-            inner = [_translated(fields[number], depth=depth - 1) for number in sorted(fields)]
-            return FIELD.sub(lambda field: inner[int(field[1])], template.translation)
+            inner = {number: _translated(field, depth=depth - 1) for number, field in fields.items()}
+            if template.weight >= CERTAIN or all(_is_plain(field, inner[number]) for number, field in fields.items()):
+                return FIELD.sub(lambda field: inner[int(field[1])], template.translation)
     return _in_parts(text, depth=depth)
 
 
+def _is_plain(field: str, translated: str) -> bool:
+    """Whether what stands in a field is a name, a number or a message, rather than more words of the same sentence."""
+    return " " not in field or field.startswith(("'", '"')) or translated != field
+
+
+def _as_wide(translated: str, core: str, text: str) -> str:
+    """A translation with the blanks around its original, fewer or more of them by what it is wider or narrower."""
+    before, after = text[: len(text) - len(text.lstrip(" "))], text[len(text.rstrip(" ")) :]
+    spare = len(core) - sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in translated)
+    if after:
+        return before + translated + " " * max(1, len(after) + spare)
+    return " " * max(0, len(before) + spare) + translated
+
+
 def _in_parts(text: str, *, depth: int) -> str:
-    """Messages beside each other, each by itself; the text as it is where none of its parts is known."""
+    """Messages beside each other, each by itself; the text as it is where none of its parts is known.
+
+    A part of one word is left alone: in a list it is a name.
+    """
     for separator, mark in SEPARATORS:
         parts = separator.split(text)
         if len(parts) > 1:
-            inner = [_translated(part, depth=depth - 1) for part in parts]
+            inner = [_translated(part, depth=depth - 1) if " " in part else part for part in parts]
             if inner != parts:
                 return mark.join(inner)
     return text
