@@ -14,7 +14,7 @@ from pictaxa.system.language import CATALOGUE, FIELD, language, shown, speaking
 
 SOURCE = Path(pictaxa.__file__).parent
 WORDS = re.compile(r"[A-Za-z]{2,}[,;:.!?)']* +[(']?[A-Za-z]{2,}")  # two beside each other: prose
-CHINESE = re.compile("[\u4e00-\u9fff]")
+CHINESE = re.compile("[\u3000-\u9fff\uff00-\uffef]")  # letters and punctuation
 
 
 def rows() -> dict[str, str]:
@@ -67,6 +67,13 @@ def helps(file: Path) -> Iterator[str]:
             for field, text in zip(node.body, node.body[1:], strict=False):
                 if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and template(text.value):
                     yield " ".join(template(text.value).split())
+
+
+def test_every_text_of_a_page_has_a_translation():
+    """What the templates of pages show through a filter."""
+    texts = [file.read_text(encoding="utf-8") for file in SOURCE.rglob("*.html")]
+    said = {text for page in texts for text in re.findall(r'"([^"]+)"\|(?:shown|filled)', page)}
+    assert len(said) > 30 and said <= set(rows()), sorted(said - set(rows()))
 
 
 @pytest.mark.parametrize("package", sorted(path.name for path in SOURCE.iterdir() if path.suffix in ("", ".py")))

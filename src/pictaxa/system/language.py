@@ -142,6 +142,11 @@ def _translated(text: str, *, depth: int = DEPTH) -> str:
             inner = {number: _translated(field, depth=depth - 1) for number, field in fields.items()}
             if template.weight >= CERTAIN or all(_is_plain(field, inner[number]) for number, field in fields.items()):
                 return FIELD.sub(lambda field: inner[int(field[1])], template.translation)
+    if text[0].isupper() and text.endswith("."):  # a sentence made of a phrase
+        phrase = text[0].lower() + text[1:-1]
+        said = _translated(phrase, depth=depth - 1)
+        if said != phrase:
+            return said + "。"
     return _in_parts(text, depth=depth)
 
 
