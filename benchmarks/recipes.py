@@ -3,8 +3,8 @@
     pictaxa train photos --recipe flowers-alexnet --out runs/alexnet
     python benchmarks/recipes.py runs/alexnet runs/default --draw curves.png
 
-For each run: its recipe, how many pictures, how long it took, the accuracy of what it kept with Wilson's interval, and
-the validation accuracy of a few epochs on the way.
+For each run: its recipe, how many pictures, how long it took, the accuracy of what it kept with Wilson's interval, the
+validation accuracy of a few epochs on the way, and what the recipe's source reports.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from pictaxa.config.recipes import find_recipe
 from pictaxa.runs.folder import Run, open_run
 from pictaxa.system.progress import clock
 
@@ -42,7 +43,8 @@ def line(run: Run) -> str:
     low, high = metrics["accuracy_95_low"], metrics["accuracy_95_high"]
     return (
         f"| `{name_of(run)}` | {chosen['train_pictures']:,} + {chosen['val_pictures']:,} | {log[-1]['epoch']} "
-        f"| {clock(60 * minutes[-1])} | {metrics['accuracy']:.1%} ({100 * low:.1f} to {100 * high:.1f}) | {way} |"
+        f"| {clock(60 * minutes[-1])} | {metrics['accuracy']:.1%} ({100 * low:.1f}-{100 * high:.1f}) | {way} "
+        f"| {find_recipe(name_of(run)).reported} |"
     )
 
 
@@ -70,8 +72,8 @@ def main() -> None:
     parser.add_argument("--draw", type=Path, help="a PNG to write")
     arguments = parser.parse_args()
     runs = [open_run(path) for path in arguments.runs]
-    print("| recipe | pictures to train + to judge | epochs | time | accuracy (95% interval) | on the way, % |")
-    print("|---|---|---|---|---|---|")
+    print("| recipe | pictures, training + validation | epochs | time | accuracy (95%) | on the way, % | reported |")
+    print("|---|---|---|---|---|---|---|")
     for run in runs:
         print(line(run))
     if arguments.draw:

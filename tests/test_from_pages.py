@@ -141,3 +141,20 @@ def test_every_recipe_has_its_chinese_row():
     for name in RECIPES:
         *_, end = name.removeprefix("cifar-ablation-").split("net")
         assert f"`{name}`" in told or f"`{end}`" in told, name
+
+
+# Other words that people use for what docs/zh/terms.md names.
+OTHER_WORDS = {
+    "批标准化": "批归一化", "批量归一化": "批归一化", "跳跃连接": "捷径连接", "快捷连接": "捷径连接",
+    "主干网络": "骨干网络", "学习速率": "学习率", "数据增广": "数据增强", "步幅": "步长", "步距": "步长",
+    "提前停止": "早停", "标签光滑": "标签平滑", "感受视野": "感受野",
+}  # fmt: skip
+
+
+def test_one_word_for_one_thing():
+    """No Chinese page has another word for what the table of words names."""
+    table = (DOCS / "zh" / "terms.md").read_text(encoding="utf-8")
+    assert all(ours in table for ours in OTHER_WORDS.values())
+    for page in (*(DOCS / "zh").rglob("*.md"), DOCS.parent / "README.zh-CN.md"):
+        text = page.read_text(encoding="utf-8")
+        assert not [other for other in OTHER_WORDS if other in text], page.name

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .api import inspect as inspect
     from .api import load as load
     from .api import load_weights as load_weights
+    from .api import look as look
     from .api import plan as plan
     from .api import predict as predict
     from .api import preview as preview
@@ -45,6 +46,7 @@ _ERRORS = (
 _FUNCTIONS = (
     "train", "evaluate", "load", "predict", "report", "inspect", "preview", "preview_batch", "probe", "plan", "embed",
     "load_weights", "curves",
+    "look",
 )  # fmt: skip
 # Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.
 _PUBLIC = {

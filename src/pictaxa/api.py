@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,6 +17,8 @@ from .config.training import TrainConfig
 from .data.cache_folder import default_cache_root
 from .data.reading import PLAIN
 from .errors import ConfigError
+from .explain.look import Look, look_at
+from .explain.subject import EntryWeights, find_subject
 from .inference import predictor
 from .inference.inputs import Given, given_pictures
 from .inference.prediction import PredictionList
@@ -105,6 +107,8 @@ def evaluate(
     reading: ReadingConfig = PLAIN,
     device: str = "auto",
     grid: Place | None = None,
+    pictures: int | None = None,
+    seed: int = 0,
     **settings: Unpack[ReadingKeywords],
 ) -> Evaluation:
     """Evaluate a run on its own validation pictures or on other labelled ones, as `pictaxa evaluate` does.
@@ -115,6 +119,8 @@ def evaluate(
         reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
         grid: a PNG to write: a random 24 of the pictures with their answers, right in green and wrong in red.
+        pictures: judge only so many, drawn at random, each class in its proportion; None for all.
+        seed: decides which.
         **settings: the same by the command's flags, such as label_column="kind"; they override `reading`.
 
     Returns:
@@ -134,7 +140,9 @@ def evaluate(
     reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
     place = None if data is None else _data_of(data)
     gallery = _gallery(grid)
-    evaluation = evaluate_run(_run_of(run), place, reading=reading, device=_device(device), gallery=gallery)
+    evaluation = evaluate_run(
+        _run_of(run), place, reading=reading, device=_device(device), gallery=gallery, pictures=pictures, seed=seed
+    )
     if gallery is None:
         return evaluation
     gallery.draw()
@@ -418,6 +426,62 @@ def embed(data: Place, **settings: Unpack[TrainKeywords]) -> Embedding:
 
 
 @says_what_it_takes
+def look(
+    model: Place | Predictor,
+    picture: Place | None = None,
+    out: Place = "look.png",
+    *,
+    show: Sequence[str] = (),
+    weights: Place | None = None,
+    source: Source = "pictaxa",
+    normalization: Normalization | None = None,
+    model_options: Sequence[str] = (),
+    size: int | None = None,
+    cache: Place | None = None,
+) -> Look:
+    """Draw what a network looks with and what it sees, as `pictaxa look` does.
+
+    Args:
+        model: folder of a trained run, what `train` and `load` return, or the name of an entry of the zoo.
+        picture: a picture; by default a validation picture of the run. Of an entry without one only what needs none is
+            drawn.
+        out: the PNG to write.
+        show: what to draw, of "kernels" (of the first layer), "features" (maps after each stage), "attention" (of each
+            head), "positions" (similarity of their embeddings) and "field" (what the middle unit of each stage sees);
+            by default all that the network has.
+        weights: of an entry, "imagenet", a checkpoint or "none"; by default published ones if they are installed.
+        source: library of a checkpoint, as `load_weights` takes it.
+        normalization: of a checkpoint, as `load_weights` takes it.
+        model_options: the entry's own options, such as ["padding=same"].
+        size: side of the network's input, pixels; by default that of the run or the entry.
+        cache: folder for published weights.
+
+    Returns:
+        A Look, with the path of the PNG and what is in it.
+
+    Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
+        ModelError: there is neither such a run nor such an entry.
+        ConfigError: what is to be drawn is unknown, needs a picture, or is not in this network.
+        RunError, WeightsError, FetchError, PictureError: the weights or the picture can't be read.
+
+    Example:
+        pictaxa.look("efficientnet_lite0", "photo.jpg", show=["kernels", "features"])
+    """
+    name = (
+        str(_run_of(model, "model")) if isinstance(model, Predictor) else str(given_path(model, "model", what="a run"))
+    )
+    chosen = EntryWeights(
+        file=None if weights is None else given_path(weights, "weights", what="weights"), source=source,
+        normalization=normalization, options=tuple(model_options),
+        cache=None if cache is None else given_path(cache, "cache", what="a folder"),
+    )  # fmt: skip
+    shown = None if picture is None else given_path(picture, "picture", what="a picture")
+    subject = find_subject(name, shown, weights=chosen, size=size)
+    return look_at(subject, given_path(out, "out", what="a PNG to write"), show=tuple(show))
+
+
+@says_what_it_takes
 def load_weights(
     model: Classifier,
     file: Place,
@@ -435,9 +499,9 @@ def load_weights(
         file: the checkpoint, or the folder of an earlier run.
         source: the library that the file comes from: "pictaxa", "torchvision", "timm", "keras", "jax" or
             "efficientnet_pytorch". It is never guessed.
-        normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "imagenet" or "lite"
-            (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the others it
-            is known.
+        normalization: the input normalization of the weights, "0-1", "0-255", "-1-1", "caffe", "rgb-mean", "imagenet"
+            or "lite" (see NORMALIZATIONS in models/contract.py); it becomes the model's. A Keras file needs it; for the
+            others it is known.
         prefix: what the names of the intended network begin with, if the file has several that fit (`teacher.`).
 
     Returns:
@@ -445,7 +509,8 @@ def load_weights(
 
     Raises:
         WeightsError: the file is missing, damaged, or does not fit the model, which is then unchanged.
-        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        ConfigError: `source` or `normalization` is unknown, the weights are known to be fed otherwise, or a Keras file
+            comes without a normalization.
         RunError: `file` is a folder without the weights of a run.
         MissingExtraError: a Keras file, without the `keras` extra.
 

@@ -70,6 +70,7 @@ MOVES = {
     "shift": (0.2, lambda m: 0.36 < np.abs(m[:, :, 2]).max() <= 0.4),
     "shear": (20.0, lambda m: 0.3 < np.abs(m[:, 0, 1]).max() <= np.tan(np.radians(20))),
     "zoom": (0.3, lambda m: 0.7 <= m[:, 0, 0].min() < 0.75 and 1.25 < m[:, 0, 0].max() <= 1.3),
+    "zoom-ends": ((0.8, 1.0), lambda m: 0.8 <= m[:, 0, 0].min() < 0.82 and 0.98 < m[:, 0, 0].max() <= 1.0),
     "crop_area": (0.25, lambda m: 0.2 <= (m[:, 0, 0] * m[:, 1, 1]).min() < 0.3),
 }
 
@@ -79,9 +80,9 @@ def test_each_move_reaches_its_range_and_no_further(name: str):
     """A range that is set shows in the matrices over many pictures, up to its end and not beyond it."""
     most, holds = MOVES[name]
     draws = Draws.of(ROWS, seed=0, epoch=0, repeats=ONCE)
-    views = draw_views(replace(Policy(), **{name: most}), np.ones(200), draws=draws, view="squash", size=32)
-    assert holds(views)
-    assert draw_colours(replace(Policy(), **{name: most}), draws) is None
+    policy = replace(Policy(), **{name.partition("-")[0]: most})
+    assert holds(draw_views(policy, np.ones(200), draws=draws, view="squash", size=32))
+    assert draw_colours(policy, draws) is None
 
 
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue", "channel_noise"])
@@ -92,6 +93,41 @@ def test_each_colour_change_is_seen(name: str):
     matrices = draw_colours(policy, draws)
     assert matrices is not None and np.abs(matrices - np.eye(4)).max() > 0.05
     assert np.allclose(draw_views(policy, np.ones(200), draws=draws, view="squash", size=32), np.eye(2, 3))
+
+
+def test_brightness_of_one_side_and_of_a_sum():
+    """brightness=0.5:1.0 only darkens; brightness_offset adds one number to all three colours, as tf.image does."""
+    draws = Draws.of(ROWS, seed=0, epoch=0, repeats=ONCE)
+    factors = draw_colours(Policy(brightness=(0.5, 1.0)), draws)[:, 0, 0]
+    assert 0.5 <= factors.min() < 0.52 and 0.98 < factors.max() <= 1
+    matrices = draw_colours(Policy(brightness_offset=0.5), draws)
+    offsets = matrices[:, :3, 3]
+    assert np.allclose(matrices[:, :3, :3], np.eye(3)) and np.allclose(offsets, offsets[:, :1])
+    assert offsets.min() < -0.48 and offsets.max() > 0.48 and np.abs(offsets).max() <= 0.5
+
+
+def test_a_crop_of_so_many_pixels():
+    """Of a picture of 400 x 300 px a crop of 200 shows half its width and two thirds of its height, at a random place
+    inside; a picture of 100 x 150 is all shown.
+    """
+    draws = Draws.of(ROWS, seed=0, epoch=0, repeats=ONCE)
+    heights = np.where(ROWS < 100, 300, 150)
+    aspects = np.where(ROWS < 100, 400 / 300, 100 / 150)
+    views = draw_views(Policy(crop_pixels=200), aspects, draws=draws, view="centre", size=200, heights=heights)
+    assert np.allclose(views[:100, 0, 0], 200 / 400) and np.allclose(views[:100, 1, 1], 200 / 300)
+    assert np.allclose(views[100:], np.eye(2, 3), atol=1e-6)
+    assert -0.5 <= views[:100, 0, 2].min() < -0.45 and 0.45 < views[:100, 0, 2].max() <= 0.5
+
+
+def test_pixels_of_a_crop_are_the_pictures_own():
+    """At the square's own size a crop of so many pixels as the result has is a part of it, pixel by pixel."""
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 40, 40, 3), dtype=np.uint8))
+    augment = Augmenter(Policy(crop_pixels=20), "squash", seed=0, heights=np.full(200, 40))
+    out = augment(images, ROWS[:1], repeats=ONCE[:1], aspects=np.ones(1), epoch=0, size=20)[0] * 255
+    plain = images[0].permute(2, 0, 1).float()
+    windows = plain.unfold(1, 20, 1).unfold(2, 20, 1)  # (3, 21, 21, 20, 20)
+    nearest = (windows - out[:, None, None]).abs().mean(dim=(0, 3, 4)).min()
+    assert nearest < 40  # between two pixels it is their mean; any other window is about 85 away
 
 
 def test_random_crops_stay_inside_the_picture():

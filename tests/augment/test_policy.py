@@ -24,6 +24,21 @@ def test_changes_by_name():
     assert {field.name for field in fields(Policy)} >= {"shear", "hue", "vertical_flip", "channel_noise"}
 
 
+def test_ranges_with_two_ends(tmp_path: Path):
+    """zoom=0.8:1.0 and a file's [0.8, 1.0] are both ends of the factor, as in Keras; other ranges take one number."""
+    assert find_policy("none", ("zoom=0.8:1.0",)) == Policy(zoom=(0.8, 1.0))
+    assert Policy(brightness=0.3).factors("brightness") == pytest.approx((0.7, 1.3))
+    (tmp_path / "a.yaml").write_text("zoom: [0.8, 1.0]\nbrightness: 0.5:1.2\n")
+    resolved = read_policies(AugmentConfig(augment=(str(tmp_path / "a.yaml"),)))
+    assert resolved.augment == ("zoom=0.8:1.0", "brightness=0.5:1.2")
+    for change, told in [
+        ("zoom=1.2:0.8", "LOW:HIGH"), ("zoom=0:1", "0.05"), ("brightness=0.5:9", "to 4"),
+        ("rotation=0:30", "one number"), ("zoom=0.8:", "NUMBER"), ("saturation=a:b", "NUMBER"),
+    ]:  # fmt: skip
+        with pytest.raises(ConfigError, match=told):
+            find_policy("none", (change,))
+
+
 def test_ranges_that_make_no_sense_are_refused():
     """Each bound is told with what to change."""
     for words, told in [

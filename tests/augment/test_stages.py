@@ -10,7 +10,8 @@ from pictaxa.augment.policy import POLICIES, Policy
 from pictaxa.augment.stages import stages_of
 
 OWN_ROW = {
-    "crop_area": 0.4, "horizontal_flip": 0.5, "vertical_flip": 0.5, "rotation": 30, "shift_x": 0.2, "shift_y": 0.2,
+    "crop_area": 0.4, "crop_pixels": 24, "horizontal_flip": 0.5, "vertical_flip": 0.5, "rotation": 30, "shift_x": 0.2,
+    "shift_y": 0.2, "brightness_offset": 0.3,
     "pad": 8, "shear": 20, "zoom": 0.3, "brightness": 0.3, "contrast": 0.3, "saturation": 0.5, "hue": 0.2,
     "channel_noise": 0.2, "noise": 0.1, "erasing": 0.5, "cutmix": 0.5, "mixup": 0.5,
 }  # fmt: skip
@@ -24,11 +25,18 @@ def test_each_operation_has_a_row_that_grows(name: str):
     (row,) = stages_of(replace(Policy(), **{name: OWN_ROW[name]}))
     aspects = np.ones(2, dtype=np.float32)
     plain = images.permute(0, 3, 1, 2).float() / 255
-    shown = [stage.show(images, aspects=aspects, view="squash", size=40) for stage in row]
+    heights = np.full(2, 40)
+    shown = [stage.show(images, aspects=aspects, view="squash", size=40, heights=heights) for stage in row]
     changes = [float((out - plain)[1].abs().mean()) for out in shown[:4]]
     assert changes[0] > 0.001 and changes[-1] >= changes[0]
     assert all(name in stage.title for stage in row)
     assert len({stage.title for stage in row}) == len(row)
+
+
+def test_two_ends_are_shown_from_the_one_to_the_other():
+    """As factors."""
+    (row,) = stages_of(Policy(zoom=(0.8, 1.0)))
+    assert [stage.title for stage in row] == ["zoom x0.8", "zoom x0.85", "zoom x0.9", "zoom x0.95", "zoom x1"]
 
 
 def test_every_setting_is_shown():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import typing
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -42,7 +43,8 @@ def lines(name: str) -> list[str]:
     hints = get_type_hints(OF[name])
     own = [entry for entry in vars(OF[name])["__dataclass_fields__"] if entry != "data" and entry in hints]
     flat = config_fields(OF[name])
-    return [f"    {entry}: {written(hints[entry])}" for entry in own if entry in flat]
+    settings = [entry for entry in own if entry in flat and not is_dataclass(hints[entry])]
+    return [f"    {entry}: {written(hints[entry])}" for entry in settings]
 
 
 @pytest.mark.parametrize("name", OF)

@@ -134,15 +134,15 @@ def test_nothing_has_no_frozen_part(tune: str):
 def test_settings_have_one_name():
     """No two groups share a setting's name, so flags can stand side by side; each has its help."""
     groups = [type(group) for group in vars(BASE).values() if is_dataclass(group)]
-    names = [entry.name for kind in (TrainConfig, *groups) for entry in fields(kind)]
+    single = [name for name, value in vars(BASE).items() if not is_dataclass(value)]
+    names = [*single, *(entry.name for kind in groups for entry in fields(kind))]
     assert groups and len(names) == len(set(names))
-    assert set(config_fields(TrainConfig)) == set(names) - {
-        name for name, value in vars(BASE).items() if is_dataclass(value)
-    }
+    assert set(config_fields(TrainConfig)) == set(names)
     for kind in (TrainConfig, *groups):
         (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
         for setting, after in pairwise(body):
-            if isinstance(setting, ast.AnnAssign) and setting.target.id in set(config_fields(TrainConfig)):
+            own = single if kind is TrainConfig else config_fields(kind)
+            if isinstance(setting, ast.AnnAssign) and setting.target.id in own:
                 assert isinstance(after, ast.Expr) and len(after.value.value.split()) > 2, setting.target.id
 
 

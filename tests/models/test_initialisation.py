@@ -43,6 +43,8 @@ DEVIATIONS = [
     ("resnet18", {}, "layer2.0.conv1", he(128 * 9), "He 2015, section 3.4"),
     ("resnet50_course", {}, "layer1.0.conv2", xavier(64 * 9, 64 * 9), "Keras' layers"),
     ("resnet50v2", {}, "layer1.0.conv2", he(64 * 9), "He 2015"),
+    ("resnet50v2", {"first_weights": "glorot"}, "layer1.0.conv2", xavier(64 * 9, 64 * 9), "Keras' layers"),
+    ("resnet18", {"first_weights": "torch"}, "layer2.0.conv1", 1 / math.sqrt(3 * 64 * 9), "torch's own"),
     ("resnext50_32x4d", {}, "layer1.0.conv1", he(128), "Xie 2016, section 4"),
     ("cifar_resnet20", {}, "layer3.1.residual.convs.0", he(64 * 9), "He 2015, section 4.2"),
     ("mobilenet_v2", {}, "convs.18.0", he(1280), "torchvision; the paper is silent"),

@@ -3,7 +3,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from pictaxa.models.resnet import SIZES, Bottleneck
+from pictaxa.models.residual_blocks import Bottleneck
+from pictaxa.models.resnet import SIZES
 
 
 def test_the_three_forms_of_a_resnext_block_are_one():

@@ -6,9 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from pictaxa.models import resnet_cifar
 from pictaxa.models.resnet_ablations import Ablation, Order, Pad, Shortcut
 from pictaxa.models.resnet_cifar import Block, CifarResNet, Size
 from pictaxa.models.zoo import create_model
+
+NO_COST = ("identity", "none")  # shortcuts without parameters
 
 
 def block(shortcut: str = "identity", order: str = "original", *, gate_bias: float = -6.0) -> Block:
@@ -28,6 +31,47 @@ def test_every_ablation_trains(bottleneck: bool, shortcut: Shortcut, order: Orde
     assert logits.shape == (2, 10)
     F.cross_entropy(logits, torch.tensor([0, 1])).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_a_plain_network_adds_nothing():
+    """shortcut=none leaves F(x) with the same parameters (He et al. 2015, figure 6), as option A has none."""
+    plain, images = block("none"), torch.randn(2, 16, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(plain(images), F.relu(plain.residual(images)))
+    with torch.device("meta"):
+        counts = {sum(p.numel() for p in create_model("cifar_resnet56", shortcut=s).parameters()) for s in NO_COST}
+    assert len(counts) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cifar_resnet1202", "cifar_preresnet1001"])
+def test_a_thousand_fresh_layers_can_be_evaluated(name: str):
+    """Their logits are finite and tell pictures apart."""
+    torch.manual_seed(5)
+    model = create_model(name, 10).eval()
+    with torch.no_grad():
+        logits = model(torch.rand(4, 3, 32, 32))
+    assert logits.isfinite().all() and 1e-6 < logits.std() < 1e3
+
+
+def test_deep_networks_begin_with_measured_statistics(monkeypatch: pytest.MonkeyPatch):
+    """Weights and the draws that follow are as without it; only the running statistics differ."""
+
+    def made() -> tuple[CifarResNet, torch.Tensor]:
+        torch.manual_seed(0)
+        model = create_model("cifar_preresnet110", 10, shortcut="dropout")
+        return model, torch.rand(3)
+
+    plain, after = made()
+    monkeypatch.setattr(resnet_cifar, "MAX_UNMEASURED", 10)
+    measured, same = made()
+    assert torch.equal(after, same)
+    differing = {name for name, value in plain.state_dict().items() if not value.equal(measured.state_dict()[name])}
+    assert differing == {name for name in plain.state_dict() if "running" in name}
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        plain_size, size = (float(model.eval()(images).abs().max()) for model in (plain, measured))
+    assert size < 100 and plain_size > 1e4
 
 
 def test_option_a_has_no_parameters():

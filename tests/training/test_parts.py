@@ -186,6 +186,14 @@ def test_other_forms_of_an_optimizer(settings: dict[str, object], reference: Cal
     assert torch.allclose(model.weight, plain, atol=1e-6)
 
 
+def test_decay_may_be_on_all():
+    """weight_decay_on all: biases, scales and shifts too, as torch.optim has it by itself."""
+    model = create_model("resnet18", 2)
+    everything = OptimizerConfig(optimizer="sgd", weight_decay=0.1, weight_decay_on="all")
+    (group,) = make_optimizer(model, everything).groups
+    assert group["weight_decay"] == 0.1 and len(group["params"]) == len(list(model.parameters()))
+
+
 def test_the_average_follows_the_weights():
     """After many steps at constant weights the average is them; with decay 0 it always is."""
     model = nn.BatchNorm2d(3)

@@ -8,7 +8,8 @@ from pictaxa.models import vgg
 from pictaxa.models.zoo import create_model
 from pictaxa.weights import keras
 from pictaxa.weights.keras_files import StoredLayer
-from pictaxa.weights.loading import add_normalization, load, rename_state
+from pictaxa.weights.loading import load, rename_state
+from pictaxa.weights.normalization import add_normalization
 from pictaxa.weights.translated import Translated
 
 

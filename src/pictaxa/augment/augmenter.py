@@ -23,6 +23,7 @@ _DRAWS = (
     "erasing", "erasing_area", "erasing_stretch", "erasing_across", "erasing_down", "noise", "noise_across",
     "noise_down", "trivial",
     *(f"{what}_{turn}" for turn in range(MAX_OPERATIONS) for what in ("operation", "strength", "way")),
+    "brightness_offset",
 )  # fmt: skip
 
 
@@ -54,24 +55,34 @@ class Draws:
         """(N,) in [-most, most)."""
         return (2 * self.unit(name) - 1) * most
 
-    def around_one(self, name: str, *, most: float) -> np.ndarray:
-        """(N,) factors in [1 - most, 1 + most)."""
-        return 1 + self.around_zero(name, most=most)
+    def between(self, name: str, ends: tuple[float, float]) -> np.ndarray:
+        """(N,) from the first of two numbers to the second, a draw of 0.5 in their middle."""
+        low, high = ends
+        return (low + high) / 2 + self.around_zero(name, most=(high - low) / 2)
 
 
-def draw_views(policy: Policy, aspects: np.ndarray, *, draws: Draws, view: ViewName, size: int) -> np.ndarray:
+def draw_views(
+    policy: Policy,
+    aspects: np.ndarray,
+    *,
+    draws: Draws,
+    view: ViewName,
+    size: int,
+    heights: np.ndarray | None = None,
+) -> np.ndarray:
     """(N,) width/height -> (N, 3, 3) float64 views: the plain view, cropped, moved, turned, flipped at random.
 
-    `size` is the side of what is shown, in pixels.
+    `size` is the side of what is shown, in pixels; `heights` are those of the pictures themselves, which crop_pixels
+    needs.
     """
     aspects = aspects.astype(np.float64)
-    half_width, half_height, x, y = _boxes(policy, aspects, draws=draws, view=view)
+    half_width, half_height, x, y = _boxes(policy, aspects, draws=draws, view=view, heights=heights)
     x = x + draws.around_zero("shift_x", most=max(policy.shift, policy.shift_x)) * 2 * half_width
     y = y + draws.around_zero("shift_y", most=max(policy.shift, policy.shift_y)) * 2 * half_height
     if policy.pad:
         x = x + _whole_pixels(policy.pad, draws.unit("shift_x")) * 2 * half_width / size
         y = y + _whole_pixels(policy.pad, draws.unit("shift_y")) * 2 * half_height / size
-    zoom = draws.around_one("zoom", most=policy.zoom)
+    zoom = draws.between("zoom", policy.factors("zoom"))
     flip_x = np.where(draws.unit("horizontal_flip") < policy.horizontal_flip, -1.0, 1.0)
     flip_y = np.where(draws.unit("vertical_flip") < policy.vertical_flip, -1.0, 1.0)
     views: np.ndarray = (
@@ -91,9 +102,16 @@ def _whole_pixels(most: float, units: np.ndarray) -> np.ndarray:
 
 
 def _boxes(
-    policy: Policy, aspects: np.ndarray, *, draws: Draws, view: ViewName
+    policy: Policy, aspects: np.ndarray, *, draws: Draws, view: ViewName, heights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Half width, half height and centre of the part that each picture shows, in its own frame."""
+    if policy.crop_pixels:
+        assert heights is not None, "crop_pixels needs the heights of the pictures"
+        side = policy.crop_pixels / heights  # of half the picture's height, which is 1; a smaller picture is all shown
+        half_width, half_height = np.minimum(side, aspects), np.minimum(side, 1.0)
+        x = draws.around_zero("across", most=1.0) * (aspects - half_width)
+        y = draws.around_zero("down", most=1.0) * (1.0 - half_height)
+        return half_width, half_height, x, y
     if policy.crop_area >= 1.0:
         half_width, half_height = geometry.view_box(aspects, view=view)
         return half_width, half_height, np.zeros_like(aspects), np.zeros_like(aspects)
@@ -108,15 +126,17 @@ def _boxes(
 
 def draw_colours(policy: Policy, draws: Draws) -> np.ndarray | None:
     """(N, 4, 4) float64 colour matrices, or None when the policy leaves colours alone."""
-    if not any((policy.brightness, policy.contrast, policy.saturation, policy.hue, policy.channel_noise)):
+    changes = (policy.brightness, policy.contrast, policy.saturation, policy.hue, policy.channel_noise)
+    if not any((*changes, policy.brightness_offset)):
         return None
     noise = np.stack([draws.around_zero(name, most=policy.channel_noise) for name in ("red", "green", "blue")], 1)
+    offset = draws.around_zero("brightness_offset", most=policy.brightness_offset)
     matrices: np.ndarray = (
-        colour.channel_noise(noise)
+        colour.channel_noise(noise + offset[:, None])
         @ colour.hue(draws.around_zero("hue", most=policy.hue))
-        @ colour.saturation(draws.around_one("saturation", most=policy.saturation))
-        @ colour.contrast(draws.around_one("contrast", most=policy.contrast))
-        @ colour.brightness(draws.around_one("brightness", most=policy.brightness))
+        @ colour.saturation(draws.between("saturation", policy.factors("saturation")))
+        @ colour.contrast(draws.between("contrast", policy.factors("contrast")))
+        @ colour.brightness(draws.between("brightness", policy.factors("brightness")))
     )
     return matrices
 
@@ -132,6 +152,7 @@ class Augmenter:
         policy: how far pictures may be changed.
         view: what is seen of a picture that is not cropped.
         seed: of the draws.
+        heights: (rows,) of the pictures themselves, pixels, for each row of the index; only crop_pixels needs them.
 
     Example:
         augment = Augmenter(find_policy("standard"), "centre", seed=0)
@@ -141,6 +162,7 @@ class Augmenter:
     policy: Policy
     view: ViewName
     seed: int
+    heights: np.ndarray | None = None
 
     @property
     def padding(self) -> geometry.PaddingMode:
@@ -164,12 +186,15 @@ class Augmenter:
             (N, C, size, size) float32 in [0, 1], on the pictures' device.
         """
         draws = Draws.of(rows, seed=self.seed, epoch=epoch, repeats=repeats)
-        return self.show(images, draws, aspects=aspects, size=size)
+        heights = None if self.heights is None else self.heights[rows]
+        return self.show(images, draws, aspects=aspects, size=size, heights=heights)
 
-    def show(self, images: torch.Tensor, draws: Draws, *, aspects: np.ndarray, size: int) -> torch.Tensor:
+    def show(
+        self, images: torch.Tensor, draws: Draws, *, aspects: np.ndarray, size: int, heights: np.ndarray | None = None
+    ) -> torch.Tensor:
         """As a call, with these draws; on a CPU some pictures at a time: what lies between stays in its cache."""
         count, channels = len(images), images.shape[3]
-        views = draw_views(self.policy, aspects, draws=draws, view=self.view, size=size)
+        views = draw_views(self.policy, aspects, draws=draws, view=self.view, size=size, heights=heights)
         for choice in draw_operations(self.policy, draws):
             views = views @ choice.moves()
         views = geometry.to_view(views)

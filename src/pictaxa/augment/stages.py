@@ -28,10 +28,13 @@ class Stage:
     draws: dict[str, float] = field(default_factory=dict)
     mix: Cut | Blend | None = None
 
-    def show(self, images: torch.Tensor, *, aspects: np.ndarray, view: ViewName, size: int) -> torch.Tensor:
-        """(N, S, S, C) uint8, (N,) width/height -> (N, C, size, size) float32 in [0, 1]."""
+    def show(
+        self, images: torch.Tensor, *, aspects: np.ndarray, view: ViewName, size: int, heights: np.ndarray | None = None
+    ) -> torch.Tensor:
+        """(N, S, S, C) uint8, (N,) width/height -> (N, C, size, size) float32 in [0, 1]; `heights` for crop_pixels."""
         augment = Augmenter(self.policy, view, seed=0)
-        shown = augment.show(images, Draws.chosen(len(images), self.draws), aspects=aspects, size=size)
+        draws = Draws.chosen(len(images), self.draws)
+        shown = augment.show(images, draws, aspects=aspects, size=size, heights=heights)
         return self.mix.pictures(shown)[0] if self.mix else shown
 
 
@@ -49,7 +52,11 @@ def stages_of(policy: Policy) -> Iterator[list[Stage]]:
         for row in stages_of(find_policy("standard")):
             pictures = [stage.show(squares, aspects=aspects, view="centre", size=224) for stage in row]
     """
-    if policy.crop_area < 1:
+    if policy.crop_pixels:
+        title, alone = f"crop_pixels {policy.crop_pixels:.0f}", replace(ALONE, crop_pixels=policy.crop_pixels)
+        places = {"middle": (0.5, 0.5), "top left": (0, 0), "top right": (1, 0), "bottom right": (1, 1)}
+        yield [Stage(f"{title} {place}", alone, {"across": x, "down": y}) for place, (x, y) in places.items()]
+    elif policy.crop_area < 1:
         areas = [1 - (1 - policy.crop_area) * part for part in PARTS]
         yield [
             Stage(f"crop_area {area:.2f}", replace(ALONE, crop_area=area), {"area": 0, "across": 0.8, "down": 0.3})
@@ -58,8 +65,12 @@ def stages_of(policy: Policy) -> Iterator[list[Stage]]:
     for name in ("horizontal_flip", "vertical_flip"):
         if getattr(policy, name):
             yield [Stage(name, replace(ALONE, **{name: 1.0}), {name: 0.0})]
-    for name in ("rotation", "shear", "zoom", "brightness", "contrast", "saturation", "hue"):
-        yield from _both_ways(name, most=getattr(policy, name))
+    for name in ("rotation", "shear", "zoom", "brightness", "brightness_offset", "contrast", "saturation", "hue"):
+        most = getattr(policy, name)
+        if isinstance(most, tuple):
+            yield _from_end_to_end(name, most)
+        else:
+            yield from _both_ways(name, most=most)
     yield from _both_ways("shift_x", most=max(policy.shift, policy.shift_x))
     yield from _both_ways("shift_y", most=max(policy.shift, policy.shift_y))
     if policy.pad:
@@ -88,6 +99,14 @@ def _both_ways(name: str, *, most: float) -> Iterator[list[Stage]]:
     if most:
         other_way = Stage(f"{name} {-most:.3g}", replace(ALONE, **{name: most}), {name: 0.0})
         yield [*_row(name, [most * part for part in PARTS], {name: 1.0}), other_way]
+
+
+def _from_end_to_end(name: str, ends: tuple[float, float]) -> list[Stage]:
+    """From the one end of a factor to the other."""
+    steps = np.linspace(*ends, len(PARTS) + 1)
+    draws = np.linspace(0, 1, len(PARTS) + 1)
+    policy = replace(ALONE, **{name: ends})
+    return [Stage(f"{name} x{step:.3g}", policy, {name: float(draw)}) for step, draw in zip(steps, draws, strict=True)]
 
 
 def _row(name: str, amounts: Sequence[float], draws: dict[str, float]) -> list[Stage]:

@@ -34,6 +34,10 @@ class EvaluateArguments:
     data: Path | None = None
     """Labelled data set in any layout. Default: the run's own validation pictures."""
     _: KW_ONLY
+    pictures: int | None = None
+    """Judge only this many pictures, drawn by the seed, each class in its proportion. Default: all."""
+    seed: int = 0
+    """Random seed of which pictures are judged."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
     json: Path | None = None
@@ -176,8 +180,8 @@ class ClassesArguments:
 class ModelsArguments:
     """List the architectures; show one layer by layer, draw it, or compare several."""
 
-    name: str | None = None
-    """Architecture to show; timm/NAME is any timm model. Default: list all."""
+    names: tuple[str, ...] = ()
+    """Architecture to show, or several for --block; timm/NAME is any timm model. Default: list all."""
     _: KW_ONLY
     size: int | None = None
     """Input size, pixels per side. Default: the model's own."""
@@ -187,10 +191,17 @@ class ModelsArguments:
     """Number of classes."""
     model_options: tuple[str, ...] = ()
     """The architecture's own options, such as padding=same."""
+    depth: int | None = None
+    """Show only the network's own parts (1), theirs (2), and so on. Default: every step of the forward pass."""
     diagram: Path | None = None
-    """Draw a block diagram to this .svg or .png file."""
+    """Draw the network to this .svg or .png file; with --compare, published accuracy against cost."""
+    block: Path | None = None
+    """Draw one block of each named architecture, side by side, to this .svg or .png file."""
+    dark: bool = False
+    """Draw light on dark."""
     compare: tuple[str, ...] = ()
-    """Architectures to compare: parameters, multiply-adds, depth, receptive field, measured speed."""
+    """Architectures to compare: parameters, multiply-adds, depth, receptive field, measured speed. With --diagram, all
+    stands for all whose accuracy is published."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +219,8 @@ class ConvertArguments:
     """The .safetensors file to write."""
     normalization: Normalization | None = None
     """Input normalization it was trained with: 0-1, 0-255 and -1-1 are ranges; caffe: BGR minus a mean colour;
-    imagenet: minus ImageNet's mean, divided by its std; lite: (x - 127) / 128 of 0 to 255. A Keras file needs it."""
+    rgb-mean: RGB minus the same colour; imagenet: minus ImageNet's mean, divided by its std; lite: (x - 127) / 128 of 0
+    to 255. A Keras file needs it."""
     classes: Path | None = None
     """JSON file with the index of each class name, like Keras' class_indices, or a list of names."""
     model_options: tuple[str, ...] = ()

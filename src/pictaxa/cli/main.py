@@ -37,7 +37,9 @@ usage: pictaxa COMMAND ...          pictaxa help COMMAND explains a command
   data convert      convert a data set to folders, parquet or shards
   cache             list and clean the cache
   classes RUN       rename and merge a run's classes
-  models            list, show and compare architectures
+  models            list, show, draw and compare architectures
+  look              draw a network's kernels, maps, attention and receptive fields
+  formulas          output sizes, receptive fields and costs, with the working shown
   recipes           well-known training set-ups: pictaxa train DATA --recipe NAME
   weights list      list published weights; weights convert: import from torchvision, timm, Keras, Google's ViT
   docs PAGE         read the documentation; without a page, list it

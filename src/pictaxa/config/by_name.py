@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ..errors import ConfigError, SettingError, close_matches
 from ..limits import MAX_SETTINGS_BYTES
 from .documents import parse_settings
-from .learning import LENGTHS
+from .learning import LENGTHS, NO_WEIGHTS
 from .recipes import find_recipe
 from .renamed import RENAMED, renamed
 from .training import TrainConfig
@@ -73,9 +73,17 @@ def with_words(config: TrainConfig, words: dict[str, Any]) -> TrainConfig:
 
 
 def over(settings: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with others that win over them; a length that is given takes the place of any other."""
-    lengths = set(LENGTHS) if any(others.get(name) is not None for name in LENGTHS) else set()
-    return {name: value for name, value in settings.items() if name not in lengths} | dict(others)
+    """Settings with others that win over them.
+
+    A length that is given takes the place of any other; with another model the options of the former fall away, and
+    with weights for that model the normalization that belongs to the former's.
+    """
+    gone = set(LENGTHS) if any(others.get(name) is not None for name in LENGTHS) else set()
+    if "model" in settings and others.get("model") not in (None, settings["model"]):
+        gone.add("model_options")
+        if str(others.get("weights") or NO_WEIGHTS) != str(NO_WEIGHTS):
+            gone.add("normalization")
+    return {name: value for name, value in settings.items() if name not in gone} | dict(others)
 
 
 def recipe_settings(name: str) -> dict[str, Any]:

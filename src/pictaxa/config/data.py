@@ -73,6 +73,9 @@ def _is_text_encoding(name: str) -> bool:
 class PicturesConfig:
     """pictures"""
 
+    pictures: int | None = None
+    """Use only this many pictures to train and validate on, drawn by the seed, each class in its proportion; pictures
+    for testing are left alone. Default: all."""
     size: int | None = None
     """Input size in training, pixels per side. Default: the model's own, smaller for small pictures."""
     test_size: int | None = None
@@ -92,6 +95,7 @@ class PicturesConfig:
     """flip: average the logits of a picture and its mirror image; auto: if training mirrors pictures."""
 
     def __post_init__(self) -> None:
+        require_within("pictures", self.pictures, least=2, such_as="256")
         for name in ("size", "test_size", "square"):
             require_within(name, getattr(self, name), least=1, most=4096, such_as="224")
 

@@ -32,6 +32,7 @@ class ReadingKeywords(TypedDict, total=False):
 class PicturesKeywords(TypedDict, total=False):
     """What becomes of its pictures."""
 
+    pictures: int | None
     size: int | None
     test_size: int | None
     square: int | None
@@ -72,7 +73,7 @@ class TransferKeywords(TypedDict, total=False):
     weights: str | Path | None
     source: Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]
     weights_prefix: str
-    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"] | None
+    normalization: Literal["0-1", "0-255", "-1-1", "caffe", "rgb-mean", "imagenet", "lite"] | None
     tune: str
     head: str
     solve_head: Literal["auto", "yes", "no"]
@@ -108,6 +109,7 @@ class OptimizerKeywords(TypedDict, total=False):
     nesterov: Literal["yes", "no"]
     eps: float
     weight_decay: float | None
+    weight_decay_on: Literal["kernels", "all"]
     clip_grad_norm: float | None
     label_smoothing: float | None
     class_weights: Literal["none", "balanced"]

@@ -11,7 +11,7 @@ from .checking import require, require_within
 
 Source = Literal["pictaxa", "torchvision", "timm", "keras", "jax", "efficientnet_pytorch"]  # whose names a file has
 # What a network takes of an RGB picture in [0, 1]; models/contract.py has their numbers.
-Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "imagenet", "lite"]
+Normalization = Literal["0-1", "0-255", "-1-1", "caffe", "rgb-mean", "imagenet", "lite"]
 NO_WEIGHTS = Path("none")  # as --weights: from nothing
 DEFAULT_HEAD_EPOCHS = 20  # of a head on a frozen backbone's cached vectors: they cost next to nothing
 LENGTHS = ("epochs", "minutes", "steps")  # one of them says when a training ends
@@ -31,9 +31,10 @@ class TransferConfig:
     weights_prefix: str = ""
     """What the names of the intended network begin with, if the checkpoint has several that fit, such as teacher."""
     normalization: Normalization | None = None
-    """Input normalization: 0-1, 0-255 and -1-1 are ranges; caffe: BGR minus a mean colour; imagenet: minus ImageNet's
-    mean, divided by its std; lite: (x - 127) / 128 of 0 to 255. With --weights, the one they were trained with; a
-    Keras file does not record it. Default: the model's own."""
+    """Input normalization: 0-1, 0-255 and -1-1 are ranges; caffe: BGR minus a mean colour; rgb-mean: RGB minus the same
+    colour; imagenet: minus ImageNet's mean, divided by its std; lite: (x - 127) / 128 of 0 to 255. With --weights, the
+    one they were trained with; another than is known of them is refused, and a Keras file does not record it. Default:
+    the model's own."""
     tune: str = "all"
     """What to train: all, head (the last layer, which is solved, not trained) or last:N (the last N blocks and the
     head). With --weights, each starts with a solved head."""
@@ -167,7 +168,10 @@ class OptimizerConfig:
     eps: float = 1e-8
     """Epsilon of adam and adamw; Keras uses 1e-7."""
     weight_decay: float | None = None
-    """Weight decay, not for biases and batch norm. Default: 0.02 from pretrained weights, 0.0005 from scratch."""
+    """Weight decay. Default: 0.02 from pretrained weights, 0.0005 from scratch."""
+    weight_decay_on: Literal["kernels", "all"] = "kernels"
+    """What weight decay draws to zero. kernels: only what multiplies (He et al. 2018); all: also biases, batch norm's
+    scales and shifts, and whatever else has one dimension, as a plain torch.optim and the CIFAR papers."""
     clip_grad_norm: float | None = 5.0
     """Largest norm of the gradient, which is clipped to it; none: no clipping."""
     label_smoothing: float | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..config.data import ReadingConfig
 from ..data.cache import digest_of
+from ..data.drawing import draw_rows
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
 
 
 def evaluate_run(
-    run: str | Path, data: str | Path | None = None, *, reading: ReadingConfig = PLAIN, device: str = "auto",
+    run: str | Path,
+    data: str | Path | None = None,
+    *,
+    reading: ReadingConfig = PLAIN,
+    device: str = "auto",
     gallery: Gallery | None = None,
-) -> Evaluation:  # fmt: skip
+    pictures: int | None = None,
+    seed: int = 0,
+) -> Evaluation:
     """Evaluate a run on its own validation pictures, or on other labelled ones in any layout.
 
     Of data with splits the test pictures are taken; where there are none the validation pictures, else the training
@@ -41,6 +48,8 @@ def evaluate_run(
         reading: how `data` is laid out.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
         gallery: is given every picture with its answer and its label.
+        pictures: judge only so many of them, drawn at random, each class in its proportion; None for all.
+        seed: decides which.
 
     Returns:
         An Evaluation.
@@ -48,7 +57,7 @@ def evaluate_run(
     Raises:
         RunError: `run` is not a run folder, or lacks a file.
         DataError: no picture can be read, or one has a class that the run does not know.
-        ConfigError: this machine does not have the device.
+        ConfigError: this machine does not have the device, or `pictures` is less than one of each class.
 
     Example:
         evaluation = evaluate_run("runs/photos-resnet18-1", "more-photos")
@@ -60,6 +69,9 @@ def evaluate_run(
         rows, what = index.rows("val"), f"the validation pictures of {predictor.run.path}"
     else:
         index, rows, what = _other_data(Path(data), reading, predictor.classes)
+    if pictures is not None:
+        what = f"{pictures:,} of {what}" if pictures < len(rows) else what
+        rows = draw_rows(index, rows, pictures, seed=seed)
     judged, probabilities, set_aside = [], [], []
     digests: dict[int, str] = {}
     thumbs = Thumbnails()
@@ -79,8 +91,8 @@ def evaluate_run(
             if gallery is not None:
                 gallery.look(square)
 
-        pictures = ((fetcher.name(row), partial(fetch, row)) for row in rows)
-        stream = predictor.judge(pictures, look=look)
+        files = ((fetcher.name(row), partial(fetch, row)) for row in rows)
+        stream = predictor.judge(files, look=look)
         for row, prediction in zip(rows, stream, strict=True):
             progress.count()
             if prediction.probabilities is None:

@@ -14,6 +14,7 @@ import torch
 from ..config.by_name import from_json
 from ..data.cache import build_cache
 from ..data.cache_folder import default_cache_root
+from ..data.drawing import draw_pictures
 from ..data.index import Index
 from ..data.reading import read_data
 from ..data.squares import CacheSpec
@@ -136,6 +137,7 @@ def _own(run: Run, known: dict[str, tuple[str, str]], *, threads: int) -> tuple[
     root = config.cache or default_cache_root()
     spec = CacheSpec(geometry.square, geometry.channels, geometry.decoding)
     listed = read_data(config.data, config.reading, cache=root)
+    listed = draw_pictures(listed, config.pictures.pictures, seed=config.seed)
     with DecodeProgress() as progress:
         cache, index = build_cache(
             listed, spec, root=root, threads=threads, progress=progress, keep_pixels=config.pictures.decode == "once"

@@ -18,7 +18,7 @@ from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .convolution import Conv2d
 from .entry import Elsewhere, Entry, layer_rules, torchvision_file
 from .initialisation import weighted_layers, xavier_initialise
-from .layers import activate
+from .layers import activate, make_lrn
 
 # The paper's section 5; Glorot's, which Keras gives every layer; torch's own.
 FirstWeights = Literal["paper", "glorot", "torch"]
@@ -70,8 +70,7 @@ class AlexNet(Classifier):
         self.conv4 = Conv2d(third, fourth, kernel_size=3, padding=1)
         self.conv5 = Conv2d(fourth, fifth, kernel_size=3, padding=1)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
-        # Section 3.3: n = 5, k = 2, alpha = 1e-4 on the sum; torch's alpha is on the mean of the five.
-        self.norm = nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2.0) if lrn else nn.Identity()
+        self.norm = make_lrn() if lrn else nn.Identity()
         self.average = nn.AdaptiveAvgPool2d(GRID)
         self.flattened = {"fc1": fifth}
         self.dropout1 = nn.Dropout(form.dropout if form.dropout_first else 0.0)

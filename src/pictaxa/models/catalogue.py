@@ -15,12 +15,18 @@ import torch
 from ..config.machine import MachineConfig
 from ..errors import ModelError
 from ..system.device import apply_plan, choose_plan, to_device
-from .diagram import draw_diagram, units
-from .summary import Row, Summary, summarise_model
+from .canvas import Caption, written_shape
+from .diagram import draw_blocks, draw_network
+from .graph import BYTES, Node, fold
+from .parts import block_sheets, network_sheet
+from .summary import Summary, summarise_model
+from .tradeoff import Worth, draw_tradeoff
 from .zoo import ZOO, check_size, create_model, find_entry, parse_options
 
 # What `write_figures` counted; tests count again.
 FIGURES = Path(__file__).with_name("figures.csv")
+
+ALL = "all"  # after --compare: every entry whose accuracy is published
 
 SPEED_BATCH = 8  # pictures
 SPEED_ROUNDS = 5
@@ -29,10 +35,9 @@ SPEED_ROUNDS = 5
 def list_lines() -> Iterator[str]:
     """A line for each entry: name, family, year, parameters, multiply-adds at its usual size, paper."""
     yield f"{'name':21}  {'family':12}  {'year':>4}  {'parameters':>11}  {'multiply-adds':>13}  {'pixels':>6}  paper"
-    with FIGURES.open(encoding="utf-8", newline="") as file:
-        figures = {row["name"]: row for row in csv.DictReader(file)}
+    figures = _figures()
     for name, entry in ZOO.items():
-        parameters, cost = int(figures[name]["parameters"]), int(figures[name]["multiply_adds"])
+        parameters, cost = figures[name]
         yield (
             f"{name:21}  {entry.family:12}  {entry.year:4d}  {parameters:11,}  {_billions(cost):>13}  "
             f"{entry.size:6d}  {entry.paper}"
@@ -40,6 +45,12 @@ def list_lines() -> Iterator[str]:
     yield ""
     yield "for 1,000 classes at the given input size, in grey if the original takes grey"
     yield "pictaxa models NAME shows one layer by layer; timm/NAME is any timm model."
+
+
+def _figures() -> dict[str, tuple[int, int]]:
+    """Parameters and multiply-adds of each entry, at its own size."""
+    with FIGURES.open(encoding="utf-8", newline="") as file:
+        return {row["name"]: (int(row["parameters"]), int(row["multiply_adds"])) for row in csv.DictReader(file)}
 
 
 def write_figures(path: Path = FIGURES) -> None:
@@ -52,9 +63,7 @@ def write_figures(path: Path = FIGURES) -> None:
             writer.writerow((name, summary.trainable, summary.multiply_adds))
 
 
-def read_entry(
-    name: str, *, size: int | None, channels: int | None, classes: int, options: tuple[str, ...]
-) -> tuple[Summary, dict[str, Any]]:
+def read_entry(name: str, *, size: int | None, channels: int | None, classes: int, options: tuple[str, ...]) -> Summary:
     """Summarise an entry at a size.
 
     Args:
@@ -65,7 +74,7 @@ def read_entry(
         options: the entry's own options, such as ("dropout=0.3",).
 
     Returns:
-        The summary, and the options by name.
+        The summary.
 
     Raises:
         ModelError: the name or an option is unknown, or the entry does not take pictures of this size.
@@ -77,53 +86,73 @@ def read_entry(
     if entry.size_option:
         chosen.setdefault("size", pixels)
     planes = channels or entry.channels
-    return summarise_model(name, size=pixels, num_classes=classes, channels=planes, options=chosen), chosen
+    return summarise_model(name, size=pixels, num_classes=classes, channels=planes, options=chosen)
 
 
-def layer_lines(summary: Summary) -> Iterator[str]:
-    """Show a network layer by layer.
+def layer_lines(summary: Summary, *, depth: int | None = None) -> Iterator[str]:
+    """Show a network step by step.
 
     Args:
         summary: the network, from `read_entry`.
+        depth: 1 for the network's own parts, 2 for theirs, and so on; None for every step.
 
     Yields:
-        A line for each layer in the order in which they are called, then the totals.
+        A line for each step in the order of the calls, then the totals.
+
+    Raises:
+        ModelError: the depth is below 1.
     """
-    width = max(12, *(len(row.name) for row in summary.rows))
+    if depth is not None and depth < 1:
+        raise ModelError("--depth of 1 or more", found=str(depth), fix="Use 1 for a network's own parts.")
+    graph = summary.graph if depth is None else fold(summary.graph, depth)
+    names = max(12, *(len(node.name) for node in graph.nodes))
+    words = max(len(node.words) for node in graph.nodes)
     yield (
-        f"{'layer':{width}}  {'type':18}  {'output':>16}  {'parameters':>11}  {'multiply-adds':>14}  {'kernel':>6}  "
-        f"{'stride':>6}  {'sees':>5}"
+        f"{'layer':{names}}  {'type':{words}}  {'output':>16}  {'parameters':>11}  {'multiply-adds':>14}  {'sees':>5}  "
+        f"{'MB':>7}  connected to"
     )
-    for row in summary.rows:
+    for node in graph.nodes:
+        memory = f"{node.megabytes:.2f}" if node.values else "-"
         yield (
-            f"{row.name:{width}}  {row.kind:18}  {_shape(row.shape):>16}  {row.parameters:11,}  "
-            f"{row.multiply_adds:14,}  {_kernel(row):>6}  {row.own_stride:6d}  {_field(row):>5}"
+            f"{node.name:{names}}  {node.words:{words}}  {_shape(node.shape):>16}  {node.parameters:11,}  "
+            f"{node.multiply_adds:14,}  {_field(node):>5}  {memory:>7}  "
+            f"{', '.join(graph.nodes[place].name for place in node.inputs)}"
         )
-    entry = find_entry(summary.name)
     yield ""
-    yield f"{summary.name}: {entry.paper}"
+    yield from _total_lines(summary)
+
+
+def _total_lines(summary: Summary) -> Iterator[str]:
+    yield f"{summary.name}: {find_entry(summary.name).paper}"
     yield f"input         {summary.channels} x {summary.size} x {summary.size}"
     yield f"trainable     {summary.trainable:,} parameters"
     yield f"not trained   {summary.frozen:,} (moving means and variances of batch norms)"
     yield f"total         {summary.trainable + summary.frozen:,}"
-    elsewhere = summary.trainable - sum(row.parameters for row in summary.rows)
+    auxiliary = sum(node.parameters for node in summary.graph.nodes if node.auxiliary)
+    if auxiliary:
+        yield f"of them       {auxiliary:,} in auxiliary heads, which only training uses; what follows is without them"
+    elsewhere = summary.trainable - sum(node.parameters for node in summary.graph.nodes)
     if elsewhere:
-        yield f"of them       {elsewhere:,} in none of the layers above: embeddings, or auxiliary heads for training"
+        yield f"of them       {elsewhere:,} that the forward pass does not use"
     yield f"multiply-adds {summary.multiply_adds:,} per picture"
     yield f"depth         {summary.depth} convolutions and dense layers on the longest path"
     seen = summary.receptive_field
     yield f"sees          {seen:.0f} x {seen:.0f} pixels before the first layer that sees the whole picture"
-    yield "sees: receptive field of one position, in input pixels along its longer side"
+    yield (
+        f"memory        {summary.megabytes:.2f} MB per picture, if all outputs are kept; {_weights(summary):.2f} MB of "
+        "weights"
+    )
+    yield "sees: receptive field of one position, in input pixels along its longer side; gates are left out of it"
+    yield "MB: float32; - for what is a view of its input, or takes its input's place"
 
 
-def draw(summary: Summary, options: dict[str, Any], *, classes: int, path: Path) -> Path:
-    """Draw the block diagram of a network.
+def draw_entry(summary: Summary, path: Path, *, dark: bool = False) -> Path:
+    """Draw a network from top to bottom.
 
     Args:
         summary: the network, from `read_entry`.
-        options: its options, from there.
-        classes: number of classes.
         path: the file to write, .svg or .png.
+        dark: whether light on dark.
 
     Returns:
         The file.
@@ -131,9 +160,78 @@ def draw(summary: Summary, options: dict[str, Any], *, classes: int, path: Path)
     Raises:
         ConfigError: the file has another suffix, or can't be written.
     """
-    with torch.device("meta"):
-        model = create_model(summary.name, classes, in_channels=summary.channels, **options)
-    return draw_diagram(summary, units(summary, model), path)
+    line = (
+        f"{summary.trainable:,} parameters, {_billions(summary.multiply_adds)} multiply-adds, {summary.depth} layers "
+        f"deep; shapes are channels × height × width, or tokens × width"
+    )
+    caption = Caption(summary.name, (find_entry(summary.name).paper, line))
+    return draw_network(network_sheet(summary.graph), caption, path, dark=dark)
+
+
+def draw_block_of(summaries: Sequence[Summary], path: Path, *, dark: bool = False) -> Path:
+    """Draw a block of each of several networks side by side: the first whose shortcut is the identity, or the first.
+
+    Args:
+        summaries: the networks, from `read_entry`.
+        path: the file to write, .svg or .png.
+        dark: whether light on dark.
+
+    Returns:
+        The file.
+
+    Raises:
+        ModelError: a network has no blocks.
+        ConfigError: the file has another suffix, or can't be written.
+    """
+    drawn = []
+    for summary in summaries:
+        blocks = block_sheets(summary.graph)
+        if not blocks:
+            raise ModelError(
+                "a network with blocks", found=f"{summary.name}, a row of layers", fix="Use --diagram instead."
+            )
+        plain = (name for name, sheet in blocks.items() if any(arrow.style == "identity" for arrow in sheet.arrows))
+        name = next(plain, next(iter(blocks)))
+        parts = blocks[name].parts
+        shape = next(part.shape for part in reversed(parts) if part.kind != "port")
+        cost = sum(part.multiply_adds for part in parts)
+        lines = (name, f"to {written_shape(shape)}", f"{sum(part.parameters for part in parts):,} parameters")
+        lines += (f"{_billions(cost)} multiply-adds",)
+        drawn.append((Caption(summary.name, lines), blocks[name]))
+    title = "A block of each" if len(drawn) > 1 else f"A block of {summaries[0].name}"
+    return draw_blocks(drawn, Caption(title, ()), path, dark=dark)
+
+
+def draw_compared(names: Sequence[str], path: Path, *, dark: bool = False) -> tuple[Path, list[str]]:
+    """Draw published accuracy against cost.
+
+    Args:
+        names: entries, those without published weights among them; ALL alone for all that have some.
+        path: the file to write, .svg or .png.
+        dark: whether light on dark.
+
+    Returns:
+        The file, and the entries that are not in it, as nobody has published their accuracy.
+
+    Raises:
+        ModelError: a name is unknown, or fewer than two have a published accuracy.
+        ConfigError: the file has another suffix, or can't be written.
+    """
+    figures = _figures()
+    worths, left_out = [], []
+    for name in ZOO if tuple(names) == (ALL,) else names:
+        published = find_entry(name).published
+        if published is None:
+            left_out.append(name)
+            continue
+        worths.append(Worth(name, find_entry(name).family, published.accuracy, *reversed(figures[name])))
+    if len(worths) < 2:
+        raise ModelError(
+            "two models or more with a published accuracy (pictaxa weights list)",
+            found=" ".join(worth.name for worth in worths) or "none",
+            fix="Name others.",
+        )
+    return draw_tradeoff(worths, path, dark=dark), left_out
 
 
 def compare_lines(names: Sequence[str], *, size: int | None, channels: int | None, classes: int) -> Iterator[str]:
@@ -159,7 +257,7 @@ def compare_lines(names: Sequence[str], *, size: int | None, channels: int | Non
     for name in names:
         entry = find_entry(name)
         pixels = size if size is not None and entry.any_size else entry.size
-        summaries.append(read_entry(name, size=pixels, channels=channels, classes=classes, options=())[0])
+        summaries.append(read_entry(name, size=pixels, channels=channels, classes=classes, options=()))
     speeds = _speeds(summaries, classes=classes)
     yield (
         f"{'name':21}  {'pixels':>6}  {'parameters':>11}  {'multiply-adds':>13}  {'depth':>5}  {'sees':>5}  "
@@ -207,10 +305,10 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _kernel(row: Row) -> str:
-    return "" if row.kernel is None else f"{row.kernel[0]}x{row.kernel[1]}"
+def _weights(summary: Summary) -> float:
+    return (summary.trainable + summary.frozen) * BYTES / 1e6
 
 
-def _field(row: Row) -> str:
-    seen = max(row.trace.field_height, row.trace.field_width)
+def _field(node: Node) -> str:
+    seen = max(node.field.height, node.field.width)
     return "all" if math.isinf(seen) else f"{seen:.0f}"

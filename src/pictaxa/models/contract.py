@@ -14,13 +14,15 @@ from ..config.learning import Normalization
 from ..errors import ModelError
 
 # What a network takes of an RGB picture in [0, 1]: the picture itself; pixels in [0, 255]; in [-1, 1]; in [0, 255]
-# minus a mean colour, as Caffe's networks; minus the mean of ImageNet's training pictures and over their deviation; or
+# minus a mean colour, as BGR (Caffe's networks) or as RGB (TensorFlow slim's `vgg_preprocessing`, which has the means
+# of VGG's trainings to two digits); minus the mean of ImageNet's training pictures and over their deviation; or
 # (x - 127) / 128 of [0, 255], near [-1, 1], but not it, as EfficientNet-Lite's trainings took.
 NORMALIZATIONS: dict[Normalization, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean and standard deviation
     "0-1": ((0.0,) * 3, (1.0,) * 3),
     "0-255": ((0.0,) * 3, (1 / 255,) * 3),
     "-1-1": ((0.5,) * 3, (0.5,) * 3),
     "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
+    "rgb-mean": ((123.68 / 255, 116.78 / 255, 103.94 / 255), (1 / 255,) * 3),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "lite": ((127 / 255,) * 3, (128 / 255,) * 3),
 }
@@ -114,9 +116,7 @@ class Classifier(nn.Module):
         shape = tuple(images.shape)
         if len(shape) != 4 or shape[1] != self.in_channels:
             raise ModelError(
-                f"pictures (N, {self.in_channels}, H, W)",
-                found=f"shape {shape}",
-                fix=f"Create the model with in_channels={shape[1] if len(shape) == 4 else 3}, or convert the pictures.",
+                f"pictures (N, {self.in_channels}, H, W)", found=f"shape {shape}", fix=_shape_advice(shape)
             )
         if min(shape[2:]) < self.min_size:
             raise ModelError(
@@ -224,6 +224,19 @@ class Classifier(nn.Module):
             (logits, weight in the loss) pairs: those of the main head, then those of any auxiliary heads.
         """
         return ((self.forward(images), 1.0),)
+
+
+def _shape_advice(shape: tuple[int, ...]) -> str:
+    """What to do about pictures of another shape than (N, C, H, W)."""
+    if len(shape) == 3 and shape[0] in (1, 3):
+        return "Add the axis of the batch: images[None]."
+    if shape[-1] in (1, 3) and not (len(shape) == 4 and shape[1] in (1, 3)):
+        order = "N, H, W, C" if len(shape) == 4 else "H, W, C"
+        axes = "permute(0, 3, 1, 2)" if len(shape) == 4 else "permute(2, 0, 1)[None]"
+        return f"These are {order} (NHWC, as in TensorFlow): use images.{axes}."
+    if len(shape) == 4 and shape[1] in (1, 3):
+        return f"Create the model with in_channels={shape[1]}, or convert the pictures."
+    return "Give grey or RGB pictures: a batch, then channels, rows and columns."
 
 
 @contextmanager

@@ -1,194 +1,229 @@
-"""Draws a block diagram of a network, as for a slide.
+"""Draws networks as for a slide: layers and blocks from top to bottom, shortcuts as the ResNet paper has them.
 
-Feature maps are boxes: as high as the map is large, as wide as it has channels, both on a root scale, so that the first
-and the last layers fit one picture. Above each box stands what computes it, below it its shape.
+parts.py says what is drawn, layout.py where, canvas.py how; here it is sized and put together.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from torch import nn
+from .canvas import HEAD, MARGIN, PAD, SIGN, SIGNS, Canvas, Caption, check_suffix, named, titled, written_shape
+from .layout import Extent, Layout, Link, lay_out
+from .parts import Arrow, Part, Sheet
+from .theme import DARK, LIGHT, LINE, NOTE, TITLE, text_width
 
-from ..errors import ConfigError
-from ..system.files import writing
-from .summary import Row, Summary
-
-# Colour-blind safe (Okabe & Ito 2008), by what a unit does.
-COLOURS = {"conv": "#56B4E9", "pool": "#E69F00", "dense": "#CC79A7", "block": "#009E73", "tokens": "#F0E442"}
-HEIGHT = 2.6  # of the input's box, in the drawing's units
-GAP = 0.45
-SLANT = 0.16  # depth of a box seen from the side, in parts of its height
+BESIDE, BELOW = 13.0, 15.0  # between parts
+SHORT = 1e-3  # weight of what goes around
+GUTTER = 46.0  # between two columns
+SLIDE = 16 / 9  # width over height that columns are chosen for
+PER_COLUMN = 0.12  # how far from it a column less may be, in the logarithm
 
 
 @dataclass(frozen=True)
-class Unit:
-    """A part of the network as a diagram shows it: a layer, a block, or several equal ones in a row."""
+class _Arranged:
+    """A sheet with the place of each part, and of the parts within it."""
 
-    title: str
-    count: int
-    shape: tuple[int, ...]  # of the last one's output, without the number of pictures
-    parameters: int
-    multiply_adds: int
+    sheet: Sheet
+    layout: Layout
+    extents: tuple[Extent, ...]
+    inside: tuple[_Arranged | None, ...]
+    shapes: bool  # whether boxes have their output's shape on them
 
+    @property
+    def left(self) -> float:
+        return min(x - extent.left for x, extent in zip(self.layout.x, self.extents, strict=True))
 
-# Layers that belong to the one before them and get no word of their own.
-_SILENT = {
-    "BatchNorm2d", "GroupNorm", "LayerNorm", "ReLU", "ReLU6", "Hardswish", "Identity", "Dropout", "ZeroPad2d",
-    "LocalResponseNorm",
-}  # fmt: skip
-_WORDS = {
-    "Linear": "dense", "Conv2d": "conv", "SameConv2d": "conv", "StandardisedConv2d": "conv", "ConvUnit": "conv",
-    "ConvNormAct": "conv", "MaxPool2d": "max pool", "SameMaxPool2d": "max pool", "AvgPool2d": "average pool",
-    "SameAvgPool2d": "average pool", "AdaptiveAvgPool2d": "average pool", "PatchEmbedding": "patches to tokens",
-}  # fmt: skip
+    @property
+    def right(self) -> float:
+        bends = (x for chain in self.layout.bends for x, _ in chain)
+        return max(*(x + e.right for x, e in zip(self.layout.x, self.extents, strict=True)), *bends, -math.inf)
 
-
-def units(summary: Summary, model: nn.Module) -> list[Unit]:
-    """The network in its own words: children of each stage in the order of their calls, equal neighbours counted."""
-    parts = dict(_parts(model))
-
-    def part_of(row: Row) -> str:
-        return next((path for path in parts if row.name == path or row.name.startswith(path + ".")), "")
-
-    found: list[Unit] = []
-    for path, grouped in itertools.groupby(summary.rows, key=part_of):
-        rows = list(grouped)
-        kind = type(parts[path]).__name__ if path else ""
-        if not path or kind in _SILENT:
-            continue
-        # A layer may be called several times; a block is called once.
-        shape = rows[-1].shape if rows[-1].name == path else summary.shapes[path]
-        unit = _unit(kind, rows, shape=shape)
-        if found and (found[-1].title, found[-1].shape) == (unit.title, unit.shape):
-            before = found.pop()
-            unit = replace(
-                unit,
-                count=before.count + 1,
-                parameters=before.parameters + unit.parameters,
-                multiply_adds=before.multiply_adds + unit.multiply_adds,
-            )
-        found.append(unit)
-    return found
+    @property
+    def height(self) -> float:
+        return max(top + extent.height for top, extent in zip(self.layout.top, self.extents, strict=True))
 
 
-def _unit(kind: str, rows: list[Row], *, shape: tuple[int, ...]) -> Unit:
-    title = _WORDS.get(kind, kind)
-    looks = next((row for row in rows if row.kernel is not None), None)
-    if looks is not None and looks.kernel is not None and kind in _WORDS and kind != "PatchEmbedding":
-        title = f"{looks.kernel[0]}x{looks.kernel[1]} {title}"
-        title += f" /{looks.own_stride}" if looks.own_stride > 1 else ""
-    return Unit(
-        title=title,
-        count=1,
-        shape=shape,
-        parameters=sum(row.parameters for row in rows),
-        multiply_adds=sum(row.multiply_adds for row in rows),
+def _arrange(sheet: Sheet, *, shapes: bool) -> _Arranged:
+    inside = tuple(None if part.inside is None else _arrange(part.inside, shapes=False) for part in sheet.parts)
+    extents = tuple(_extent(part, inner, shapes=shapes) for part, inner in zip(sheet.parts, inside, strict=True))
+    links = [Link(arrow.source, arrow.target, _weight(arrow, sheet)) for arrow in sheet.arrows]
+    return _Arranged(
+        sheet, lay_out(extents, links, beside=BESIDE, below=BELOW, centred=not shapes), extents, inside, shapes
     )
 
 
-def _parts(model: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
-    """Children, and the children of plain sequences among them."""
-    parts: list[tuple[str, nn.Module]] = []
-    for name, child in model.named_children():
-        if type(child) is nn.Sequential:
-            parts += _parts(child, f"{prefix}{name}.")
-        else:
-            parts.append((f"{prefix}{name}", child))
-    return parts
+def _weight(arrow: Arrow, sheet: Sheet) -> float:
+    """Shortcuts, what a gate scales, and what leads to auxiliary heads go around; the rest is straight."""
+    target = sheet.parts[arrow.target]
+    scaled = target.title == "multiply" and arrow.source != arrow.target - 1
+    return SHORT if arrow.style != "plain" or scaled or target.auxiliary else 1.0
 
 
-def draw_diagram(summary: Summary, parts: list[Unit], path: Path) -> Path:
-    """Write the diagram to an .svg or .png file; ConfigError for another suffix."""
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise ConfigError("--diagram FILE.svg or FILE.png", found=str(path), fix="End the file's name in .svg or .png.")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _extent(part: Part, inner: _Arranged | None, *, shapes: bool) -> Extent:
+    if part.kind == "port":
+        return Extent(0, 0, 0)
+    if inner is not None:
+        anchor = inner.layout.x[0]
+        left, right = anchor - inner.left + PAD + 2, inner.right - anchor + PAD + 2
+        words = max(text_width(titled(part), TITLE, bold=True), text_width(named(part), NOTE))
+        missing = max(0.0, words + 2 * PAD - left - right)
+        return Extent(left + missing / 2, right + missing / 2, HEAD + NOTE * LINE + 6 + inner.height + 2)
+    if part.title in SIGNS:
+        beside = max((text_width(note, NOTE) for note in part.notes), default=0.0)
+        return Extent(SIGN / 2, SIGN / 2 + (beside + 4 if beside else 0), SIGN)
+    small = _small(part, shapes=shapes)
+    widths = [text_width(titled(part), TITLE), *(text_width(line, NOTE) for line in small)]
+    width = max(max(widths) + 2 * PAD, 46.0)
+    return Extent(width / 2, width / 2, TITLE * LINE + NOTE * LINE * len(small) + PAD)
 
-    boxes = [_box(unit, summary) for unit in parts]
-    figure = Figure(dpi=160, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    tallest = max(height for _, height, _ in boxes)
-    place = 0.0
-    axes.text(
-        place, 0, f"{summary.channels} x {summary.size} x {summary.size}\npicture", ha="right", va="center", size=9
-    )
-    for unit, (width, height, colour) in zip(parts, boxes, strict=True):
-        axes.annotate(
-            "", xy=(place + GAP - 0.04, 0), xytext=(place + 0.08, 0),
-            arrowprops={"arrowstyle": "-|>", "color": "#444444", "linewidth": 1},
-        )  # fmt: skip
-        left = place + GAP
-        right = _draw_box(axes, left, width=width, height=height, colour=colour)
-        count = f"{unit.count} x " if unit.count > 1 else ""
-        axes.text(
-            (left + right) / 2, height / 2 + height * SLANT + 0.1, f"{count}{_words(unit.title)}",
-            ha="left", va="bottom", rotation=38, size=9, weight="bold", rotation_mode="anchor",
-        )  # fmt: skip
-        axes.text(left + width / 2, -height / 2 - 0.1, _shape(unit), ha="center", va="top", size=7.5, linespacing=1.2)
-        place = max(right, left + 0.62 - GAP)  # the shapes below need so much room
-    note = (
-        f"{summary.name}: {summary.trainable:,} parameters, {summary.multiply_adds / 1e9:.2f} billion multiply-adds, "
-        f"{summary.depth} layers deep"
-    )
-    axes.text(place / 2, -tallest / 2 - 0.75, note, ha="center", va="top", size=10)
-    wide, low, high = (-1.1, place + 1.1), -tallest / 2 - 1.1, tallest / 2 * (1 + 2 * SLANT) + 1.4
-    axes.set_xlim(*wide)
-    axes.set_ylim(low, high)
-    figure.set_size_inches(wide[1] - wide[0], high - low)
-    with writing(path, flag="--diagram"):
-        figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
+
+def _small(part: Part, *, shapes: bool) -> list[str]:
+    """The lines below a box's title."""
+    lines = [", ".join(part.notes)] if part.notes else []
+    return [*lines, written_shape(part.shape)] if shapes and part.kind != "dense" else lines
+
+
+def draw_network(sheet: Sheet, caption: Caption, path: Path, *, dark: bool = False) -> Path:
+    """Draw a whole network, in as many columns as a slide takes best.
+
+    Args:
+        sheet: the network, from `parts.network_sheet`.
+        caption: what is said of it.
+        path: the .svg or .png file to write.
+        dark: whether light on dark.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: the file has another suffix, or can't be written.
+    """
+    check_suffix(path)
+    arranged = _arrange(sheet, shapes=True)
+    columns = _columns(arranged)
+    canvas = Canvas(DARK if dark else LIGHT)
+    tops = [min(arranged.layout.top[part] for part in layers[0]) for layers in columns]
+    sides = [_sides(arranged, layers) for layers in columns]
+    start = 0.0
+    shifts: dict[int, tuple[float, float]] = {}
+    gutters: dict[int, float] = {}
+    for layers, top, (left, right) in zip(columns, tops, sides, strict=True):
+        shifts |= {part: (start - left, -top) for layer in layers for part in layer}
+        gutters |= {part: start - GUTTER / 2 for layer in layers for part in layer}
+        start += right - left + GUTTER
+    _draw(canvas, arranged, shifts, gutters)
+    canvas.write(caption, path, arrows=_all_arrows(sheet))
     return path
 
 
-def _box(unit: Unit, summary: Summary) -> tuple[float, float, str]:
-    """Width, height and colour."""
-    if len(unit.shape) == 3:
-        channels, height, _ = unit.shape
-        kind = "pool" if "pool" in unit.title else "conv" if "conv" in unit.title else "block"
-        return _wide(channels), max(0.16, HEIGHT * (height / summary.size) ** 0.5), COLOURS[kind]
-    if len(unit.shape) == 2:  # tokens
-        return _wide(unit.shape[1]), max(0.3, HEIGHT * (unit.shape[0] ** 0.5 / summary.size) ** 0.5), COLOURS["tokens"]
-    return 0.16, min(HEIGHT, 0.3 + unit.shape[0] ** 0.5 / 40), COLOURS["dense"]
+def draw_blocks(blocks: Sequence[tuple[Caption, Sheet]], caption: Caption, path: Path, *, dark: bool = False) -> Path:
+    """Draw blocks side by side, each below its caption.
+
+    Args:
+        blocks: what is said of each, and its sheet, from `parts.block_sheets`.
+        caption: what is said of all.
+        path: the .svg or .png file to write.
+        dark: whether light on dark.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: the file has another suffix, or can't be written.
+    """
+    check_suffix(path)
+    canvas = Canvas(DARK if dark else LIGHT)
+    start = 0.0
+    for said, sheet in blocks:
+        arranged = _arrange(sheet, shapes=False)
+        words = max(text_width(said.title, TITLE + 1, bold=True), *(text_width(line, NOTE) for line in said.lines))
+        width = max(arranged.right - arranged.left, words)
+        middle = start + width / 2
+        shift = middle - (arranged.right + arranged.left) / 2
+        for number, line in enumerate((said.title, *said.lines)):
+            size, bold = (TITLE + 1, True) if number == 0 else (NOTE, False)
+            y = -(len(said.lines) - number) * NOTE * LINE * 1.15 - 12
+            canvas.text(middle, y, line, size=size, bold=bold, colour=canvas.theme.ink if bold else canvas.theme.faint)
+        _draw(canvas, arranged, dict.fromkeys(range(len(sheet.parts)), (shift, 0.0)), {})
+        start += width + GUTTER
+    canvas.write(caption, path, arrows=[arrow for _, sheet in blocks for arrow in _all_arrows(sheet)])
+    return path
 
 
-def _wide(channels: int) -> float:
-    return 0.1 + channels**0.5 / 42
+def _all_arrows(sheet: Sheet) -> list[Arrow]:
+    return [*sheet.arrows, *(arrow for part in sheet.parts if part.inside for arrow in part.inside.arrows)]
 
 
-def _shape(unit: Unit) -> str:
-    if len(unit.shape) == 3:
-        return f"{unit.shape[0]}\n{unit.shape[1]} x {unit.shape[2]}"
-    if len(unit.shape) == 2:
-        return f"{unit.shape[0]}\ntokens\nof {unit.shape[1]}"
-    return str(unit.shape[0])
+def _sides(arranged: _Arranged, layers: Sequence[Sequence[int]]) -> tuple[float, float]:
+    parts = [part for layer in layers for part in layer]
+    x, extents = arranged.layout.x, arranged.extents
+    return min(x[part] - extents[part].left for part in parts), max(x[part] + extents[part].right for part in parts)
 
 
-def _words(title: str) -> str:
-    """`InvertedResidual` as a person would write it; what is spelt already stays."""
-    return title if " " in title else re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title).lower()
+def _columns(arranged: _Arranged) -> list[list[tuple[int, ...]]]:
+    """The layers in columns, cut where a single arrow crosses, for the shape of a slide."""
+    layers = arranged.layout.layers
+    layer_of = {part: number for number, layer in enumerate(layers) for part in layer}
+    crossing = [0] * len(layers)  # arrows from a layer or one above it to one below it
+    for arrow in arranged.sheet.arrows:
+        for number in range(layer_of[arrow.source], layer_of[arrow.target]):
+            crossing[number] += 1
+    heights = [max(arranged.extents[part].height for part in layer) + BELOW for layer in layers]
+    sums = {sum(heights[start : end + 1]) for start in range(len(layers)) for end in range(start, len(layers))}
+    best, fit, fewest = [list(layers)], math.inf, len(layers) + 1
+    for most in sorted(sums):  # the height of a column; of each number of columns the lowest counts
+        columns: list[list[tuple[int, ...]]] = [[]]
+        filled, tall = 0.0, 0.0
+        for number, layer in enumerate(layers):
+            if columns[-1] and crossing[number - 1] == 1 and filled + heights[number] > most:
+                columns.append([])
+                filled = 0.0
+            columns[-1].append(layer)
+            filled += heights[number]
+            tall = max(tall, filled)
+        if tall > most or len(columns) >= fewest:
+            continue
+        fewest = len(columns)
+        sides = [_sides(arranged, column) for column in columns]
+        wide = sum(right - left for left, right in sides) + GUTTER * (len(columns) - 1)
+        misfit = abs(math.log((wide + 2 * MARGIN) / (tall + 90) / SLIDE)) + PER_COLUMN * len(columns)
+        if misfit < fit:
+            best, fit = columns, misfit
+    return best
 
 
-def _draw_box(axes: Any, left: float, *, width: float, height: float, colour: str) -> float:
-    """A box seen from a little above and from the right; its right end."""
-    from matplotlib.patches import Polygon
-
-    depth, bottom, top = height * SLANT, -height / 2, height / 2
-    right = left + width
-    faces = (
-        ([(left, bottom), (right, bottom), (right, top), (left, top)], 1.0),
-        ([(left, top), (right, top), (right + depth, top + depth), (left + depth, top + depth)], 0.55),
-        ([(right, bottom), (right + depth, bottom + depth), (right + depth, top + depth), (right, top)], 0.78),
-    )
-    for corners, strength in faces:
-        axes.add_patch(Polygon(corners, facecolor="white", edgecolor="none"))
-        axes.add_patch(
-            Polygon(corners, facecolor=colour, alpha=strength, edgecolor="#333333", linewidth=0.7, joinstyle="round")
-        )
-    return right + depth
+def _draw(
+    canvas: Canvas, arranged: _Arranged, shifts: dict[int, tuple[float, float]], gutters: dict[int, float]
+) -> None:
+    """Draw the parts of a sheet, each moved by its shift, and the arrows between them, to other columns by a gutter."""
+    layout, extents, sheet = arranged.layout, arranged.extents, arranged.sheet
+    places = [(layout.x[i] + shifts[i][0], layout.top[i] + shifts[i][1]) for i in range(len(sheet.parts))]
+    for arrow, bends in zip(sheet.arrows, layout.bends, strict=True):
+        (x, top), shift = places[arrow.source], shifts[arrow.source]
+        start = (x, top + extents[arrow.source].height)
+        end = places[arrow.target]
+        head = sheet.parts[arrow.target].kind != "port"
+        if shifts[arrow.target] != shift:
+            column = [i for i in range(len(sheet.parts)) if shifts[i] == shift]
+            foot = max(places[i][1] + extents[i].height for i in column)
+            canvas.elbow(start, end, foot=foot, gutter=gutters[arrow.target], style=arrow.style)
+        else:
+            moved = [(bend_x + shift[0], bend_y + shift[1]) for bend_x, bend_y in bends]
+            canvas.curve([start, *moved, end], arrow, head=head)
+    for part, (x, top), extent, inner in zip(sheet.parts, places, extents, arranged.inside, strict=True):
+        if inner is not None:
+            canvas.block(part, x, top, extent)
+            anchor = inner.layout.x[0]
+            inner_top = top + HEAD + NOTE * LINE + 6
+            _draw(canvas, inner, dict.fromkeys(range(len(inner.sheet.parts)), (x - anchor, inner_top)), {})
+            last = inner.layout.x[-1] + x - anchor
+            canvas.line((last, inner_top + inner.height), (x, top + extent.height))
+        elif part.kind == "port":
+            canvas.dot(x, top)
+        elif part.title in SIGNS:
+            canvas.sign(part, x, top)
+        else:
+            canvas.box(part, x, top, extent, lines=_small(part, shapes=arranged.shapes))

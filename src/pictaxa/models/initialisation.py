@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 from torch import nn
 
@@ -22,6 +23,16 @@ def xavier_initialise(module: nn.Module) -> None:
     """Glorot & Bengio 2010, uniform, for convolutions and dense layers; zeros for biases."""
     for layer in weighted_layers(module):
         nn.init.xavier_uniform_(layer.weight)
+
+
+def keep_torchs(module: nn.Module) -> None:
+    """What torch gives every layer by itself: uniform within 1 / sqrt(inputs), biases too."""
+
+
+FirstWeights = Literal["he", "glorot", "torch"]  # the papers' of residual nets; what Keras gives every layer; torch's
+FIRST_WEIGHTS: dict[FirstWeights, Callable[[nn.Module], None]] = {
+    "he": he_initialise, "glorot": xavier_initialise, "torch": keep_torchs,
+}  # fmt: skip
 
 
 def fan_out_initialise(module: nn.Module) -> None:

@@ -2,30 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import ModelError
 from .convolution import Conv2d
 
 # What lies around a picture: symmetric is kernel // 2 zeros on every side (torchvision, timm), same is TensorFlow's
 # (out = ceil(in / stride), the odd pixel on the right and at the bottom), valid is nothing.
 Padding = Literal["symmetric", "same", "valid"]
+PortPadding = Literal["symmetric", "same"]  # in which ports of one network differ
 
 
-def activate(images: torch.Tensor, slope: float = 0.0) -> torch.Tensor:
-    """Apply ReLU, or LeakyReLU where a slope is given, in place.
+# Nair, Hinton 2010; Maas et al. 2013; Clevert et al. 2015; Hendrycks, Gimpel 2016; Ramachandran et al. 2017 (swish).
+Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu"]
+_ACTIVATIONS: dict[Activation, Callable[[torch.Tensor, float], torch.Tensor]] = {
+    "relu": lambda images, _: F.relu(images, inplace=True),
+    "leaky_relu": lambda images, slope: F.leaky_relu(images, slope, inplace=True),
+    "elu": lambda images, _: F.elu(images, inplace=True),
+    "gelu": lambda images, _: F.gelu(images),
+    "silu": lambda images, _: F.silu(images, inplace=True),
+}
+
+
+def activate(images: torch.Tensor, activation: Activation = "relu", *, slope: float = 0.01) -> torch.Tensor:
+    """Apply an activation, in place where it can be.
 
     Args:
-        images: float of any shape; overwritten.
-        slope: slope below zero, 0 for ReLU.
+        images: float of any shape; may be overwritten.
+        activation: which.
+        slope: of leaky_relu below zero: 0.01 is torch's, 0.3 that of Keras' LeakyReLU in TensorFlow 2.
 
     Returns:
-        The same tensor.
+        Float of the same shape.
     """
-    return F.leaky_relu(images, slope, inplace=True) if slope else F.relu(images, inplace=True)
+    return _ACTIVATIONS[activation](images, slope)
+
+
+Pooling = Literal["avg", "max", "none"]  # of the last map, over all its pixels; none: it stays a map
+
+
+def make_global_pool(pooling: Pooling, *, num_classes: int) -> nn.Module:
+    """Make what turns the last map into a vector, as Keras' `pooling=` says it.
+
+    Args:
+        pooling: "avg", "max", or "none" for the map itself, which is for models without classes.
+        num_classes: of the model.
+
+    Returns:
+        The layer, (N, C, h, w) -> (N, C, 1, 1); with "none" it changes nothing.
+
+    Raises:
+        ModelError: "none" with classes.
+    """
+    if pooling == "none" and num_classes:
+        raise ModelError(
+            "pooling=avg or max for a model with classes", found="none",
+            fix="Use num_classes=0 for a map, as include_top=False gives it in Keras.",
+        )  # fmt: skip
+    layers: dict[Pooling, Callable[[], nn.Module]] = {
+        "avg": lambda: nn.AdaptiveAvgPool2d(1), "max": lambda: nn.AdaptiveMaxPool2d(1), "none": nn.Identity,
+    }  # fmt: skip
+    return layers[pooling]()
 
 
 Kernel = int | tuple[int, ...]  # pixels: the side of a square, or rows and columns
@@ -217,6 +259,16 @@ def make_max_pool(kernel: int, *, stride: int, padding: Padding = "symmetric") -
     if padding == "same":
         return SameMaxPool2d(kernel, stride=stride)
     return nn.MaxPool2d(kernel, stride=stride, padding=0 if padding == "valid" else kernel // 2)
+
+
+def make_lrn() -> nn.LocalResponseNorm:
+    """Make the local response normalization of AlexNet (section 3.3): n = 5, k = 2, alpha = 1e-4, beta = 0.75.
+
+    Returns:
+        The layer, (N, C, H, W) -> the same shape. Its alpha is on the mean of the five channels, the paper's on their
+        sum.
+    """
+    return nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2.0)
 
 
 class SameAvgPool2d(_SamePool2d):

@@ -29,7 +29,7 @@ from .inverted_residual import (
     timm_blocks,
     unit_layers,
 )  # fmt: skip
-from .layers import Padding, make_divisible
+from .layers import PortPadding, make_divisible
 
 # v1: (channels, stride) of the 13 depthwise separable blocks, table 1 of its paper.
 V1_BLOCKS = (
@@ -60,7 +60,7 @@ class MobileNetV1(Classifier):
         in_channels: int,
         *,
         width: float = 1.0,
-        padding: Padding = "same",
+        padding: PortPadding = "same",
         epsilon: float = 1e-3,
         dropout: float = 1e-3,
     ) -> None:
@@ -119,7 +119,7 @@ class MobileNetV2(Classifier):
         in_channels: int,
         *,
         width: float = 1.0,
-        padding: Padding = "symmetric",
+        padding: PortPadding = "symmetric",
         epsilon: float = 1e-5,
         dropout: float = 0.2,
     ) -> None:

@@ -30,9 +30,7 @@ from .inverted_residual import (
     timm_blocks,
     unit_layers,
 )  # fmt: skip
-from .layers import Padding
-
-STEM = 16  # channels
+from .layers import PortPadding, make_divisible
 
 
 class V3Size(NamedTuple):
@@ -41,11 +39,26 @@ class V3Size(NamedTuple):
     rows: tuple[Row, ...]
     last: int
     hidden: int
+    stem: int = 16  # channels
+
+    def scaled(self, width: float) -> V3Size:
+        """With all channels times a width, rounded as MobileNet does; the hidden layer only grows.
+
+        A block widens what it gets by the same factor at every width, as in Google's code, Keras and timm.
+        """
+        stem = before = make_divisible(self.stem * width)
+        rows = []
+        for full_before, row in self.blocks:
+            wide = make_divisible(before * row.wide / full_before)
+            before = make_divisible(row.channels * width)
+            rows.append(row._replace(wide=wide, channels=before))
+        hidden = make_divisible(self.hidden * max(1.0, width))
+        return V3Size(tuple(rows), make_divisible(self.last * width), hidden, stem)
 
     @property
     def blocks(self) -> Blocks:
         """The rows, each with the channels before it."""
-        return list(zip((STEM, *(row.channels for row in self.rows)), self.rows, strict=False))
+        return list(zip((self.stem, *(row.channels for row in self.rows)), self.rows, strict=False))
 
 
 V3_SIZES = {
@@ -107,7 +120,8 @@ class V3Block(nn.Module):
 class MobileNetV3(Classifier):
     """3x3/2, the table's blocks, 1x1, average, hidden dense layer, dense; `padding="same"` is Keras' form.
 
-    timm's has `epsilon=1e-5`.
+    timm's has `epsilon=1e-5`. `width` scales all channels (section 6.1.1 of the paper measures 0.35 to 1.25), but the
+    hidden dense layer only where it is above 1, as in v2 and in Google's own code.
     """
 
     def __init__(
@@ -116,14 +130,16 @@ class MobileNetV3(Classifier):
         in_channels: int,
         *,
         size: V3Size,
-        padding: Padding = "symmetric",
+        width: float = 1.0,
+        padding: PortPadding = "symmetric",
         epsilon: float = 1e-3,
         dropout: float = 0.2,
     ) -> None:
         super().__init__(num_classes, in_channels)
         norm = Norm(epsilon, 0.01, padding)
+        size = size.scaled(width)
         self.convs = nn.Sequential(
-            ConvNormAct(in_channels, STEM, kernel=3, stride=2, norm=norm, activation="hardswish"),
+            ConvNormAct(in_channels, size.stem, kernel=3, stride=2, norm=norm, activation="hardswish"),
             *(V3Block(channels, row, norm=norm) for channels, row in size.blocks),
             ConvNormAct(size.rows[-1].channels, size.last, kernel=1, norm=norm, activation="hardswish"),
         )

@@ -2,8 +2,7 @@
 
     stem (7x7/2, max pool /2) -> four stages of residual blocks, each but the first halving -> average -> dense
 
-A block computes relu(shortcut(x) + residual(x)), so that a layer learns what to add. What differs between the
-published ports is a row of SIZES:
+The blocks are in residual_blocks.py. What differs between the published ports is a row of SIZES:
 
     v1.5      the stride of a bottleneck is in its 3x3 (torchvision, NVIDIA)
     v1        it is in its first 1x1, as in the paper, and convolutions have biases (Keras' ResNet50)
@@ -11,53 +10,42 @@ published ports is a row of SIZES:
     textbook  the ResNet-18 of a textbook: biases, no batch norm in the shortcuts
     ResNeXt   the 3x3 is grouped
 
+The options of `resnet` turn any of them into its variants: other activations, groups, pools, and plain networks.
+
 Module names are torchvision's, so its checkpoints load as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import torch
 from torch import nn
 
-from ..config.learning import Normalization
 from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .entry import Elsewhere, Entry, Rule, keras_file, torchvision_file
-from .initialisation import he_initialise, xavier_initialise
-from .layers import Padding, SameAvgPool2d, activate, make_conv, make_max_pool
+from .initialisation import FIRST_WEIGHTS, FirstWeights
+from .layers import (
+    Activation,
+    Pooling,
+    PortPadding,
+    SameAvgPool2d,
+    activate,
+    make_conv,
+    make_global_pool,
+    make_max_pool,
+)
+from .residual_blocks import BasicBlock, Bottleneck, ResNetForm, StageDepths, make_norm
 
 STAGE_WIDTHS = (64, 128, 256, 512)  # table 1 of the paper; a bottleneck gives four times as many channels
 
-StageDepths = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class ResNetForm:
-    """A row of SIZES."""
-
-    bottleneck: bool
-    blocks: StageDepths  # in each stage
-    groups: int = 1  # of the bottleneck's 3x3
-    group_width: int = 64  # its channels in a group, in the first stage
-    stride_in: Literal["3x3", "1x1"] = "3x3"  # where a bottleneck halves
-    bias: bool = False  # of the convolutions
-    epsilon: float = 1e-5  # of batch norm
-    padding: Padding = "symmetric"
-    pool_padding: Padding = "symmetric"  # of the stem's pool
-    shortcut_norm: bool = True  # batch norm after the shortcut's 1x1
-    slope: float = 0.0  # of the activation below zero
-    last_inner_width: int = 512  # of the last stage's bottlenecks after its first
-    final_pool: Literal["global", "valid", "same"] = "global"  # or 2x2 and flatten
-    normalization: Normalization = "imagenet"
-    xavier: bool = False  # first weights as Keras' layers have them, else He's
-
-
-_COURSE = ResNetForm(
-    bottleneck=True, blocks=(3, 4, 6, 3), stride_in="1x1", bias=True, epsilon=1e-3, pool_padding="valid",
-    last_inner_width=256, final_pool="valid", xavier=True,
+# What Keras' layers have where nothing else is said: BatchNormalization(), and the first weights of all.
+_KERAS_DEFAULTS = ResNetForm(
+    bottleneck=True, blocks=(3, 4, 6, 3), bias=True, epsilon=1e-3, momentum=0.01, first_weights="glorot"
+)
+_COURSE = replace(
+    _KERAS_DEFAULTS, stride_in="1x1", pool_padding="valid", last_inner_width=256, final_pool="valid"
 )  # fmt: skip
 
 # Depths: table 1 of the paper; ResNeXt: table 1 of its paper and torchvision's names.
@@ -71,84 +59,17 @@ SIZES: dict[str, ResNetForm] = {
     "resnext101_32x8d": ResNetForm(bottleneck=True, blocks=(3, 4, 23, 3), groups=32, group_width=8),
     "resnext101_64x4d": ResNetForm(bottleneck=True, blocks=(3, 4, 23, 3), groups=64, group_width=4),
     "resnet50_course": _COURSE,
-    "resnet50_course_leaky": replace(_COURSE, slope=0.3, final_pool="same"),
-    "resnet18_textbook": ResNetForm(
-        bottleneck=False, blocks=(2, 2, 2, 2), bias=True, epsilon=1e-3, padding="same", pool_padding="same",
-        shortcut_norm=False, xavier=True,
+    "resnet50_course_leaky": replace(_COURSE, activation="leaky_relu", slope=0.3, final_pool="same"),
+    "resnet18_textbook": replace(
+        _KERAS_DEFAULTS, bottleneck=False, blocks=(2, 2, 2, 2), padding="same", pool_padding="same", shortcut_norm=False
     ),
 } | {
     f"{name}_v1": ResNetForm(
-        bottleneck=True, blocks=blocks, stride_in="1x1", bias=True, epsilon=1.001e-5, normalization="caffe"
+        bottleneck=True, blocks=blocks, stride_in="1x1", bias=True, epsilon=1.001e-5, momentum=0.01,
+        normalization="caffe",
     )
     for name, blocks in {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}.items()
 }  # fmt: skip
-
-
-class Projection(nn.Sequential):
-    """The shortcut's 1x1 where the shape changes (option B of the paper), with its batch norm."""
-
-    def __init__(self, in_channels: int, channels: int, *, stride: int, form: ResNetForm) -> None:
-        conv = make_conv(in_channels, channels, kernel=1, stride=stride, bias=form.bias)
-        super().__init__(conv, *([nn.BatchNorm2d(channels, eps=form.epsilon)] if form.shortcut_norm else []))
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut (figure 5, left)."""
-
-    expansion = 1
-
-    def __init__(self, in_channels: int, width: int, *, stride: int, form: ResNetForm, project: bool) -> None:
-        super().__init__()
-        self.conv1 = make_conv(in_channels, width, kernel=3, stride=stride, padding=form.padding, bias=form.bias)
-        self.bn1 = nn.BatchNorm2d(width, eps=form.epsilon)
-        self.conv2 = make_conv(width, width, kernel=3, padding=form.padding, bias=form.bias)
-        self.bn2 = nn.BatchNorm2d(width, eps=form.epsilon)
-        self.downsample = Projection(in_channels, width, stride=stride, form=form) if project else None
-        self.slope = form.slope
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, in_channels, H, W) -> (N, width, H / stride, W / stride)."""
-        shortcut = images if self.downsample is None else self.downsample(images)
-        out = activate(self.bn1(self.conv1(images)), self.slope)
-        return activate(self.bn2(self.conv2(out)).add_(shortcut), self.slope)
-
-
-class Bottleneck(nn.Module):
-    """1x1 down, 3x3 (grouped in ResNeXt), 1x1 up, with a shortcut (figure 5, right)."""
-
-    expansion = 4
-
-    def __init__(
-        self,
-        in_channels: int,
-        width: int,
-        *,
-        stride: int,
-        form: ResNetForm,
-        project: bool,
-        inner_width: int | None = None,
-    ) -> None:
-        super().__init__()
-        channels = width * self.expansion
-        inner = (inner_width or width) * form.group_width // 64 * form.groups
-        first, second = (stride, 1) if form.stride_in == "1x1" else (1, stride)
-        self.conv1 = make_conv(in_channels, inner, kernel=1, stride=first, bias=form.bias)
-        self.bn1 = nn.BatchNorm2d(inner, eps=form.epsilon)
-        self.conv2 = make_conv(
-            inner, inner, kernel=3, stride=second, padding=form.padding, bias=form.bias, groups=form.groups
-        )
-        self.bn2 = nn.BatchNorm2d(inner, eps=form.epsilon)
-        self.conv3 = make_conv(inner, channels, kernel=1, bias=form.bias)
-        self.bn3 = nn.BatchNorm2d(channels, eps=form.epsilon)
-        self.downsample = Projection(in_channels, channels, stride=stride, form=form) if project else None
-        self.slope = form.slope
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, in_channels, H, W) -> (N, 4 * width, H / stride, W / stride)."""
-        shortcut = images if self.downsample is None else self.downsample(images)
-        out = activate(self.bn1(self.conv1(images)), self.slope)
-        out = activate(self.bn2(self.conv2(out)), self.slope)
-        return activate(self.bn3(self.conv3(out)).add_(shortcut), self.slope)
 
 
 class ResNet(Classifier):
@@ -156,9 +77,9 @@ class ResNet(Classifier):
 
     def __init__(self, num_classes: int, in_channels: int, *, form: ResNetForm, size: int = 224) -> None:
         super().__init__(num_classes, in_channels)
-        self.slope = form.slope
+        self.form = form
         self.conv1 = make_conv(in_channels, 64, kernel=7, stride=2, padding=form.padding, bias=form.bias)
-        self.bn1 = nn.BatchNorm2d(64, eps=form.epsilon)
+        self.bn1 = make_norm(64, form)
         self.maxpool = make_max_pool(3, stride=2, padding=form.pool_padding)
         channels = 64
         stages = []
@@ -166,24 +87,26 @@ class ResNet(Classifier):
             stages.append(_stage(number, channels, form=form))
             channels = STAGE_WIDTHS[number] * (Bottleneck.expansion if form.bottleneck else BasicBlock.expansion)
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        pools = {"global": nn.AdaptiveAvgPool2d(1), "valid": nn.AvgPool2d(2), "same": SameAvgPool2d(2, stride=2)}
+        pools = {
+            "global": make_global_pool(form.pooling, num_classes=num_classes),
+            "valid": nn.AvgPool2d(2), "same": SameAvgPool2d(2, stride=2),
+        }  # fmt: skip
         self.avgpool = pools[form.final_pool]
         self.flattened = {} if form.final_pool == "global" else {"fc": channels}
         self.fc = classifier_layer(channels * _flattened_pixels(form, size), num_classes)
-        if form.xavier:
-            xavier_initialise(self)
-        else:
-            he_initialise(self)
+        FIRST_WEIGHTS[form.first_weights](self)
         self.set_normalization(*NORMALIZATIONS[form.normalization])
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, 512 or 2048, H / 32, W / 32)."""
-        out = self.maxpool(activate(self.bn1(self.conv1(images)), self.slope))  # -> (N, 64, H / 4, W / 4)
+        out = activate(self.bn1(self.conv1(images)), self.form.activation, slope=self.form.slope)
+        out = self.maxpool(out)  # -> (N, 64, H / 4, W / 4)
         return self.layer4(self.layer3(self.layer2(self.layer1(out))))
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, C, h, w) -> (N, C) -> (N, num_classes)."""
-        return self.fc(self.avgpool(features).flatten(1))
+        """(N, C, h, w) -> (N, C) -> (N, num_classes); with `pooling="none"` the map itself."""
+        pooled = self.avgpool(features)
+        return pooled if self.form.pooling == "none" else self.fc(pooled.flatten(1))
 
 
 def _stage(number: int, in_channels: int, *, form: ResNetForm) -> nn.Sequential:
@@ -193,11 +116,11 @@ def _stage(number: int, in_channels: int, *, form: ResNetForm) -> nn.Sequential:
         stride = 2 if number > 0 and i == 0 else 1
         if form.bottleneck:
             inner = form.last_inner_width if number == 3 and i > 0 else width
-            project = in_channels != width * 4 or stride > 1
+            project = form.shortcuts and (in_channels != width * 4 or stride > 1)
             units.append(Bottleneck(in_channels, width, stride=stride, form=form, project=project, inner_width=inner))
             in_channels = width * 4
         else:
-            project = in_channels != width or stride > 1
+            project = form.shortcuts and (in_channels != width or stride > 1)
             units.append(BasicBlock(in_channels, width, stride=stride, form=form, project=project))
             in_channels = width
     return nn.Sequential(*units)
@@ -215,14 +138,70 @@ def _flattened_pixels(form: ResNetForm, size: int) -> int:
     return side * side
 
 
-def resnet(num_classes: int, in_channels: int, *, form: ResNetForm, padding: Padding = "symmetric") -> ResNet:
-    """A v1.5 or v1 ResNet; `padding="same"` is that of Keras ports of v1.5."""
-    return ResNet(num_classes, in_channels, form=replace(form, padding=padding, pool_padding=padding))
+def resnet(
+    num_classes: int,
+    in_channels: int,
+    *,
+    form: ResNetForm,
+    padding: PortPadding = "symmetric",
+    groups: int = 1,
+    width: int = 64,
+    shortcuts: bool = True,
+    activation: Activation = "relu",
+    slope: float = 0.01,
+    pooling: Pooling = "avg",
+    first_weights: FirstWeights = "he",
+) -> ResNet:
+    """A v1.5 or v1 ResNet.
+
+    Args:
+        num_classes: number of classes; 0 for a model without its last layer.
+        in_channels: 3 for RGB, 1 for grey.
+        form: a row of SIZES.
+        padding: "same" is that of Keras ports of v1.5.
+        groups: of a bottleneck's 3x3: ResNeXt's cardinality, C in table 2 of its paper.
+        width: channels in a group in the first stage, d in that table; 64 in one group is ResNet, 128 Wide ResNet-50-2.
+        shortcuts: False makes a plain network (He et al. 2015, section 3.3), for seeing what shortcuts do.
+        activation: after each batch norm and each sum.
+        slope: of leaky_relu below zero.
+        pooling: of the last map; "none", with `num_classes=0`, gives the map, as Keras' include_top=False does.
+        first_weights: "he" as in the paper, "glorot" as Keras' layers begin, "torch" as torch's.
+
+    Example:
+        plain = create_model("resnet34", 10, shortcuts=False)  # 34 layers without shortcuts
+    """
+    changes = replace(
+        form, padding=padding, pool_padding=padding, groups=groups, group_width=width, shortcuts=shortcuts,
+        activation=activation, slope=slope, pooling=pooling, first_weights=first_weights,
+    )  # fmt: skip
+    return ResNet(num_classes, in_channels, form=changes)
 
 
-def textbook(num_classes: int, in_channels: int, *, blocks: StageDepths = (2, 2, 2, 2)) -> ResNet:
-    """The textbook's ResNet-18, or another depth of it."""
-    return ResNet(num_classes, in_channels, form=replace(SIZES["resnet18_textbook"], blocks=blocks))
+def course(
+    num_classes: int,
+    in_channels: int,
+    *,
+    form: ResNetForm,
+    size: int = 64,
+    activation: Activation = "relu",
+    slope: float = 0.01,
+) -> ResNet:
+    """The exercise's ResNet-50, whose dense layer fits one `size` of pictures, with another activation if asked for."""
+    return ResNet(num_classes, in_channels, form=replace(form, activation=activation, slope=slope), size=size)
+
+
+def textbook(
+    num_classes: int,
+    in_channels: int,
+    *,
+    blocks: StageDepths = (2, 2, 2, 2),
+    activation: Activation = "relu",
+    slope: float = 0.01,
+    pooling: Pooling = "avg",
+) -> ResNet:
+    """The textbook's ResNet-18, or another depth of it; the other options are those of `resnet`."""
+    form = replace(SIZES["resnet18_textbook"], blocks=blocks, activation=activation, slope=slope, pooling=pooling)
+    return ResNet(num_classes, in_channels, form=form)
 
 
 _PAPER = "He et al. 2015, Deep residual learning for image recognition"
@@ -269,26 +248,26 @@ _KERAS_PORT = Elsewhere(options={"padding": "same"})  # of v1.5, which Keras' ow
 
 
 def _entries(*names: str, keras: Elsewhere, year: int = 2015, paper: str = _PAPER) -> dict[str, Entry]:
-    return {
-        name: Entry(
-            resnet,
-            "resnet",
-            year,
-            paper,
-            size=224,
-            row={"form": SIZES[name]},
-            published=_PUBLISHED[name],
-            elsewhere={"keras": keras},
-        )
-        for name in names
-    }
+    return {name: _entry(name, keras=keras, year=year, paper=paper) for name in names}
+
+
+def _entry(name: str, *, keras: Elsewhere, year: int, paper: str) -> Entry:
+    """Only bottlenecks have groups and a width of them to choose."""
+    form = SIZES[name]
+    grouping = {"groups": form.groups, "width": form.group_width}
+    row, defaults = ({}, grouping) if form.bottleneck else (grouping, {})
+    return Entry(
+        resnet, "resnet", year, paper, size=224, row={"form": form, **row}, defaults=defaults,
+        published=_PUBLISHED[name], elsewhere={"keras": keras},
+    )  # fmt: skip
 
 
 def _course(name: str, *, size: int, min_size: int) -> Entry:
     """Its dense layer fits one size of pictures."""
+    form = SIZES[name]
     return Entry(
-        ResNet, "resnet", 2015, _PAPER, size=size, min_size=min_size, size_option=True, row={"form": SIZES[name]},
-        defaults={"size": size},
+        course, "resnet", 2015, _PAPER, size=size, min_size=min_size, size_option=True, row={"form": form},
+        defaults={"size": size, "activation": form.activation, "slope": form.slope},
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from .convolution import Conv2d
 
-Shortcut = Literal["identity", "constant", "exclusive_gating", "shortcut_only_gating", "conv1x1", "dropout"]
+Shortcut = Literal["identity", "none", "constant", "exclusive_gating", "shortcut_only_gating", "conv1x1", "dropout"]
 Order = Literal["original", "bn_after_addition", "relu_before_addition", "relu_only_preact", "full_preact"]
 
 
@@ -92,6 +92,17 @@ class IdentityShortcut(nn.Module):
         return self.align(images) + residual
 
 
+class NoShortcut(nn.Module):
+    """F(x): a plain network (He et al. 2015, figure 6 left), which deeper is worse."""
+
+    def __init__(self, place: Place, ablation: Ablation) -> None:
+        super().__init__()
+
+    def forward(self, images: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(N, in_channels, H, W) and (N, channels, h, w) -> (N, channels, h, w)."""
+        return residual
+
+
 class ConstantShortcut(IdentityShortcut):
     """a x + b F(x) (figure 2b)."""
 
@@ -148,6 +159,7 @@ class DropoutShortcut(IdentityShortcut):
 
 SHORTCUTS: dict[Shortcut, Callable[[Place, Ablation], nn.Module]] = {
     "identity": IdentityShortcut,
+    "none": NoShortcut,
     "constant": ConstantShortcut,
     "exclusive_gating": ExclusiveGating,
     "shortcut_only_gating": ShortcutOnlyGating,

@@ -5,7 +5,8 @@ layers with two-convolution blocks. He et al. 2016, "Identity mappings in deep r
 9n + 2 layers with bottlenecks of four times the channels. Shortcuts have no parameters where the shape changes (option
 A: every other pixel, and zeros for the new channels), but in bottlenecks, whose first shortcut of a stage is a 1x1.
 
-`shortcut` and `order` are the experiments of the second paper (resnet_ablations.py).
+`shortcut` and `order` are the experiments of the second paper (resnet_ablations.py); `shortcut="none"` is the first
+paper's plain network.
 """
 
 from __future__ import annotations
@@ -39,6 +40,13 @@ CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)
 
 STAGE_WIDTHS = (16, 32, 64)
+
+# Blocks up to which batch norm's usual first statistics, mean 0 and variance 1, do. He's first weights double the
+# variance with each block as long as no norm divides by it, and float32 ends at 2 to the 128.
+MAX_UNMEASURED = 100
+
+
+MEASURED, MEASURED_SIDE = 8, 16  # pictures of noise, and their side in pixels
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,8 @@ class CifarResNet(Classifier):
                 assert part.conv.bias is not None
                 nn.init.constant_(part.conv.bias, part.start_bias)
         self.set_normalization(CIFAR_MEAN, CIFAR_STD)
+        if 3 * size.blocks > MAX_UNMEASURED:
+            measure_statistics(self)
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, 32, 32) -> (N, 64 or 256, 8, 8)."""
@@ -115,6 +125,32 @@ class CifarResNet(Classifier):
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, C, h, w) -> (N, C) -> (N, num_classes)."""
         return self.fc(features.mean(dim=(2, 3)))
+
+
+@torch.no_grad()
+def measure_statistics(model: CifarResNet) -> None:
+    """Begin with the running statistics of a batch of noise, so that a fresh network can be evaluated.
+
+    Weights, and so the training, stay as they are: there a batch has its own statistics, and the running ones soon
+    forget what they began with. On the meta device nothing happens.
+
+    Args:
+        model: the network, in training mode; its running statistics are changed.
+    """
+    if model.conv1.weight.is_meta:
+        return
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    generator = torch.Generator("cpu").manual_seed(0)
+    shape = (MEASURED, model.in_channels, MEASURED_SIDE, MEASURED_SIDE)
+    noise = torch.randn(shape, generator=generator, device="cpu").to(model.conv1.weight.device)
+    with torch.random.fork_rng(devices=[]):  # dropout among the shortcuts draws too
+        for norm in norms:
+            norm.momentum = 1.0
+        model.backbone(noise)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.num_batches_tracked.zero_()
 
 
 def builder(name: str) -> Callable[..., CifarResNet]:

@@ -17,6 +17,7 @@ from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .convolution import Conv2d
 from .entry import Elsewhere, Entry, Rule, torchvision_file
 from .initialisation import fan_out_initialise, he_initialise, xavier_initialise
+from .layers import make_lrn
 
 GRID = 7  # side of the last feature map at 224 px; other sizes are averaged to it
 HIDDEN = 4096
@@ -25,7 +26,7 @@ Stages = tuple[tuple[int, int], ...]  # (convolutions, channels) of each stage
 
 FirstWeights = Literal["glorot", "fan_out"]  # the second as Keras exercises have it, where it trains from nothing
 
-# Table 1 of the paper, columns A, B, D and E.
+# Table 1 of the paper, columns A, B, D and E; A-LRN and C are rows of VARIANTS.
 SIZES: dict[str, Stages] = {
     "vgg11": ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)),
     "vgg13": ((2, 64), (2, 128), (2, 256), (2, 512), (2, 512)),
@@ -33,31 +34,49 @@ SIZES: dict[str, Stages] = {
     "vgg19": ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)),
 }
 
+# The other two columns: A with local response normalization behind its first convolution, and D with 1x1 for the last
+# convolution of the last three stages.
+VARIANTS: dict[str, dict[str, object]] = {
+    "vgg11_lrn": {"stages": SIZES["vgg11"], "lrn": True, "pointwise": 0},
+    "vgg16_c": {"stages": SIZES["vgg16"], "lrn": False, "pointwise": 3},
+}
+
 
 class VGG(Classifier):
-    """Stages of (convolutions, channels), then the three dense layers."""
+    """Stages of (convolutions, channels), then the three dense layers.
+
+    The last `pointwise` stages end with a 1x1 convolution, and `lrn` adds local response normalization behind the first
+    convolution, as in AlexNet. Dropout stands after each hidden dense layer, as in torchvision; with `dropout_first`
+    before each, as in Keras exercises on flowers: between the flattened map and the first, between the two, and none
+    before the classes.
+    """
 
     def __init__(
         self, num_classes: int, in_channels: int, *, stages: Stages = SIZES["vgg11"], batch_norm: bool = False,
-        dropout: float = 0.5, first_weights: FirstWeights = "glorot",
+        lrn: bool = False, pointwise: int = 0, dropout: float = 0.5, dropout_first: bool = False,
+        first_weights: FirstWeights = "glorot",
     ) -> None:  # fmt: skip
         super().__init__(num_classes, in_channels)
         layers: list[nn.Module] = []
         previous = in_channels
-        for convolutions, channels in stages:
-            for _ in range(convolutions):
-                layers.append(Conv2d(previous, channels, kernel_size=3, padding=1))
+        for stage, (convolutions, channels) in enumerate(stages):
+            for place in range(convolutions):
+                kernel = 1 if place == convolutions - 1 and stage >= len(stages) - pointwise else 3
+                layers.append(Conv2d(previous, channels, kernel_size=kernel, padding=kernel // 2))
                 if batch_norm:
                     layers.append(nn.BatchNorm2d(channels))
                 layers.append(nn.ReLU(inplace=True))
+                if lrn and stage == place == 0:
+                    layers.append(make_lrn())
                 previous = channels
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
         self.convs = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(GRID)
         self.flattened = {"classifier.0": previous}
+        self.dropout = nn.Dropout(dropout if dropout_first else 0.0)
         self.classifier = nn.Sequential(
             nn.Linear(previous * GRID * GRID, HIDDEN), nn.ReLU(inplace=True), nn.Dropout(dropout),
-            nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True), nn.Dropout(dropout),
+            nn.Linear(HIDDEN, HIDDEN), nn.ReLU(inplace=True), nn.Dropout(0.0 if dropout_first else dropout),
             classifier_layer(HIDDEN, num_classes),
         )  # fmt: skip
         if batch_norm:
@@ -74,7 +93,7 @@ class VGG(Classifier):
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """(N, 512, 7, 7) -> (N, 25088) -> (N, 4096) -> (N, 4096) -> (N, num_classes)."""
-        return self.classifier(self.avgpool(features).flatten(1))
+        return self.classifier(self.dropout(self.avgpool(features).flatten(1)))
 
 
 _PAPER = "Simonyan, Zisserman 2014, Very deep convolutional networks for large-scale image recognition"
@@ -103,13 +122,15 @@ def _keras(stages: Stages) -> Elsewhere:
     return Elsewhere(tuple(rules), normalization="caffe")
 
 
-_HE: dict[str, object] = {"first_weights": "glorot"}  # no option where batch norm, whose first weights are He's, may be
+# No options: first weights where batch norm, whose first weights are He's, may be; what VARIANTS alone have.
+_HE: dict[str, object] = {"first_weights": "glorot"}
+_PLAIN: dict[str, object] = {"lrn": False, "pointwise": 0}
 _KERAS = {name: _keras(SIZES[name]) for name in ("vgg16", "vgg19")}
 
 
 def _entry(name: str, *, batch_norm: bool) -> Entry:
     full_name = f"{name}_bn" if batch_norm else name
-    row = {"stages": SIZES[name], "batch_norm": batch_norm} | (_HE if batch_norm else {})
+    row = {"stages": SIZES[name], "batch_norm": batch_norm} | _PLAIN | (_HE if batch_norm else {})
     return Entry(
         VGG, "vgg", 2014, _PAPER, size=224, row=row, published=_PUBLISHED[full_name],
         elsewhere={"torchvision": _TORCHVISION, **({"keras": _KERAS[full_name]} if full_name in _KERAS else {})},
@@ -117,7 +138,11 @@ def _entry(name: str, *, batch_norm: bool) -> Entry:
 
 
 ENTRIES = {
-    "vgg": Entry(VGG, "vgg", 2014, _PAPER, size=224, row=_HE, elsewhere={"torchvision": _TORCHVISION}),
+    "vgg": Entry(VGG, "vgg", 2014, _PAPER, size=224, row=_HE | _PLAIN, elsewhere={"torchvision": _TORCHVISION}),
     **{name: _entry(name, batch_norm=False) for name in SIZES},
+    **{
+        name: Entry(VGG, "vgg", 2014, _PAPER, size=224, row=row | {"batch_norm": False})
+        for name, row in VARIANTS.items()
+    },
     **{f"{name}_bn": _entry(name, batch_norm=True) for name in SIZES},
 }

@@ -261,7 +261,8 @@ _JAX = Elsewhere(
         Rule("pre_logits/(.+)", r"pre_logits.\1"),
         Rule("head/(.+)", r"classifier.\1"),
         *(Rule(f"{theirs}/(.+)", rf"patch_embed.backbone.{ours}.\1") for theirs, ours in JAX_LAYERS.items()),
-    )
+    ),
+    normalization="-1-1",
 )
 
 ENTRIES = {

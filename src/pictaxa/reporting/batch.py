@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..augment.augmenter import Augmenter
 from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
 from ..data.levels import USUAL
 from ..data.reading import PLAIN
@@ -89,13 +88,13 @@ def make_batch(
     """
     if batch_size < 1:
         raise ConfigError("--batch-size 1 or more", found=str(batch_size), fix="Use --batch-size 8, for example.")
-    source = read_source(data, augmentation=augmentation, pictures=pictures, reading=reading, asked=asked)
+    source = read_source(data, augmentation=augmentation, pictures=pictures, reading=reading, asked=asked, seed=seed)
     index, geometry = source.index, source.geometry
     splits = index.column("split")
     trained = np.flatnonzero(index.usable & np.isin(splits, ["train", ""]))  # where there is nothing else, all
     order = np.random.default_rng(seed).permutation(trained if len(trained) else np.flatnonzero(index.usable))
     rows, squares = source.squares(order.tolist(), count=batch_size)
-    augment = Augmenter(source.policy, geometry.view, seed=seed)
+    augment = source.augmenter(rows, squares, seed=seed)
     images = augment(
         torch.from_numpy(np.stack([square.pixels for square in squares])), rows,
         repeats=np.zeros(len(rows), dtype=np.int64),

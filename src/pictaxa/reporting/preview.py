@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from ..augment.preprocess import Geometry, model_input
 from ..augment.stages import stages_of
 from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
 from ..config.usual import FROM_KNOWN
+from ..data.drawing import draw_pictures
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.levels import USUAL, choose_decoding
@@ -68,6 +69,12 @@ class Source:
             raise DataError("pictures that can be decoded", found=found, fix="Check the files.")
         return np.array(readable, dtype=np.int64), squares
 
+    def augmenter(self, rows: np.ndarray, squares: Sequence[Square], *, seed: int) -> Augmenter:
+        """What augments the squares of these rows as training would."""
+        heights = np.zeros(len(self.index), dtype=np.int64)
+        heights[rows] = [square.height for square in squares]
+        return Augmenter(self.policy, self.geometry.view, seed=seed, heights=heights)
+
 
 def read_source(
     data: str | Path,
@@ -76,6 +83,7 @@ def read_source(
     pictures: PicturesConfig,
     reading: ReadingConfig = PLAIN,
     asked: DecodingConfig = USUAL,
+    seed: int = 0,
 ) -> Source:
     """Read a data set, and choose what is left open of its sizes and augmentation.
 
@@ -85,6 +93,7 @@ def read_source(
         pictures: size, square, channels and view.
         reading: how `data` is laid out.
         asked: how pictures are decoded, such as the range of 16-bit ones.
+        seed: decides which pictures are drawn, where `pictures` asks for a number of them.
 
     Returns:
         A Source; no picture is decoded yet.
@@ -95,7 +104,7 @@ def read_source(
     """
     augmentation = read_policies(augmentation)
     policy = find_policy(augmentation.policy or FROM_KNOWN.policy, augmentation.augment)
-    index = read_data(data, reading)
+    index = draw_pictures(read_data(data, reading), pictures.pictures, seed=seed)
     longer_side, all_grey = survey(index)
     size = pictures.size or max(MIN_SIDE, min(128, longer_side))
     side = pictures.square or max(size, min(longer_side, size * 5 // 4))
@@ -138,7 +147,7 @@ def draw_preview(
     """
     from .figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
 
-    source = read_source(data, augmentation=augmentation, pictures=pictures, reading=reading, asked=asked)
+    source = read_source(data, augmentation=augmentation, pictures=pictures, reading=reading, asked=asked, seed=seed)
     index, policy, geometry = source.index, source.policy, source.geometry
     view, size = geometry.view, geometry.size
     rows, squares = source.squares(class_after_class(index, np.flatnonzero(index.usable), seed=seed), count=PICTURES)
@@ -146,7 +155,8 @@ def draw_preview(
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)
 
     plain = model_input(images, aspects, geometry=geometry)
-    augment = Augmenter(policy, view, seed=seed)
+    augment = source.augmenter(rows, squares, seed=seed)
+    heights = np.array([square.height for square in squares])
     once = np.zeros(len(rows), dtype=np.int64)
     columns = [augment(images, rows, repeats=once, aspects=aspects, epoch=epoch, size=size) for epoch in range(VIEWS)]
     tiles = []
@@ -162,7 +172,7 @@ def draw_preview(
         mixed = np.array([(at - 1) % len(rows), at])  # behind the one that it is mixed with
         line = [Tile(_pixels(plain[at]), title="as it is", colour=GOOD)]
         for stage in stages:
-            shown = stage.show(images[mixed], aspects=aspects[mixed], view=view, size=size)
+            shown = stage.show(images[mixed], aspects=aspects[mixed], view=view, size=size, heights=heights[mixed])
             line.append(Tile(_pixels(shown[1]), title=stage.title))
         steps.append(line)
     out = Path(out)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..augment.augmenter import Augmenter
 from ..augment.policy import Policy
 from ..augment.preprocess import Geometry
 from ..config.training import TrainConfig, usual_for
@@ -107,6 +108,12 @@ class Job:
             progress, size=self.size, min_size=entry.min_size, small_sizes=usual_for(self.config).small_sizes,
             progressive_resizing=resolved(self.config.schedule.progressive_resizing),
         )  # fmt: skip
+
+    @cached_property
+    def augmenter(self) -> Augmenter:
+        """What varies the training pictures."""
+        heights = self.index.column("height")
+        return Augmenter(self.policy, self.geometry.view, seed=self.config.seed, heights=heights)
 
     @property
     def feature_source(self) -> FeatureSource:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..augment.augmenter import Augmenter
 from ..augment.mixing import draw_mix, neighbours
 from ..data.batches import Batch, read_batches
 from ..inference.features import FeaturePass, extract_features
@@ -40,7 +39,7 @@ class WholeModel:
         self.job = job
         self.trained = model
         self.average = start_average(model)
-        self.augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
+        self.augment = job.augmenter
         kept = job.config.transfer.keeps_statistics
         self.computed = share_norms(model, size=job.geometry.size) if kept else model
 
@@ -252,8 +251,7 @@ def train_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:
         return [FeaturePass(rows)]
     if job.policy.mixup or job.policy.cutmix:
         say("note      mixup and cutmix are off: a head is trained on the features of single pictures")
-    augment = Augmenter(job.policy, job.geometry.view, seed=job.config.seed)
-    return [FeaturePass(rows, augment=augment, epoch=view, size=job.size) for view in range(views)]
+    return [FeaturePass(rows, augment=job.augmenter, epoch=view, size=job.size) for view in range(views)]
 
 
 def prediction_passes(job: Job, rows: np.ndarray) -> list[FeaturePass]:

@@ -127,8 +127,9 @@ def make_optimizer(
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}  # (share of the rate, weight decay) -> parameters
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            # Biases and batch norm's scales and shifts, all one-dimensional, have no weight decay (He et al. 2018).
-            decay = resolved(config.weight_decay) if parameter.ndim > 1 else 0.0
+            # Biases and batch norm's scales and shifts are all one-dimensional (He et al. 2018, Bag of tricks).
+            decays = parameter.ndim > 1 or config.weight_decay_on == "all"
+            decay = resolved(config.weight_decay) if decays else 0.0
             groups.setdefault((shares.get(name, 1.0), decay), []).append(parameter)
     stored = [
         {"params": [_as_stored(parameter) for parameter in parameters], "weight_decay": decay, "lr_scale": share}

@@ -14,6 +14,7 @@ from ..config.by_name import from_json, to_json
 from ..config.training import TrainConfig, usual_for
 from ..config.usual import resolved
 from ..data.cache import build_cache
+from ..data.drawing import draw_pictures
 from ..data.index import Index
 from ..data.levels import choose_decoding
 from ..data.reading import read_data, resolve_path, survey
@@ -85,6 +86,7 @@ def setup(config: TrainConfig) -> Setup:
         config = resolve_model(config).resolved()
         find_entry(config.model)
         index = read_data(config.data, config.reading, cache=cache_root(config))
+    index = draw_pictures(index, config.pictures.pictures, seed=config.seed)
     policy = find_policy(resolved(config.augmentation.policy), config.augmentation.augment)
     plan = choose_plan(config.machine)
     size, geometry = _choose_sizes(config, index, policy=policy)
@@ -146,7 +148,9 @@ def prepare_again(path: Path) -> Job:
         say(f"note      {', '.join(others)}: from here on, the weights are not bitwise those of an unbroken run")
     geometry = run.geometry
     before = time.monotonic()
-    cache, index = decode(config, read_data(config.data, config.reading, cache=cache_root(config)), geometry, plan=plan)
+    listed = read_data(config.data, config.reading, cache=cache_root(config))
+    listed = draw_pictures(listed, config.pictures.pictures, seed=config.seed)
+    cache, index = decode(config, listed, geometry, plan=plan)
     saved = read_index(run)
     told = ["path", "label", "hash", "problem_kind"]
     if index.classes != saved.classes or not index.table.select(told).equals(saved.table.select(told)):

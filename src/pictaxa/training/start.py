@@ -71,7 +71,7 @@ def alternatives(config: TrainConfig) -> list[TrainConfig]:
     if not transfer.knows and _missing(config) is not None:
         return ways
     if not transfer.knows:
-        transfer = replace(transfer, weights=IMAGENET)
+        transfer = replace(transfer, weights=IMAGENET, normalization=None)
         ways.append(replace(config, model="auto", transfer=transfer))
     if transfer.tune != "head":
         known = config if config.transfer.knows else ways[-1]

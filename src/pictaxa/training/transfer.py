@@ -23,6 +23,7 @@ from ..runs.folder import open_run, run_of
 from ..weights.files import read_notes
 from ..weights.kinds import check_kind
 from ..weights.loading import load, translate
+from ..weights.normalization import check_normalization, published_normalization
 from ..weights.published import find_file, find_published
 from ..weights.translated import Translated
 
@@ -124,12 +125,14 @@ def _resolve_published(config: TrainConfig) -> TrainConfig:
     """`--weights imagenet`: the entry's published file, of a package or fetched where it is not yet in the cache."""
     model = IMAGENET_MODEL if config.model == "auto" else config.model
     published = find_published(model)
+    known = published_normalization(published)
+    check_normalization(config.transfer.normalization, known, whose=f"the published weights of {model}")
     path = find_file(published, (config.cache or default_cache_root()) / "weights")
     transfer = replace(
         config.transfer,
         weights=path,
         source=published.source,
-        normalization=config.transfer.normalization or published.normalization,
+        normalization=published.normalization,
     )
     return replace(config, model=model, transfer=transfer)
 

@@ -13,15 +13,16 @@ import torch
 
 from ..config.learning import Normalization, Source
 from ..errors import ConfigError, WeightsError, close_matches
-from ..models.contract import NORMALIZATIONS, Classifier
+from ..models.contract import Classifier
 from ..models.heads import hidden_paths, kept_outputs
 from ..models.zoo import create_model, find_entry
 from . import jax, keras
-from .adapt import adapt, first_convolution
+from .adapt import adapt
 from .foreign import read_npz, read_torch
 from .keras_files import read_file
 from .kinds import check_kind
 from .misfits import misfit
+from .normalization import settle_normalization
 from .own_heads import place, unused
 from .prefixes import Needed, Part, find_part, is_worth_a_word, nearest_part, under
 from .rules import assign, shortened
@@ -56,7 +57,8 @@ def load_weights(
 
     Raises:
         WeightsError: the file is missing, damaged or of another source, or does not fit; the model stays as it was.
-        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        ConfigError: `source` or `normalization` is unknown, the weights are known to be fed otherwise, or a Keras file
+            comes without a normalization.
         MissingExtraError: a Keras file, without the `keras` extra.
 
     Example:
@@ -112,7 +114,8 @@ def translate(
 
     Raises:
         WeightsError: the file is missing or damaged, or is plainly of another source or model.
-        ConfigError: `source` or `normalization` is unknown, or a Keras file comes without a normalization.
+        ConfigError: `source` or `normalization` is unknown, the weights are known to be fed otherwise, or a Keras file
+            comes without a normalization.
         MissingExtraError: a Keras file, without the `keras` extra.
 
     Example:
@@ -154,10 +157,7 @@ def translate(
     weights.notes += _notes(model, source)
     if source != "pictaxa" and model.num_classes != 1:
         _make_two_classes(weights, [*model.head_layers(), *hidden[-1:]])
-    if normalization is None:
-        normalization = known.normalization
-    if normalization is not None:
-        add_normalization(model, weights, normalization)
+    settle_normalization(model, path, weights, source=source, asked=normalization)
     return weights
 
 
@@ -274,26 +274,3 @@ def _make_two_classes(weights: Translated, heads: Sequence[str]) -> None:
                 row = weights.tensors[name]
                 weights.tensors[name] = torch.cat([torch.zeros_like(row), row])
             weights.fitted[path] = "its single output became two classes; it belongs to the second"
-
-
-def add_normalization(model: Classifier, weights: Translated, normalization: Normalization) -> None:
-    """Add the normalization that weights expect to the weights. Kernels for BGR become kernels for RGB.
-
-    Args:
-        model: the entry that the weights are for; it stays as it is.
-        weights: the weights by our names; changed in place: `mean` and `std` are set, and with "caffe" the channels of
-            the first convolution are reversed.
-        normalization: what the weights expect, of NORMALIZATIONS.
-
-    Example:
-        add_normalization(model, weights, "-1-1")
-    """
-    tensors = weights.tensors
-    mean, std = (torch.tensor(values) for values in NORMALIZATIONS[normalization])
-    first = first_convolution(model)
-    channels = tensors[first].shape[1] if first in tensors and tensors[first].ndim == 4 else 3
-    if channels == 1:
-        mean, std = mean.mean().view(1), std.mean().view(1)
-    elif normalization == "caffe" and first in tensors and tensors[first].ndim == 4:
-        tensors[first] = tensors[first].flip(1)
-    tensors["mean"], tensors["std"] = mean, std

@@ -8,8 +8,16 @@ from typing import Any
 
 from .. import arguments, looking
 from ..parse import Fill
+from ..teaching import (
+    BlocksArguments,
+    ConvolutionArguments,
+    FieldArguments,
+    FormulasArguments,
+    LookArguments,
+    SizeArguments,
+)
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, models, runs
+from . import data, docs, models, runs, teaching
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,16 @@ COMMANDS: dict[str, Command] = {
     "classes": Command(arguments.ClassesArguments, runs.classes, example="pictaxa classes RUN --rename tulips=tulip"),
     "models": Command(arguments.ModelsArguments, models.models, example="pictaxa models resnet18 --diagram a.svg"),
     "recipes": Command(arguments.RecipesArguments, models.recipes, example="pictaxa recipes cifar-resnet20"),
+    "look": Command(LookArguments, teaching.look, example="pictaxa look RUN photo.jpg --out look.png"),
+    "formulas": Command(FormulasArguments, teaching.formulas),
+    "formulas size": Command(
+        SizeArguments, teaching.size, example="pictaxa formulas size 224 --kernel 7 --stride 2 --padding 3"
+    ),
+    "formulas field": Command(FieldArguments, teaching.field, example="pictaxa formulas field 7/2 3/2 3 3"),
+    "formulas conv": Command(
+        ConvolutionArguments, teaching.convolution, example="pictaxa formulas conv 256 256 --kernel 3 --size 14"
+    ),
+    "formulas blocks": Command(BlocksArguments, teaching.blocks, example="pictaxa formulas blocks"),
     "docs": Command(arguments.DocsArguments, docs.docs, example="pictaxa docs from-keras --language zh"),
     "weights list": Command(arguments.ListWeightsArguments, models.list_weights),
     "weights convert": Command(

@@ -20,29 +20,52 @@ def models(arguments: ModelsArguments, started: float) -> int:
     """List the zoo, one of its networks layer by layer, or several side by side."""
     from ...models import catalogue
 
+    for flag, path in (("--diagram", arguments.diagram), ("--block", arguments.block)):
+        check_place(path, flag)
     if arguments.compare:
-        names = (arguments.name, *arguments.compare) if arguments.name else arguments.compare
-        lines = catalogue.compare_lines(
-            names, size=arguments.size, channels=arguments.channels, classes=arguments.classes
-        )
-    elif arguments.name is None:
-        lines = catalogue.list_lines()
-    else:
-        summary, options = catalogue.read_entry(
-            arguments.name,
+        return _compare(arguments)
+    if not arguments.names:
+        if arguments.diagram or arguments.block:
+            raise ConfigError("one model to draw", found="none named", fix="Write pictaxa models NAME --diagram FILE.")
+        print_lines(catalogue.list_lines())
+        return 0
+    if len(arguments.names) > 1 and (arguments.block is None or arguments.diagram is not None):
+        raise ConfigError(
+            "one model", found=" ".join(arguments.names),
+            fix="Write pictaxa models --compare A B, or pictaxa models A B --block FILE.svg.",
+        )  # fmt: skip
+    summaries = [
+        catalogue.read_entry(
+            name,
             size=arguments.size,
             channels=arguments.channels,
             classes=arguments.classes,
             options=arguments.model_options,
         )
-        lines = catalogue.layer_lines(summary)
-    print_lines(lines)
+        for name in arguments.names
+    ]
+    if len(summaries) == 1:
+        print_lines(catalogue.layer_lines(summaries[0], depth=arguments.depth))
     if arguments.diagram is not None:
-        if arguments.name is None or arguments.compare:
-            raise ConfigError("one model to draw", found="none named", fix="Write pictaxa models NAME --diagram FILE.")
-        print_line(
-            f"diagram       {catalogue.draw(summary, options, classes=arguments.classes, path=arguments.diagram)}"
+        print_line(f"diagram       {catalogue.draw_entry(summaries[0], arguments.diagram, dark=arguments.dark)}")
+    if arguments.block is not None:
+        print_line(f"block         {catalogue.draw_block_of(summaries, arguments.block, dark=arguments.dark)}")
+    return 0
+
+
+def _compare(arguments: ModelsArguments) -> int:
+    from ...models import catalogue
+
+    names = (*arguments.names, *arguments.compare)
+    if names != (catalogue.ALL,) or arguments.diagram is None:
+        print_lines(
+            catalogue.compare_lines(names, size=arguments.size, channels=arguments.channels, classes=arguments.classes)
         )
+    if arguments.diagram is not None:
+        path, left_out = catalogue.draw_compared(names, arguments.diagram, dark=arguments.dark)
+        print_line(f"diagram       {path}")
+        if left_out and names != (catalogue.ALL,):
+            print_line(f"left out      {', '.join(left_out)}: no accuracy is published with weights")
     return 0
 
 

@@ -50,8 +50,9 @@ def evaluate(arguments: EvaluateArguments, started: float) -> int:
     check_place(arguments.json, "--json")
     gallery = _gallery(arguments.grid)
     evaluation = evaluate_run(
-        arguments.run, arguments.data, reading=arguments.reading, device=arguments.device, gallery=gallery
-    )
+        arguments.run, arguments.data, reading=arguments.reading, device=arguments.device, gallery=gallery,
+        pictures=arguments.pictures, seed=arguments.seed,
+    )  # fmt: skip
     print_lines(f"set aside {path!r}: {problem}" for path, problem in evaluation.set_aside)
     print_lines(evaluation_lines(evaluation))
     if gallery is not None:

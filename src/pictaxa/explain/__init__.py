@@ -1,0 +1,1 @@
+"""What a network looks with, and what it sees in a picture."""

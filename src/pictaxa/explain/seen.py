@@ -1,0 +1,217 @@
+"""What a network looks with and what it sees, as arrays: kernels, maps, attention, positions, receptive fields.
+
+Zeiler, Fergus 2013, "Visualizing and understanding convolutional networks", look at kernels and maps; Dosovitskiy et
+al. 2020, "An image is worth 16x16 words", figure 7, at a transformer's kernels and positions; Luo et al. 2016,
+"Understanding the effective receptive field", at what a unit's gradient says of each pixel.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..models.contract import Classifier
+from ..models.tracing import trace_model
+from ..models.transformer import MultiHeadAttention
+from ..models.vit import VisionTransformer
+
+MOST_KERNELS = 96  # that are shown as they are; of more their principal components
+COMPONENTS = 28  # as figure 7 of the Vision Transformer's paper has
+BLOCKS = 4  # of a transformer that are looked into, from the first to the last
+
+
+def first_kernels(model: Classifier) -> tuple[np.ndarray, bool]:
+    """Read the kernels of the first convolution as pictures.
+
+    Args:
+        model: the network.
+
+    Returns:
+        (n, k, k, C) float in [0, 1], where grey is 0 and each kernel has its own scale; and whether they are the
+        principal components of the kernels, which are very many in a transformer.
+    """
+    first = next(
+        part for part in model.modules() if isinstance(part, nn.Conv2d) and part.in_channels == model.in_channels
+    )
+    kernels = first.weight.detach().permute(0, 2, 3, 1).numpy()  # (O, C, k, k) -> (O, k, k, C)
+    many = len(kernels) > MOST_KERNELS
+    if many:
+        flat = kernels.reshape(len(kernels), -1)
+        kernels = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:COMPONENTS]
+        kernels = kernels.reshape(-1, *first.kernel_size, model.in_channels)
+    largest = np.abs(kernels).max(axis=(1, 2, 3), keepdims=True)
+    return 0.5 + 0.5 * kernels / np.maximum(largest, 1e-12), many
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a network's maps change their size, or a block of a transformer."""
+
+    name: str  # path of the last module of it
+    maps: torch.Tensor  # (C, h, w) float, with its graph where gradients are asked for
+
+
+def stages(model: Classifier, image: torch.Tensor) -> list[Stage]:
+    """Pass a picture through a network and take the last maps of each size, and tokens of some blocks as maps.
+
+    Args:
+        model: the network, in evaluation mode.
+        image: (1, C, S, S) float in [0, 1]; if it requires a gradient the maps have one.
+
+    Returns:
+        The stages in the order of the pass.
+    """
+    by_size: dict[tuple[int, ...], tuple[str, torch.Tensor]] = {}
+    blocks: dict[str, torch.Tensor] = {}
+    parts = {path: part for path, part in model.named_modules() if path}
+    chosen = _some_blocks(model)
+
+    def keep(path: str, out: Any) -> None:
+        if path in chosen:
+            blocks[path] = out
+        elif isinstance(out, torch.Tensor) and out.ndim == 4 and min(out.shape[2:]) > 1:
+            by_size[tuple(out.shape[2:])] = (path, out)
+
+    with _listening(parts, keep):
+        model(image)
+    found = [Stage(path, out[0]) for path, out in by_size.values()]
+    return found + [Stage(path, model.grid(out)[0]) for path, out in blocks.items()]
+
+
+def _some_blocks(model: Classifier) -> list[str]:
+    """Paths of a few of a transformer's blocks, evenly from the first to the last; none of another network."""
+    if not isinstance(model, VisionTransformer):
+        return []
+    last = len(model.blocks) - 1
+    places = sorted({round(last * number / (BLOCKS - 1)) for number in range(BLOCKS)})
+    return [f"blocks.{place}" for place in places]
+
+
+@contextmanager
+def _listening(parts: dict[str, nn.Module], keep: Callable[[str, Any], None]) -> Iterator[None]:
+    """A context in which each module's output is handed on with its path."""
+
+    def hook(path: str) -> Callable[..., None]:
+        return lambda part, inputs, out: keep(path, out)
+
+    hooks = [part.register_forward_hook(hook(path)) for path, part in parts.items()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def strongest(maps: torch.Tensor, *, count: int) -> np.ndarray:
+    """Choose the channels whose values differ most between positions.
+
+    Args:
+        maps: (C, h, w).
+        count: how many at most.
+
+    Returns:
+        (count, h, w) float in [0, 1], each on its own scale, in the order of the channels.
+    """
+    values = maps.detach().float()
+    spread = values.flatten(1).std(dim=1)
+    chosen = values[spread.topk(min(count, len(values))).indices.sort().values]
+    low, high = chosen.amin(dim=(1, 2), keepdim=True), chosen.amax(dim=(1, 2), keepdim=True)
+    return ((chosen - low) / (high - low).clamp(min=1e-12)).numpy()
+
+
+def attention(model: Classifier, image: torch.Tensor) -> dict[str, np.ndarray]:
+    """Compute what the class token attends to, in each head of some blocks.
+
+    Args:
+        model: the network, in evaluation mode.
+        image: (1, C, S, S) float in [0, 1].
+
+    Returns:
+        By the block's path: (heads, h, w) float, the weight of each patch; with that of the class token itself a head's
+        weights add up to 1. Empty for a network without attention.
+    """
+    found: dict[str, np.ndarray] = {}
+    parts = {
+        f"{path}.attn.qkv": part.qkv
+        for path in _some_blocks(model)
+        if isinstance(part := model.get_submodule(f"{path}.attn"), MultiHeadAttention)
+    }
+
+    def keep(path: str, out: torch.Tensor) -> None:
+        block = path.removesuffix(".attn.qkv")
+        heads = model.get_submodule(f"{block}.attn").heads
+        _, length, width = out.shape  # (1, T, 3 * D)
+        qkv = out.reshape(length, 3, int(heads), width // 3 // int(heads)).permute(1, 2, 0, 3)  # -> (3, H, T, d)
+        queries, keys = qkv[0], qkv[1]
+        scores = queries[:, :1] @ keys.transpose(1, 2) / math.sqrt(queries.shape[-1])  # (H, 1, T)
+        weights = torch.softmax(scores, dim=-1)[:, 0, 1:]  # -> (H, T - 1)
+        side = math.isqrt(weights.shape[1])
+        found[block] = weights.reshape(-1, side, side).numpy()
+
+    if parts:
+        with torch.no_grad(), _listening(parts, keep):
+            model(image)
+    return found
+
+
+def position_similarity(model: Classifier) -> np.ndarray | None:
+    """Compare the position embeddings of a transformer's patches with each other.
+
+    Args:
+        model: the network.
+
+    Returns:
+        (side, side, side, side) float in [-1, 1]: cosine similarity of the patch in a row and column to that in another
+        row and column; None for a network without position embeddings.
+    """
+    if not isinstance(model, VisionTransformer):
+        return None
+    embeddings = model.pos_embed.detach()[0, 1:]  # (side^2, D), without the class token's
+    unit = embeddings / embeddings.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    side = model.grid_side
+    return (unit @ unit.T).reshape(side, side, side, side).numpy()
+
+
+@dataclass(frozen=True)
+class UnitField:
+    """What the middle unit of a stage sees."""
+
+    name: str
+    pixels: float  # side of its receptive field, infinite where it sees the whole picture
+    middle: tuple[float, float]  # of the field, row and column in pixels
+    gradient: np.ndarray  # (S, S) float in [0, 1]: how much each pixel changes the unit
+
+
+def unit_fields(model: Classifier, image: torch.Tensor) -> list[UnitField]:
+    """Compute what the middle unit of each stage sees: its receptive field, and what its gradient says of each pixel.
+
+    Args:
+        model: the network, in evaluation mode.
+        image: (1, C, S, S) float in [0, 1].
+
+    Returns:
+        A UnitField for each stage.
+    """
+    size = image.shape[-1]
+    nodes = trace_model(copy.deepcopy(model).to("meta"), size=size).nodes
+    image = image.clone().requires_grad_()
+    found = []
+    with torch.enable_grad():
+        for stage in stages(model, image):
+            rows, columns = stage.maps.shape[1:]
+            row, column = rows // 2, columns // 2
+            (gradient,) = torch.autograd.grad(stage.maps[:, row, column].sum(), image, retain_graph=True)
+            strength = gradient[0].abs().mean(dim=0)
+            last = next(node for node in reversed(nodes) if any(call.path == stage.name for call in node.calls))
+            middle = ((row + 0.5) * size / rows, (column + 0.5) * size / columns)
+            strength = (strength / strength.max().clamp(min=1e-12)).numpy()
+            found.append(UnitField(stage.name, last.field.height, middle, strength))
+    return found

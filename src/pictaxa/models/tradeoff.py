@@ -1,0 +1,114 @@
+"""Draws what networks are worth against what they cost: published accuracy, multiply-adds and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..system.files import writing
+from .canvas import check_suffix
+from .theme import DARK, LIGHT, NOTE, TITLE, Theme, text_width
+
+WIDTH, HEIGHT = 11.0, 5.2  # inches
+AREA = 900.0  # of the largest circle, square points
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a network costs for a picture of its own size, and its published accuracy."""
+
+    name: str
+    family: str
+    accuracy: float  # top-1 on ImageNet's validation pictures, percent
+    multiply_adds: int
+    parameters: int
+
+
+def draw_tradeoff(worths: Sequence[Worth], path: Path, *, dark: bool = False) -> Path:
+    """Draw accuracy against multiply-adds, with circles as large as the parameters are many, and against parameters.
+
+    Args:
+        worths: two networks or more.
+        path: the file to write, .svg or .png.
+        dark: whether light on dark.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: the file has another suffix, or can't be written.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    check_suffix(path)
+    theme = DARK if dark else LIGHT
+    figure = Figure(figsize=(WIDTH, HEIGHT), facecolor=theme.paper, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    families = [*dict.fromkeys(worth.family for worth in worths)]
+    hues = [edge for kind, edge in theme.edges.items() if kind not in ("port", "picture", "block", "other")]
+    colours = {family: hues[number % len(hues)] for number, family in enumerate(families)}
+    most = max(worth.parameters for worth in worths)
+    for axes, what in ((left, "multiply_adds"), (right, "parameters")):
+        scale = 1e9 if what == "multiply_adds" else 1e6
+        points = [(getattr(worth, what) / scale, worth.accuracy) for worth in worths]
+        areas = [AREA * worth.parameters / most if what == "multiply_adds" else 40.0 for worth in worths]
+        for worth, (x, y), area in zip(worths, points, areas, strict=True):
+            axes.scatter([x], [y], s=[area], color=colours[worth.family], alpha=0.6, linewidths=0)
+            axes.scatter([x], [y], s=[6.0], color=colours[worth.family])
+        axes.set_xscale("log")
+        unit = "billion multiply-adds" if what == "multiply_adds" else "million parameters"
+        _style(axes, theme, unit)
+    left.set_ylabel("top-1 accuracy on ImageNet, %, as published", color=theme.ink, size=TITLE)
+    figure.suptitle(
+        "Accuracy against cost: the higher and the further left, the better; circles at the left grow with parameters",
+        color=theme.ink, size=TITLE + 1,
+    )  # fmt: skip
+    for axes, what in ((left, "multiply_adds"), (right, "parameters")):
+        axes.margins(0.12)
+        _name(axes, worths, what, theme, figure)
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "pictaxa"}), writing(path, flag="--diagram"):
+        metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
+        figure.savefig(path, dpi=200, metadata=metadata, facecolor=theme.paper)
+    return path
+
+
+def _style(axes: Any, theme: Theme, unit: str) -> None:
+    axes.set_facecolor(theme.paper)
+    axes.set_xlabel(unit, color=theme.ink, size=TITLE)
+    axes.tick_params(colors=theme.faint, which="both", labelsize=NOTE + 1)
+    axes.grid(alpha=0.2, color=theme.faint)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(theme.faint)
+
+
+def _name(axes: Any, worths: Sequence[Worth], what: str, theme: Theme, figure: Any) -> None:
+    """Names beside the points, where none covers another one."""
+    figure.draw_without_rendering()  # settles where the axes are
+    taken: list[tuple[float, float, float, float]] = []
+    scale = 1e9 if what == "multiply_adds" else 1e6
+    to_points = 72 / figure.dpi
+    for worth in sorted(worths, key=lambda worth: -worth.accuracy):
+        x, y = axes.transData.transform((getattr(worth, what) / scale, worth.accuracy)) * to_points
+        wide, high = text_width(worth.name, NOTE) + 2, NOTE + 1
+        places = [(5.0, 0.0), (-5.0 - wide, 0.0), (-wide / 2, 9.0), (-wide / 2, -9.0)]
+        places += [(8.0, step * 8.0) for step in (1, -1, 2, -2, 3, -3)]
+        free = [
+            place for place in places
+            if not any(
+                x + place[0] < right and x + place[0] + wide > left and y + place[1] - high / 2 < top
+                and y + place[1] + high / 2 > low
+                for left, low, right, top in taken
+            )
+        ]  # fmt: skip
+        dx, dy = (free or places)[0]
+        taken.append((x + dx, y + dy - high / 2, x + dx + wide, y + dy + high / 2))
+        axes.annotate(
+            worth.name, (getattr(worth, what) / scale, worth.accuracy), xytext=(dx, dy), textcoords="offset points",
+            size=NOTE, color=theme.ink, va="center",
+            arrowprops={"arrowstyle": "-", "color": theme.faint, "linewidth": 0.5} if abs(dy) > 9 else None,
+        )  # fmt: skip
