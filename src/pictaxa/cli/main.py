@@ -103,7 +103,9 @@ def _take_language(words: list[str]) -> Language:
             for known in LANGUAGES:
                 if value == known:
                     return known
-            raise UsageError(f"{LANGUAGE} {value} is no language of messages.", fix="Use --language zh or --language en.")
+            raise UsageError(
+                f"{LANGUAGE} {value} is no language of messages.", fix="Use --language zh or --language en."
+            )
     return language()
 
 

@@ -1,13 +1,13 @@
 """The language in which people are told things: English, or Chinese by a catalogue.
 
 A message is written once, in English, as an f-string where it arises. Where it is shown to a person, its template is
-found again in the catalogue of `messages/zh/` and the Chinese one is filled with what stood in its fields, which may be
-messages themselves. So whoever writes a message thinks of no other language, exceptions and files are the same for every
-program, and a test that reads the source names each message without a translation. Gettext would need every f-string to
-become a call with named fields; a template of one's own language is as good a key.
+found again in the catalogue of `messages/zh/`, and the Chinese one is filled with what stood in its fields, which may
+be messages themselves. So whoever writes a message thinks of no other language, exceptions and files are the same for
+every program, and a test that reads the source names each message without a translation. With gettext every f-string
+would become a call with named fields.
 
 A file of the catalogue is a CSV with rows of an English template and its translation, in the form of `str.format` with
-numbered fields. `messages/zh/help.csv` has what --help shows, `common.csv` what stands in many messages; each of the others
+numbered fields. `help.csv` has what --help shows, `common.csv` short pieces and what libraries say; each of the others
 has the messages of one package.
 """
 
@@ -18,7 +18,7 @@ import locale
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -30,10 +30,15 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 VARIABLE = "PICTAXA_LANGUAGE"
 CATALOGUE = Path(__file__).resolve().parent.parent / "messages" / "zh"
 DEPTH = 6  # of messages within messages
-CERTAIN = 8  # letters that a template has in common with a text of which it must be the message
+CERTAIN = 10  # letters in common with a text, or columns at its beginning, that make a template certain to be meant
 FIELD = re.compile(r"\{(\d+)\}")
 # Between messages that stand beside each other in one text, and what takes their place, outermost first.
-SEPARATORS = ((re.compile(r"(?<=[.!?]) +"), ""), (re.compile("; "), "；"), (re.compile(", "), "，"), (re.compile(": "), "："))
+SEPARATORS = (
+    (re.compile(r"(?<=[.!?]) +"), ""),
+    (re.compile("; "), "；"),
+    (re.compile(", "), "，"),
+    (re.compile(": "), "："),
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,15 @@ class Template:
     def weight(self) -> int:
         """How much of a text it explains: of several that match, the heaviest is meant."""
         return sum(map(len, self.fixed))
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether a text that matches can hardly be another message."""
+        return sum(map(str.isalpha, "".join(self.fixed))) >= CERTAIN or len(self.fixed[0]) >= CERTAIN
+
+    def filled(self, fields: Mapping[int, str]) -> str:
+        """The translation of a message with these fields."""
+        return FIELD.sub(lambda field: fields[int(field[1])], self.translation)
 
     def match(self, text: str) -> dict[int, str] | None:
         """What stands in the fields, each as short as it may be; None where the text is no such message.
@@ -140,8 +154,8 @@ def _translated(text: str, *, depth: int = DEPTH) -> str:
         fields = template.match(text)
         if fields is not None:
             inner = {number: _translated(field, depth=depth - 1) for number, field in fields.items()}
-            if template.weight >= CERTAIN or all(_is_plain(field, inner[number]) for number, field in fields.items()):
-                return FIELD.sub(lambda field: inner[int(field[1])], template.translation)
+            if template.is_certain or all(_is_plain(field, inner[number]) for number, field in fields.items()):
+                return template.filled(inner)
     if text[0].isupper() and text.endswith("."):  # a sentence made of a phrase
         phrase = text[0].lower() + text[1:-1]
         said = _translated(phrase, depth=depth - 1)
