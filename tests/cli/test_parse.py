@@ -8,7 +8,13 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from pictaxa.cli.arguments import ConvertArguments, ConvertDataArguments, CurvesArguments, PredictArguments, TrainArguments
+from pictaxa.cli.arguments import (
+    ConvertArguments,
+    ConvertDataArguments,
+    CurvesArguments,
+    PredictArguments,
+    TrainArguments,
+)
 from pictaxa.cli.commands import COMMANDS
 from pictaxa.cli.main import commands
 from pictaxa.cli.parse import parse
