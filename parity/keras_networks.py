@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 from keras import layers
+from keras_own import lenet5_in_three, lenet5_with_a_base, vgg16_base, vit_b_16
 
 
 def conv(x: Any, name: str, channels: int, kernel: int, *, stride: int = 1, padding: str = "same") -> Any:
@@ -219,6 +220,10 @@ NETWORKS: dict[str, Network] = {f"keras {name}": _application(name) for name in 
     "without auxiliary heads in Keras": lambda k, c, s: googlenet(k, c, s, aux=False),
     "its aux_pool=same variant in Keras": lambda k, c, s: googlenet(k, c, s, aux_padding="same"),
     **{f"a TF-same port of ResNet-{depth}": _same_resnet(depth) for depth in (34, 50, 101)},
+    "LeNet-5 with a base within it": lenet5_with_a_base,
+    "LeNet-5 of three models": lenet5_in_three,
+    "VGG16 base, Flatten, Dense": vgg16_base,
+    "a subclassed ViT in Keras": vit_b_16,
     "the exercise in Keras": course_resnet50,
     "its LeakyReLU variant in Keras": lambda k, c, s: course_resnet50(k, c, s, slope=0.3, pool="same"),
     "the textbook's in Keras": lambda k, c, s: same_resnet(

@@ -17,6 +17,7 @@ import tensorflow as tf
 import torch
 from cases import OWN_STATISTICS, Case, Reference, pictures_for
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+from keras.src.models.functional import Functional
 from keras_networks import NETWORKS
 
 from pictaxa.config.learning import Normalization
@@ -99,13 +100,14 @@ class KerasReference:
             save_weights_to_hdf5_group(file, self.model)
         yield legacy
         legacy.unlink()
-        for path in (whole, archive):
+        subclassed = not isinstance(self.model, (keras.Sequential, Functional))
+        for path in (archive,) if subclassed else (whole, archive):  # Keras saves no class as a legacy whole model
             self.model.save(path)
             yield path
             path.unlink()
         self.model.save_weights(new)
         yield new
-        if len(self.model.outputs) == 1:
+        if subclassed or len(self.model.outputs) == 1:
             nameless = new.rename(folder / "nameless.weights.h5")
             with h5py.File(nameless, "r+") as file:
                 groups: list[Any] = []
@@ -186,11 +188,15 @@ def _taught(entry: str, label: str, **more: Any) -> Case:
 CASES: tuple[Case, ...] = (
     _taught("simple_cnn", "TensorFlow quick-start", classes=10, channels=1, size=28),
     _taught("lenet5", "LeNet-5 in Keras", classes=10, channels=1, size=32),
+    _taught("lenet5", "LeNet-5 with a base within it", classes=10, channels=1, size=32),
+    _taught("lenet5", "LeNet-5 of three models", classes=10, channels=1, size=32),
     _taught("alexnet", "one tower in Keras", classes=10, channels=1, size=227),
     _taught("alexnet_half", "half width in Keras", classes=5),
     _taught("alexnet_half_slim", "half width, slim head in Keras", classes=5),
     _application("vgg16", "VGG16", "caffe"),
     _application("vgg19", "VGG19", "caffe"),
+    _case("vgg16", "VGG16 base, Flatten, Dense", "caffe", classes=5),
+    _case("vit_b_16", "a subclassed ViT in Keras", "-1-1", classes=5, gradient=False),
     _taught("googlenet", "the paper's in Keras", classes=5),
     _taught("googlenet", "without auxiliary heads in Keras", classes=5, options={"aux": False}),
     _taught("googlenet", "its aux_pool=same variant in Keras", classes=10, options={"aux_pool": "same"}),

@@ -43,6 +43,12 @@ def picture(kind: int, number: int, *, width: int = 48, height: int = 36) -> Ima
 
 
 @pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages as they are written, whatever the system is set to."""
+    monkeypatch.setenv("PICTAXA_LANGUAGE", "en")
+
+
+@pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Tiny models: more threads only wait for each other, and a command before may have set them."""
     torch.set_num_threads(1)

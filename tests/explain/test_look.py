@@ -111,6 +111,15 @@ def test_a_unit_sees_its_receptive_field_and_nothing_else():
         assert field.gradient.max() == 1
 
 
+def test_every_unit_of_a_transformer_sees_the_whole_picture(image: torch.Tensor):
+    """Its patches see themselves, and from the first block on each token sees all of them."""
+    model = create_model("vit_b_32", 2, size=64).eval()
+    fields = unit_fields(model, image)
+    assert [field.name for field in fields] == ["patch_embed.proj", "blocks.0", "blocks.4", "blocks.7", "blocks.11"]
+    assert [field.pixels for field in fields[:2]] == [32, float("inf")]
+    assert (fields[0].gradient[:32, :32] == 0).all() and (fields[1].gradient[:32, :32] > 0).any()
+
+
 def test_look_draws_a_run(backbone: Path, tmp_path: Path, capsys: Say):
     """Without a picture it takes one that the run keeps; what the network lacks is told."""
     out = tmp_path / "look.png"

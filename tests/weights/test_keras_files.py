@@ -309,3 +309,30 @@ def test_what_no_layer_has_is_told(tmp_path: Path):
         "layers/stray": "of no layer",
     }
     assert [layer.name for layer in stored.layers][-1] == "layers/metrics_head"
+
+
+def write_in_three(file: Path, layers: dict[str, list[tuple[str, np.ndarray]]], *, named: bool) -> None:
+    """Sequential(base, head without its last layer, Dense) by Keras 3: the last layer stands before the others."""
+    places = {
+        "fc3": "layers/dense", "conv1": "layers/functional/layers/conv2d", "conv2": "layers/functional/layers/conv2d_1",
+        "fc1": "layers/sequential/layers/dense", "fc2": "layers/sequential/layers/dense_1",
+    }  # fmt: skip
+    with h5py.File(file, "w") as h5:
+        for number, (path, place) in enumerate(places.items()):
+            group = h5.create_group(f"{place}/vars")
+            if named:
+                group.attrs["name"] = f"layer_{number}"
+            for index, (_, array) in enumerate(layers[path]):
+                group.create_dataset(str(index), data=array)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_model_of_models_comes_back(named: bool, tmp_path: Path):
+    """The matrix behind Flatten is turned from (height, width, channel) though its layer stands last in the file."""
+    model, other = randomised("lenet5"), blank("lenet5")
+    write_in_three(tmp_path / "a.weights.h5", keras_arrays(model), named=named)
+    told = load_weights(other, tmp_path / "a.weights.h5", source="keras", normalization="0-1")
+    assert not told.dropped and not told.fresh
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(other(images), model.head(model.backbone(images)))

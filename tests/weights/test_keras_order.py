@@ -9,7 +9,7 @@ from pictaxa.models.contract import Classifier
 from pictaxa.models.googlenet import MODULES
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.keras_files import StoredLayer
-from pictaxa.weights.keras_order import paths_by_order
+from pictaxa.weights.keras_order import in_a_chain, paths_by_order
 
 
 def stored(path: str, part: nn.Module) -> StoredLayer:
@@ -130,3 +130,25 @@ def test_heads_side_by_side_are_not_guessed():
     paths = [*heads, *(f"{unit}.conv" for unit in [*as_keras_sorts("googlenet"), "aux1.conv", "aux2.conv"])]
     with pytest.raises(WeightsError, match="newer Keras"):
         paths_by_order(model, [stored(path, model.get_submodule(path)) for path in paths])
+
+
+def dense(place: str, inputs: int, outputs: int) -> StoredLayer:
+    return StoredLayer(place, {"kernel": np.zeros((inputs, outputs), np.float32)}, place)
+
+
+def test_dense_layers_of_inner_models_are_put_in_order_by_their_widths():
+    """A head within the model stands behind the last layer in a Keras 3 file; what it takes and gives tells."""
+    last = dense("layers/dense", 84, 10)
+    inner = [dense("layers/sequential/layers/dense", 400, 120), dense("layers/sequential/layers/dense_1", 120, 84)]
+    assert in_a_chain([last, *inner]) == [*inner, last]
+    assert in_a_chain([dense("layers/dense", 400, 7), *inner])[0].place == "layers/dense"  # no chain: as they stand
+
+
+def test_dense_layers_in_several_orders_are_refused():
+    """Two inner models of the same widths: nothing says which comes first, but in a legacy file, which is in order."""
+    same = [dense(f"layers/{name}/layers/dense", 64, 64) for name in ("a", "b")]
+    with pytest.raises(WeightsError, match=r"found 2 orders in which the widths fit, of layers/a.*legacy \.h5"):
+        in_a_chain(same)
+    ordered = [StoredLayer(one.name, one.arrays, one.place, in_order=True) for one in same]
+    assert in_a_chain(ordered) == ordered
+    assert len(in_a_chain([dense(f"layers/dense_{number}", 64, 64) for number in range(3)])) == 3

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pictaxa.cli.main import main
 from pictaxa.errors import WeightsError
 from pictaxa.models.zoo import create_model
-from pictaxa.weights.kinds import check_kind
+from pictaxa.weights.kinds import check_kind, is_of_tensorflow
 from pictaxa.weights.loading import load_weights
 
 STARTS = {
@@ -54,6 +55,33 @@ def test_suffixes_of_exported_models_are_known(tmp_path: Path):
         with pytest.raises(WeightsError, match=words) as told:
             load_weights(create_model("lenet5", 3), file, source="torchvision")
         assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("given", ["w/a.ckpt", "w/a.ckpt.index", "w/a.ckpt.data-00000-of-00001", "w/checkpoint", "w"])
+def test_checkpoints_of_tensorflow_are_named(given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """By the name that their files share, any of them or their folder: in one line, with what to do, everywhere."""
+    (tmp_path / "w").mkdir()
+    for name in ("checkpoint", "a.ckpt.index", "a.ckpt.data-00000-of-00001"):
+        (tmp_path / "w" / name).write_bytes(b"a" * 64)
+    place = str(tmp_path / given)
+    convert = ["weights", "convert", place, "--source", "keras", "--model", "lenet5", "--normalization", "0-1"]
+    for words in (
+        [*convert, "--out", str(tmp_path / "o.safetensors")],
+        ["train", str(tmp_path), "--weights", place, "--model", "lenet5", "--source", "keras"],
+    ):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert "a checkpoint of TensorFlow" in said and "model.load_weights('a.ckpt')" in said and said.count("\n") == 1
+    with pytest.raises(WeightsError, match="a checkpoint of TensorFlow"):
+        load_weights(create_model("lenet5", 3), place, source="keras", normalization="0-1")
+
+
+def test_a_checkpoint_of_a_trainer_is_none_of_tensorflow(tmp_path: Path):
+    """The suffix .ckpt alone says nothing; nor does a name beside which there is no index."""
+    torch.save({"a": torch.ones(2)}, tmp_path / "a.ckpt")
+    check_kind(tmp_path / "a.ckpt")
+    assert not is_of_tensorflow(tmp_path / "a.ckpt") and not is_of_tensorflow(tmp_path / "b.ckpt")
+    assert not is_of_tensorflow(tmp_path)
 
 
 def test_weights_are_no_other_kind(tmp_path: Path):

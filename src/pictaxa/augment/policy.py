@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from ..config.by_name import read_mapping
 from ..config.data import AugmentConfig
@@ -144,7 +145,7 @@ def find_policy(name: str, changes: tuple[str, ...] = ()) -> Policy:
     if name not in POLICIES:
         raise ConfigError("the name of an augmentation policy", found=repr(name), fix=close_matches(name, POLICIES))
     known = [field.name for field in fields(Policy)]
-    values: dict[str, Factors] = {}
+    values: dict[str, Any] = {}
     for change in changes:
         word, _, value = change.partition("=")
         word = word.strip().replace("-", "_")

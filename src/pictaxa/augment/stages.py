@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,7 +106,8 @@ def _from_end_to_end(name: str, ends: tuple[float, float]) -> list[Stage]:
     """From the one end of a factor to the other."""
     steps = np.linspace(*ends, len(PARTS) + 1)
     draws = np.linspace(0, 1, len(PARTS) + 1)
-    policy = replace(ALONE, **{name: ends})
+    change: dict[str, Any] = {name: ends}
+    policy = replace(ALONE, **change)
     return [Stage(f"{name} x{step:.3g}", policy, {name: float(draw)}) for step, draw in zip(steps, draws, strict=True)]
 
 

@@ -246,13 +246,12 @@ class RecipesArguments:
 
 @dataclass(frozen=True)
 class DocsArguments:
-    """Show a page of the documentation, which is installed with the package, or list the pages."""
+    """Show a page of the documentation, which is installed with the package, or list the pages: in the language of
+    --language, or that of the system.
+    """
 
     page: str | None = None
     """Page to show, such as data or from-keras. Default: list all."""
-    _: KW_ONLY
-    language: Literal["en", "zh"] = "en"
-    """en: English; zh: Chinese."""
 
 
 @dataclass(frozen=True)

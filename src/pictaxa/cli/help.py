@@ -1,13 +1,17 @@
-"""What --help prints: the common settings and a line that points to the others, or all of them."""
+"""What --help prints, in the language of messages: the common settings and a line that points to the others, or all."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
-from cyclopts.help import DefaultFormatter, HelpPanel, PanelSpec
+from cyclopts.help import DefaultFormatter, HelpEntry, HelpPanel, InlineText, PanelSpec
 from rich.box import SIMPLE
 from rich.console import Console, ConsoleOptions
+from rich.markdown import Markdown
+from rich.text import Text
+
+from ..system.language import language, shown
 
 
 def help_console() -> Console:
@@ -26,7 +30,21 @@ class CommonFirst:
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Print a group of settings."""
         if self.common:
-            shown = [entry for entry in panel.entries if self.common.intersection(entry.names) or entry.required]
-            panel = panel.copy(entries=shown)
+            some = [entry for entry in panel.entries if self.common.intersection(entry.names) or entry.required]
+            panel = panel.copy(entries=some)
         if panel.entries:
+            panel = panel.copy(title=shown(str(panel.title)), entries=[_shown_entry(entry) for entry in panel.entries])
             self.plain(console, options, panel)
+
+
+def _shown_entry(entry: HelpEntry) -> HelpEntry:
+    """A setting with its help and what cyclopts adds to it, such as [default: 5], in the language of messages."""
+    told = entry.description
+    if language() == "en" or not (isinstance(told, InlineText) and isinstance(told.primary_renderable, Markdown)):
+        return entry
+    translated = InlineText(Markdown(shown(" ".join(told.primary_renderable.markup.split()))))
+    if entry.choices:
+        translated.append(Text(shown(f"[choices: {', '.join(entry.choices)}]"), "cyclopts.choices"))
+    if entry.default is not None:
+        translated.append(Text(shown(f"[default: {entry.default}]"), "cyclopts.default"))
+    return entry.copy(description=translated, choices=(), default=None)

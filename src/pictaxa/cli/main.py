@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import PictaxaError, UsageError, close_matches, machine_error
-from ..system.printing import print_line, show_everything
+from ..system.language import LANGUAGES, Language, language, speaking
+from ..system.printing import print_line, print_lines, show_everything
 from .exit_codes import EXIT_INTERRUPTED, EXIT_MISTAKE, FILES_FOLLOW
 
 if TYPE_CHECKING:  # loaded when they are needed
@@ -45,6 +46,7 @@ usage: pictaxa COMMAND ...          pictaxa help COMMAND explains a command
   demo              train, evaluate, predict and report on handwritten digits, in under a minute
 
 --quiet, anywhere, turns off progress messages; NO_COLOR=1 turns off colours
+--language zh, anywhere, or a system set to Chinese: messages and help in Chinese; --language en: in English
 pictaxa --install-completion sets up shell completion of commands, flags and values
 
 a first tour with your own photos, one folder per class:
@@ -57,7 +59,7 @@ a first tour with your own photos, one folder per class:
 """
 
 
-QUIET = "--quiet"  # anywhere among the words, before --
+QUIET, LANGUAGE = "--quiet", "--language"  # anywhere among the words, before --
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,11 +79,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     started = time.monotonic()
     show_everything()
-    status = _run(list(sys.argv[1:] if arguments is None else arguments), started)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        wanted = _take_language(words)
+    except UsageError as mistake:
+        print_line(f"pictaxa: {mistake}", file=sys.stderr)
+        return EXIT_MISTAKE
+    with speaking(wanted):
+        status = _run(words, started)
     if arguments is None and status == EXIT_INTERRUPTED:
         # How to go on is said and the threads are being ended: one more Ctrl-C would only add a traceback to it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     return status
+
+
+def _take_language(words: list[str]) -> Language:
+    """The language that the words ask for, which are taken out of them; else that of the system."""
+    for number, word in enumerate(words[: [*words, FILES_FOLLOW].index(FILES_FOLLOW)]):
+        flag, equals, value = word.partition("=")
+        if flag == LANGUAGE:
+            value = value if equals else next(iter(words[number + 1 :]), "")
+            del words[number : number + (1 if equals else 2)]
+            for known in LANGUAGES:
+                if value == known:
+                    return known
+            raise UsageError(
+                f"{LANGUAGE} {value} is no language of messages.", fix="Use --language zh or --language en."
+            )
+    return language()
 
 
 def _run(words: list[str], started: float) -> int:
@@ -111,7 +136,7 @@ def _dispatch(words: list[str], started: float) -> int:
         with silence():
             return _dispatch(words, started)
     if not words or words[0] in ("-h", "--help") or words == ["help"]:
-        print(HELP, end="")
+        print_lines(HELP.removesuffix("\n").split("\n"))
         return 0
     if words[0] == "help":
         words = [*words[1:], "--help"]

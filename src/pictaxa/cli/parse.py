@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_type_hints
 
 from ..config.renamed import RENAMED
 from ..errors import UsageError, one_line
+from ..system.language import shown
 from ..system.printing import print_line
 from .exit_codes import FILES_FOLLOW
 
@@ -85,7 +86,7 @@ def app_of(kind: type[Any], command: str, *, common: Sequence[str] = ()) -> App:
             Parameter(name="*", group=_group(_title(group)))(group)
     app = App(
         name=f"pictaxa {command}",
-        help=" ".join((kind.__doc__ or "").split()),
+        help=shown(" ".join((kind.__doc__ or "").split())),
         help_format="markdown",
         help_flags=(),
         version_flags=(),

@@ -133,12 +133,14 @@ def _positions(subject: Subject) -> Section:
 
 def _field(subject: Subject) -> Section:
     assert subject.image is not None
+    grey = _pixels(subject).mean(axis=2, keepdims=True)  # so that colours are the unit's alone
+    faded = np.repeat(0.25 + 0.6 * grey, 3, axis=2)
     panels = []
     for field in unit_fields(subject.model, subject.image):
         size = "the whole picture" if math.isinf(field.pixels) else f"{field.pixels:.0f} pixels"
         panels.append(
             Panel(
-                _pixels(subject), title=f"{field.name}: {size}", heat=field.gradient,
+                faded, title=f"{field.name}: {size}", heat=field.gradient,
                 box=None if math.isinf(field.pixels) else (*field.middle, field.pixels),
             )
         )  # fmt: skip

@@ -19,12 +19,15 @@ import torch
 from torch import nn
 
 from ..models.contract import Classifier
+from ..models.graph import Graph
+from ..models.parts import block_kinds
 from ..models.tracing import trace_model
 from ..models.transformer import MultiHeadAttention
 from ..models.vit import VisionTransformer
 
 MOST_KERNELS = 96  # that are shown as they are; of more their principal components
 COMPONENTS = 28  # as figure 7 of the Vision Transformer's paper has
+BRIGHT = 0.995  # the part of the pixels that a unit depends on which is drawn less than full
 BLOCKS = 4  # of a transformer that are looked into, from the first to the last
 
 
@@ -71,19 +74,36 @@ def stages(model: Classifier, image: torch.Tensor) -> list[Stage]:
     """
     by_size: dict[tuple[int, ...], tuple[str, torch.Tensor]] = {}
     blocks: dict[str, torch.Tensor] = {}
-    parts = {path: part for path, part in model.named_modules() if path}
+    parts = _around_blocks(model, graph_of(model, size=image.shape[-1]))
     chosen = _some_blocks(model)
 
     def keep(path: str, out: Any) -> None:
         if path in chosen:
             blocks[path] = out
-        elif isinstance(out, torch.Tensor) and out.ndim == 4 and min(out.shape[2:]) > 1:
+        elif isinstance(out, torch.Tensor) and out.ndim == 4 and min(out.shape[2:]) > 1 and out.shape != image.shape:
             by_size[tuple(out.shape[2:])] = (path, out)
 
     with _listening(parts, keep):
         model(image)
     found = [Stage(path, out[0]) for path, out in by_size.values()]
     return found + [Stage(path, model.grid(out)[0]) for path, out in blocks.items()]
+
+
+def graph_of(model: Classifier, *, size: int) -> Graph:
+    """The graph of a model that has weights.
+
+    Args:
+        model: the network, in evaluation mode.
+        size: side of its pictures, pixels.
+    """
+    return trace_model(copy.deepcopy(model).to("meta"), size=size)
+
+
+def _around_blocks(model: Classifier, graph: Graph) -> dict[str, nn.Module]:
+    """The modules by path, but none within a block: a stage ends with a block, not in one."""
+    kinds = block_kinds(graph)
+    blocks = tuple(f"{path}." for path, part in model.named_modules() if type(part).__name__ in kinds)
+    return {path: part for path, part in model.named_modules() if path and not path.startswith(blocks)}
 
 
 def _some_blocks(model: Classifier) -> list[str]:
@@ -201,7 +221,7 @@ def unit_fields(model: Classifier, image: torch.Tensor) -> list[UnitField]:
         A UnitField for each stage.
     """
     size = image.shape[-1]
-    nodes = trace_model(copy.deepcopy(model).to("meta"), size=size).nodes
+    nodes = graph_of(model, size=size).nodes
     image = image.clone().requires_grad_()
     found = []
     with torch.enable_grad():
@@ -212,6 +232,7 @@ def unit_fields(model: Classifier, image: torch.Tensor) -> list[UnitField]:
             strength = gradient[0].abs().mean(dim=0)
             last = next(node for node in reversed(nodes) if any(call.path == stage.name for call in node.calls))
             middle = ((row + 0.5) * size / rows, (column + 0.5) * size / columns)
-            strength = (strength / strength.max().clamp(min=1e-12)).numpy()
+            largest = strength[strength > 0].quantile(BRIGHT) if strength.any() else strength.new_tensor(1.0)
+            strength = (strength / largest).clamp(max=1).numpy()
             found.append(UnitField(stage.name, last.field.height, middle, strength))
     return found

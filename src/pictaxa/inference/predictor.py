@@ -20,6 +20,7 @@ from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
 from ..system.progress import warn
 from ..weights.files import load_model_weights
+from ..weights.kinds import check_kind, is_of_tensorflow
 from .inputs import Given, given_pictures
 from .kept_model import COMPARED, check_logits, model_of
 from .logits import BATCH, square_logits
@@ -217,10 +218,13 @@ def checked_weights(path: Path) -> Path:
 
     Raises:
         RunError: the folder is not a run, lacks a file, or has one that is damaged or changed.
+        WeightsError: it is a SavedModel or a checkpoint of TensorFlow.
 
     Example:
         tensors = load_tensors(checked_weights(Path("runs/photos-resnet18-1")))
     """
+    if is_of_tensorflow(path):
+        check_kind(path)  # which names it and says what to do
     if path.is_dir():
         load(path, device="cpu")
     return weights_file(path)

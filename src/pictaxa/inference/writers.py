@@ -15,6 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from ..errors import HALVES, ConfigError, printable
 from ..runs.records import probability_column
 from ..system.files import writing
+from ..system.language import shown
 from ..system.printing import print_line
 from .prediction import Prediction
 
@@ -49,18 +50,18 @@ class TableWriter:
         names = [printable(name) for name in classes]
         self._widths = [max(7, cell_len(name)) for name in names]  # of the columns of probabilities
         self._answer = max(8, *(cell_len(name) for name in names))
-        head = [set_cell_size("file", PATH_CELLS), set_cell_size("answer", self._answer)]
+        head = [set_cell_size(shown("file"), PATH_CELLS), set_cell_size(shown("answer"), self._answer)]
         if top is None:
             head += [_right(name, width) for name, width in zip(names, self._widths, strict=True)]
         else:
-            head.append(f"top {top}")
-        print_line("  ".join(head).rstrip(), file=file)
+            head.append(shown(f"top {top}"))
+        print_line("  ".join(head).rstrip(), file=file, verbatim=True)
 
     def write(self, prediction: Prediction) -> None:
         """Write a prediction, or why its file was not read."""
         cells = [_path_cell(prediction.path)]
         if prediction.probabilities is None:
-            cells.append(f"not read: {prediction.problem}")
+            cells.append(shown(f"not read: {prediction.problem}"))
         else:
             cells.append(set_cell_size(printable(prediction.label), self._answer))
             if self._top is None:
@@ -68,7 +69,7 @@ class TableWriter:
                 cells += [_right(f"{value:.1%}", width) for value, width in pairs]
             else:
                 cells.append(", ".join(f"{name} {value:.1%}" for name, value in prediction.top(self._top)))
-        print_line("  ".join(cells).rstrip(), file=self._file)
+        print_line("  ".join(cells).rstrip(), file=self._file, verbatim=True)
 
 
 class CsvWriter:

@@ -162,8 +162,10 @@ def draw_entry(summary: Summary, path: Path, *, dark: bool = False) -> Path:
     """
     line = (
         f"{summary.trainable:,} parameters, {_billions(summary.multiply_adds)} multiply-adds, {summary.depth} layers "
-        f"deep; shapes are channels × height × width, or tokens × width"
+        f"deep; shapes are channels × height × width"
     )
+    if any(len(node.shape) == 2 for node in summary.graph.nodes):
+        line += ", or tokens × width"
     caption = Caption(summary.name, (find_entry(summary.name).paper, line))
     return draw_network(network_sheet(summary.graph), caption, path, dark=dark)
 

@@ -54,6 +54,7 @@ class Elsewhere:
     normalization: Normalization | None = None  # what its weights expect there; None: the entry's own, or not known
     norm_scale: bool = True  # whether its batch norms have a scale
     counted: bool = False  # whether its layers have no names but Keras' counters, in the order in which they were made
+    by_place: bool = False  # whether the rules are of the groups in which a file has its layers, not of their own names
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,7 @@ def measure_statistics(model: CifarResNet) -> None:
         model.backbone(noise)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+        assert norm.num_batches_tracked is not None
         norm.num_batches_tracked.zero_()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..system.files import writing
 from .canvas import check_suffix
 from .theme import DARK, LIGHT, NOTE, TITLE, Theme, text_width
 
-WIDTH, HEIGHT = 11.0, 5.2  # inches
+WIDTH, HEIGHT = 14.0, 7.2  # inches
 AREA = 900.0  # of the largest circle, square points
 
 
@@ -87,28 +88,38 @@ def _style(axes: Any, theme: Theme, unit: str) -> None:
 
 
 def _name(axes: Any, worths: Sequence[Worth], what: str, theme: Theme, figure: Any) -> None:
-    """Names beside the points, where none covers another one."""
+    """Names beside the points, as near as where none covers another one or a point."""
     figure.draw_without_rendering()  # settles where the axes are
-    taken: list[tuple[float, float, float, float]] = []
     scale = 1e9 if what == "multiply_adds" else 1e6
-    to_points = 72 / figure.dpi
-    for worth in sorted(worths, key=lambda worth: -worth.accuracy):
-        x, y = axes.transData.transform((getattr(worth, what) / scale, worth.accuracy)) * to_points
-        wide, high = text_width(worth.name, NOTE) + 2, NOTE + 1
-        places = [(5.0, 0.0), (-5.0 - wide, 0.0), (-wide / 2, 9.0), (-wide / 2, -9.0)]
-        places += [(8.0, step * 8.0) for step in (1, -1, 2, -2, 3, -3)]
-        free = [
-            place for place in places
-            if not any(
-                x + place[0] < right and x + place[0] + wide > left and y + place[1] - high / 2 < top
-                and y + place[1] + high / 2 > low
-                for left, low, right, top in taken
-            )
-        ]  # fmt: skip
-        dx, dy = (free or places)[0]
-        taken.append((x + dx, y + dy - high / 2, x + dx + wide, y + dy + high / 2))
+    values = [(getattr(worth, what) / scale, worth.accuracy) for worth in worths]
+    points = [tuple(axes.transData.transform(value) * 72 / figure.dpi) for value in values]
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in points]
+    for number in sorted(range(len(worths)), key=lambda number: -worths[number].accuracy):
+        (x, y), name = points[number], worths[number].name
+        wide, high = text_width(name, NOTE) + 2, NOTE + 2
+        places = []
+        for far in (6.0, 14.0, 22.0, 32.0, 44.0, 58.0):
+            for turn in range(16):
+                across, up = math.cos(turn * math.pi / 8), math.sin(turn * math.pi / 8)
+                # Beside the point on the side that the name lies on, centred above and below it.
+                left = far * across - wide * (1 - across) / 2
+                places.append((left, far * up))
+        boxes = [(x + dx, y + dy - high / 2, x + dx + wide, y + dy + high / 2) for dx, dy in places]
+        free = [place for place, box in enumerate(boxes) if not any(_overlap(box, other) for other in taken)]
+        chosen = free[0] if free else 0
+        taken.append(boxes[chosen])
+        far_off = chosen >= 32
         axes.annotate(
-            worth.name, (getattr(worth, what) / scale, worth.accuracy), xytext=(dx, dy), textcoords="offset points",
-            size=NOTE, color=theme.ink, va="center",
-            arrowprops={"arrowstyle": "-", "color": theme.faint, "linewidth": 0.5} if abs(dy) > 9 else None,
-        )  # fmt: skip
+            name,
+            values[number],
+            xytext=places[chosen],
+            textcoords="offset points",
+            size=NOTE,
+            color=theme.ink,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": theme.faint, "linewidth": 0.5} if far_off else None,
+        )
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -265,11 +265,43 @@ _JAX = Elsewhere(
     normalization="-1-1",
 )
 
+# A ViT as tutorials write it in Keras, a subclassed model: its files have its attributes as groups (Keras 3), or the
+# names of its layers, which are Google's, behind the model's own (legacy .h5).
+_KERAS_BLOCKS = (
+    (r"(?:.*/)?(?:encoderblock|(?:blocks|layers)/[a-z_]+?)_(\d+)/", r"blocks.\1."),
+    (r"(?:.*/)?(?:blocks|layers)/[a-z_]+/", "blocks.0."),  # the first of a list has no number
+)
+_KERAS_PARTS = {
+    "norm1|LayerNorm_0": "norm1",
+    "norm2|LayerNorm_[12]": "norm2",
+    "(?:attn|MultiHeadAttention(?:_1)?)/qkv": "attn.qkv",
+    "(?:attn|MultiHeadAttention(?:_1)?)/(?:proj|out)": "attn.proj",
+    "(?:mlp|MlpBlock(?:_3)?)/(?:fc1|Dense_0)": "mlp.fc1",
+    "(?:mlp|MlpBlock(?:_3)?)/(?:fc2|Dense_1)": "mlp.fc2",
+}
+_KERAS = Elsewhere(
+    (
+        *(
+            Rule(f"{block}(?:{part})", into + ours)
+            for block, into in _KERAS_BLOCKS
+            for part, ours in _KERAS_PARTS.items()
+        ),
+        Rule(r"(?:.*/)?(?:patch_embed|layers/[a-z_]+)/(?:proj|embedding|conv2d(?:_\d+)?)", "patch_embed.proj"),
+        Rule(r"(?:.*/)?(?:cls_token_pos_embed|cls_pos|concat_class_token_add_pos_embed)", "pos_embed"),  # and the token
+        Rule(r"(?:.*/)?(?:encoder_norm|norm|layer_normalization(?:_\d+)?)", "norm"),
+        Rule(r"(?:.*/)?(?:pre_logits|dense(?:_\d+)?)", "pre_logits"),
+        Rule(r"(?:.*/)?head", "classifier"),
+    ),
+    by_place=True,
+)
+
 ENTRIES = {
     name: Entry(
         builder(name), "vit", 2020, "Dosovitskiy et al. 2020, An image is worth 16x16 words", size=224,
         min_size=row.patch, multiple=row.patch, published=_PUBLISHED.get(name),
-        elsewhere={"torchvision": _TORCHVISION, "timm": _TIMM, "jax": _JAX},
+        elsewhere={
+            "torchvision": _TORCHVISION, "timm": _TIMM, "jax": _JAX, **({} if row.resnet else {"keras": _KERAS}),
+        },
     )
     for name, row in SIZES.items()
 }  # fmt: skip

@@ -67,7 +67,7 @@ def _shown(fetcher: Fetcher, finding: Finding, row: int, *, decoding: Decoding) 
     label = index.table.column("label")[row].as_py()
     return {
         "path": index.name(row),
-        "label": index.classes[label] if label >= 0 else "no label",
+        "label": index.classes[label] if label >= 0 else "",
         "split": index.table.column("split")[row].as_py(),
         "note": finding.notes.get(row, ""),
         "image": thumbnail(fetcher, row, decoding),

@@ -19,6 +19,7 @@ from ..runs.folder import open_run
 from ..runs.names import CONFIG
 from ..runs.records import read_index, read_predictions
 from ..runs.typed import typed
+from ..system.language import language, shown
 from ..system.progress import clock
 from . import figures
 from .curves import Curve, curves_figure
@@ -86,14 +87,18 @@ def template(name: str) -> jinja2.Template:
     """One of this folder's pages."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pictaxa.reporting", "."), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, finalize=_shown,
+        trim_blocks=True, finalize=_escaped,
     )  # fmt: skip
+    # In the language of messages: a text, and one with fields to fill.
+    environment.filters["shown"] = shown
+    environment.filters["filled"] = lambda text, *values: shown(text.format(*values))
+    environment.globals["language"] = language
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}%"
     environment.tests["wide"] = has_wide
     return environment.get_template(name)
 
 
-def _shown(value: object) -> object:
+def _escaped(value: object) -> object:
     """What a page has of a value: names in a form that can be shown; what is markup already stays as it is."""
     return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ..errors import UsageError, close_matches
+from .language import Language
 
-Language = Literal["en", "zh"]
 PACKAGE = Path(__file__).resolve().parent.parent
 README = "readme"
 READMES: dict[Language, str] = {"en": "README.md", "zh": "README.zh-CN.md"}
@@ -70,21 +69,18 @@ def find_page(name: str, language: Language = "en") -> Page:
         language: "en" or "zh".
 
     Returns:
-        The page.
+        The page, in English where it is not translated.
 
     Raises:
-        UsageError: there is no such page, or none in this language.
+        UsageError: there is no such page.
 
     Example:
         print(find_page("from-keras", "zh").text)
     """
-    known = pages(language)
+    known = pages("en") | pages(language)
     plain = name.replace("\\", "/").removeprefix("docs/").removeprefix("zh/").removesuffix(".md")
     if plain.lower() in ("readme", "readme.zh-cn"):
         plain = README
     if plain in known:
         return known[plain]
-    if language != "en" and plain in pages("en"):
-        fix = f"Read it in English: pictaxa docs {plain}. In Chinese there are: {', '.join(known)}."
-        raise UsageError(f"The page {plain!r} is not translated.", fix=fix)
     raise UsageError(f"There is no page {name!r}.", fix=close_matches(plain, known))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import printable
+from .language import shown
 
 
 def show_everything() -> None:
@@ -24,18 +25,19 @@ def show_everything() -> None:
             file.reconfigure(errors="backslashreplace")
 
 
-def print_line(text: str, *, file: TextIO | None = None) -> None:
+def print_line(text: str, *, file: TextIO | None = None, verbatim: bool = False) -> None:
     """Print a text as one line, whatever names are in it, on a terminal of any encoding.
 
     Args:
         text: what can't be shown of it becomes escapes, as do characters that the terminal's encoding lacks.
         file: where to, by default standard output.
+        verbatim: the text is data or a page and no message, so it is not translated.
 
     Example:
         print_line(f"set aside {path}")
     """
     file = file or sys.stdout
-    print(encodable(printable(text), file), file=file, flush=True)
+    print(encodable(printable(text if verbatim else shown(text)), file), file=file, flush=True)
 
 
 def encodable(text: str, file: TextIO) -> str:
@@ -63,7 +65,7 @@ def lines_html(lines: Iterable[str]) -> str:
     Returns:
         An HTML element.
     """
-    return f"<pre>{escape(chr(10).join(map(printable, lines)))}</pre>"
+    return f"<pre>{escape(chr(10).join(printable(shown(line)) for line in lines))}</pre>"
 
 
 def picture_html(path: Path) -> str:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from ..errors import printable
+from .language import shown
 from .notebook import NotebookBar, in_notebook
 from .printing import encodable, print_line
 
@@ -116,9 +117,9 @@ class _Display:
     def show(self, what: str, text: str, *, progress: float) -> None:
         """Where it stands."""
         if self._bar:
-            self._bar.update(self._task, completed=progress, description=what, text=_shown(text))
+            self._bar.update(self._task, completed=progress, description=shown(what), text=_as_shown(text))
         elif self._notebook:
-            self._notebook.show(what, printable(text), progress=progress)
+            self._notebook.show(shown(what), printable(shown(text)), progress=progress)
         elif time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
             say(f"{what} {progress:4.0%}  {text}")
@@ -126,7 +127,7 @@ class _Display:
     def line(self, text: str) -> None:
         """A line that stays."""
         if self._bar:
-            self._bar.console.print(_shown(text), highlight=False, markup=False)
+            self._bar.console.print(_as_shown(text), highlight=False, markup=False)
         else:
             self._last_line = time.monotonic()
             say(text)
@@ -141,9 +142,9 @@ class _Display:
         self.line(f"{what:9s} {count} {of} in {self.seconds:.1f} s, {count / self.seconds:.0f}/s")
 
 
-def _shown(text: str) -> str:
-    """As the terminal can show it."""
-    return encodable(printable(text), sys.stdout)
+def _as_shown(text: str) -> str:
+    """In its language, as the terminal can show it."""
+    return encodable(printable(shown(text)), sys.stdout)
 
 
 class DecodeProgress(_Display):

@@ -21,7 +21,7 @@ from ..models.heads import parse_groups
 from ..models.zoo import find_entry
 from ..runs.folder import open_run, run_of
 from ..weights.files import read_notes
-from ..weights.kinds import check_kind
+from ..weights.kinds import check_kind, is_of_tensorflow
 from ..weights.loading import load, translate
 from ..weights.normalization import check_normalization, published_normalization
 from ..weights.published import find_file, find_published
@@ -95,12 +95,14 @@ def _resolve_model(config: TrainConfig) -> TrainConfig:
     if config.transfer.weights == IMAGENET:
         return _resolve_published(config)
     weights = config.transfer.weights.expanduser().resolve()
+    if is_of_tensorflow(weights):
+        check_kind(weights)  # also of a name that two files share
     if not weights.exists():
         raise WeightsError(
             "a run or a file of weights", found=f"none at {str(weights)!r}", fix="Check the path after --weights."
         )
     weights = run_of(weights)
-    if weights.is_file() or any(weights.glob("saved_model.pb*")):
+    if weights.is_file():
         check_kind(weights)
     config = replace(config, transfer=replace(config.transfer, weights=weights))
     origin = read_origin(weights)

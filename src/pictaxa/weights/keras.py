@@ -18,11 +18,13 @@ from torch import nn
 
 from ..errors import WeightsError
 from ..models.contract import Classifier
+from ..models.entry import Rule
 from ..models.zoo import find_entry
 from .keras_files import StoredLayer
-from .keras_order import paths_by_order
-from .rules import rename
+from .keras_order import in_a_chain, paths_by_order
+from .rules import rename, shortened
 
+POSITIONS = "pos_embed"  # a transformer's, a parameter of no layer; a file has the class token beside it
 # How Keras names layers that were given no name, and the last of its applications.
 _COUNTED = re.compile(r"(conv2d|batch_normalization)(_\d+)?|predictions")
 
@@ -44,6 +46,9 @@ def translate(
     `hidden` are paths of the dense layers that a head with hidden ones has, which the entry itself is built without.
     WeightsError when the layers are not the entry's.
     """
+    known = find_entry(model.entry).known_to("keras")
+    if known.by_place:
+        return translate_places(model, layers, known.rules), {}
     parts = dict(model.named_modules())
     flattened = dict(model.flattened)
     if hidden and model.main_head() in flattened:
@@ -60,6 +65,40 @@ def translate(
             tensors.setdefault(f"{path}.weight", torch.ones(part.num_features))
             tensors.setdefault(f"{path}.bias", torch.zeros(part.num_features))
     return tensors, placed.dropped
+
+
+def translate_places(
+    model: Classifier, layers: Sequence[StoredLayer], rules: Sequence[Rule]
+) -> dict[str, torch.Tensor]:
+    """Layers by the groups in which they lie, as a transformer's of one's own, as an entry's tensors.
+
+    WeightsError for a place that no rule knows, or two layers in the place of one.
+    """
+    parts = dict(model.named_modules())
+    paths = rename([layer.place for layer in layers], rules).names
+    unknown = [place for place in paths if not any(re.fullmatch(rule.pattern, place) for rule in rules)]
+    if unknown:
+        raise WeightsError(
+            f"the layers of {model.entry}, by the names of their groups", found=f"others: {shortened(unknown)}",
+            fix="Check the model's name and its options.",
+        )  # fmt: skip
+    tensors: dict[str, torch.Tensor] = {}
+    for layer in layers:
+        path = paths[layer.place]
+        part = parts.get(path)
+        if path == POSITIONS:
+            names = {"cls": "cls_token", "pos_embed": POSITIONS}
+            tensors |= {names.get(word, f"{path}.{word}"): _copy(array) for word, array in layer.arrays.items()}
+        elif isinstance(part, nn.LayerNorm):  # of two numbered variables nothing says that they are no statistics
+            words = ("weight", "bias") if len(layer.arrays) == 2 else tuple(layer.arrays)
+            tensors |= {f"{path}.{word}": _copy(a) for word, a in zip(words, layer.arrays.values(), strict=True)}
+        else:
+            for variable in layer.arrays:
+                key, value = _tensor(part, layer, variable, flattened_channels=0)
+                tensors[f"{path}.{key}"] = value
+            if isinstance(part, nn.Linear) and f"{path}.weight" in tensors:  # qkv_bias=False
+                tensors.setdefault(f"{path}.bias", torch.zeros(len(tensors[f"{path}.weight"])))
+    return tensors
 
 
 def notes(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:
@@ -91,7 +130,8 @@ def _place(model: Classifier, layers: Sequence[StoredLayer], *, hidden: Sequence
     by_name = _paths_by_name(model, layers)
     if by_name is not None and _has_own_head(model, layers, by_name):
         return Placed([*layers], by_name)
-    dense = [layer for layer in layers if _is_dense(layer)]
+    dense = in_a_chain([layer for layer in layers if _is_dense(layer)])
+    layers = [*(layer for layer in layers if not _is_dense(layer)), *dense]
     own = _dense_shapes(model)
     theirs = [layer.arrays["kernel"].shape for layer in dense]
     if len(own) > 1 and (not theirs or (len(theirs) == len(own) and theirs[:-1] == own[:-1])):

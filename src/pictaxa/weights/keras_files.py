@@ -32,7 +32,8 @@ _LARGEST = 32  # bytes of a file for each number that may be read: with an optim
 # What a convolution or a dense layer has, and a batch norm; Keras 3 numbers them in this order.
 _PRODUCT = ("kernel", "bias")
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-_WORDS = {*_PRODUCT, *_NORM, "depthwise_kernel"}
+_TOKENS = ("cls", "pos_embed")  # a transformer's class token and position embeddings, (1, tokens, width)
+_WORDS = {*_PRODUCT, *_NORM, *_TOKENS, "depthwise_kernel"}
 # Groups that are not layers, unless they stand among the layers, and whose they are.
 _NO_LAYERS = (
     (re.compile("optimizer.*"), "of the optimizer"),
@@ -47,7 +48,9 @@ class StoredLayer:
     """A layer of a file that has weights; another may have the same name, in another part of the model."""
 
     name: str  # its own; or, where the file does not keep it, its place in the file
-    arrays: dict[str, np.ndarray]  # kernel, depthwise_kernel, bias, gamma, beta, moving_mean, moving_variance
+    arrays: dict[str, np.ndarray]  # kernel, depthwise_kernel, bias, gamma, beta, moving_mean, moving_variance, _TOKENS
+    place: str = ""  # the groups in which it lies: attributes of the models around it in Keras 3, their names in .h5
+    in_order: bool = False  # whether the file has its layers in the order of the graph, as legacy ones do
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ class _Reader:
                 arrays[word] = self._array(dataset)
             for owner, arrays in owners.items():
                 if arrays:
-                    yield StoredLayer(owner.rpartition("/")[2], arrays)
+                    yield StoredLayer(owner.rpartition("/")[2], arrays, owner, in_order=True)
 
     def _nested(self, group: Any, place: str) -> Iterator[StoredLayer]:
         variables = group.get("vars")
@@ -191,7 +194,7 @@ class _Reader:
             arrays = [self._array(dataset) for dataset in datasets if not self._is_counter(dataset)]
             if arrays:
                 name = self._texts(variables, "name")[0] if "name" in variables.attrs else place
-                yield StoredLayer(name, self._by_shape(arrays, place))
+                yield StoredLayer(name, self._by_shape(arrays, place), place)
         among_layers = place.rpartition("/")[2] == "layers"
         for key in sorted(group, key=_natural):
             is_layer = among_layers or not any(words.fullmatch(key) for words, _ in _NO_LAYERS)
@@ -201,6 +204,8 @@ class _Reader:
     def _by_shape(self, arrays: list[np.ndarray], place: str) -> dict[str, np.ndarray]:
         """Keras 3 numbers a layer's variables: a kernel first, or batch norm's gamma, beta, mean and variance."""
         words = _PRODUCT if arrays[0].ndim > 1 else _NORM[-len(arrays) :]  # without scale, gamma is what is absent
+        if all(array.ndim == 3 for array in arrays):
+            words = _TOKENS
         if len(arrays) > len(words):
             raise self._no_layer(f"{len(arrays)} variables at {place or 'the root'}")
         return dict(zip(words, arrays, strict=False))

@@ -6,6 +6,7 @@ of another kind keeps the order in which its layers were made.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,7 +26,53 @@ Kinds = dict[str, list[str]]  # paths of the layers of each kind, in an order
 _SHORTCUT = re.compile(r"(.+)\.(downsample|projection)(\.\d)?")
 _PLACES = ("last", "before the last", "first")
 _LAYERS = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
+_MOST_CHAINED = 8  # dense layers whose order is looked for
 _JOIN = 0.01  # of a layer: what a concatenation adds to the distance of those before it
+
+
+def in_a_chain(dense: Sequence[StoredLayer]) -> list[StoredLayer]:
+    """Dense layers in the order of the graph, by their widths: each takes as many values as the one before it gives.
+
+    Keras 3 files have the layers of a model within the model in a group of its own, before or behind the others. Within
+    a group they are in order, and a legacy file has all of them in order.
+
+    Args:
+        dense: dense layers as they stand in the file.
+
+    Returns:
+        The same, in another order where exactly one other makes a chain and theirs makes none.
+
+    Raises:
+        WeightsError: several orders fit.
+    """
+    groups: dict[str, list[StoredLayer]] = {}
+    for layer in dense:
+        groups.setdefault(layer.place.rpartition("/")[0], []).append(layer)
+    if len(groups) < 2 or len(dense) > _MOST_CHAINED or all(layer.in_order for layer in dense):
+        return [*dense]
+    fitting = [order for order in _interleaved([*groups.values()]) if _is_chain(order)]
+    if len(fitting) > 1:
+        names = ", ".join(layer.place for layer in dense)
+        raise WeightsError(
+            "dense layers in one order", found=f"{len(fitting)} orders in which the widths fit, of {names}",
+            fix="Save the model as a legacy .h5 (model.save('model.h5')), which keeps the order.",
+        )  # fmt: skip
+    return fitting[0] if fitting else [*dense]
+
+
+def _interleaved(groups: Sequence[Sequence[StoredLayer]]) -> Iterator[list[StoredLayer]]:
+    """All orders of the groups' layers that keep the order within each group."""
+    if not any(groups):
+        yield []
+    for number, group in enumerate(groups):
+        if group:
+            for rest in _interleaved([*groups[:number], group[1:], *groups[number + 1 :]]):
+                yield [group[0], *rest]
+
+
+def _is_chain(dense: Sequence[StoredLayer]) -> bool:
+    shapes = [layer.arrays["kernel"].shape for layer in dense]
+    return all(one[1] == other[0] for one, other in itertools.pairwise(shapes))
 
 
 def paths_by_order(model: Classifier, layers: Sequence[StoredLayer]) -> list[str]:

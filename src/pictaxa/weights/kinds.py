@@ -4,15 +4,24 @@ they are, with what to do instead.
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 from ..errors import WeightsError
 
 _START = 4096  # bytes that are looked at
 _STATE = "save the weights alone: torch.save(model.state_dict(), FILE)"
+# TensorFlow's checkpoints are two files or more, NAME.index and NAME.data-00000-of-00001; `checkpoint` names the last.
+_SHARD = re.compile(r"(.+)\.(index|data-\d{5}-of-\d{5})")
+_TENSORFLOW = "a checkpoint of TensorFlow (an index and data files), which only TensorFlow reads"
+_BY_TENSORFLOW = (
+    "in the TensorFlow that wrote it load it into its Keras model and save that: "
+    "model.load_weights({name!r}), model.save_weights('model.h5'); then use that file with --source keras"
+)
 # The beginning of a protobuf of ONNX: its version, then its producer, domain, graph or imports.
 _ONNX = re.compile(rb"\x08[\x01-\x1f][\x12\x1a\x22\x3a\x42]", re.DOTALL)
 
@@ -21,11 +30,11 @@ def check_kind(path: Path) -> None:
     """WeightsError that names a file for what it is, where that is no file of weights.
 
     Args:
-        path: a file or folder that exists.
+        path: a file or folder, or the name that the files of a TensorFlow checkpoint begin with.
 
     Raises:
-        WeightsError: it is a Git LFS pointer, a web page, a TorchScript archive, a SavedModel, an ONNX or TFLite
-            model, an index of sharded files, or something packed.
+        WeightsError: it is a Git LFS pointer, a web page, a TorchScript archive, a SavedModel, a checkpoint of
+            TensorFlow, an ONNX or TFLite model, an index of sharded files, or something packed.
 
     Example:
         check_kind(Path("resnet50.pth"))
@@ -35,10 +44,36 @@ def check_kind(path: Path) -> None:
         raise WeightsError("a file of weights", found=f"{str(path)!r}, {found}", fix=f"{fix[0].upper()}{fix[1:]}.")
 
 
+def is_of_tensorflow(path: Path) -> bool:
+    """Whether a path is TensorFlow's own: a SavedModel or checkpoint, its folder, or the name that its files share."""
+    if path.is_dir():
+        names = [entry.name for entry in path.iterdir()]
+        return bool({"saved_model.pb", "saved_model.pbtxt"} & {*names}) or _checkpoint_in(names) != ""
+    return path.name == "saved_model.pb" or _checkpoint_of(path) != ""
+
+
+def _checkpoint_in(names: Collection[str]) -> str:
+    """The name that the files of a checkpoint begin with, the last of those in a folder; "" where there is none."""
+    found = {match[1] for name in names if (match := _SHARD.fullmatch(name))}
+    return max((name for name in found if f"{name}.index" in names), default="")
+
+
+def _checkpoint_of(path: Path) -> str:
+    """The name that the files of a checkpoint begin with, for one of its files or that name itself."""
+    match = _SHARD.fullmatch(path.name)
+    name = match[1] if match else path.name
+    there = path.with_name(f"{name}.index").is_file() and any(path.parent.glob(f"{glob.escape(name)}.data-*-of-*"))
+    if path.name == "checkpoint" and path.is_file():
+        return _checkpoint_in([entry.name for entry in path.parent.iterdir()])
+    return name if there and (match or not path.exists()) else ""
+
+
 def _kind(path: Path) -> tuple[str, str]:
     """What it is, and what to do; nothing for what may be weights."""
     if path.is_dir():
         return _kind_of_folder(path)
+    if checkpoint := _checkpoint_of(path):
+        return _TENSORFLOW, _BY_TENSORFLOW.format(name=checkpoint)
     if not path.is_file():
         return "", ""
     with path.open("rb") as file:
@@ -72,6 +107,8 @@ def _kind_of_folder(path: Path) -> tuple[str, str]:
             "a SavedModel of TensorFlow",
             "save it with Keras as one file: keras.models.load_model(FOLDER).save('model.keras')",
         )
+    if checkpoint := _checkpoint_in([entry.name for entry in path.iterdir()]):
+        return _TENSORFLOW, _BY_TENSORFLOW.format(name=checkpoint)
     files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in (".safetensors", ".bin", ".pth", ".pt"))
     return "a folder", f"give the file in it: {', '.join(files[:3])}" if files else "give a file of weights"
 

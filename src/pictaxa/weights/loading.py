@@ -133,9 +133,9 @@ def translate(
             raise ConfigError(f"a known {what}", found=repr(word), fix=close_matches(word, words))
     known = find_entry(model.entry).known_to(source)
     path = Path(file)
+    check_kind(path)
     if not path.exists():
         raise WeightsError("a file of weights", found=f"none at {str(path)!r}", fix="Check the path.")
-    check_kind(path)
     _check_suffix(path, source)
     most = COPIES * sum(value.numel() for value in model.state_dict().values()) + SPARE_VALUES
     if source == "keras":

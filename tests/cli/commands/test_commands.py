@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from pictaxa.cli import exit_codes
-from pictaxa.cli.commands import COMMANDS, data, docs, models, runs
+from pictaxa.cli.commands import COMMANDS, data, docs, models, runs, teaching
 from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError
 
 
 def test_every_command_is_in_the_table():
-    """What runs.py, data.py, models.py and docs.py offer is what the command line knows, and help tells of each."""
+    """What the modules of commands offer is what the command line knows, and help tells of each."""
     offered = {
         value
-        for module in (runs, data, models, docs)
+        for module in (runs, data, models, docs, teaching)
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
