@@ -12,12 +12,14 @@ from pictaxa.cli.arguments import (
     ConvertArguments,
     ConvertDataArguments,
     CurvesArguments,
+    ModelsArguments,
     PredictArguments,
     TrainArguments,
 )
 from pictaxa.cli.commands import COMMANDS
 from pictaxa.cli.main import commands
 from pictaxa.cli.parse import parse
+from pictaxa.cli.teaching import FieldArguments
 from pictaxa.cli.training import settings_beside
 from pictaxa.config.by_name import config_fields
 from pictaxa.config.renamed import RENAMED
@@ -48,7 +50,9 @@ def value_of(config: object, name: str) -> object:
 
 KINDS = [TrainConfig, *dict.fromkeys(command.takes for command in COMMANDS.values())]
 REPEATED = [(kind, name, flag) for kind in KINDS for name, flag in several(kind).items()]
-NEEDED = {
+NEEDED = {  # what stands before the flag; nothing where words without one are what it adds up
+    FieldArguments: (),
+    ModelsArguments: (),
     ConvertArguments: ("f.h5", "--source", "keras", "--model", "vgg16", "--out", "o.safetensors"),
     ConvertDataArguments: ("a", "b", "--to", "folders"),
     CurvesArguments: (),  # which takes any words

@@ -30,6 +30,7 @@ def whole_app(takes: Mapping[str, type[Any]]) -> App:
                 whole.command(within[first])
             within[first].command(app, name=second)
         else:
+            within[first] = app  # which may have others within it too
             whole.command(app, name=first)
     return whole
 

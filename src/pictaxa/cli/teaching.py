@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Literal
 
 from ..config.learning import Normalization, Source
 
@@ -80,7 +79,7 @@ class LookArguments:
     _: KW_ONLY
     out: Path = Path("look.png")
     """The PNG to write."""
-    show: tuple[Literal["kernels", "features", "attention", "positions", "field"], ...] = ()
+    show: tuple[str, ...] = ()
     """kernels: of the first layer; features: maps after each stage; attention: of each head, from the class token;
     positions: cosine similarity of position embeddings; field: what the middle unit of each stage sees. Default: all
     that the network has."""

@@ -128,7 +128,7 @@ def _positions(subject: Subject) -> Section:
     assert similarity is not None
     title = "position embeddings: cosine similarity of the patch in a row and column to each other patch, -1 to 1"
     rows = [Row("", [Panel(patch, low=-1.0, high=1.0) for patch in patches]) for patches in similarity]
-    return Section(title, rows, across=max(16, len(similarity)))
+    return Section(title, rows, across=max(24, len(similarity)))
 
 
 def _field(subject: Subject) -> Section:

@@ -122,12 +122,12 @@ def _listening(parts: dict[str, nn.Module], keep: Callable[[str, Any], None]) ->
     def hook(path: str) -> Callable[..., None]:
         return lambda part, inputs, out: keep(path, out)
 
-    hooks = [part.register_forward_hook(hook(path)) for path, part in parts.items()]
+    handles = [part.register_forward_hook(hook(path)) for path, part in parts.items()]
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def strongest(maps: torch.Tensor, *, count: int) -> np.ndarray:
@@ -159,17 +159,14 @@ def attention(model: Classifier, image: torch.Tensor) -> dict[str, np.ndarray]:
         weights add up to 1. Empty for a network without attention.
     """
     found: dict[str, np.ndarray] = {}
-    parts = {
-        f"{path}.attn.qkv": part.qkv
-        for path in _some_blocks(model)
-        if isinstance(part := model.get_submodule(f"{path}.attn"), MultiHeadAttention)
-    }
+    layers = {path: model.get_submodule(f"{path}.attn") for path in _some_blocks(model)}
+    heads = {path: part.heads for path, part in layers.items() if isinstance(part, MultiHeadAttention)}
+    parts = {f"{path}.attn.qkv": model.get_submodule(f"{path}.attn.qkv") for path in heads}
 
     def keep(path: str, out: torch.Tensor) -> None:
         block = path.removesuffix(".attn.qkv")
-        heads = model.get_submodule(f"{block}.attn").heads
         _, length, width = out.shape  # (1, T, 3 * D)
-        qkv = out.reshape(length, 3, int(heads), width // 3 // int(heads)).permute(1, 2, 0, 3)  # -> (3, H, T, d)
+        qkv = out.reshape(length, 3, heads[block], width // 3 // heads[block]).permute(1, 2, 0, 3)  # -> (3, H, T, d)
         queries, keys = qkv[0], qkv[1]
         scores = queries[:, :1] @ keys.transpose(1, 2) / math.sqrt(queries.shape[-1])  # (H, 1, T)
         weights = torch.softmax(scores, dim=-1)[:, 0, 1:]  # -> (H, T - 1)
@@ -233,6 +230,6 @@ def unit_fields(model: Classifier, image: torch.Tensor) -> list[UnitField]:
             last = next(node for node in reversed(nodes) if any(call.path == stage.name for call in node.calls))
             middle = ((row + 0.5) * size / rows, (column + 0.5) * size / columns)
             largest = strength[strength > 0].quantile(BRIGHT) if strength.any() else strength.new_tensor(1.0)
-            strength = (strength / largest).clamp(max=1).numpy()
-            found.append(UnitField(stage.name, last.field.height, middle, strength))
+            shown = (strength / largest).clamp(max=1).numpy()
+            found.append(UnitField(stage.name, last.field.height, middle, shown))
     return found

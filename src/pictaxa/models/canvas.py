@@ -204,10 +204,12 @@ class Canvas:
         self.axes.set_ylim(bottom, top)  # y goes downwards
         inches = (right - left) / 72, (bottom - top) / 72
         self.figure.set_size_inches(inches)
-        style = {"svg.fonttype": "none", "svg.hashsalt": "pictaxa"}
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
         dpi = min(200, MOST_PIXELS / max(inches))
-        with matplotlib.rc_context(style), writing(path, flag="--diagram"):
+        with (
+            matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "pictaxa"}),
+            writing(path, flag="--diagram"),
+        ):
             self.figure.savefig(path, dpi=dpi, metadata=metadata, facecolor=self.theme.paper)
 
 

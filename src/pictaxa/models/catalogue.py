@@ -15,18 +15,12 @@ import torch
 from ..config.machine import MachineConfig
 from ..errors import ModelError
 from ..system.device import apply_plan, choose_plan, to_device
-from .canvas import Caption, written_shape
-from .diagram import draw_blocks, draw_network
 from .graph import BYTES, Node, fold
-from .parts import block_sheets, network_sheet
 from .summary import Summary, summarise_model
-from .tradeoff import Worth, draw_tradeoff
 from .zoo import ZOO, check_size, create_model, find_entry, parse_options
 
 # What `write_figures` counted; tests count again.
 FIGURES = Path(__file__).with_name("figures.csv")
-
-ALL = "all"  # after --compare: every entry whose accuracy is published
 
 SPEED_BATCH = 8  # pictures
 SPEED_ROUNDS = 5
@@ -35,11 +29,11 @@ SPEED_ROUNDS = 5
 def list_lines() -> Iterator[str]:
     """A line for each entry: name, family, year, parameters, multiply-adds at its usual size, paper."""
     yield f"{'name':21}  {'family':12}  {'year':>4}  {'parameters':>11}  {'multiply-adds':>13}  {'pixels':>6}  paper"
-    figures = _figures()
+    known = figures()
     for name, entry in ZOO.items():
-        parameters, cost = figures[name]
+        parameters, cost = known[name]
         yield (
-            f"{name:21}  {entry.family:12}  {entry.year:4d}  {parameters:11,}  {_billions(cost):>13}  "
+            f"{name:21}  {entry.family:12}  {entry.year:4d}  {parameters:11,}  {billions(cost):>13}  "
             f"{entry.size:6d}  {entry.paper}"
         )
     yield ""
@@ -47,7 +41,7 @@ def list_lines() -> Iterator[str]:
     yield "pictaxa models NAME shows one layer by layer; timm/NAME is any timm model."
 
 
-def _figures() -> dict[str, tuple[int, int]]:
+def figures() -> dict[str, tuple[int, int]]:
     """Parameters and multiply-adds of each entry, at its own size."""
     with FIGURES.open(encoding="utf-8", newline="") as file:
         return {row["name"]: (int(row["parameters"]), int(row["multiply_adds"])) for row in csv.DictReader(file)}
@@ -146,96 +140,6 @@ def _total_lines(summary: Summary) -> Iterator[str]:
     yield "MB: float32; - for what is a view of its input, or takes its input's place"
 
 
-def draw_entry(summary: Summary, path: Path, *, dark: bool = False) -> Path:
-    """Draw a network from top to bottom.
-
-    Args:
-        summary: the network, from `read_entry`.
-        path: the file to write, .svg or .png.
-        dark: whether light on dark.
-
-    Returns:
-        The file.
-
-    Raises:
-        ConfigError: the file has another suffix, or can't be written.
-    """
-    line = (
-        f"{summary.trainable:,} parameters, {_billions(summary.multiply_adds)} multiply-adds, {summary.depth} layers "
-        f"deep; shapes are channels × height × width"
-    )
-    if any(len(node.shape) == 2 for node in summary.graph.nodes):
-        line += ", or tokens × width"
-    caption = Caption(summary.name, (find_entry(summary.name).paper, line))
-    return draw_network(network_sheet(summary.graph), caption, path, dark=dark)
-
-
-def draw_block_of(summaries: Sequence[Summary], path: Path, *, dark: bool = False) -> Path:
-    """Draw a block of each of several networks side by side: the first whose shortcut is the identity, or the first.
-
-    Args:
-        summaries: the networks, from `read_entry`.
-        path: the file to write, .svg or .png.
-        dark: whether light on dark.
-
-    Returns:
-        The file.
-
-    Raises:
-        ModelError: a network has no blocks.
-        ConfigError: the file has another suffix, or can't be written.
-    """
-    drawn = []
-    for summary in summaries:
-        blocks = block_sheets(summary.graph)
-        if not blocks:
-            raise ModelError(
-                "a network with blocks", found=f"{summary.name}, a row of layers", fix="Use --diagram instead."
-            )
-        plain = (name for name, sheet in blocks.items() if any(arrow.style == "identity" for arrow in sheet.arrows))
-        name = next(plain, next(iter(blocks)))
-        parts = blocks[name].parts
-        shape = next(part.shape for part in reversed(parts) if part.kind != "port")
-        cost = sum(part.multiply_adds for part in parts)
-        lines = (name, f"to {written_shape(shape)}", f"{sum(part.parameters for part in parts):,} parameters")
-        lines += (f"{_billions(cost)} multiply-adds",)
-        drawn.append((Caption(summary.name, lines), blocks[name]))
-    title = "A block of each" if len(drawn) > 1 else f"A block of {summaries[0].name}"
-    return draw_blocks(drawn, Caption(title, ()), path, dark=dark)
-
-
-def draw_compared(names: Sequence[str], path: Path, *, dark: bool = False) -> tuple[Path, list[str]]:
-    """Draw published accuracy against cost.
-
-    Args:
-        names: entries, those without published weights among them; ALL alone for all that have some.
-        path: the file to write, .svg or .png.
-        dark: whether light on dark.
-
-    Returns:
-        The file, and the entries that are not in it, as nobody has published their accuracy.
-
-    Raises:
-        ModelError: a name is unknown, or fewer than two have a published accuracy.
-        ConfigError: the file has another suffix, or can't be written.
-    """
-    figures = _figures()
-    worths, left_out = [], []
-    for name in ZOO if tuple(names) == (ALL,) else names:
-        published = find_entry(name).published
-        if published is None:
-            left_out.append(name)
-            continue
-        worths.append(Worth(name, find_entry(name).family, published.accuracy, *reversed(figures[name])))
-    if len(worths) < 2:
-        raise ModelError(
-            "two models or more with a published accuracy (pictaxa weights list)",
-            found=" ".join(worth.name for worth in worths) or "none",
-            fix="Name others.",
-        )
-    return draw_tradeoff(worths, path, dark=dark), left_out
-
-
 def compare_lines(names: Sequence[str], *, size: int | None, channels: int | None, classes: int) -> Iterator[str]:
     """Compare entries: parameters, multiply-adds, depth, receptive field, and speed, measured on this machine now.
 
@@ -269,7 +173,7 @@ def compare_lines(names: Sequence[str], *, size: int | None, channels: int | Non
     for summary, rates in zip(summaries, speeds, strict=True):
         ratios = [rate / before for rate, before in zip(rates, speeds[0], strict=True)]
         yield (
-            f"{summary.name:21}  {summary.size:6d}  {summary.trainable:11,}  {_billions(summary.multiply_adds):>13}  "
+            f"{summary.name:21}  {summary.size:6d}  {summary.trainable:11,}  {billions(summary.multiply_adds):>13}  "
             f"{summary.depth:5d}  {summary.receptive_field:5.0f}  {statistics.median(rates):10.1f}  "
             f"{statistics.median(ratios) if first else math.nan:15.2f}"
         )
@@ -299,7 +203,8 @@ def _speeds(summaries: Sequence[Summary], *, classes: int) -> list[list[float]]:
     return rates
 
 
-def _billions(count: int) -> str:
+def billions(count: int) -> str:
+    """A large number as people say it: 4.09 G, 56.5 M."""
     return f"{count / 1e9:.2f} G" if count >= 1e8 else f"{count / 1e6:.1f} M"
 
 

@@ -166,11 +166,11 @@ def fold(graph: Graph, depth: int) -> Graph:
         if len(nodes) == 1:
             folded.append(replace(nodes[0], inputs=outside))
             continue
-        call = nodes[0].calls[depth - 1]
+        folded_call = nodes[0].calls[depth - 1]
         folded.append(
             Node(
-                name=call.name,
-                operation=spelt(call.kind),
+                name=folded_call.name,
+                operation=spelt(folded_call.kind),
                 inputs=outside,
                 shape=nodes[-1].shape,
                 calls=nodes[0].calls[:depth],

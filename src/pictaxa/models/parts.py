@@ -219,20 +219,23 @@ def _inside(graph: Graph, places: Sequence[int], *, fused: bool) -> Sheet:
 def _part(graph: Graph, unit: _Unit) -> Part:
     nodes = [graph.nodes[place] for place in unit.places]
     first, *following = nodes
-    totals = {
-        "shape": nodes[-1].shape,
-        "parameters": sum(node.parameters for node in nodes),
-        "multiply_adds": sum(node.multiply_adds for node in nodes),
-        "auxiliary": first.auxiliary,
-    }
-    if unit.call is not None:
-        inside = _inside(graph, unit.places, fused=True)
-        return Part(spelt(unit.call.kind), "block", name=unit.call.name, inside=inside, **totals)
     title = first.words if first.operation != "input" else "picture"
     if first.operation in ("add", "concatenate") and first.parameters:  # a parameter of the network's own
         title = f"{first.operation} {first.name}"
-    notes = tuple(dict.fromkeys(node.words for node in following if node.operation != "reshape"))
-    return Part(title, _KINDS.get(first.operation, "other"), notes=notes, **totals)
+    notes = dict.fromkeys(node.words for node in following if node.operation != "reshape")
+    part = Part(
+        title,
+        _KINDS.get(first.operation, "other"),
+        shape=nodes[-1].shape,
+        notes=tuple(notes),
+        parameters=sum(node.parameters for node in nodes),
+        multiply_adds=sum(node.multiply_adds for node in nodes),
+        auxiliary=first.auxiliary,
+    )
+    if unit.call is None:
+        return part
+    inside = _inside(graph, unit.places, fused=True)
+    return replace(part, title=spelt(unit.call.kind), kind="block", name=unit.call.name, notes=(), inside=inside)
 
 
 def _styled(arrows: list[Arrow], parts: Sequence[Part]) -> list[Arrow]:

@@ -91,7 +91,7 @@ class _Tracer(Watch):
         self.layer: _Layer | None = None
         self.made: dict[int, int] = {id(images): 0}  # the node that made a tensor
         # What a tensor that doesn't come from the picture comes from: names of parameters and moving statistics.
-        self.weights = {id(value): (name,) for name, value in model.named_parameters()}
+        self.weights: dict[int, tuple[str, ...]] = {id(value): (name,) for name, value in model.named_parameters()}
         self.weights |= {id(value): (name,) for name, value in model.named_buffers() if "running_" in name}
         self.sizes = {name: value.numel() for name, value in (*model.named_parameters(), *model.named_buffers())}
         self.kept: list[Any] = [images]  # tensors live on, so that an id is never given anew

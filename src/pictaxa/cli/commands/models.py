@@ -18,7 +18,7 @@ from ..looking import EmbedArguments, PlanArguments, ProbeArguments
 
 def models(arguments: ModelsArguments, started: float) -> int:
     """List the zoo, one of its networks layer by layer, or several side by side."""
-    from ...models import catalogue
+    from ...models import catalogue, drawings
 
     for flag, path in (("--diagram", arguments.diagram), ("--block", arguments.block)):
         check_place(path, flag)
@@ -47,24 +47,24 @@ def models(arguments: ModelsArguments, started: float) -> int:
     if len(summaries) == 1:
         print_lines(catalogue.layer_lines(summaries[0], depth=arguments.depth))
     if arguments.diagram is not None:
-        print_line(f"diagram       {catalogue.draw_entry(summaries[0], arguments.diagram, dark=arguments.dark)}")
+        print_line(f"diagram       {drawings.draw_entry(summaries[0], arguments.diagram, dark=arguments.dark)}")
     if arguments.block is not None:
-        print_line(f"block         {catalogue.draw_block_of(summaries, arguments.block, dark=arguments.dark)}")
+        print_line(f"block         {drawings.draw_block_of(summaries, arguments.block, dark=arguments.dark)}")
     return 0
 
 
 def _compare(arguments: ModelsArguments) -> int:
-    from ...models import catalogue
+    from ...models import catalogue, drawings
 
     names = (*arguments.names, *arguments.compare)
-    if names != (catalogue.ALL,) or arguments.diagram is None:
+    if names != (drawings.ALL,) or arguments.diagram is None:
         print_lines(
             catalogue.compare_lines(names, size=arguments.size, channels=arguments.channels, classes=arguments.classes)
         )
     if arguments.diagram is not None:
-        path, left_out = catalogue.draw_compared(names, arguments.diagram, dark=arguments.dark)
+        path, left_out = drawings.draw_compared(names, arguments.diagram, dark=arguments.dark)
         print_line(f"diagram       {path}")
-        if left_out and names != (catalogue.ALL,):
+        if left_out and names != (drawings.ALL,):
             print_line(f"left out      {', '.join(left_out)}: no accuracy is published with weights")
     return 0
 
