@@ -185,8 +185,9 @@ def test_what_is_decided_before_the_first_step(name: str, digits: Path, tmp_path
         assert weight.std().item() == pytest.approx(deviation, rel=5 / math.sqrt(weight.numel())), source
 
 
-# Pixels of 0 to 255 make AlexNet's first losses large. Without a warm-up and with the running statistics of two steps, validation at its own rate is beyond float32,
-# which ends a training: on a set of its own size 390 steps come before the first validation.
+# Pixels of 0 to 255 make AlexNet's first losses large. Without a warm-up and with the running statistics of two
+# steps, the other's validation is beyond float32 at its own rate, which ends a training: on a set of its own size 390
+# steps come before the first validation.
 GENTLER = {"cifar-ablation-constant-0-1": 0.01, "mnist-alexnet": 1e-4}
 
 

@@ -54,9 +54,9 @@ def stages_of(policy: Policy) -> Iterator[list[Stage]]:
             pictures = [stage.show(squares, aspects=aspects, view="centre", size=224) for stage in row]
     """
     if policy.crop_pixels:
-        title, alone = f"crop_pixels {policy.crop_pixels:.0f}", replace(ALONE, crop_pixels=policy.crop_pixels)
-        places = {"middle": (0.5, 0.5), "top left": (0, 0), "top right": (1, 0), "bottom right": (1, 1)}
-        yield [Stage(f"{title} {place}", alone, {"across": x, "down": y}) for place, (x, y) in places.items()]
+        alone = replace(ALONE, crop_pixels=policy.crop_pixels)
+        places = {"middle": (0.5, 0.5), "left": (0, 0.5), "right": (1, 0.5), "corner": (1, 1)}
+        yield [Stage(f"crop_pixels {place}", alone, {"across": x, "down": y}) for place, (x, y) in places.items()]
     elif policy.crop_area < 1:
         areas = [1 - (1 - policy.crop_area) * part for part in PARTS]
         yield [

@@ -34,12 +34,14 @@ ATTAINED: list[tuple[str, Attained]] = [
     ("default", Attained(*_FLOWER_PHOTOS, 190, 21, "4:28", "--weights none --minutes 4.5")),
     ("flowers-alexnet-slim", Attained(*_FLOWER_PHOTOS, 163, 10, "3:59")),
     ("flowers-alexnet", Attained(*_FLOWER_PHOTOS, 158, 10, "4:30")),
+    ("flowers-leaky-resnet50", Attained(*_FLOWER_PHOTOS, 87, 1, "8:59", "--minutes 9", cores=1)),
     ("flowers-googlenet", Attained(*_FLOWER_PHOTOS, 104, 4, "9:54", "--minutes 10")),
     ("mnist-simple-cnn", Attained("MNIST", 48_000, 12_000, 11_778, 5, "3:09")),
-    ("mnist-alexnet", Attained("MNIST", 232, 24, 2, 3, "1:05", "--seed 1", cores=1)),
-    ("flowers-resnet50-transfer", Attained(*_FLOWER_PHOTOS, 229, 5, "2:39", f"{_LITE} --epochs 5", cores=1)),
-    ("vit-finetune-head", Attained(*_FLOWER_PHOTOS, 218, 5, "0:11", f"{_LITE} --tune head --head 768", cores=1)),
-    ("hotdog-frozen-resnet50", Attained("hot dogs", 640, 160, 119, 3, "0:30", _LITE, cores=1)),
+    ("signs-resnet50", Attained("hand signs 0 to 5", 991, 246, 231, 20, "6:07", cores=1)),
+    ("mnist-alexnet", Attained("MNIST", 232, 24, 2, 3, "1:03", "--seed 1", cores=1)),
+    ("flowers-resnet50-transfer", Attained(*_FLOWER_PHOTOS, 229, 5, "2:32", f"{_LITE} --epochs 5", cores=1)),
+    ("vit-finetune-head", Attained(*_FLOWER_PHOTOS, 218, 5, "0:05", f"{_LITE} --tune head --head 768", cores=1)),
+    ("hotdog-frozen-resnet50", Attained("hot dogs", 640, 160, 119, 3, "0:27", _LITE, cores=1)),
     (
         "cifar-resnet20",
         Attained(

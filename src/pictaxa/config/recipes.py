@@ -127,8 +127,8 @@ RECIPES: dict[str, Recipe] = {
         validates="a fifth of the training pictures; the tutorial judges each epoch on the 10,000 test pictures, which "
         "here stay unseen for pictaxa evaluate",
     ),
-    # Pixels are never divided; 256 of MNIST's pictures are drawn, and validation_split takes a tenth of these. With such
-    # pixels the logits are soon beyond what bfloat16 tells apart.
+    # Pixels are never divided; 256 of MNIST's pictures are drawn, and validation_split takes a tenth of them.
+    # Such pixels make logits that bfloat16 soon can't hold.
     "mnist-alexnet": Recipe(
         "AlexNet on 256 digits of 28 px, on a black 227 px square", "a widely taught Keras exercise", "mnist",
         AS_TAUGHT
