@@ -192,6 +192,8 @@ def test_notes_are_few(file: Path, capsys: pytest.CaptureFixture[str]):
     assert len(squares([np.zeros((3, 9, 3), np.uint8)] * 10)) == 10
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 4 and told[-1] == "note      the same of 7 more arrays"
+    assert len(squares([np.zeros((3, 9, 3), np.uint8)] * 3)) == 3
+    assert len(capsys.readouterr().err.splitlines()) == 3
 
 
 def test_a_missing_path_is_told(tmp_path: Path):

@@ -56,7 +56,7 @@ def test_tables_for_pandas():
     assert list(table.columns) == ["path", "label", "probability", "problem", *(f"p:{name}" for name in CLASSES)]
     assert table["label"].tolist() == ["<b>cat</b>", "owl", ""] and np.allclose(table["p:dog"][:2], [0.2, 0.3])
     assert table["probability"].isna().tolist() == [False, False, True] and table["problem"][2] == "empty <file>"
-    assert len(PredictionList().to_pandas()) == 0
+    assert len(PredictionList().to_pandas()) == 0 and list(PredictionList(LIST[:1]).to_pandas()) == list(table)
     plain = pandas.DataFrame(LIST)
     assert plain["label"].tolist() == table["label"].tolist() and plain["probability"].round(3).tolist() == [
         0.7,

@@ -7,6 +7,8 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,7 +26,7 @@ from pictaxa.errors import DataError, RunError
 from pictaxa.images.decode import load_square
 from pictaxa.inference.inputs import walk
 from pictaxa.inference.logits import BATCH
-from pictaxa.inference.predictor import Prediction, load
+from pictaxa.inference.predictor import SHOWN_CLASSES, Prediction, Predictor, checked_weights, load
 from pictaxa.metrics import softmax
 from pictaxa.runs.manifest import remove_manifest
 
@@ -213,3 +215,26 @@ def test_what_is_said_of_a_file_that_was_not_read():
     """No label, no probability and no best classes, whatever is asked for."""
     nothing = Prediction("a.jpg", ("a", "b"), probabilities=None, logits=None, problem="empty file")
     assert (nothing.label, nothing.probability, nothing.top(2)) == ("", 0.0, [])
+
+
+def test_a_predictor_shows_the_first_of_its_classes():
+    """All of them where they are few enough, else that there are more."""
+    for count, end in ((SHOWN_CLASSES, "c5)"), (SHOWN_CLASSES + 1, "c5, ...)")):
+        classes = tuple(f"c{number}" for number in range(count))
+        shown: Any = SimpleNamespace(
+            classes=classes, run=SimpleNamespace(path="run"), plan=SimpleNamespace(device="cpu")
+        )
+        assert Predictor.__repr__(shown) == f"<Predictor run: {count} classes (c0, c1, c2, c3, c4, {end}, cpu>"
+
+
+def test_weights_that_a_path_means(trained: tuple[Path, Path], tmp_path: Path):
+    """A run's own are loaded first, so that damage is told; a file is left to who reads it, whatever is in it."""
+    _, run = trained
+    assert checked_weights(run) == run / "model.safetensors"
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"nothing")
+    assert checked_weights(other) == other
+    tensors = load_file(run / "model.safetensors")
+    save_file({name: value + 1 for name, value in tensors.items()}, run / "model.safetensors")
+    with pytest.raises(RunError):
+        checked_weights(run)

@@ -13,7 +13,15 @@ from rich.cells import cell_len
 
 from pictaxa.errors import ConfigError, ProblemKind
 from pictaxa.inference.predictor import Prediction
-from pictaxa.inference.writers import PATH_CELLS, TableWriter, harmless, open_writer, write_all
+from pictaxa.inference.writers import (
+    PATH_CELLS,
+    CsvWriter,
+    JsonLinesWriter,
+    TableWriter,
+    harmless,
+    open_writer,
+    write_all,
+)
 
 CLASSES = ("玫瑰", "rose", "a very long class name")
 
@@ -178,6 +186,16 @@ def test_lines_of_json(tmp_path: Path, top: int | None, count: int):
     assert list(first["probabilities"].items()) == list(best.items())[:count]
     assert second == {"path": "y.jpg", "problem": "empty file", "problem_kind": "empty"}
     assert third["path"] == "caf\\xe9.jpg" and len(third["probabilities"]) == count
+
+
+def test_probabilities_to_six_places(tmp_path: Path):
+    """In JSON and in CSV the same, rounded."""
+    with (tmp_path / "a.jsonl").open("w") as lines, (tmp_path / "a.csv").open("w", newline="") as rows:
+        writers = [JsonLinesWriter(lines, top=None), CsvWriter(rows, CLASSES, top=None, spreadsheet=False)]
+        write_all([said("x.jpg", 0.12345678, 0.87654322, 0.0)], writers)
+    (told,) = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
+    assert told["probability"] == 0.876543 and list(told["probabilities"].values()) == [0.876543, 0.123457, 0.0]
+    assert (tmp_path / "a.csv").read_text().splitlines()[1].split(",")[-3:] == ["0.123457", "0.876543", "0.000000"]
 
 
 def test_what_is_no_number_is_no_json(tmp_path: Path):

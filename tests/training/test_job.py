@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 
 from pictaxa.config.by_name import with_words
 from pictaxa.config.training import TrainConfig
+from pictaxa.data.batches import epoch_order
+from pictaxa.errors import MachineError
 from pictaxa.runs.places import create_run
 from pictaxa.training.interrupts import Interrupted
 from pictaxa.training.job import Job, cache_root, fresh_model, machine_errors_told
@@ -77,6 +80,20 @@ def test_an_epoch_may_have_every_class_equally(tmp_path: Path, make_photos: Make
     assert np.bincount(drawn).tolist() == [16, 16]
 
 
+def test_pictures_that_are_decoded_each_time_come_file_by_file(tmp_path: Path, make_photos: Make):
+    """The order of an epoch knows of files that several pictures are in only where nothing decoded is kept."""
+    job = decided(tmp_path, make_photos)
+    inside = [str(row) for row in range(len(job.index))]
+    index = job.index.with_columns({"path": [f"{number}.tar#{number}" for number in inside], "inside": inside})
+    orders = {}
+    for decode, files in (("always", index.files()), ("once", None)):
+        some = replace(job, index=index, config=with_words(job.config, {"decode": decode}))
+        orders[decode] = np.concatenate(some.epoch_order(1))
+        wanted = epoch_order(job.train_rows, 1, seed=job.config.seed, batch_size=8, balance=None, files=files)
+        assert np.array_equal(orders[decode], np.concatenate(wanted))
+    assert not np.array_equal(orders["always"], orders["once"])
+
+
 def test_which_pictures_judge_is_the_seeds(tmp_path: Path, make_photos: Make):
     """Four of the six, in the index's order, the same whenever asked; all of them where as many are asked for."""
     job = decided(tmp_path, make_photos, validation_pictures=4)
@@ -95,6 +112,22 @@ def test_first_weights_are_the_seeds(tmp_path: Path, make_photos: Make):
     torch.rand(3)
     other = fresh_model(job.config, job.index, job.geometry, job.size, job.plan).state_dict()
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_what_the_machine_refuses_says_how_to_go_on(tmp_path: Path):
+    """A full disk and too little memory with what to do about this training; any other mistake stays what it is."""
+    schedule = SimpleNamespace(batch_size=9)
+    job = SimpleNamespace(
+        run=SimpleNamespace(path=tmp_path / "my run"), size=28, config=SimpleNamespace(schedule=schedule)
+    )
+    with pytest.raises(MachineError, match=r"continue with: pictaxa train --resume .*my run"), machine_errors_told(job):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(MachineError, match="--batch-size 4 or a --size below 28"), machine_errors_told(job):
+        raise RuntimeError("CUDA out of memory")
+    mistake = ValueError("of another kind")
+    with pytest.raises(ValueError, match="of another kind") as told, machine_errors_told(job):
+        raise mistake
+    assert told.value is mistake
 
 
 def test_ctrl_c_anywhere_says_how_to_go_on(tmp_path: Path):

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from pictaxa.cli.main import main
 from pictaxa.errors import RunError, TrainingError
@@ -20,7 +21,9 @@ from pictaxa.runs.folder import open_run
 from pictaxa.runs.writer import WRITER, only_writer
 from pictaxa.system import device
 from pictaxa.training import loop, session, setup
-from pictaxa.training.resuming import require_unfinished
+from pictaxa.training.checkpoint import Counters
+from pictaxa.training.resuming import require_unfinished, restore_results
+from pictaxa.weights.files import save_tensors
 
 Make = Callable[..., Path]
 Said = pytest.CaptureFixture[str]
@@ -297,3 +300,23 @@ def test_a_run_that_never_had_states_is_not_trained_over(tmp_path: Path, whole: 
     job: Any = SimpleNamespace(run=open_run(renamed))
     with pytest.raises(RunError, match="of a training that had begun"):
         require_unfinished(job)
+
+
+@pytest.mark.parametrize(("best_epoch", "lost"), [(-1, False), (0, True), (2, True)])
+def test_the_best_weights_that_are_lost(tmp_path: Path, capsys: Said, best_epoch: int, lost: bool):
+    """Those of a solved head, before epoch 1, too: the next validation keeps its own; where none were kept, no word."""
+    (tmp_path / "log.csv").write_text("")
+    job: Any = SimpleNamespace(run=SimpleNamespace(path=tmp_path, log_path=tmp_path / "log.csv"))
+    counters = Counters(best_epoch=best_epoch, best_accuracy=0.7, best_loss=0.6, pictures=8)  # within an epoch
+    going: Any = SimpleNamespace(counters=counters, learner=SimpleNamespace(best_path=tmp_path / "model.safetensors"))
+    restore_results(job, going)
+    said = capsys.readouterr().out
+    if lost:
+        assert (counters.best_accuracy, counters.best_loss, counters.best_epoch) == (-1.0, None, -1)
+        assert f"the weights of epoch {best_epoch}, which were the best, are no longer" in said
+    else:
+        assert counters.best_accuracy == 0.7 and not said
+    save_tensors({"weight": torch.ones(1)}, tmp_path / "model.safetensors")
+    counters.best_epoch, counters.best_accuracy = 1, 0.7
+    restore_results(job, going)
+    assert (counters.best_epoch, counters.best_accuracy) == (1, 0.7) and not capsys.readouterr().out

@@ -141,6 +141,14 @@ def test_a_state_from_before_this_was_kept_begins_now(tmp_path: Path, capsys: py
     assert session.counters.threads == [[5, 2]] and not capsys.readouterr().out
 
 
+def test_a_state_goes_on_with_the_threads_that_it_had_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Not with the plan's, nor with those that it had before; that steps differ is said, and written."""
+    job, session = a_training(tmp_path, Counters(step=5, threads=[[0, 2], [3, 1]]))
+    begin_threads(job, session)
+    assert session.counters.threads == kept(tmp_path) == [[0, 2], [3, 1]]
+    assert capsys.readouterr().out.count(NOTE) == 1
+
+
 def test_a_change_before_any_step_is_none():
     """Two numbers at one step: the one that the step had counts; equal ones are one entry."""
     counters = Counters()
@@ -151,8 +159,10 @@ def test_a_change_before_any_step_is_none():
     assert counters.threads == [[0, 1], [4, 2]]
 
 
-def test_a_change_is_saved_before_the_step_that_it_begins_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Once for each change, with the change in the state."""
+def test_a_change_is_saved_before_the_step_that_it_begins_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Once for each change, with the change in the state; each is written, and only the first is said."""
     saved: list[list[list[int]]] = []
     monkeypatch.setattr(sharing, "save_session", lambda _, session: saved.append([*session.counters.threads]))
     job, session = a_training(tmp_path, Counters(threads=[[0, 2]]))
@@ -162,4 +172,10 @@ def test_a_change_is_saved_before_the_step_that_it_begins_with(tmp_path: Path, m
     job.plan.watch.begin(1)
     keep_threads(job, session)
     keep_threads(job, session)
-    assert saved == [[[0, 2], [3, 1]]]
+    assert saved == [[[0, 2], [3, 1]]] and kept(tmp_path) == saved[-1]
+    assert capsys.readouterr().out.count(NOTE) == 1
+    session.counters.step = 6
+    job.plan.watch.begin(2)
+    keep_threads(job, session)
+    assert saved[1:] == [[[0, 2], [3, 1], [6, 2]]] and kept(tmp_path) == saved[-1]
+    assert NOTE not in capsys.readouterr().out

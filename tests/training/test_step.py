@@ -150,6 +150,18 @@ def test_validation_is_kept_as_it_is_judged(job_and_model: tuple[Job, Classifier
     assert scores["val_accuracy"] == (kept.predicted == kept.labels).mean() == job.run.metrics["accuracy"]
 
 
+def test_scores_by_hand(job_and_model: tuple[Job, Classifier]):
+    """One picture's class gets a quarter, the others' three quarters: all are right but one."""
+    job, _ = job_and_model
+    rows, labels = job.val_rows, job.index.labels[job.val_rows]
+    logits = np.zeros((len(rows), 2), np.float32)
+    logits[np.arange(len(rows)), labels] = np.log(3)
+    logits[0, labels[0]] = -np.log(3)
+    scores, right = evaluate(job, rows, logits), len(rows) - 1
+    assert right >= 3 and scores["val_accuracy"] == right / len(rows)
+    assert scores["val_loss"] == pytest.approx((right * np.log(4 / 3) + np.log(4)) / len(rows), rel=1e-5)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_logits_that_are_no_numbers_are_judged_by_nobody(job_and_model: tuple[Job, Classifier], value: float):
     """The error says for how many pictures, and what to try."""
@@ -163,9 +175,10 @@ def test_logits_that_are_no_numbers_are_judged_by_nobody(job_and_model: tuple[Jo
 def test_some_pictures_are_kept_with_their_logits(job_and_model: tuple[Job, Classifier]):
     """The first four, as the cache has them: by them an export is checked."""
     job, _ = job_and_model
-    logits = np.arange(2.0 * len(job.val_rows), dtype=np.float32).reshape(-1, 2)
-    save_predictions(job, job.val_rows, logits)
+    judged = np.arange(len(job.index))
+    logits = np.arange(2.0 * len(judged), dtype=np.float32).reshape(-1, 2)
+    save_predictions(job, judged, logits)
     squares, aspects, kept = job.run.probe()
-    rows = job.val_rows[:4]
+    rows = judged[:4]
     assert np.array_equal(squares, job.cache.read(rows)) and np.array_equal(kept, logits[:4])
-    assert np.array_equal(aspects, job.cache.aspects[rows]) and job.run.metrics["pictures"] == len(job.val_rows)
+    assert np.array_equal(aspects, job.cache.aspects[rows]) and job.run.metrics["pictures"] == len(judged) == 24

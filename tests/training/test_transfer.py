@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,13 +13,15 @@ from torch import nn
 
 from pictaxa.cli.main import main
 from pictaxa.config.learning import NO_WEIGHTS, TransferConfig
+from pictaxa.config.training import TrainConfig
 from pictaxa.errors import ConfigError
 from pictaxa.models.contract import Classifier, ClassifierLayer
 from pictaxa.models.zoo import ZOO, create_model, find_entry
 from pictaxa.runs.folder import open_run
 from pictaxa.training import transfer
 from pictaxa.training.learner import WholeModel
-from pictaxa.training.transfer import freeze, lr_scales, set_training
+from pictaxa.training.transfer import IMAGENET, IMAGENET_MODEL, freeze, lr_scales, resolve_model, set_training
+from pictaxa.weights.published import find_published
 from pictaxa.weights.translated import Translated
 
 Make = Callable[..., Path]
@@ -356,3 +359,24 @@ def test_what_the_weights_lack_is_not_frozen(
         said = capsys.readouterr().err
         assert (status, "Use --tune last:1 or all." in said) == ((2, True) if tune == "head" else (0, False))
     assert not (tmp_path / "head").exists()
+
+
+def test_kept_statistics_are_those_of_batch_norms_alone():
+    """They stay as in prediction; whatever else a training changes is set to it, dropout among it."""
+    model = create_model("mobilenet_v2", 3)
+    set_training(model, keep_statistics=True)
+    kinds = {isinstance(part, nn.BatchNorm2d): part.training for part in model.modules()}
+    assert kinds == {True: False, False: True}
+    assert all(part.training != isinstance(part, nn.BatchNorm2d) for part in model.modules())
+    assert any(isinstance(part, nn.Dropout) for part in model.modules())
+    assert all(part.training for part in set_training(model).modules())
+
+
+def test_imagenets_weights_without_a_model(tmp_path: Path):
+    """They name the architecture, where they come from and how they were fed; what is asked for instead stays."""
+    asked = TrainConfig(data=tmp_path, cache=tmp_path / "cache", transfer=TransferConfig(weights=IMAGENET))
+    found, published = resolve_model(asked), find_published(IMAGENET_MODEL)
+    assert found.model == IMAGENET_MODEL and found.transfer.weights is not None and found.transfer.weights.is_file()
+    assert (found.transfer.source, found.transfer.normalization) == (published.source, published.normalization)
+    other = resolve_model(replace(asked, transfer=TransferConfig(weights=IMAGENET, normalization="imagenet")))
+    assert other.transfer.normalization == "imagenet" != published.normalization
