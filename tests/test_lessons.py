@@ -20,7 +20,7 @@ LESSONS = Path(__file__).parent.parent / "docs" / "lessons"
 PAGES = tuple(sorted(page.stem for page in LESSONS.glob("*.md")))
 SHOWS = ("models", "recipes", "docs", "weights", "formulas")  # what these do takes no data and a second at most
 HEAVY = re.compile(r"--(compare|diagram|block) |1202|1001")  # it measures, writes a file, or has a thousand layers
-NEEDS_CONNECTION = re.compile(r"(--model|--recipe|look) .*--weights imagenet")
+NEEDS_CONNECTION = re.compile(r"(--model|--recipe|look) (?!.*efficientnet_lite0).*--weights imagenet")
 
 
 def blocks(name: str, language: str) -> list[str]:
