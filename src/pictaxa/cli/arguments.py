@@ -66,7 +66,8 @@ class PredictArguments:
     """Number of classes to show per picture. Default: all."""
     grid: Path | None = None
     """Also draw the pictures with their answers to this .png file; a random 24 of more, and one alone with a bar for
-    each class. Where the folder of a picture is called like a class, right is green and wrong is red."""
+    each class. Where the folder of a picture is called like a class, right is green and wrong is red; for labels in
+    tables and arrays use pictaxa evaluate RUN DATA --grid."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
 

@@ -116,7 +116,7 @@ def curves(arguments: CurvesArguments, started: float) -> int:
 
     check_place(arguments.out, "--out", makes_folder=True)
     path = draw_curves(arguments.runs, arguments.out, over=arguments.over)
-    print_line(f"curves    {path}: validation as solid lines, training as dashed ones, over {arguments.over}")
+    print_line(f"curves    {path}: loss and accuracy over {arguments.over}, of training and of validation")
     return 0
 
 
