@@ -10,7 +10,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..reporting.figures import INK, font_for, writable
+from ..reporting.figures import INK
+from ..reporting.fonts import font_for, writable
 from .sections import Panel, Row, Section
 
 WIDTH = 12.0  # inches
