@@ -41,7 +41,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from pictaxa.api import train
+from pictaxa.api.runs import train
 from pictaxa.augment.augmenter import Augmenter
 from pictaxa.augment.policy import Policy
 from pictaxa.augment.preprocess import Geometry

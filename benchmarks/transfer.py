@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 import torch
 from scipy import stats
 
-from pictaxa.api import train
+from pictaxa.api.runs import train
 from pictaxa.config.by_name import with_words
 from pictaxa.config.training import TrainConfig
 from pictaxa.inference.features import FeaturePass, FeatureSource, extract_features

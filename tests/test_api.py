@@ -1,4 +1,4 @@
-"""api.py: what stands in `pictaxa.` itself."""
+"""api/: what stands in `pictaxa.` itself."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import pytest
 import torch
 
 import pictaxa
-from pictaxa import api, errors
+from pictaxa import errors
+from pictaxa.api import data, given, models, runs
 from pictaxa.errors import ConfigError, WeightsError
 
 Trained = tuple[Path, Path]
 
 
 def test_the_public_names_are_those_of_the_face():
-    """Each is found, and is the function of api.py where it has one."""
+    """Each is found, and is the function of api/ where it has one."""
     for name in pictaxa.__all__:
         assert callable(getattr(pictaxa, name))
-    for name in ("train", "evaluate", "probe", "report", "load_weights"):
-        assert getattr(pictaxa, name) is getattr(api, name)
+    for name, module in (("train", runs), ("evaluate", runs), ("report", runs), ("probe", data), ("look", models)):
+        assert getattr(pictaxa, name) is getattr(module, name)
+    assert given.data_of("photos") == Path("photos")
     tree = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
     assert tree <= set(pictaxa.__all__) and all(getattr(pictaxa, name) is getattr(errors, name) for name in tree)
     with pytest.raises(AttributeError, match="no_such_name"):
@@ -35,7 +37,7 @@ def test_what_was_trained_is_judged_reported_and_loaded(trained: Trained):
     answers = predictor.predict(sorted((data / "red").iterdir()))
     assert np.mean([answer.label == "red" for answer in answers]) > 0.8
     assert pictaxa.evaluate(path).metrics["confusion"] == predictor.run.metrics["confusion"]
-    assert api.report(path).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert runs.report(path).read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_weights_of_a_run_by_its_folder(trained: Trained):

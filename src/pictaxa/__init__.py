@@ -6,20 +6,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import curves as curves
-    from .api import embed as embed
-    from .api import evaluate as evaluate
-    from .api import inspect as inspect
-    from .api import load as load
-    from .api import load_weights as load_weights
-    from .api import look as look
-    from .api import plan as plan
-    from .api import predict as predict
-    from .api import preview as preview
-    from .api import preview_batch as preview_batch
-    from .api import probe as probe
-    from .api import report as report
-    from .api import train as train
+    from .api.data import embed as embed
+    from .api.data import inspect as inspect
+    from .api.data import plan as plan
+    from .api.data import preview as preview
+    from .api.data import preview_batch as preview_batch
+    from .api.data import probe as probe
+    from .api.models import load_weights as load_weights
+    from .api.models import look as look
+    from .api.runs import curves as curves
+    from .api.runs import evaluate as evaluate
+    from .api.runs import load as load
+    from .api.runs import predict as predict
+    from .api.runs import report as report
+    from .api.runs import train as train
     from .errors import CacheError as CacheError
     from .errors import ConfigError as ConfigError
     from .errors import DataError as DataError
@@ -43,14 +43,14 @@ _ERRORS = (
     "CacheError", "ConfigError", "DataError", "FetchError", "MachineError", "MissingExtraError", "ModelError",
     "PictaxaError", "PictureError", "RunError", "SettingError", "TrainingError", "UsageError", "WeightsError",
 )  # fmt: skip
-_FUNCTIONS = (
-    "train", "evaluate", "load", "predict", "report", "inspect", "preview", "preview_batch", "probe", "plan", "embed",
-    "load_weights", "curves",
-    "look",
-)  # fmt: skip
+_FUNCTIONS = {
+    "pictaxa.api.runs": ("train", "evaluate", "load", "predict", "report", "curves"),
+    "pictaxa.api.data": ("inspect", "preview", "preview_batch", "probe", "plan", "embed"),
+    "pictaxa.api.models": ("look", "load_weights"),
+}
 # Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.
 _PUBLIC = {
-    **dict.fromkeys(_FUNCTIONS, "pictaxa.api"),
+    **{name: module for module, names in _FUNCTIONS.items() for name in names},
     "create_model": "pictaxa.models.zoo",
     "Interrupted": "pictaxa.training.interrupts",
     **dict.fromkeys(_ERRORS, "pictaxa.errors"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pictaxa.api import train
+from pictaxa.api.runs import train
 from pictaxa.cli.main import main
 from pictaxa.config.data import DecodingConfig
 from pictaxa.data.cache import build_cache
