@@ -80,7 +80,7 @@ def inspect(
     trained = None if run is None else run_of(run)
     inspection.findings.extend(doubts(inspection, config, run=trained, folds=folds))
     if page is not None:
-        from .reporting.inspection_page import write_inspection  # with matplotlib, only where a page is asked for
+        from ..reporting.inspection_page import write_inspection  # with matplotlib, only where a page is asked for
 
         write_inspection(inspection, page)
     if manifest is not None:
