@@ -15,7 +15,7 @@ test: check
 
 # What takes too long for every run of the tests.
 slow: .venv/installed
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --numprocesses $(WORKERS)
 
 # Damaged files of every format and layout, this many in all. None may crash, hang, take much memory or be half read.
 FUZZ ?= 10000
