@@ -13,7 +13,7 @@ import torch
 
 from ..errors import ConfigError, close_matches
 from ..models.vit import VisionTransformer
-from ..system.files import writing
+from ..system.files import require_suffix, writing
 from .sections import Panel, Row, Section
 from .seen import attention, first_kernels, position_similarity, stages, strongest, unit_fields
 from .subject import Subject
@@ -70,8 +70,7 @@ def look_at(subject: Subject, out: str | Path, *, show: Sequence[str] = ()) -> L
         else:
             shown.append(word)
     path = Path(out)
-    if path.suffix.lower() != ".png":
-        raise ConfigError("--out with the suffix .png", found=repr(str(path)), fix="End the file's name in .png.")
+    require_suffix(path, ".png", flag="--out")
     from .drawing import draw  # matplotlib takes half a second to load
 
     figure = draw(f"{subject.name}, {subject.told}", [_SECTIONS[word](subject) for word in shown])

@@ -12,9 +12,9 @@ from typing import Protocol, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from ..errors import HALVES, ConfigError, printable
+from ..errors import HALVES, printable
 from ..runs.records import probability_column
-from ..system.files import writing
+from ..system.files import require_suffix, writing
 from ..system.language import shown
 from ..system.printing import print_line
 from .prediction import Prediction
@@ -167,11 +167,8 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreads
         with open_writer(Path("answers.csv"), predictor.classes, top=3) as writer:
             write_all(predictor.stream(["more-photos"]), [writer])
     """
+    require_suffix(out, ".csv", ".jsonl", flag="--out")
     suffix = out.suffix.lower()
-    if suffix not in (".csv", ".jsonl"):
-        raise ConfigError(
-            "--out with the suffix .csv or .jsonl", found=repr(str(out)), fix="End the file's name in .csv or .jsonl."
-        )
     with writing(out, flag="--out"):
         file = out.open("w", encoding="utf-8-sig" if spreadsheet and suffix == ".csv" else "utf-8", newline="")
     with file:

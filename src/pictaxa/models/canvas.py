@@ -12,8 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
-from ..system.files import writing
+from ..system.files import require_suffix, writing
 from .layout import Extent
 from .parts import Arrow, Part
 from .theme import HEADING, LINE, NOTE, TITLE, Theme, text_width
@@ -54,8 +53,7 @@ def named(part: Part) -> str:
 
 def check_suffix(path: Path) -> None:
     """Make sure that a drawing can be written in the format that its file's name ends in; ConfigError else."""
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise ConfigError("a drawing that ends in .svg or .png", found=str(path), fix="Change the suffix.")
+    require_suffix(path, ".svg", ".png", flag="a drawing")
 
 
 class Canvas:

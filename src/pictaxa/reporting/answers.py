@@ -14,10 +14,9 @@ import numpy as np
 from PIL import Image
 
 from ..data.labels import clean_label
-from ..errors import ConfigError
 from ..images.decode import Square
 from ..inference.prediction import Prediction
-from ..system.files import writing
+from ..system.files import require_suffix, writing
 
 if TYPE_CHECKING:  # matplotlib takes half a second to load
     from .figures import Tile
@@ -70,8 +69,7 @@ class Gallery:
     """
 
     def __init__(self, out: Path, *, seed: int = 0) -> None:
-        if out.suffix.lower() != ".png":
-            raise ConfigError("--grid with the suffix .png", found=repr(str(out)), fix="End the file's name in .png.")
+        require_suffix(out, ".png", flag="--grid")
         self.out = out
         self._random = np.random.default_rng(seed)
         self._waiting: deque[Square] = deque()  # of pictures that are judged next

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..errors import ConfigError, RunError, as_word
 from ..runs.folder import Run, open_run
-from ..system.files import writing
+from ..system.files import require_suffix, writing
 from ..system.progress import warn
 from .figures import GOOD, save_figure
 from .fonts import font_for, writable
@@ -63,8 +63,9 @@ def draw_curves(runs: Sequence[str | Path], out: str | Path, *, over: Over = "ep
         raise ConfigError(f"1 to {MAX_RUNS} runs", found=str(len(runs)), fix="Give the folders of some trainings.")
     if over not in get_args(Over):
         raise ConfigError("--over epochs, minutes or steps", found=repr(over), fix="Use --over epochs.")
-    curves = read_curves([open_run(run) for run in runs])
     out = Path(out)
+    require_suffix(out, ".png", flag="--out")
+    curves = read_curves([open_run(run) for run in runs])
     with writing(out, flag="--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         save_figure(curves_figure(curves, over=over), out)

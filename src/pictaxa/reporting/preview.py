@@ -24,7 +24,7 @@ from ..data.reading import PLAIN, read_data, survey
 from ..data.squares import CacheSpec
 from ..errors import DataError, PictureError
 from ..images.decode import Square
-from ..system.files import writing
+from ..system.files import require_suffix, writing
 from ..system.printing import picture_html
 from .samples import class_after_class
 
@@ -145,6 +145,7 @@ def draw_preview(
         ConfigError: the policy is unknown, or the PNG can't be written.
         DataError: no picture can be decoded.
     """
+    require_suffix(Path(out), ".png", flag="--out")
     from .figures import GOOD, Tile, grid, save_figure  # matplotlib takes half a second to load
 
     source = read_source(data, augmentation=augmentation, pictures=pictures, reading=reading, asked=asked, seed=seed)

@@ -19,7 +19,7 @@ from ..data.reading import PLAIN, read_data
 from ..errors import ConfigError, DataError, PictureError, close_matches
 from ..images.decode import decode
 from ..images.decoding import Decoding
-from ..system.files import writing
+from ..system.files import require_suffix, writing
 
 if TYPE_CHECKING:  # matplotlib takes half a second to load
     from .figures import Tile
@@ -102,6 +102,7 @@ def draw_samples(
     Example:
         draw_samples("photos", "samples.png", wanted=Wanted(rows=3, columns=4))
     """
+    require_suffix(Path(out), ".png", flag="--out")
     from .figures import grid, save_figure
 
     index = read_data(data, reading)

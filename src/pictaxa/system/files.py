@@ -129,6 +129,27 @@ def writing(path: Path, *, flag: str) -> Iterator[None]:
         ) from None
 
 
+def require_suffix(path: Path, *suffixes: str, flag: str) -> None:
+    """Make sure, before the work, that a file's name ends in what it will hold.
+
+    Args:
+        path: the file that is to be written.
+        suffixes: those that it may have, such as ".png", in any case.
+        flag: the flag that names it.
+
+    Raises:
+        ConfigError: it has another.
+
+    Example:
+        require_suffix(Path("curves.png"), ".png", flag="--out")
+    """
+    if path.suffix.lower() not in suffixes:
+        told = " or ".join(suffixes)
+        raise ConfigError(
+            f"{flag} with the suffix {told}", found=repr(str(path)), fix=f"End the file's name in {told}."
+        )
+
+
 def require_utf8(path: Path, error: type[PictaxaError]) -> None:
     """Refuse a place whose path is no UTF-8: Arrow and safetensors can't open it, and JSON can't name it.
 

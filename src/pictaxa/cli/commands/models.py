@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ...errors import ConfigError
+from ...system.files import require_suffix
 from ...system.printing import print_line, print_lines
 from ..arguments import (
     ConvertArguments,
@@ -22,6 +23,8 @@ def models(arguments: ModelsArguments, started: float) -> int:
 
     for flag, path in (("--diagram", arguments.diagram), ("--block", arguments.block)):
         check_place(path, flag)
+        if path is not None:
+            require_suffix(path, ".svg", ".png", flag=flag)
     if arguments.compare:
         return _compare(arguments)
     if not arguments.names:
@@ -146,9 +149,7 @@ def embed(arguments: EmbedArguments, started: float) -> int:
     from ...judge.embedding import embed_data
 
     check_place(arguments.out, "--out")
-    if arguments.out.suffix.lower() != ".npz":
-        found = repr(str(arguments.out))
-        raise ConfigError("--out with the suffix .npz", found=found, fix="End the file's name in .npz.")
+    require_suffix(arguments.out, ".npz", flag="--out")
     check_place(arguments.json, "--json")
     embedding = embed_data(training_like(arguments))
     embedding.save(arguments.out)
