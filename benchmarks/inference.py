@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from pictaxa.config.machine import MachineConfig
 from pictaxa.models.folding import fold_norms
 from pictaxa.models.fusing import fast_copy
-from pictaxa.models.layers import pad_same
+from pictaxa.models.same_padding import pad_same
 from pictaxa.models.zoo import ZOO, create_model
 from pictaxa.system.device import apply_plan, choose_plan, lay_out
 from turns import seconds_in_turn

@@ -6,7 +6,8 @@ from torch import nn
 
 from pictaxa.models import convolution
 from pictaxa.models.convolution import Conv2d
-from pictaxa.models.layers import SameConv2d, convolve
+from pictaxa.models.layers import convolve
+from pictaxa.models.same_padding import SameConv2d
 
 
 def check_gradients(ours: Conv2d, images: torch.Tensor, *, function: type[torch.autograd.Function]) -> None:

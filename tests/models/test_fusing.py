@@ -14,7 +14,7 @@ from pictaxa.models.contract import Classifier
 from pictaxa.models.convolution import Conv2d
 from pictaxa.models.folding import fold_norms
 from pictaxa.models.fusing import FusedConv2d, can_fuse, fast_copy
-from pictaxa.models.layers import SameConv2d, pad_same
+from pictaxa.models.same_padding import SameConv2d, pad_same
 from pictaxa.models.zoo import create_model
 from pictaxa.weights.loading import load_weights
 from pictaxa.weights.published import find_file, find_published

@@ -11,9 +11,10 @@ from torch import nn
 
 from pictaxa.errors import ModelError
 from pictaxa.models.contract import Classifier
-from pictaxa.models.layers import ConvUnit, SameConv2d, SameMaxPool2d, make_conv, pad_same
+from pictaxa.models.layers import ConvUnit, make_conv
 from pictaxa.models.residual_blocks import BasicBlock, Bottleneck
 from pictaxa.models.resnet import SIZES
+from pictaxa.models.same_padding import SameConv2d, SameMaxPool2d, pad_same
 from pictaxa.models.zoo import ZOO, Entry, check_size, create_model, parse_options
 from pictaxa.weights.files import load_model_weights, save_tensors
 

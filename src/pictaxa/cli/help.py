@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from cyclopts.help import DefaultFormatter, HelpEntry, HelpPanel, InlineText, PanelSpec
 from rich.box import SIMPLE
 from rich.console import Console, ConsoleOptions
-from rich.markdown import Markdown
-from rich.text import Text
 
 from ..system.language import language, shown
 
@@ -39,8 +37,13 @@ class CommonFirst:
 
 def _shown_entry(entry: HelpEntry) -> HelpEntry:
     """A setting with its help and what cyclopts adds to it, such as [default: 5], in the language of messages."""
+    if language() == "en":
+        return entry
+    from rich.markdown import Markdown  # 50 ms, which every command would wait for
+    from rich.text import Text
+
     told = entry.description
-    if language() == "en" or not (isinstance(told, InlineText) and isinstance(told.primary_renderable, Markdown)):
+    if not (isinstance(told, InlineText) and isinstance(told.primary_renderable, Markdown)):
         return entry
     translated = InlineText(Markdown(shown(" ".join(told.primary_renderable.markup.split()))))
     if entry.choices:

@@ -21,7 +21,8 @@ from torch import nn
 from ..system.device import cpu_has_bfloat16
 from .contract import Classifier
 from .folding import fold_norms
-from .layers import SameConv2d, is_plain, pad_same, same_pixels
+from .layers import is_plain
+from .same_padding import SameConv2d, pad_same, same_pixels
 
 # What oneDNN calls the activations, and their bounds.
 _ACTIVATIONS: dict[type[nn.Module], tuple[str, list[float]]] = {

@@ -21,7 +21,8 @@ from torch import nn
 from .contract import NORMALIZATIONS, Classifier, classifier_layer
 from .entry import Entry, torchvision_file
 from .initialisation import xavier_initialise
-from .layers import ConvUnit, Padding, SameAvgPool2d, activate, make_max_pool
+from .layers import ConvUnit, Padding, activate, make_max_pool
+from .same_padding import SameAvgPool2d
 
 AuxPool = Literal["valid", "same", "adaptive"]
 

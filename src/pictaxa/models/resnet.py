@@ -30,13 +30,13 @@ from .layers import (
     Activation,
     Pooling,
     PortPadding,
-    SameAvgPool2d,
     activate,
     make_conv,
     make_global_pool,
     make_max_pool,
 )
 from .residual_blocks import BasicBlock, Bottleneck, ResNetForm, StageDepths, make_norm
+from .same_padding import SameAvgPool2d
 
 STAGE_WIDTHS = (64, 128, 256, 512)  # table 1 of the paper; a bottleneck gives four times as many channels
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .layers import SameConv2d, SameMaxPool2d, pad_same
+from .same_padding import SameConv2d, SameMaxPool2d, pad_same
 
 
 class StandardisedConv2d(SameConv2d):

@@ -14,7 +14,6 @@ has the messages of one package.
 from __future__ import annotations
 
 import csv
-import locale
 import os
 import re
 import unicodedata
@@ -101,8 +100,11 @@ def language() -> Language:
         if asked == known:
             return known
     # As POSIX has them, the first one that is set; Windows has none of these, and names its languages otherwise.
-    words = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    named = next(filter(None, words), "") or (locale.getlocale()[0] or "" if os.name == "nt" else "")
+    named = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    if not named and os.name == "nt":
+        import locale
+
+        named = locale.getlocale()[0] or ""
     return "zh" if named.lower().startswith(("zh", "chinese")) else "en"
 
 
