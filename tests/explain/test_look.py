@@ -155,6 +155,7 @@ def test_sections_are_drawn():
     ("words", "told"),
     [
         (["resnet5"], "resnet50"),
+        (["runs/none"], "a run folder or the name of a model"),
         (["lenet5", "--show", "field"], "picture"),
         (["lenet5", "--show", "positions"], "Vision Transformer"),
         (["lenet5", "--out", "a.svg"], ".png"),

@@ -12,7 +12,7 @@ from ..augment.preprocess import Geometry, model_input
 from ..config.learning import NO_WEIGHTS, Normalization, Source
 from ..config.usual import FROM_KNOWN
 from ..data.cache_folder import default_cache_root
-from ..errors import ConfigError, MissingExtraError
+from ..errors import ConfigError, MissingExtraError, ModelError
 from ..images.decode import read_file, square_of
 from ..inference.kept_model import model_of
 from ..inference.predictor import checked_weights
@@ -74,7 +74,10 @@ def find_subject(
     weights = weights or EntryWeights()
     if Path(model).is_dir():
         return _of_run(Path(model), picture, weights=weights, size=size)
-    entry = find_entry(model)
+    try:
+        entry = find_entry(model)
+    except ModelError as error:
+        raise ModelError(f"a run folder or {error.expected}", found=error.found, fix=error.fix) from None
     pixels = size or entry.size
     check_size(model, pixels)
     options = parse_options(model, weights.options)
