@@ -12,6 +12,7 @@ MODEL = "model.safetensors"
 PREDICTIONS = "predictions-val.parquet"
 METRICS = "metrics.json"
 PROBE = "probe.npz"
+VECTORS = "vectors.npz"
 STATE = "state"  # a folder
 MANIFEST = "manifest.json"
 
