@@ -1,4 +1,4 @@
-"""From squares to logits, the same for validation, evaluation, prediction and serving; and to the vectors before them."""
+"""From squares to logits, and the vectors before them, the same for validation, evaluation, prediction and serving."""
 
 from __future__ import annotations
 
@@ -51,8 +51,11 @@ def square_outputs(
     """Compute the logits of decoded pictures as `square_logits` does, and keep the vectors on the way.
 
     Args:
-        backbone, head: the parts of a model in evaluation mode (models/heads.py, `apart`).
-        squares, aspects, geometry: as `square_logits` takes them.
+        backbone: of a model in evaluation mode, as `apart` of models/heads.py gives it.
+        head: likewise.
+        squares: (N, S, S, C) uint8 on the model's device.
+        aspects: (N,) float, width / height of each picture.
+        geometry: as `square_logits` takes it.
 
     Returns:
         The same logits, and the vectors.

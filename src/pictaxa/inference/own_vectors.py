@@ -19,11 +19,12 @@ from ..data.index import Index
 from ..errors import DataError
 from ..runs.folder import Run
 from ..runs.records import read_index
-from ..runs.vectors import Vectors, has_vectors, read_vectors, unit_vectors
+from ..runs.vectors import Vectors, keep_vectors, read_vectors, unit_vectors
 from ..system.progress import CountProgress
 from ..weights.files import load_model_weights
 from .features import cached_features
 from .kept_model import model_of
+from .none_of_these import bank_of
 from .own_pictures import own_squares
 from .predictor import Predictor
 
@@ -32,7 +33,7 @@ DEPTH = 256  # axes
 FITTED = 4_000  # training pictures that the axes are found by
 MAPPED_BY_TSNE = 3_000  # validation pictures up to which the map is t-SNE's: of 3,000 it takes 15 s on one core
 SEED = 0
-BLOCK = 1000  # vectors from the cache at a time
+BLOCK = 256  # vectors at a time
 
 
 @dataclass(frozen=True)
@@ -44,24 +45,27 @@ class Known:
 
 
 def vectors_of_run(predictor: Predictor) -> Vectors:
-    """Read the vectors of a run's own pictures, or compute them where it keeps none.
+    """The vectors of a run's own pictures: what is kept, or computed now and kept where that is possible.
 
     Args:
         predictor: the run, loaded.
 
     Returns:
-        The Vectors; nothing is written.
+        The Vectors.
 
     Raises:
-        RunError: what the run keeps is damaged.
-        DataError: it keeps none, and its training pictures are gone.
+        RunError: the run has no index, or a damaged one.
+        DataError: it keeps no vectors, and its training pictures are gone.
 
     Example:
         vectors = vectors_of_run(load("runs/photos-resnet18-1"))
     """
     index = read_index(predictor.run)
-    kept = read_vectors(predictor.run, index=index) if has_vectors(predictor.run) else None
-    return kept or compute_vectors(predictor, index)
+    vectors = read_vectors(predictor.run, index=index)
+    if vectors is None:
+        vectors = compute_vectors(predictor, index)
+        keep_vectors(predictor.run, vectors)
+    return vectors
 
 
 def compute_vectors(predictor: Predictor, index: Index) -> Vectors:
@@ -81,7 +85,7 @@ def compute_vectors(predictor: Predictor, index: Index) -> Vectors:
     val = _drawn(index, index.rows("val"), MAX_VALIDATION)
     order = np.random.default_rng(SEED).permutation(train)
     first, rest = order[:FITTED], np.sort(np.concatenate([order[FITTED:], val]))
-    known = _of_the_training(predictor.run, index)
+    known = known_vectors(predictor.run, index)
     with CountProgress("vectors", total=len(order) + len(val)) as progress, predictor.plan.watch:
         found: list[tuple[np.ndarray, np.ndarray]] = []
         for rows, raw in _raw_vectors(predictor, index, np.sort(first), known):
@@ -102,8 +106,11 @@ def compute_vectors(predictor: Predictor, index: Index) -> Vectors:
         progress.finished()
     rows, units = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.argsort(rows)
-    vectors = Vectors(rows[order], units[order], axes, places=np.zeros((0, 2), np.float32))
-    return replace(vectors, places=map_places(vectors.units[vectors.of(index, "val")].astype(np.float32)))
+    nothing = np.zeros(0, dtype=np.float32)
+    vectors = Vectors(rows[order], units[order], axes, closeness=nothing, places=nothing)
+    judged, bank = vectors.units[vectors.of(index, "val")].astype(np.float32), bank_of(vectors, index)
+    blocks = [bank.closeness(judged[start : start + BLOCK]) for start in range(0, len(judged), BLOCK)]
+    return replace(vectors, closeness=np.concatenate([nothing, *blocks]), places=map_places(judged))
 
 
 def find_axes(units: np.ndarray) -> np.ndarray:
@@ -178,7 +185,7 @@ def _raw_vectors(
         yield batch.rows, predictor.outputs(batch.squares, batch.aspects)[1]
 
 
-def _of_the_training(run: Run, index: Index) -> Known | None:
+def known_vectors(run: Run, index: Index) -> Known | None:
     """What a training of the head alone has left in the cache."""
     asked = from_json(run.config["asked"])
     root = asked.cache or default_cache_root()

@@ -163,7 +163,8 @@ class Predictor:
         """Compute the logits of decoded pictures, and what the network's head makes them of, in one pass.
 
         Args:
-            squares, aspects: as `logits` takes them.
+            squares: as `logits` takes them.
+            aspects: likewise.
 
         Returns:
             (N, classes) float32 logits, and (N, width) float32 vectors: of the pictures themselves, also where the
