@@ -83,7 +83,7 @@ class TableWriter:
 class CsvWriter:
     """Columns path, label, probability, problem, then p:CLASS for each class, or with `top` label_2, probability_2, ...
 
-    After `problem` stand, where they are asked for, `answer` (the label, or "unsure") and `set` (JSON, a list of names).
+    After `problem` stand, if asked for, `answer` (the label, or "unsure") and `set` (JSON, a list of names).
 
     Args:
         file: where to; opened with newline="", and for a spreadsheet with the encoding utf-8-sig.

@@ -63,6 +63,12 @@ def answering_of(
     return Answering(judgement.temperature, threshold=threshold, least=least, told=tuple(told))
 
 
+def temperature_of(run: Run) -> float:
+    """The temperature by which a run's predictions are calibrated; 1, which is said, where it has none."""
+    judgement = _judgement(run, needed=False)
+    return 1.0 if judgement is None else judgement.temperature
+
+
 def _check(*, raw: bool, abstain: float | None, sets: float | None, per_class: bool) -> None:
     for flag, share in (("--abstain", abstain), ("--sets", sets)):
         if share is not None and not 0 < share < 1:
@@ -121,9 +127,8 @@ def abstaining_line(rule: Abstaining) -> str:
     share, right = rule.coverage, rule.accuracy
     assert rule.threshold is not None
     return (
-        f"abstain   below {rule.threshold:.1%}: {share.value:.1%} of {share.pictures} validation pictures get an answer "
-        f"(95% interval {share.low:.1%} to {share.high:.1%}), {right.value:.1%} of these are right ({right.low:.1%} to "
-        f"{right.high:.1%})"
+        f"abstain   below {rule.threshold:.1%}: of {share.pictures} validation pictures {share.value:.1%} get an answer "
+        f"({share.low:.1%} to {share.high:.1%}), of these {right.value:.1%} are right ({right.low:.1%} to {right.high:.1%})"
     )
 
 
@@ -131,8 +136,8 @@ def set_lines(rule: SetRule, classes: tuple[str, ...]) -> list[str]:
     """What a rule of sets came to on the validation pictures, in a line, and a second one where it can't hold."""
     found, size = rule.coverage, rule.size
     lines = [
-        f"sets      {found.value:.1%} of {found.pictures} validation pictures have their class in the set (95% interval "
-        f"{found.low:.1%} to {found.high:.1%}); {size.value:.2f} classes on average, {rule.empty.value:.1%} empty"
+        f"sets      of {found.pictures} validation pictures {found.value:.1%} have their class in the set "
+        f"({found.low:.1%} to {found.high:.1%}); {size.value:.2f} classes on average, {rule.empty.value:.1%} empty"
     ]
     always = [name for name, least in zip(classes, rule.least, strict=False) if least == 0]
     if always and not rule.per_class:
