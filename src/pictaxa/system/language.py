@@ -7,9 +7,9 @@ every program, and a test that reads the source names each message without a tra
 would become a call with named fields.
 
 A file of the catalogue is a CSV with rows of an English template and its translation, in the form of `str.format` with
-numbered fields. `help.csv` has what --help shows, `common.csv` short pieces and what libraries say, `tables.csv` the heads
-of tables, two blanks between their cells and a > before one that ends where its column ends; each of the others has the
-messages of one package.
+numbered fields. `help.csv` has what --help shows, `common.csv` short pieces and what libraries say, `tables.csv` the
+heads of tables, two blanks between their cells and a > before one that ends where its column ends; each of the others
+has the messages of one package.
 """
 
 from __future__ import annotations
