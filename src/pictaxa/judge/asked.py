@@ -12,6 +12,7 @@ from ..runs.names import METRICS, PREDICTIONS
 from ..system.progress import warn
 from .abstain import choose_threshold
 from .calibrate import cross_calibrated, deal_folds
+from .judged_lines import percent
 from .judging import judgement_of, validated
 from .sets import make_sets
 
@@ -127,8 +128,8 @@ def abstaining_line(rule: Abstaining) -> str:
     share, right = rule.coverage, rule.accuracy
     assert rule.threshold is not None
     return (
-        f"abstain   below {rule.threshold:.1%}: of {share.pictures} validation pictures {share.value:.1%} get an answer "
-        f"({share.low:.1%} to {share.high:.1%}), of these {right.value:.1%} are right ({right.low:.1%} to {right.high:.1%})"
+        f"abstain   below {rule.threshold:.1%}: {percent(share)} of {share.pictures} validation pictures get an "
+        f"answer, {percent(right)} of these are right"
     )
 
 
@@ -136,8 +137,8 @@ def set_lines(rule: SetRule, classes: tuple[str, ...]) -> list[str]:
     """What a rule of sets came to on the validation pictures, in a line, and a second one where it can't hold."""
     found, size = rule.coverage, rule.size
     lines = [
-        f"sets      of {found.pictures} validation pictures {found.value:.1%} have their class in the set "
-        f"({found.low:.1%} to {found.high:.1%}); {size.value:.2f} classes on average, {rule.empty.value:.1%} empty"
+        f"sets      {percent(found)} of {found.pictures} validation pictures have their class in the set; "
+        f"{size.value:.2f} classes on average, {rule.empty.value:.1%} empty"
     ]
     always = [name for name, least in zip(classes, rule.least, strict=False) if least == 0]
     if always and not rule.per_class:
