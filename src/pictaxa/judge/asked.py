@@ -12,7 +12,7 @@ from ..inference.none_of_these import Likeness, likeness_of
 from ..inference.own_vectors import vectors_of_run
 from ..inference.predictor import load
 from ..runs.folder import Run, open_run
-from ..runs.judgement import Abstaining, Judgement, SetRule
+from ..runs.judgement import Abstaining, Judgement, SetRule, rounded
 from ..runs.names import METRICS, PREDICTIONS
 from ..runs.vectors import read_vectors
 from ..system.progress import warn
@@ -108,7 +108,9 @@ def _check(*, raw: bool, abstain: float | None, sets: float | None, per_class: b
             )
         if share is not None and raw:
             raise ConfigError(
-                f"{flag} or --raw", found="both", fix="Leave out --raw: its threshold is of calibrated probabilities."
+                f"either {flag} or --raw",
+                found="both",
+                fix="Leave out --raw: its threshold is of calibrated probabilities.",
             )
     if per_class and sets is None:
         raise ConfigError("--sets with --per-class", found="--per-class alone", fix="Add --sets 0.95, for example.")
@@ -131,7 +133,7 @@ def _abstaining(run: Run, judgement: Judgement, wanted: float) -> Abstaining:
         predictions, units = validated(run)
         shares = cross_calibrated(predictions.probabilities, predictions.labels, deal_folds(units))
         right = shares.argmax(axis=1) == predictions.labels
-        rule = choose_threshold(shares.max(axis=1), right, units, wanted=wanted)
+        rule = rounded(choose_threshold(shares.max(axis=1), right, units, wanted=wanted))
     if rule.threshold is None:
         accuracy = judgement.figures.accuracy
         raise ConfigError(
