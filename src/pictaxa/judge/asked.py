@@ -22,7 +22,6 @@ from .judged_lines import percent
 from .judging import judgement_of, validated
 from .sets import make_sets
 
-
 Novelty = Literal["auto", "yes", "no"]
 
 

@@ -21,8 +21,8 @@ from .typed import damaged
 
 MADE_FROM = (MODEL, PICTURES)
 KINDS: dict[str, type[np.generic]] = {
-    "rows": np.int64, "val": np.bool_, "units": np.float16, "axes": np.float16, "closeness": np.float32, "map": np.float32,
-    "made_from": np.uint8,
+    "rows": np.int64, "val": np.bool_, "units": np.float16, "axes": np.float16, "closeness": np.float32,
+    "map": np.float32, "made_from": np.uint8,
 }  # fmt: skip
 ROUNDING = 2e-2  # by which vectors of half precision may be longer than one
 
@@ -88,8 +88,8 @@ def keep_vectors(run: Run, vectors: Vectors) -> bool:
     def write(path: Path) -> None:
         with path.open("wb") as file:  # numpy would add a suffix to the path
             np.savez(
-                file, rows=vectors.rows, val=vectors.val, units=vectors.units, axes=vectors.axes, closeness=vectors.closeness,
-                map=vectors.places, made_from=hashes,
+                file, rows=vectors.rows, val=vectors.val, units=vectors.units, axes=vectors.axes,
+                closeness=vectors.closeness, map=vectors.places, made_from=hashes,
             )  # fmt: skip
 
     return keep_derived(run, VECTORS, write)
@@ -121,34 +121,35 @@ def read_vectors(run: Run, *, index: Index | None = None) -> Vectors | None:
 def _read(path: Path, run: Run, index: Index | None) -> Vectors | None:
     arrays = read_arrays(path, KINDS)
     hashes = arrays["made_from"]
-    if hashes.shape != (len(MADE_FROM), 32):
-        raise _unfit(path, f"hashes {hashes.shape}")
-    if not still_true(run, {name: bytes(line).hex() for name, line in zip(MADE_FROM, hashes, strict=True)}):
-        return None
-    rows, val, units, axes = (arrays[name] for name in ("rows", "val", "units", "axes"))
-    if rows.ndim != 1 or units.ndim != 2 or axes.ndim != 2 or not units.size:
-        raise _unfit(path, f"rows {rows.shape}, units {units.shape}, axes {axes.shape}")
-    if len(units) != len(rows) or val.shape != rows.shape or units.shape[1] != axes.shape[1]:
-        raise _unfit(path, f"units {units.shape} and axes {axes.shape} for {len(rows)} rows")
-    if rows.min() < 0 or (np.diff(rows) <= 0).any() or (index is not None and not _is_of(index, rows, val)):
-        raise _unfit(path, "rows of other pictures, or not ascending")
-    vectors = Vectors(rows, val, units, axes, arrays["closeness"], arrays["map"])
-    judged = int(val.sum())
-    if vectors.closeness.shape != (judged,) or vectors.places.shape != (judged, 2) or judged == len(rows):
-        raise _unfit(path, f"figures of others than {judged} validation pictures")
-    longest = np.linalg.norm(units.astype(np.float32), axis=1).max()
-    if longest > 1 + ROUNDING or np.abs(vectors.places - 0.5).max(initial=0) > 0.5:
-        raise _unfit(path, f"vectors that are {longest:.3g} long, or places off the map")
-    return vectors
+    if hashes.shape == (len(MADE_FROM), 32):
+        made_from = {name: bytes(line).hex() for name, line in zip(MADE_FROM, hashes, strict=True)}
+        if not still_true(run, made_from):
+            return None
+        vectors = Vectors(
+            *(arrays[name] for name in ("rows", "val", "units", "axes", "closeness")), places=arrays["map"]
+        )
+        if _fits(vectors) and (index is None or _is_of(vectors, index)):
+            return vectors
+    raise damaged(path, f"vectors of the run's pictures in {VECTORS}", "others")
 
 
-def _is_of(index: Index, rows: np.ndarray, val: np.ndarray) -> bool:
-    """Whether ascending rows are those of usable pictures of an index, to train with and to validate."""
-    if rows[-1] >= len(index):
+def _fits(vectors: Vectors) -> bool:
+    """Whether arrays fit each other and are what they should be."""
+    rows, val, units, axes = vectors.rows, vectors.val, vectors.units, vectors.axes
+    if rows.ndim != 1 or val.shape != rows.shape or units.ndim != 2 or axes.ndim != 2 or not units.size:
         return False
-    splits = np.where(index.usable, index.column("split"), "")[rows]
-    return bool((splits == np.where(val, "val", "train")).all())
+    if len(units) != len(rows) or units.shape[1] != axes.shape[1] or val.all():
+        return False
+    if vectors.closeness.shape != (val.sum(),) or vectors.places.shape != (val.sum(), 2):
+        return False
+    ascending = rows[0] >= 0 and (np.diff(rows) > 0).all()
+    short = np.linalg.norm(units.astype(np.float32), axis=1).max() <= 1 + ROUNDING
+    return bool(ascending and short and (np.abs(vectors.places - 0.5) <= 0.5).all())
 
 
-def _unfit(path: Path, found: str) -> RunError:
-    return damaged(path, f"vectors of the run's pictures in {VECTORS}", found)
+def _is_of(vectors: Vectors, index: Index) -> bool:
+    """Whether they are of usable pictures of an index, to train with and to validate."""
+    if vectors.rows[-1] >= len(index):
+        return False
+    splits = np.where(index.usable, index.column("split"), "")[vectors.rows]
+    return bool((splits == np.where(vectors.val, "val", "train")).all())
