@@ -24,6 +24,7 @@ from ..system.progress import CountProgress
 from .asked import temperature_of
 from .evaluation import Evaluation
 from .intervals import Units
+from .judging import chose_epoch
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_seen
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def evaluate_run(
         familiarity=familiarity,
         units=_units(index, chosen, digests),
         temperature=None if data is None else temperature_of(predictor.run),
+        chose_epoch=data is None and chose_epoch(predictor.run),
     )
 
 

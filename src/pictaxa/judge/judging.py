@@ -103,7 +103,7 @@ def judge_run(run: Run) -> Judgement:
             made_from=digests(run, (PREDICTIONS, INDEX)),
             pictures=len(labels),
             units=units.count,
-            chose_epoch=_chose_epoch(run),
+            chose_epoch=chose_epoch(run),
             temperature=fit_temperature(predictions.probabilities, labels),
             folds=len(np.unique(fold_of)),
             before=judged.before,
