@@ -224,9 +224,9 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     Returns:
         What metrics.json has, and `figures` (each with value, low, high, pictures and reason), `calibration` (before,
         after, and the temperature; null where folds calibrate each other), `evaluated` (in words), `changed` (paths),
-        `gone` (a count), `chose_epoch` (whether the same pictures chose the epoch that is kept), `set_aside` (path, problem, problem_kind), `seen` (path, split, known_as, near; of each
-        picture that the run knows), `unseen` (the metrics of the others; None without any, or where all are new) and
-        `note`.
+        `gone` (a count), `chose_epoch` (whether the same pictures chose the epoch that is kept), `set_aside` (path,
+        problem, problem_kind), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the
+        metrics of the others; None without any, or where all are new) and `note`.
 
     Example:
         as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]

@@ -128,8 +128,8 @@ def validated(run: Run) -> tuple[Predictions, Units]:
     return predictions, Units(find_units(read_index(run), predictions.rows).of)
 
 
-def _chose_epoch(run: Run) -> bool:
-    """Whether the epoch that is kept is one of several, chosen by the validation pictures."""
+def chose_epoch(run: Run) -> bool:
+    """Whether the epoch that a run kept is one of several, chosen by the validation pictures."""
     try:
         epochs = sum(row["val_loss"] != "" for row in run.log_rows())
     except RunError:  # a run without its log: it may have been so
