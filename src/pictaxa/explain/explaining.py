@@ -103,6 +103,20 @@ class Explanation:
     picture: Image.Image | None
     heats: tuple[Heat, ...]
 
+    def lines(self) -> list[str]:
+        """What people read: the answer, and where the heat is."""
+        path, answer = self.prediction.path, self.prediction
+        if answer.problem:
+            return [f"{path}  not read: {answer.problem}"]
+        lines = []
+        for heat in self.heats:
+            hot = heat.where
+            place = "nothing here speaks for it" if hot is None else (
+                f"heat around {hot.centre[0]:.0%} from the left, {hot.centre[1]:.0%} from the top"
+            )  # fmt: skip
+            lines.append(f"{path}  {heat.label} {heat.probability:.1%}  {place}")
+        return lines
+
     def as_json(self) -> dict[str, Any]:
         """As --json has it: answer and probability, and where the heat of each class is."""
         found = []

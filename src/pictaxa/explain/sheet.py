@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ..errors import ConfigError
 from ..reporting.figures import INK, shortened
 from ..reporting.fonts import font_for, writable
 from ..system.files import writing
 from ..system.language import shown
 from .explaining import Explanation, Heat
 
+MAX_ROWS = 50  # of one PNG
+MAX_NAME = 60  # characters of a file's name
 INCHES = 2.6  # width of a panel
 TITLE = 0.42  # inches above each, two lines
 GAP = 0.08
@@ -50,6 +54,59 @@ def _heat_colours(values: np.ndarray) -> np.ndarray:
     from matplotlib import colormaps
 
     return 255 * colormaps["turbo"](0.15 + 0.8 * values)[..., :3]
+
+
+def draw_all(explanations: Iterable[Explanation], out: Path) -> Iterator[tuple[Explanation, Path | None]]:
+    """Draw explanations as they come: each to a PNG of its own in a folder, or all of them to one.
+
+    Args:
+        explanations: of any pictures.
+        out: a folder, which is made, or a file whose name ends in .png.
+
+    Returns:
+        An iterator over each explanation with its drawing, None where the picture could not be read; one PNG for all
+        is written at the end.
+
+    Raises:
+        ConfigError: it can't be written, or there are more than MAX_ROWS pictures for one PNG.
+    """
+    if out.suffix.lower() == ".png":
+        yield from _on_one(explanations, out)
+        return
+    if out.exists() and not out.is_dir():
+        raise ConfigError(
+            "--out with a folder or a .png file", found=f"a file at {str(out)!r}", fix="Give another path with --out."
+        )
+    taken: Counter[str] = Counter()
+    for one in explanations:
+        if one.picture is None:
+            yield one, None
+            continue
+        name = _file_name(one.prediction.path)
+        taken[name] += 1
+        unlike = f"-{taken[name]}" if taken[name] > 1 else ""
+        yield one, draw_explanations([one], out / f"{name}{unlike}.png")
+
+
+def _on_one(explanations: Iterable[Explanation], out: Path) -> Iterator[tuple[Explanation, Path | None]]:
+    shown: list[Explanation] = []
+    for one in explanations:
+        if one.picture is not None:
+            shown.append(one)
+        if len(shown) > MAX_ROWS:
+            raise ConfigError(
+                f"at most {MAX_ROWS} pictures for one PNG", found="more", fix="Give a folder with --out instead."
+            )
+        yield one, None if one.picture is None else out
+    if shown:
+        draw_explanations(shown, out)
+
+
+def _file_name(path: str) -> str:
+    """What a picture's drawing is called: its own name without what file systems mind."""
+    stem = path.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    kept = "".join(c if c.isprintable() and c not in '<>:"|?*#' else "_" for c in stem).strip(". ")
+    return (kept or "picture")[:MAX_NAME]
 
 
 def draw_explanations(explanations: Sequence[Explanation], out: Path) -> Path:
