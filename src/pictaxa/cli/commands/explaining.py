@@ -11,7 +11,7 @@ from ..exit_codes import EXIT_MISTAKE, check_place, write_json
 from ..explaining import ExplainArguments
 
 if TYPE_CHECKING:  # loaded when it is needed
-    from ...explain.explaining import Asked
+    from ...explaining.pictures import Asked
     from ...inference.predictor import Predictor
 
 
@@ -23,7 +23,7 @@ def explain(arguments: ExplainArguments, started: float) -> int:
             "pictures to explain, or --check", found="both" if arguments.check else "neither",
             fix="Give files and folders, or --check alone.",
         )  # fmt: skip
-    from ...explain.explaining import Asked
+    from ...explaining.pictures import Asked
     from ...inference.predictor import load
 
     asked = Asked(arguments.class_, arguments.top, arguments.method)
@@ -35,8 +35,8 @@ def explain(arguments: ExplainArguments, started: float) -> int:
 
 
 def _draw(arguments: ExplainArguments, asked: Asked, predictor: Predictor) -> int:
-    from ...explain.explaining import explain_pictures
-    from ...explain.sheet import draw_all
+    from ...explaining.pictures import explain_pictures
+    from ...explaining.sheet import draw_all
     from ...system.progress import CountProgress
     from ..inputs import pictures_of
 
@@ -61,7 +61,7 @@ def _draw(arguments: ExplainArguments, asked: Asked, predictor: Predictor) -> in
 
 
 def _check(arguments: ExplainArguments, predictor: Predictor) -> int:
-    from ...explain.checking import check_lines, check_method
+    from ...explaining.checking import check_lines, check_method
 
     checked = check_method(predictor, arguments.method, pictures=arguments.pictures, seed=arguments.seed)
     print_lines(check_lines(checked))

@@ -16,7 +16,7 @@ from ..reporting.figures import INK, shortened
 from ..reporting.fonts import font_for, writable
 from ..system.files import writing
 from ..system.language import shown
-from .explaining import Explanation, Heat
+from .pictures import Explanation, Heat
 
 MAX_ROWS = 50  # of one PNG
 MAX_NAME = 60  # characters of a file's name

@@ -11,12 +11,13 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from pictaxa.errors import ConfigError, ModelError
-from pictaxa.explain.activation_maps import MOST_MASKS, eigen_cam, grad_cam, grad_cam_plus_plus, score_cam
-from pictaxa.explain.attending import attention_layers, attention_rollout, attention_weights
-from pictaxa.explain.methods import DEFAULT, METHODS, find_method
-from pictaxa.explain.perturbed import integrated_gradients, occlusion
+from pictaxa.explaining.activation_maps import MOST_MASKS, eigen_cam, grad_cam, grad_cam_plus_plus, score_cam
+from pictaxa.explaining.attending import attention_layers, attention_rollout, attention_weights
+from pictaxa.explaining.methods import DEFAULT, METHODS, find_method
+from pictaxa.explaining.perturbed import integrated_gradients, occlusion
 from pictaxa.models.contract import Classifier
 from pictaxa.models.zoo import ZOO, create_model
+
 
 @pytest.fixture
 def images() -> torch.Tensor:

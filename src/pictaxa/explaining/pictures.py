@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ..errors import ConfigError, PictureError, close_matches
+from ..errors import ConfigError, PictureError, close_matches, printable
 from ..images.decode import Held, Square, decode
 from ..inference.prediction import Prediction
 from ..inference.predictor import Predictor
 from ..models.contract import Classifier
+from ..system.printing import picture_html
 from .attending import attention_layers
 from .frame import Frame, Hot, frame_of, on_picture, where_hot
 from .methods import DEFAULT, METHODS, MethodName, find_method
@@ -21,6 +24,7 @@ from .network import heat_maps, network_for
 
 SIDE = 480  # of a picture as it is shown, pixels of its longer side
 MAX_CLASSES = 8  # side by side
+SHOWN = 20  # of a list in a notebook
 BATCH = 16  # pictures whose maps are computed together
 
 
@@ -129,6 +133,20 @@ class Explanation:
         answer = {"label": self.prediction.label, "probability": self.prediction.probability}
         problem = {"problem": self.prediction.problem} if self.prediction.problem else answer
         return {"path": self.prediction.path, **problem, "heat": found}
+
+
+class ExplanationList(list[Explanation]):
+    """A list of explanations, in the order of the pictures; a notebook shows what was drawn of them.
+
+    Example:
+        explanations = pictaxa.explain("runs/photos-resnet18-1", "more-photos", "why.png")
+    """
+
+    drawn: tuple[Path, ...] = ()  # where drawings were asked for
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(printable(line))}</p>" for one in self[:SHOWN] for line in one.lines())
+        return "".join(picture_html(path) for path in self.drawn[:SHOWN] if path.exists()) or lines
 
 
 def explain_pictures(

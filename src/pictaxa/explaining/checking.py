@@ -162,9 +162,7 @@ def _of_some(
 
 
 def _joined(parts: Sequence[Areas]) -> Areas:
-    return Areas(
-        np.concatenate([part.deletion for part in parts]), np.concatenate([part.insertion for part in parts])
-    )
+    return Areas(np.concatenate([part.deletion for part in parts]), np.concatenate([part.insertion for part in parts]))
 
 
 def _order(name: str, areas: Areas, by_chance: Areas) -> Order:
