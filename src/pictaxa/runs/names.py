@@ -12,6 +12,7 @@ MODEL = "model.safetensors"
 PREDICTIONS = "predictions-val.parquet"
 METRICS = "metrics.json"
 PROBE = "probe.npz"
+VECTORS = "vectors.npz"
 JUDGEMENT = "judgement.json"
 HEATMAPS = "heatmaps.npz"
 STATE = "state"  # a folder
@@ -19,4 +20,5 @@ MANIFEST = "manifest.json"
 
 RESULTS = (LOG, THREADS, MODEL, PREDICTIONS, METRICS, PROBE)  # which resuming makes again where they are lost
 LISTED = (CONFIG, CLASSES, PICTURES, INDEX, *RESULTS)  # by the manifest, beside states
-DERIVED = (JUDGEMENT, HEATMAPS)  # what a finished run is completed by, and can be made again at any time (derived.py)
+# What a finished run is completed by, and can be made again at any time (derived.py).
+DERIVED = (JUDGEMENT, VECTORS, HEATMAPS)
