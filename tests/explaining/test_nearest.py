@@ -19,6 +19,12 @@ from pictaxa.runs.names import VECTORS
 Trained = tuple[Path, Path]
 
 
+def side_of(path: Path) -> int:
+    """The height of a drawing, pixels."""
+    with Image.open(path) as image:
+        return image.height
+
+
 def test_a_training_picture_is_most_like_itself(trained: Trained):
     """With a similarity of 1 to rounding, its own label and path; the next are less and less like it."""
     data, run = trained
@@ -52,10 +58,10 @@ def test_a_drawing_has_a_row_for_each(trained: Trained, tmp_path: Path):
     out = tmp_path / "near.png"
     found = pictaxa.nearest(run, [data / "red" / "0.png", b"no picture", data / "green" / "1.png"], count=3, grid=out)
     assert [len(one.neighbours) for one in found] == [3, 0, 3]
-    two = Image.open(out).size
+    two = side_of(out)
     assert "<img" in found._repr_html_()
     many = pictaxa.nearest(run, data, count=3, grid=out)
-    assert len(many) == 36 and Image.open(out).height > (MAX_ROWS - 1) * two[1] / 2
+    assert len(many) == 36 and side_of(out) > (MAX_ROWS - 1) * two / 2
     grid = NearestGrid(load(run, device="cpu"), out)
     assert "no grid is drawn" in grid.draw()
 

@@ -19,8 +19,9 @@ def test_the_map_is_drawn(trained: Trained, tmp_path: Path, capsys: pytest.Captu
     assert main(["nearest", str(run), "--map", str(tmp_path / "map.png")]) == 0
     assert "validation pictures" in capsys.readouterr().out
     preview = pictaxa.picture_map(run, tmp_path / "again.png")
-    pixels = np.asarray(Image.open(preview.path).convert("RGB")).astype(int)
-    assert np.array_equal(pixels, np.asarray(Image.open(tmp_path / "map.png").convert("RGB")))
+    with Image.open(preview.picture) as again, Image.open(tmp_path / "map.png") as first:
+        pixels = np.asarray(again.convert("RGB")).astype(int)
+        assert np.array_equal(pixels, np.asarray(first.convert("RGB")))
     reds = (abs(pixels - (200, 40, 40)).sum(axis=2) < 90).sum()
     assert reds > 300  # pictures that are nearly red
 

@@ -94,7 +94,7 @@ def test_explain_draws_each_picture(backbone: Path, files: list[Path], tmp_path:
     assert main([*words, "--top", "2", "--json", str(document), "--device", "cpu"]) == 0
     said = capsys.readouterr()
     assert {path.name for path in out.iterdir()} >= {"grey.png", "grey-2.png", "玫瑰.png", "panorama.png"}
-    assert "1 of 8 files could not be read" in said.err and "7 pictures by grad-cam" in said.out
+    assert "1 of 8 files could not be read" in said.err and "7 of 8 pictures by grad-cam" in said.out
     told = json.loads(document.read_text())
     assert told["method"] == "grad-cam" and len(told["pictures"]) == 8
     first = told["pictures"][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,8 @@ def class_colours(count: int) -> np.ndarray:
     if count <= MAX_NAMED:
         names = "tab10" if count <= 10 else "tab20"
         return np.asarray(matplotlib.colormaps[names](np.arange(count)))
-    return np.asarray(matplotlib.colormaps["hsv"](np.linspace(0, 1, count, endpoint=False)))
+    hues = np.linspace(0, 1, count, endpoint=False)
+    return np.array([[*colorsys.hsv_to_rgb(hue, 1, 0.9), 1.0] for hue in hues])
 
 
 def _legend(axis: object, classes: tuple[str, ...], colours: np.ndarray) -> None:

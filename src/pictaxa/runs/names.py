@@ -20,8 +20,5 @@ MANIFEST = "manifest.json"
 
 RESULTS = (LOG, THREADS, MODEL, PREDICTIONS, METRICS, PROBE)  # which resuming makes again where they are lost
 LISTED = (CONFIG, CLASSES, PICTURES, INDEX, *RESULTS)  # by the manifest, beside states
-DERIVED = (
-    JUDGEMENT,
-    VECTORS,
-    HEATMAPS,
-)  # what completes a finished run, and can be made again at any time (derived.py)
+# What a finished run is completed by, and can be made again at any time (derived.py).
+DERIVED = (JUDGEMENT, VECTORS, HEATMAPS)
