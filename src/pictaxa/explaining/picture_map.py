@@ -17,6 +17,7 @@ from ..system.files import require_suffix, writing
 
 CELLS = 22  # across and down, each with one picture at most; the others are dots
 INCHES = 11.0
+UPPER_CENTRE = 9  # as matplotlib counts places
 MAX_NAMED = 20  # classes with a colour of their own and a line in the legend
 
 
@@ -108,7 +109,7 @@ def _legend(axis: object, classes: tuple[str, ...], colours: np.ndarray) -> None
         return
     marks = [Line2D([], [], marker="s", linestyle="", markersize=9, color=colour) for colour in colours]
     legend = axis.legend(  # type: ignore[attr-defined]
-        marks, writable(classes), prop=font_for(classes), loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=5,
+        marks, writable(classes), prop=font_for(classes), loc=UPPER_CENTRE, bbox_to_anchor=(0.5, 0.0), ncols=5,
         frameon=False,
     )  # fmt: skip
     for text in legend.get_texts():
