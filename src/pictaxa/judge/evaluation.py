@@ -23,6 +23,8 @@ from .seen import Familiarity, familiarity_lines
 if TYPE_CHECKING:
     import pandas
 
+CHOSE_EPOCH = "          the same pictures chose the epoch that is kept: all of this is a little too good"
+
 
 @dataclass(frozen=True, repr=False)
 class Evaluation:
@@ -183,6 +185,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         *_warnings(evaluation),
         f"evaluated {evaluation.what}: {evaluation.pictures} pictures",
         *figure_lines(evaluation.judged, evaluation.metrics),
+        *([CHOSE_EPOCH] if evaluation.chose_epoch else []),
         "",
         *class_lines(evaluation.figures.classes),
     ]
@@ -204,8 +207,6 @@ def _warnings(evaluation: Evaluation) -> list[str]:
             f"gone      {evaluation.gone} of {pictures + evaluation.gone} validation pictures can't be read any more; "
             "the figures below are of the others"
         )
-    if evaluation.chose_epoch:
-        lines.append("note      the same pictures chose the epoch that is kept, so the figures are a little too good")
     new = evaluation.unseen
     right = evaluation.predictions.predicted == evaluation.predictions.labels
     lines += familiarity_lines(

@@ -31,6 +31,24 @@ class Figure:
     pictures: int
     reason: str = ""  # why there is no value, or no interval
 
+    @property
+    def percent(self) -> str:
+        """As a share, such as 92.8% (88.9-95.4); "-" without a value."""
+        if self.value is None:
+            return "-"
+        if self.low is None or self.high is None:
+            return f"{self.value:.1%}"
+        return f"{self.value:.1%} ({100 * self.low:.1f}-{100 * self.high:.1f})"
+
+    @property
+    def number(self) -> str:
+        """As a number, such as 0.910 (0.871-0.950); "-" without a value."""
+        if self.value is None:
+            return "-"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -140,12 +158,15 @@ def read_judgement(run: Run) -> Judgement | None:
     Returns:
         The Judgement; None where there is none, or one that is not of this run as it is now, which is said.
 
+    Raises:
+        RunError: the run's classes are damaged.
+
     Example:
         judgement = read_judgement(open_run("runs/photos-resnet18-1"))
     """
-    path = find_derived(run, JUDGEMENT)
+    path, classes = find_derived(run, JUDGEMENT), run.classes
     try:
-        judgement = None if path is None else _read(path, classes=run.classes)
+        judgement = None if path is None else _read(path, classes=classes)
     except RunError:  # torn, or of another version
         judgement = None
     if judgement is not None and still_true(run, judgement.made_from):
