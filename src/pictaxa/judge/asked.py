@@ -1,7 +1,7 @@
 """What a person asks of predictions (calibrated, abstaining, sets) -> the Answering that a Predictor takes.
 
-Mostly it stands in what the run keeps. Only where it has to be computed scikit-learn and SciPy are loaded, which take as
-long as a prediction.
+Mostly it stands in what the run keeps. Only where it has to be computed, scikit-learn and SciPy are loaded, which take
+as long as a prediction.
 """
 
 from __future__ import annotations

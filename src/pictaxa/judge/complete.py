@@ -16,7 +16,6 @@ from ..runs.folder import Run, open_run
 from ..runs.names import CONFIG, JUDGEMENT
 from ..system.progress import say, warn
 from ..training.interrupts import Interrupted
-from .judging import judgement_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ class Step:
 
 
 def _judge(run: Run, device: str) -> str:
+    from .judging import judgement_of  # with scikit-learn, which takes a second to load
+
     judgement = judgement_of(run.path)
     before, after = judgement.before.error, judgement.after.error
     return (

@@ -24,7 +24,6 @@ from ..system.progress import CountProgress
 from .asked import temperature_of
 from .evaluation import Evaluation
 from .intervals import Units
-from .judging import chose_epoch
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_seen
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ def evaluate_run(
         evaluation = evaluate_run("runs/photos-resnet18-1", "more-photos")
         evaluation.metrics["accuracy"]
     """
+    from .judging import chose_epoch  # with scikit-learn, which takes a second to load
+
     predictor = load(run, device=device)
     if data is None:
         index = read_index(predictor.run)

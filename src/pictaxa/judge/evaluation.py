@@ -17,11 +17,12 @@ from ..system.extras import need
 from ..system.printing import lines_html, picture_html
 from .intervals import Units
 from .judged_lines import class_lines, figure_lines, matrix_lines
-from .judging import Judged, judge_predictions
 from .seen import Familiarity, familiarity_lines
 
 if TYPE_CHECKING:
     import pandas
+
+    from .judging import Judged
 
 CHOSE_EPOCH = "          the same pictures chose the epoch that is kept: all of this is a little too good"
 
@@ -58,6 +59,8 @@ class Evaluation:
     @cached_property
     def judged(self) -> Judged:
         """What the predictions are worth, with and without calibration; computed when it is asked for."""
+        from .judging import judge_predictions  # with scikit-learn, which takes a second to load
+
         units = self.units or Units(np.arange(len(self.predictions.labels)))
         return judge_predictions(self.predictions, units, classes=self.classes, temperature=self.temperature)
 

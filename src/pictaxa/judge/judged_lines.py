@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 
 from ..metrics import Metrics
 from ..runs.judgement import ClassJudgement
-from .judging import Judged
+
+if TYPE_CHECKING:
+    from .judging import Judged
 
 MAX_MATRIX = 20  # classes up to which the confusion matrix is shown
 CELLS = 19  # of a figure with its interval

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from .derived import find_derived, keep_derived, still_true, tell_made_again
+from .derived import changed_since, find_derived, keep_derived, tell_made_again
 from .folder import Run
 from .names import JUDGEMENT
 from .typed import damaged, read_json, typed
@@ -169,9 +169,10 @@ def read_judgement(run: Run) -> Judgement | None:
         judgement = None if path is None else _read(path, classes=classes)
     except RunError:  # torn, or of another version
         judgement = None
-    if judgement is not None and still_true(run, judgement.made_from):
+    changed = [] if judgement is None else changed_since(run, judgement.made_from)
+    if judgement is not None and not changed:
         return judgement
-    tell_made_again(run, JUDGEMENT)
+    tell_made_again(run, JUDGEMENT, changed=changed)
     return None
 
 
