@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-import base64
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import jinja2
 import numpy as np
 
+from ..config.by_name import changed_settings, from_json
+from ..config.training import TrainConfig
 from ..data.fetching import Fetcher
 from ..data.index import Index
-from ..errors import PictureError, RunError, printable
-from ..images.decode import decode
-from ..images.decoding import Decoding
+from ..errors import RunError, as_word, printable
 from ..metrics import Predictions
-from ..runs.folder import open_run
+from ..runs.folder import Run, open_run
 from ..runs.names import CONFIG
 from ..runs.records import read_index, read_predictions
 from ..runs.typed import typed
-from ..system.language import language, shown
+from ..system.files import write_atomically
+from ..system.language import shown
 from ..system.progress import clock
 from . import figures
 from .curves import Curve, curves_figure
-from .fonts import has_wide
+from .judged import SUREST, SUREST_SIDE, THUMBNAIL_BYTES, Order, order_of, rows_of, side_of
+from .pages import as_data, render
+from .sections import class_rows, confusion_of, curves_of, epochs_of, key_figures
+from .summary import summarise_run
+from .thumbnails import thumbnails
 
-SAMPLES = 12  # pictures of each kind
-THUMBNAIL = 220  # pixels
+# Each has a template of this name in templates/report/.
+PARTS = {
+    "summary": "Summary",
+    "data": "Trained on what",
+    "curves": "Training",
+    "classes": "Classes",
+    "confusion": "Confusion matrix",
+    "errors": "Wrong, most confident first",
+    "pictures": "Validation pictures",
+    "repeat": "How to repeat this training",
+}
+
+
+class Part(NamedTuple):
+    """A part of the page."""
+
+    id: str
+    title: str
 
 
 def write_report(path: str | Path) -> Path:
@@ -43,101 +63,22 @@ def write_report(path: str | Path) -> Path:
     """
     run = open_run(path)
     folder = run.report_path
-    classes, metrics, log, chosen = run.classes, run.metrics, run.log_rows(), run.chosen
-    index = read_index(run)
-    predictions = read_predictions(run)
+    index, predictions, log = read_index(run), read_predictions(run), run.log_rows()
     if folder.exists() and not folder.is_dir():
         raise RunError("a folder for the report", found=f"a file at {str(folder)!r}", fix="Move it elsewhere.")
     folder.mkdir(exist_ok=True)
-    curves = curves_figure([Curve(run.path.name, log)]) if log else None  # no epoch: a solved head is all there is
-    if curves is not None:
-        figures.save_figure(curves, folder / "curves.png")
-    matrix = np.array(metrics["confusion"])
-    figures.save_figure(figures.confusion(matrix, classes), folder / "confusion.png")
-
-    wrong, right = _ordered(predictions)
-    with Fetcher(index) as fetcher:
-        decoding = run.geometry.decoding
-        worst = [_sample(fetcher, predictions, place, decoding=decoding) for place in wrong[:SAMPLES]]
-        some = [_sample(fetcher, predictions, place, decoding=decoding) for place in _spread(right, SAMPLES)]
-    page = template("page.html").render(
-        run=run,
-        name=run.path.resolve().name,
-        metrics=metrics,
-        classes=classes,
-        curves="" if curves is None else figures.svg(curves),
-        matrix=matrix.tolist(),
-        shares=(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)).tolist(),
-        wrong=worst,
-        wrong_count=len(wrong),
-        right=some,
-        set_aside=index.set_aside(),
-        splits=split_counts(index),
-        config=run.config,
-        chosen=chosen,
-        versions=typed(run.config.get("versions", {}), dict[str, str], path=run.path / CONFIG),
-        duration=clock(float(log[-1]["seconds"])) if log else "",
+    if log:  # no epoch: a solved head is all there is
+        figures.save_figure(curves_figure([Curve(run.path.name, log)]), folder / "curves.png")
+    figures.save_figure(figures.confusion(np.array(run.metrics["confusion"]), run.classes), folder / "confusion.png")
+    page = render(
+        "report.html",
+        {**_about(run, index), **_judged(run, index, predictions), **_log(log)},
+        styles=("report.css",),
+        scripts=("report.js",),
     )
     written = folder / "index.html"
-    written.write_text(page, encoding="utf-8")
+    write_atomically(written, page)
     return written
-
-
-def template(name: str) -> jinja2.Template:
-    """One of this folder's pages."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pictaxa.reporting", "."), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, finalize=_escaped,
-    )  # fmt: skip
-    # In the language of messages: a text, and one with fields to fill.
-    environment.filters["shown"] = shown
-    environment.filters["filled"] = lambda text, *values: shown(text.format(*values))
-    environment.globals["language"] = language
-    environment.filters["percent"] = lambda value: f"{100 * value:.1f}%"
-    environment.tests["wide"] = has_wide
-    return environment.get_template(name)
-
-
-def _escaped(value: object) -> object:
-    """What a page has of a value: names in a form that can be shown; what is markup already stays as it is."""
-    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
-
-
-def _ordered(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the wrong answers, surest first, and of the right ones, surest first."""
-    order = np.argsort(-predictions.probabilities.max(axis=1), kind="stable")
-    right = (predictions.predicted == predictions.labels)[order]
-    return order[~right], order[right]
-
-
-def _spread(places: np.ndarray, count: int) -> np.ndarray:
-    """An even choice from the surest to the least sure."""
-    if len(places) <= count:
-        return places
-    return places[np.linspace(0, len(places) - 1, count).round().astype(int)]
-
-
-def _sample(fetcher: Fetcher, predictions: Predictions, i: int, *, decoding: Decoding) -> dict[str, Any]:
-    """A judged picture, as the page shows it; without an image when the file is gone."""
-    row, label, guess = predictions.rows[i], predictions.labels[i], predictions.predicted[i]
-    index = fetcher.index
-    return {
-        "path": index.name(row),
-        "truth": index.classes[label],
-        "guess": index.classes[guess],
-        "probability": float(predictions.probabilities[i, guess]),
-        "truth_probability": float(predictions.probabilities[i, label]),
-        "image": thumbnail(fetcher, row, decoding),
-    }
-
-
-def thumbnail(fetcher: Fetcher, row: int, decoding: Decoding) -> str | None:
-    """A row's picture as JPEG in base64; None when it can't be read, which the page says."""
-    try:
-        picture = decode(fetcher.fetch(row), name=fetcher.name(row), decoding=decoding, least_side=THUMBNAIL)
-    except PictureError:
-        return None
-    return base64.b64encode(figures.jpeg_bytes(picture, side=THUMBNAIL)).decode()
 
 
 def split_counts(index: Index) -> list[dict[str, Any]]:
@@ -148,3 +89,98 @@ def split_counts(index: Index) -> list[dict[str, Any]]:
         {"name": name, **{split or "pictures": int(counts[split][label]) for split in splits}}
         for label, name in enumerate(index.classes)
     ]
+
+
+def _about(run: Run, index: Index) -> dict[str, Any]:
+    """What was trained on what, and how to do it again."""
+    chosen, metrics, config = run.chosen, run.metrics, from_json(run.config["asked"])
+    return {
+        "run": run,
+        "name": run.path.resolve().name,
+        "parts": [Part(*part) for part in PARTS.items()],
+        "chosen": chosen,
+        "classes": run.classes,
+        "metrics": metrics,
+        "summary": summarise_run(metrics),
+        "figures": key_figures(metrics),
+        "class_rows": class_rows(metrics),
+        "more_classes": max(0, len(metrics["classes"]) - len(class_rows(metrics))),
+        **confusion_of(metrics),
+        "splits": split_counts(index),
+        "set_aside": index.set_aside(),
+        "run_word": as_word(run.path),
+        "data_word": as_word(chosen.root),
+        "config_word": as_word(run.path / CONFIG),
+        "command": _command(config),
+        "started": Path(config.transfer.weights).name if config.transfer.knows else "",
+        "missing": (),
+        "seed": config.seed,
+        "git": run.config.get("git") or "",
+        "versions": typed(run.config.get("versions", {}), dict[str, str], path=run.path / CONFIG),
+    }
+
+
+def _log(log: list[dict[str, str]]) -> dict[str, Any]:
+    """The epochs, and what follows from there being some."""
+    cautions = []
+    if log:
+        cautions.append(
+            "These weights were chosen because they do best on these validation pictures, so expect a slightly lower "
+            "accuracy on new ones."
+        )
+    return {
+        "curves": curves_of(log),
+        "epochs": epochs_of(log),
+        "duration": clock(float(log[-1]["seconds"])) if log else "",
+        "cautions": cautions,
+    }
+
+
+def _judged(run: Run, index: Index, predictions: Predictions) -> dict[str, Any]:
+    """The validation pictures with what was said of them."""
+    order = order_of(predictions)
+    listed = rows_of(predictions, index, order.all)
+    rows = predictions.rows[order.all[: len(listed)]].tolist()
+    decoding, side = run.geometry.decoding, side_of(len(rows))
+    with Fetcher(index) as fetcher:
+        large = thumbnails(fetcher, rows[: min(SUREST, len(order.wrong))], decoding=decoding, side=SUREST_SIDE)
+        small = thumbnails(fetcher, rows, decoding=decoding, side=side, budget=THUMBNAIL_BYTES)
+    words = {
+        "lost": shown("file not found"), "unshown": shown("no room for its picture on this page"),
+        "labelled": shown("labelled {0} ({1})"), "count": shown("{0} pictures, {1} shown"),
+    }  # fmt: skip
+    pictures = [[*answers, small.get(row)] for answers, row in zip(listed, rows, strict=True)]
+    return {
+        "surest": _surest(predictions, index, order, large),
+        "wrong_count": len(order.wrong),
+        "unlisted": len(predictions.rows) - len(listed),
+        "data": as_data({"classes": [printable(name) for name in run.classes], "words": words, "pictures": pictures}),
+    }
+
+
+def _surest(predictions: Predictions, index: Index, order: Order, images: dict[int, str]) -> list[dict[str, Any]]:
+    """The surest errors, which are shown by themselves."""
+    found = []
+    for place in order.wrong[:SUREST].tolist():
+        row, label, answer = predictions.rows[place], predictions.labels[place], predictions.predicted[place]
+        found.append(
+            {
+                "path": index.name(row),
+                "truth": index.classes[label],
+                "answer": index.classes[answer],
+                "share": float(predictions.probabilities[place, answer]),
+                "truth_share": float(predictions.probabilities[place, label]),
+                "image": images.get(int(row), ""),
+            }
+        )
+    return found
+
+
+def _command(config: TrainConfig) -> str:
+    """The training as one line to copy."""
+    settings = changed_settings(replace(config, out=None))
+    words = [as_word(settings.pop("data"))]
+    for name, value in settings.items():
+        values = value if isinstance(value, tuple) else ("none" if value is None else value,)
+        words += [f"--{name.replace('_', '-')}", *map(as_word, values)]
+    return " ".join(["pictaxa train", *words])
