@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,3 +148,57 @@ def test_a_thousand_classes_can_be_used(tmp_path: Path, judged_run: Make, page: 
     assert page.run("document.querySelectorAll('#gallery figure').length") >= 1
     shot("report-1000")
     assert faults() == []
+
+
+@pytest.fixture(scope="module")
+def inspected(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> tuple[Path, Path]:
+    """A data set with a wrong label and a copy, and the folder with the pages about it."""
+    folder = tmp_path_factory.mktemp("inspected")
+    data = make_photos(folder / "photos", {"red": 14, "green": 14, "كحلي": 14})
+    (data / "red" / "13.png").rename(data / "green" / "wrong.png")
+    (data / "green" / "copy.png").write_bytes((data / "green" / "0.png").read_bytes())
+    pages = ["--html", str(folder / "found.html"), "--review", str(folder / "review.html")]
+    words = ["inspect", str(data), "--folds", "2", "--fold-epochs", "6", "--size", "28", "--cache", str(folder / "cache")]
+    assert main([*words, *pages]) == 0
+    return data, folder
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+@pytest.mark.parametrize("name", ["found", "review"])
+def test_other_pages_have_no_serious_fault(
+    inspected: tuple[Path, Path], page: Any, faults: Faults, shot: Shot, name: str, width: int
+):
+    """Those of an inspection, too."""
+    for dark in (False, True):
+        page.resize(width, 900, dark=dark, phone=width < 500)
+        page.open(inspected[1] / f"{name}.html")
+        shot(f"{name}-{width}-{'dark' if dark else 'light'}")
+        assert faults() == []
+        assert page.run("document.documentElement.scrollWidth") <= width
+
+
+def test_labels_are_reviewed_by_keyboard(inspected: tuple[Path, Path], page: Any, tmp_path: Path):
+    """What the keys decide is saved, and what is saved becomes the labels of a manifest."""
+    data, folder = inspected
+    page.save_downloads(tmp_path)
+    page.open(folder / "review.html")
+    doubts = page.run("JSON.parse(document.getElementById('review-data').textContent).pictures")
+    assert [one["path"] for one in doubts][0] == "green/wrong.png"
+    page.run("localStorage.clear()")
+    page.open(folder / "review.html")
+    page.run("document.querySelector('#list li').focus()")
+    page.press("a")
+    page.press("k")
+    page.press("s")
+    saved = tmp_path / "reviewed.json"
+    end = time.monotonic() + 20
+    while not saved.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    manifest = tmp_path / "good.csv"
+    words = ["inspect", str(data), "--reviewed", str(saved), "--fix", str(manifest), "--cache", str(folder / "cache")]
+    assert main(words) == 0
+    rows = list(csv.DictReader(manifest.read_text(encoding="utf-8").splitlines()))
+    assert [row["label"] for row in rows if row["path"].endswith("wrong.png")] == ["red"]
+    assert not any(row["path"].endswith("copy.png") for row in rows)
+    page.open(folder / "review.html")
+    assert page.run("document.querySelector('#list li').className") == "decided"  # kept where the reader left off

@@ -12,7 +12,8 @@ from PIL import Image, ImageFilter
 from pictaxa.cli.main import main
 from pictaxa.data.reading import read_data
 from pictaxa.errors import ConfigError
-from pictaxa.inspection.inspect import check_manifest_place, strict_failures
+from pictaxa.inspection.inspect import strict_failures
+from pictaxa.inspection.manifest import check_manifest_place
 from pictaxa.reporting.inspection_page import SHOWN
 from pictaxa.runs.folder import open_run
 

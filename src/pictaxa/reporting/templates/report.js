@@ -21,7 +21,7 @@
   const tile = ([path, label, answer, sure, own, image]) => {
     const right = label === answer, name = data.classes[answer];
     const frame = element("span", { className: image ? "frame" : "frame none" });
-    if (image) frame.append(element("img", { src: image, alt: path, loading: "lazy" }));
+    if (image) frame.append(element("img", { src: image, alt: path }));
     else frame.append(image === "" ? data.words.lost : data.words.unshown);
     const said = element("b", { className: right ? "good" : "bad" }, element("bdi", { textContent: name }), ` ${share(sure)}`);
     const caption = element("figcaption", {}, said);
