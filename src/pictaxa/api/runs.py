@@ -22,6 +22,7 @@ from ..inference.predictor import Predictor
 from ..judge.complete import complete_run
 from ..judge.evaluate import evaluate_run
 from ..judge.evaluation import Evaluation
+from ..reporting.boards import tell_end
 from ..reporting.curves import Over, draw_curves
 from ..reporting.page import write_report
 from ..reporting.preview import Preview
@@ -72,6 +73,7 @@ def train(
             )
         run = resume_run(run_of(resume, "resume"))
         complete_run(run.path)
+        tell_end(run)
         return predictor.load(run.path, device=read_config_file(run.path / "config.json").machine.device)
     if config is None:
         if data is None:
@@ -83,6 +85,7 @@ def train(
     config = with_words(config, words)
     run = train_run(config)
     complete_run(run.path)
+    tell_end(run)
     return predictor.load(run.path, device=config.machine.device)
 
 
