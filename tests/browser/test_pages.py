@@ -1,4 +1,4 @@
-"""The pages as a reader has them: in a browser, at a desk and on a phone, in light and dark, with the keyboard alone."""
+"""The pages as a reader has them: in a browser, at a desk and on a phone, in light and dark, by keyboard."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, judged_run: Make) -> Path:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
-def test_the_report_has_no_serious_fault(
-    report: Path, page: Any, faults: Faults, shot: Shot, width: int, dark: bool
-):
+def test_the_report_has_no_serious_fault(report: Path, page: Any, faults: Faults, shot: Shot, width: int, dark: bool):
     """Neither axe-core nor the console complains, and nothing is wider than the window."""
     page.resize(width, 900, dark=dark, phone=width < 500)
     page.open(report)
@@ -62,7 +60,10 @@ def test_filters_choose_among_the_pictures(report: Path, page: Any):
     """By answer, class, name and order, in any combination; reset shows the mistakes again."""
     page.open(report)
     count = "document.querySelector('#count').textContent"
-    shares = "[...document.querySelectorAll('#gallery figcaption b')].map(one => parseFloat(one.textContent.split(' ').at(-1)))"
+    shares = (
+        "[...document.querySelectorAll('#gallery figcaption b')]"
+        ".map(one => parseFloat(one.textContent.split(' ').at(-1)))"
+    )
 
     def choose(name: str, value: str) -> None:
         page.run(
@@ -158,7 +159,18 @@ def inspected(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> tu
     (data / "red" / "13.png").rename(data / "green" / "wrong.png")
     (data / "green" / "copy.png").write_bytes((data / "green" / "0.png").read_bytes())
     pages = ["--html", str(folder / "found.html"), "--review", str(folder / "review.html")]
-    words = ["inspect", str(data), "--folds", "2", "--fold-epochs", "6", "--size", "28", "--cache", str(folder / "cache")]
+    words = [
+        "inspect",
+        str(data),
+        "--folds",
+        "2",
+        "--fold-epochs",
+        "6",
+        "--size",
+        "28",
+        "--cache",
+        str(folder / "cache"),
+    ]
     assert main([*words, *pages]) == 0
     return data, folder
 
@@ -183,7 +195,7 @@ def test_labels_are_reviewed_by_keyboard(inspected: tuple[Path, Path], page: Any
     page.save_downloads(tmp_path)
     page.open(folder / "review.html")
     doubts = page.run("JSON.parse(document.getElementById('review-data').textContent).pictures")
-    assert [one["path"] for one in doubts][0] == "green/wrong.png"
+    assert doubts[0]["path"] == "green/wrong.png"
     page.run("localStorage.clear()")
     page.open(folder / "review.html")
     page.run("document.querySelector('#list li').focus()")

@@ -26,6 +26,7 @@ from ..reporting.boards import tell_end
 from ..reporting.curves import Over, draw_curves
 from ..reporting.page import write_report
 from ..reporting.preview import Preview
+from ..runs.derived import lacks_derived
 from ..training.loop import resume_run, train_run
 from .given import Place, data_of, device_of, gallery_of, run_of
 
@@ -216,7 +217,10 @@ def report(run: Place | Predictor) -> Path:
     Example:
         page = pictaxa.report("runs/photos-resnet18-1")
     """
-    return write_report(run_of(run))
+    folder = run_of(run)
+    if lacks_derived(folder):
+        complete_run(folder)
+    return write_report(folder)
 
 
 @says_what_it_takes

@@ -148,8 +148,6 @@ def apply_review(index: Index, review: Review) -> Applied:
 
 def review_line(applied: Applied) -> str:
     """What a review comes to, in a line."""
-    gone = f"; {applied.passed_over} passed over, as their pictures or labels have changed" if applied.passed_over else ""
-    return (
-        f"review    {applied.changed} labels changed, {applied.kept} confirmed, {len(applied.left_out)} pictures left out"
-        f"{gone}"
-    )
+    out, over = len(applied.left_out), applied.passed_over
+    gone = f"; {over} passed over, as their pictures or labels have changed" if over else ""
+    return f"review    {applied.changed} labels changed, {applied.kept} confirmed, {out} pictures left out{gone}"

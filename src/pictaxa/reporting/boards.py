@@ -1,7 +1,7 @@
 """TensorBoard and MLflow: a training's curves, figures and pictures where people already look.
 
-They follow a training and take no part in it. Each gets the rows of the log, and at the end what the report shows; where
-one of them fails it is told once, and the training goes on.
+They follow a training and take no part in it. Each gets the rows of the log, and at the end what the report shows.
+Where one of them fails that is told once, and the training goes on.
 """
 
 from __future__ import annotations

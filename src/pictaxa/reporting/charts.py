@@ -73,7 +73,8 @@ def line_chart(lines: Sequence[Line], axes: Axes, *, label: str) -> Chart:
         places = [tuple(f"{at:.1f}" for at in axes.place(*point)) for point in line.points]
         points = " ".join(f"{x},{y}" for x, y in places)
         drawn.append(Drawn(line.name, line.kind, points, [(x, y) for x, y in places] if line.dots else []))
-    across = [(f"{axes.place(x, axes.low[1])[0]:.1f}", f"{x:g}") for x in ticks(axes.low[0], axes.high[0], most=6)]
+    whole = [x for x in ticks(axes.low[0], axes.high[0], most=6) if x == int(x)]  # there is no half of an epoch
+    across = [(f"{axes.place(x, axes.low[1])[0]:.1f}", f"{x:g}") for x in whole]
     up = [(f"{axes.place(axes.low[0], y)[1]:.1f}", f"{y:g}") for y in ticks(axes.low[1], axes.high[1], most=6)]
     return Chart(label, axes, drawn, across, up)
 

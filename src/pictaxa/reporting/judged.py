@@ -1,4 +1,4 @@
-"""The validation pictures as the report's page has them: the most telling ones first, and as many as it has room for."""
+"""The validation pictures as the report's page has them: the most telling ones first, as many as it has room for."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from ..config.training import TrainConfig
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..errors import RunError, as_word, printable
-from ..metrics import Predictions
+from ..metrics import Predictions, cooled
 from ..runs.folder import Run, open_run
+from ..runs.judgement import Judgement, read_judgement
 from ..runs.names import CONFIG
 from ..runs.records import read_index, read_predictions
 from ..runs.typed import typed
@@ -25,6 +26,7 @@ from . import figures
 from .curves import Curve, curves_figure
 from .judged import SUREST, SUREST_SIDE, THUMBNAIL_BYTES, Order, order_of, rows_of, side_of
 from .pages import as_data, render
+from .reliability import abstaining_rows, bin_rows, calibration_rows, reliability_chart, set_rows
 from .sections import class_rows, confusion_of, curves_of, epochs_of, key_figures
 from .summary import summarise_run
 from .thumbnails import thumbnails
@@ -35,6 +37,7 @@ PARTS = {
     "data": "Trained on what",
     "curves": "Training",
     "classes": "Classes",
+    "reliability": "How far its probabilities are to be believed",
     "confusion": "Confusion matrix",
     "errors": "Wrong, most confident first",
     "pictures": "Validation pictures",
@@ -64,6 +67,10 @@ def write_report(path: str | Path) -> Path:
     run = open_run(path)
     folder = run.report_path
     index, predictions, log = read_index(run), read_predictions(run), run.log_rows()
+    judgement = read_judgement(run)
+    if judgement is not None:
+        calibrated = cooled(predictions.probabilities, judgement.temperature).astype(np.float32)
+        predictions = replace(predictions, probabilities=calibrated)
     if folder.exists() and not folder.is_dir():
         raise RunError("a folder for the report", found=f"a file at {str(folder)!r}", fix="Move it elsewhere.")
     folder.mkdir(exist_ok=True)
@@ -72,7 +79,7 @@ def write_report(path: str | Path) -> Path:
     figures.save_figure(figures.confusion(np.array(run.metrics["confusion"]), run.classes), folder / "confusion.png")
     page = render(
         "report.html",
-        {**_about(run, index), **_judged(run, index, predictions), **_log(log)},
+        {**_about(run, index), **_figures(run, judgement), **_judged(run, index, predictions), **_log(log)},
         styles=("report.css",),
         scripts=("report.js",),
     )
@@ -93,19 +100,12 @@ def split_counts(index: Index) -> list[dict[str, Any]]:
 
 def _about(run: Run, index: Index) -> dict[str, Any]:
     """What was trained on what, and how to do it again."""
-    chosen, metrics, config = run.chosen, run.metrics, from_json(run.config["asked"])
+    chosen, config = run.chosen, from_json(run.config["asked"])
     return {
         "run": run,
         "name": run.path.resolve().name,
-        "parts": [Part(*part) for part in PARTS.items()],
         "chosen": chosen,
         "classes": run.classes,
-        "metrics": metrics,
-        "summary": summarise_run(metrics),
-        "figures": key_figures(metrics),
-        "class_rows": class_rows(metrics),
-        "more_classes": max(0, len(metrics["classes"]) - len(class_rows(metrics))),
-        **confusion_of(metrics),
         "splits": split_counts(index),
         "set_aside": index.set_aside(),
         "run_word": as_word(run.path),
@@ -113,10 +113,39 @@ def _about(run: Run, index: Index) -> dict[str, Any]:
         "config_word": as_word(run.path / CONFIG),
         "command": _command(config),
         "started": Path(config.transfer.weights).name if config.transfer.knows else "",
-        "missing": (),
         "seed": config.seed,
         "git": run.config.get("git") or "",
         "versions": typed(run.config.get("versions", {}), dict[str, str], path=run.path / CONFIG),
+    }
+
+
+def _figures(run: Run, judgement: Judgement | None) -> dict[str, Any]:
+    """What the answers are worth; without a judgement the little that metrics.json has."""
+    metrics = run.metrics
+    rows = class_rows(metrics, judgement)
+    parts, missing, judged = dict(PARTS), [], {}
+    if judgement is None:
+        del parts["reliability"]
+        missing.append((PARTS["reliability"], f"pictaxa evaluate {as_word(run.path)}"))
+    else:
+        judged = {
+            "reliability": reliability_chart(judgement),
+            "calibration": calibration_rows(judgement),
+            "bins": bin_rows(judgement),
+            "abstaining": abstaining_rows(judgement),
+            "sets": set_rows(judgement),
+        }
+    return {
+        "parts": [Part(*part) for part in parts.items()],
+        "missing": missing,
+        "metrics": metrics,
+        "judgement": judgement,
+        "summary": summarise_run(metrics, judgement),
+        "figures": key_figures(metrics, judgement),
+        "class_rows": rows,
+        "more_classes": max(0, len(metrics["classes"]) - len(rows)),
+        **confusion_of(metrics),
+        **judged,
     }
 
 

@@ -23,9 +23,7 @@ from .fonts import has_wide
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(
-    name: str, values: Mapping[str, Any], *, styles: tuple[str, ...] = (), scripts: tuple[str, ...] = ()
-) -> str:
+def render(name: str, values: Mapping[str, Any], *, styles: tuple[str, ...] = (), scripts: tuple[str, ...] = ()) -> str:
     """Write a page from its template.
 
     A browser runs no script of the page but those named here, by their hash, and loads nothing: whatever the names of

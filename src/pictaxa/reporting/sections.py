@@ -7,48 +7,80 @@ from typing import Any
 import numpy as np
 
 from ..metrics import Metrics, wilson_interval
+from ..runs.judgement import Judgement
 from ..system.language import shown
 from ..system.progress import clock
 from .charts import Axes, Chart, Line, line_chart
 from .judged import pairs_of
 from .pages import percent
+from .reliability import told_figure
 
 MATRIX_CLASSES = 30  # beyond them a list of pairs says more
 MAX_PAIRS, MAX_CLASS_ROWS, MAX_EPOCH_ROWS = 300, 2000, 1000
 
 
-def key_figures(metrics: Metrics) -> list[dict[str, str]]:
+def key_figures(metrics: Metrics, judgement: Judgement | None) -> list[dict[str, str]]:
     """The few figures at the top.
 
     Args:
         metrics: of the validation pictures.
+        judgement: of the same pictures, where there is one.
 
     Returns:
-        Of each its name, its value, and what stands beside it.
+        Of each its name and its value, with its interval where there is one.
     """
     low, high = percent(metrics["accuracy_95_low"]), percent(metrics["accuracy_95_high"])
-    return [
-        {"name": "accuracy", "value": percent(metrics["accuracy"]), "beside": f"{low} – {high}"},
-        {"name": "validation pictures", "value": str(metrics["pictures"]), "beside": ""},
-        {"name": "mean F1", "value": f"{metrics['macro_f1']:.3f}", "beside": ""},
-        {"name": "log loss", "value": f"{metrics['log_loss']:.3f}", "beside": ""},
-    ]
+    known = {"accuracy": f"{percent(metrics['accuracy'])} ({low} – {high})"}
+    if judgement is None:
+        known |= {"mean F1": f"{metrics['macro_f1']:.3f}", "log loss": f"{metrics['log_loss']:.3f}"}
+    else:
+        figures = judgement.figures
+        known = {
+            "accuracy": told_figure(figures.accuracy),
+            "balanced accuracy": told_figure(figures.balanced_accuracy),
+            **{f"among the first {k}": told_figure(figure) for k, figure in figures.top.items()},
+            "mean F1": told_figure(figures.f1, share=False),
+            "mean precision": told_figure(figures.precision),
+            "area under the ROC curve": told_figure(figures.roc_auc, share=False),
+            "average precision": told_figure(figures.average_precision, share=False),
+            "Cohen's kappa": told_figure(figures.kappa, share=False),
+            "Matthews' correlation": told_figure(figures.mcc, share=False),
+            "log loss": told_figure(judgement.after.log_loss, share=False),
+        }
+    known["validation pictures"] = str(metrics["pictures"])
+    found = []
+    for name, text in known.items():
+        value, _, beside = text.partition(" ")
+        found.append({"name": name, "value": value, "beside": beside})
+    return found
 
 
-def class_rows(metrics: Metrics) -> list[dict[str, Any]]:
+def class_rows(metrics: Metrics, judgement: Judgement | None) -> list[dict[str, Any]]:
     """The table of classes, in their order; of very many those that do worst.
 
     Args:
         metrics: of the validation pictures.
+        judgement: of the same pictures, where there is one, for the intervals and areas.
 
     Returns:
-        A row for each class, with its 95% interval of recall (Wilson) and whether it was ever answered.
+        A row for each class, with the texts of its figures and whether it was ever answered.
     """
     answers = np.array(metrics["confusion"]).sum(axis=0)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for label, figures in enumerate(metrics["classes"]):
         low, high = wilson_interval(round(figures["recall"] * figures["pictures"]), figures["pictures"])
-        rows.append({**figures, "label": label, "answers": int(answers[label]), "low": low, "high": high})
+        told = {
+            "precision": percent(figures["precision"]),
+            "recall": f"{percent(figures['recall'])} ({percent(low)} – {percent(high)})",
+            "f1": f"{figures['f1']:.3f}", "auc": "",
+        }  # fmt: skip
+        if judgement is not None:
+            own = judgement.figures.classes[label]
+            told = {
+                "precision": told_figure(own.precision), "recall": told_figure(own.recall),
+                "f1": told_figure(own.f1, share=False), "auc": told_figure(own.roc_auc, share=False),
+            }  # fmt: skip
+        rows.append({**figures, "label": label, "answers": int(answers[label]), "told": told})
     if len(rows) > MAX_CLASS_ROWS:
         rows = sorted(rows, key=lambda row: row["recall"])[:MAX_CLASS_ROWS]
     return rows

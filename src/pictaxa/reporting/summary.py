@@ -8,10 +8,12 @@ import numpy as np
 from markupsafe import Markup
 
 from ..metrics import Metrics
+from ..runs.judgement import Judgement
 from .judged import pairs_of
 from .pages import percent, told
 
 FEW = 10  # validation pictures of a class, by which nothing certain can be said of it
+WIDE = 0.2  # an interval that says little
 WEAK = 0.75  # of a class's pictures that are found, below which it is named
 
 
@@ -23,11 +25,12 @@ class Summary(NamedTuple):
     watch: Markup
 
 
-def summarise_run(metrics: Metrics) -> Summary:
+def summarise_run(metrics: Metrics, judgement: Judgement | None = None) -> Summary:
     """Say in words what the figures mean.
 
     Args:
         metrics: of the validation pictures.
+        judgement: of the same pictures, where there is one.
 
     Returns:
         The Summary.
@@ -35,7 +38,7 @@ def summarise_run(metrics: Metrics) -> Summary:
     Example:
         summarise_run(open_run("runs/photos-resnet18-1").metrics).watch
     """
-    return Summary(_good(metrics), _sure(metrics), _watch(metrics))
+    return Summary(_good(metrics), _sure(metrics, judgement), _watch(metrics))
 
 
 def _good(metrics: Metrics) -> Markup:
@@ -45,8 +48,8 @@ def _good(metrics: Metrics) -> Markup:
     guess = max(figures["pictures"] for figures in metrics["classes"]) / pictures
     if share <= guess and len(metrics["classes"]) > 1:
         return told(
-            "The model is of no use yet: it puts {0} of {1} validation pictures into the right class, and whoever always "
-            "names the commonest class does as well.", right, pictures,
+            "The model is of no use yet: it puts {0} of {1} validation pictures into the right class, and whoever "
+            "always names the commonest class does as well.", right, pictures,
         )  # fmt: skip
     return told(
         "About {0} of 100 pictures are put into the right class: {1} of the {2} validation pictures were.",
@@ -54,12 +57,20 @@ def _good(metrics: Metrics) -> Markup:
     )  # fmt: skip
 
 
-def _sure(metrics: Metrics) -> Markup:
+def _sure(metrics: Metrics, judgement: Judgement | None) -> Markup:
     low, high, pictures = percent(metrics["accuracy_95_low"]), percent(metrics["accuracy_95_high"]), metrics["pictures"]
-    if metrics["accuracy_95_high"] - metrics["accuracy_95_low"] > 0.2:
+    if judgement is not None and judgement.figures.accuracy.low is not None:  # by groups, where there are some
+        low, high = percent(judgement.figures.accuracy.low), percent(judgement.figures.accuracy.high or 1.0)
+    if metrics["accuracy_95_high"] - metrics["accuracy_95_low"] > WIDE:
         return told(
-            "So few pictures ({2}) were judged that this says little: of many more of the same kind, {0} to {1} would be "
-            "right (95% interval).", low, high, pictures,
+            "How sure this is: so few pictures ({2}) were judged that it says little; of many more of the same kind, "
+            "{0} to {1} would be right (95% interval).", low, high, pictures,
+        )  # fmt: skip
+    off = None if judgement is None else judgement.after.error.value
+    if off is not None:
+        return told(
+            "How sure this is: of many more pictures of the same kind, {0} to {1} would be right (95% interval), and "
+            "the probabilities that it gives are off by {2} on average.", low, high, percent(off),
         )  # fmt: skip
     return told(
         "How sure this is: of many more pictures of the same kind, {0} to {1} would be right (95% interval).", low, high
@@ -95,7 +106,8 @@ def _watch(metrics: Metrics) -> Markup:
             count, classes[true]["pictures"], _named(few), FEW,
         )  # fmt: skip
     return told(
-        "What to watch: {0} is most often taken for {1} ({2} of {3} pictures); look at these before you rely on either.",
+        "What to watch: {0} is most often taken for {1} ({2} of {3} pictures); look at these before you rely on "
+        "either.",
         classes[true]["name"], classes[answer]["name"], count, classes[true]["pictures"],
     )  # fmt: skip
 
