@@ -15,6 +15,7 @@ from ..errors import PictureError, RunError, printable
 from ..images.colour import CONVERTED
 from ..images.decode import Held, Square, count_notes, square_of
 from ..models.fusing import fast_copy
+from ..models.heads import apart
 from ..runs.folder import Run, open_run, weights_file
 from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
@@ -24,7 +25,7 @@ from ..weights.kinds import check_kind, is_of_tensorflow
 from .answering import RAW, Answering
 from .inputs import Given, given_pictures
 from .kept_model import COMPARED, check_logits, model_of
-from .logits import BATCH, square_logits
+from .logits import BATCH, square_outputs
 from .prediction import Prediction, PredictionList
 
 SHOWN_CLASSES = 6  # of a predictor's repr
@@ -62,6 +63,7 @@ class Predictor:
         model = model_of(run)
         load_model_weights(model, run.existing(run.model_path.name))
         self.model = fast_copy(to_device(model, plan), size=self.geometry.size)
+        self._parts = apart(self.model)
         if run.has_probe:
             squares, aspects, logits = (part[:COMPARED] for part in run.probe())
             check_logits(self.logits(squares, aspects), logits, run=run, device=plan.device.type)
@@ -165,15 +167,35 @@ class Predictor:
             squares, aspects, logits = predictor.run.probe()  # what the run's own model said
             np.allclose(predictor.logits(squares, aspects), logits, atol=1e-4)  # True
         """
+        return self.outputs(squares, aspects)[0]
+
+    def outputs(self, squares: np.ndarray, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the logits of decoded pictures, and what the network's head makes them of, in one pass.
+
+        Args:
+            squares: as `logits` takes them.
+            aspects: likewise.
+
+        Returns:
+            (N, classes) float32 logits, and (N, width) float32 vectors: of the pictures themselves, also where the
+            logits are averaged with those of their mirror images.
+
+        Raises:
+            RunError: the weights give NaN or infinity for some picture.
+
+        Example:
+            logits, vectors = predictor.outputs(*predictor.run.probe()[:2])
+        """
         images = torch.from_numpy(squares).to(self.plan.device)
-        logits: np.ndarray = square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+        both = square_outputs(*self._parts, images, aspects=aspects, geometry=self.geometry)
+        logits, vectors = both.logits.cpu().numpy(), both.vectors.cpu().numpy()
         bad = int((~np.isfinite(logits)).any(axis=1).sum())
         if bad:
             raise RunError(
                 "weights that give finite numbers", found=f"NaN or infinity for {bad} of {len(squares)} pictures",
                 fix="Train again, with a smaller --lr than that of config.json.",
             )  # fmt: skip
-        return logits
+        return logits, vectors
 
     def _squares(
         self, pictures: Iterable[tuple[str, Callable[[], Held]]]

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ..config.by_name import read_config_file
 from ..errors import PictaxaError, machine_error
+from ..inference.own_vectors import vectors_of_run
+from ..inference.predictor import load
 from ..runs.folder import Run, open_run
-from ..runs.names import CONFIG, JUDGEMENT
+from ..runs.names import CONFIG, JUDGEMENT, VECTORS
 from ..system.progress import say, warn
 from ..training.interrupts import Interrupted
 from .judging import judgement_of
@@ -34,7 +36,12 @@ def _judge(run: Run, device: str) -> str:
     )
 
 
-STEPS = (Step(JUDGEMENT, _judge),)
+def _find_vectors(run: Run, device: str) -> str:
+    count = len(vectors_of_run(load(run.path, device=device)).rows)
+    return f"vectors   of {count} training and validation pictures are kept: pictaxa nearest finds the most alike"
+
+
+STEPS = (Step(JUDGEMENT, _judge), Step(VECTORS, _find_vectors))
 
 
 def complete_run(path: str | Path, *, device: str | None = None) -> None:
