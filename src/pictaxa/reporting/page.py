@@ -17,19 +17,23 @@ from ..metrics import Predictions, cooled
 from ..runs.folder import Run, open_run
 from ..runs.judgement import Judgement, read_judgement
 from ..runs.names import CONFIG
+from ..runs.heatmaps import HeatMaps, read_heatmaps
 from ..runs.records import read_index, read_predictions
 from ..runs.typed import typed
+from ..runs.vectors import Vectors, read_vectors
 from ..system.files import write_atomically
 from ..system.language import shown
 from ..system.progress import clock
 from . import figures
 from .curves import Curve, curves_figure
-from .judged import SUREST, SUREST_SIDE, THUMBNAIL_BYTES, Order, order_of, rows_of, side_of
+from .judged import THUMBNAIL_BYTES, order_of, rows_of, side_of
 from .pages import as_data, render
 from .reliability import abstaining_rows, bin_rows, calibration_rows, reliability_chart, set_rows
 from .sections import class_rows, confusion_of, curves_of, epochs_of, key_figures
 from .summary import summarise_run
+from .surest import surest_errors
 from .thumbnails import thumbnails
+from .vector_map import map_of
 
 # Each has a template of this name in templates/report/.
 PARTS = {
@@ -41,7 +45,16 @@ PARTS = {
     "confusion": "Confusion matrix",
     "errors": "Wrong, most confident first",
     "pictures": "Validation pictures",
+    "map": "What the network sees as alike",
     "repeat": "How to repeat this training",
+}
+
+
+# What stands at the end of the page where a record is absent.
+MISSING = {
+    "reliability": "How far its probabilities are to be believed",
+    "map": "What the network sees as alike",
+    "heat": "Where the network looked",
 }
 
 
@@ -66,26 +79,36 @@ def write_report(path: str | Path) -> Path:
     """
     run = open_run(path)
     folder = run.report_path
-    index, predictions, log = read_index(run), read_predictions(run), run.log_rows()
-    judgement = read_judgement(run)
-    if judgement is not None:
-        calibrated = cooled(predictions.probabilities, judgement.temperature).astype(np.float32)
-        predictions = replace(predictions, probabilities=calibrated)
+    records = _read(run)
+    log = run.log_rows()
     if folder.exists() and not folder.is_dir():
         raise RunError("a folder for the report", found=f"a file at {str(folder)!r}", fix="Move it elsewhere.")
     folder.mkdir(exist_ok=True)
     if log:  # no epoch: a solved head is all there is
         figures.save_figure(curves_figure([Curve(run.path.name, log)]), folder / "curves.png")
     figures.save_figure(figures.confusion(np.array(run.metrics["confusion"]), run.classes), folder / "confusion.png")
-    page = render(
-        "report.html",
-        {**_about(run, index), **_figures(run, judgement), **_judged(run, index, predictions), **_log(log)},
-        styles=("report.css",),
-        scripts=("report.js",),
-    )
+    values = {**_about(run, records), **_figures(run, records), **_judged(run, records), **_log(log)}
     written = folder / "index.html"
-    write_atomically(written, page)
+    write_atomically(written, render("report.html", values, styles=("report.css",), scripts=("report.js",)))
     return written
+
+
+class Records(NamedTuple):
+    """What the run folder has; None for what was not made yet."""
+
+    index: Index
+    predictions: Predictions  # calibrated, where there is a judgement
+    judgement: Judgement | None
+    vectors: Vectors | None
+    heatmaps: HeatMaps | None
+
+
+def _read(run: Run) -> Records:
+    index, predictions, judgement = read_index(run), read_predictions(run), read_judgement(run)
+    if judgement is not None:
+        calibrated = cooled(predictions.probabilities, judgement.temperature).astype(np.float32)
+        predictions = replace(predictions, probabilities=calibrated)
+    return Records(index, predictions, judgement, read_vectors(run, index=index), read_heatmaps(run))
 
 
 def split_counts(index: Index) -> list[dict[str, Any]]:
@@ -98,8 +121,9 @@ def split_counts(index: Index) -> list[dict[str, Any]]:
     ]
 
 
-def _about(run: Run, index: Index) -> dict[str, Any]:
+def _about(run: Run, records: Records) -> dict[str, Any]:
     """What was trained on what, and how to do it again."""
+    index = records.index
     chosen, config = run.chosen, from_json(run.config["asked"])
     return {
         "run": run,
@@ -119,25 +143,24 @@ def _about(run: Run, index: Index) -> dict[str, Any]:
     }
 
 
-def _figures(run: Run, judgement: Judgement | None) -> dict[str, Any]:
+def _figures(run: Run, records: Records) -> dict[str, Any]:
     """What the answers are worth; without a judgement the little that metrics.json has."""
-    metrics = run.metrics
+    metrics, judgement = run.metrics, records.judgement
     rows = class_rows(metrics, judgement)
-    parts, missing, judged = dict(PARTS), [], {}
-    if judgement is None:
-        del parts["reliability"]
-        missing.append((PARTS["reliability"], f"pictaxa evaluate {as_word(run.path)}"))
-    else:
-        judged = {
-            "reliability": reliability_chart(judgement),
-            "calibration": calibration_rows(judgement),
-            "bins": bin_rows(judgement),
-            "abstaining": abstaining_rows(judgement),
-            "sets": set_rows(judgement),
-        }
+    judged = {} if judgement is None else {
+        "reliability": reliability_chart(judgement), "calibration": calibration_rows(judgement),
+        "bins": bin_rows(judgement), "abstaining": abstaining_rows(judgement), "sets": set_rows(judgement),
+    }  # fmt: skip
+    absent = {
+        "reliability": (judgement, "evaluate RUN"),
+        "map": (records.vectors, "nearest RUN PICTURE"),
+        "heat": (records.heatmaps, "explain RUN PICTURE"),
+    }
+    missing = [name for name, (record, _) in absent.items() if record is None]
+    word = as_word(run.path)
     return {
-        "parts": [Part(*part) for part in parts.items()],
-        "missing": missing,
+        "parts": [Part(*part) for part in PARTS.items() if part[0] not in missing],
+        "missing": [(MISSING[name], f"pictaxa {absent[name][1].replace('RUN', word)}") for name in missing],
         "metrics": metrics,
         "judgement": judgement,
         "summary": summarise_run(metrics, judgement),
@@ -165,44 +188,31 @@ def _log(log: list[dict[str, str]]) -> dict[str, Any]:
     }
 
 
-def _judged(run: Run, index: Index, predictions: Predictions) -> dict[str, Any]:
+def _judged(run: Run, records: Records) -> dict[str, Any]:
     """The validation pictures with what was said of them."""
+    index, predictions, decoding = records.index, records.predictions, run.geometry.decoding
     order = order_of(predictions)
     listed = rows_of(predictions, index, order.all)
     rows = predictions.rows[order.all[: len(listed)]].tolist()
-    decoding, side = run.geometry.decoding, side_of(len(rows))
     with Fetcher(index) as fetcher:
-        large = thumbnails(fetcher, rows[: min(SUREST, len(order.wrong))], decoding=decoding, side=SUREST_SIDE)
-        small = thumbnails(fetcher, rows, decoding=decoding, side=side, budget=THUMBNAIL_BYTES)
+        small = thumbnails(fetcher, rows, decoding=decoding, side=side_of(len(rows)), budget=THUMBNAIL_BYTES)
+    surest = surest_errors(
+        predictions, index, order.wrong, decoding=decoding, heatmaps=records.heatmaps, vectors=records.vectors
+    )
     words = {
         "lost": shown("file not found"), "unshown": shown("no room for its picture on this page"),
         "labelled": shown("labelled {0} ({1})"), "count": shown("{0} pictures, {1} shown"),
     }  # fmt: skip
     pictures = [[*answers, small.get(row)] for answers, row in zip(listed, rows, strict=True)]
+    mapped = None if records.vectors is None else map_of(records.vectors, index, predictions, decoding=decoding)
     return {
-        "surest": _surest(predictions, index, order, large),
+        "surest": surest,
+        "has_heat": any(layer for one in surest for layer in one["heat"].values()),
         "wrong_count": len(order.wrong),
         "unlisted": len(predictions.rows) - len(listed),
+        "map": mapped,
         "data": as_data({"classes": [printable(name) for name in run.classes], "words": words, "pictures": pictures}),
     }
-
-
-def _surest(predictions: Predictions, index: Index, order: Order, images: dict[int, str]) -> list[dict[str, Any]]:
-    """The surest errors, which are shown by themselves."""
-    found = []
-    for place in order.wrong[:SUREST].tolist():
-        row, label, answer = predictions.rows[place], predictions.labels[place], predictions.predicted[place]
-        found.append(
-            {
-                "path": index.name(row),
-                "truth": index.classes[label],
-                "answer": index.classes[answer],
-                "share": float(predictions.probabilities[place, answer]),
-                "truth_share": float(predictions.probabilities[place, label]),
-                "image": images.get(int(row), ""),
-            }
-        )
-    return found
 
 
 def _command(config: TrainConfig) -> str:

@@ -76,4 +76,8 @@
     rates.setAttribute("aria-pressed", String(on));
     for (const cell of document.querySelectorAll("#matrix button")) cell.textContent = on ? cell.dataset.rate : cell.dataset.count;
   });
+
+  document.getElementById("heat")?.addEventListener("change", (event) => {
+    document.getElementById("surest").dataset.heat = event.target.value;
+  });
 })();
