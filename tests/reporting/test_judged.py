@@ -4,7 +4,6 @@ import numpy as np
 
 from pictaxa.data.index import index_from_columns
 from pictaxa.metrics import Predictions
-from pictaxa.reporting import judged
 from pictaxa.reporting.judged import order_of, pairs_of, rows_of, side_of
 
 
@@ -34,13 +33,17 @@ def test_few_of_many_span_the_whole_range():
     assert sorted(order.right[:4].tolist()) == [0, 16, 32, 48]
 
 
-def test_rows_stop_at_the_budget(monkeypatch):
+def test_rows_stop_at_the_budget():
     """The most important pictures are listed, and no more than there is room for."""
-    monkeypatch.setattr(judged, "LISTED_BYTES", 100)
-    columns = {"path": ["玫瑰.png", "b.png", "c.png", "d.png"], "label": [0, 1, 0, 1], "bytes": [1] * 4, "mtime_ns": [1] * 4}
+    columns = {
+        "path": ["玫瑰.png", "b.png", "c.png", "d.png"],
+        "label": [0, 1, 0, 1],
+        "bytes": [1] * 4,
+        "mtime_ns": [1] * 4,
+    }
     index = index_from_columns(columns, root=None, classes=("x", "y"))
     said = predictions([0, 1, 0, 1], [[0.25, 0.75], [0.1, 0.9], [1, 0], [0, 1]])
-    rows = rows_of(said, index, np.array([0, 1, 2, 3]))
+    rows = rows_of(said, index, np.array([0, 1, 2, 3]), budget=100)
     assert rows == [["玫瑰.png", 0, 1, 750, 250], ["b.png", 1, 1, 900, 900]]
 
 

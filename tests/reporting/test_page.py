@@ -110,7 +110,9 @@ def test_a_page_in_chinese(chinese_run: Path):
     assert '<html lang="zh">' in page
     texts = Texts()
     texts.feed(page)
-    known = re.compile(r"(F1|ROC|Brier|Cohen|kappa|Matthews|WebP|pictaxa|predict|config|json|parquet|cpu|float32|lenet5)")
+    known = re.compile(
+        r"(F1|ROC|Brier|Cohen|kappa|Matthews|WebP|pictaxa|predict|config|json|parquet|cpu|float32|lenet5)"
+    )
     for text in texts.found:
         words = re.findall(r"[A-Za-z]{3,} [a-z]{3,}", known.sub("", text))
         assert not words, text

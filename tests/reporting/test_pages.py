@@ -11,7 +11,9 @@ from pictaxa.system.language import speaking
 
 def test_only_our_script_runs():
     """The policy of a page names its script by its hash, and nothing is loaded from anywhere."""
-    page = render("review.html", {"name": "n", "count": 0, "root": "/photos", "data": as_data([])}, scripts=("review.js",))
+    page = render(
+        "review.html", {"name": "n", "count": 0, "root": "/photos", "data": as_data([])}, scripts=("review.js",)
+    )
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
     assert script is not None
     digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()

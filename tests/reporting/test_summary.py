@@ -10,7 +10,9 @@ from pictaxa.system.language import speaking
 
 def metrics(matrix: list[list[int]], names: tuple[str, ...] = ("rose", "<tulip>", "玫瑰")) -> Metrics:
     """Of predictions with this confusion matrix."""
-    pairs = [(true, answer) for true, row in enumerate(matrix) for answer, count in enumerate(row) for _ in range(count)]
+    pairs = [
+        (true, answer) for true, row in enumerate(matrix) for answer, count in enumerate(row) for _ in range(count)
+    ]
     labels, answers = np.array(pairs).T
     shares = np.eye(len(matrix), dtype=np.float32)[answers] * 0.9 + 0.1 / len(matrix)
     return summarise(Predictions(np.arange(len(labels)), labels, shares), names)

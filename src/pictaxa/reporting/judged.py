@@ -58,13 +58,16 @@ def _halves(count: int) -> np.ndarray:
     return np.asarray(reversed_bits)[np.asarray(reversed_bits) < count]
 
 
-def rows_of(predictions: Predictions, index: Index, places: np.ndarray) -> list[list[Any]]:
+def rows_of(
+    predictions: Predictions, index: Index, places: np.ndarray, *, budget: int = LISTED_BYTES
+) -> list[list[Any]]:
     """Make what the page's script has of each picture, as many as there is room for.
 
     Args:
         predictions: of the validation pictures.
         index: with their names.
         places: among the predictions, the most important first.
+        budget: bytes that all may take together.
 
     Returns:
         Of each [name, label, answer, its probability and the label's in thousandths]; the picture comes after these.
@@ -74,7 +77,7 @@ def rows_of(predictions: Predictions, index: Index, places: np.ndarray) -> list[
         label, answer = int(predictions.labels[place]), int(predictions.predicted[place])
         name = printable(names[predictions.rows[place]])
         spent += len(name.encode()) + 32
-        if spent > LISTED_BYTES:
+        if spent > budget:
             break
         shares = predictions.probabilities[place, [answer, label]]
         rows.append([name, label, answer, *(round(1000 * float(share)) for share in shares)])

@@ -15,9 +15,9 @@ from ..data.index import Index
 from ..errors import RunError, as_word, printable
 from ..metrics import Predictions, cooled
 from ..runs.folder import Run, open_run
+from ..runs.heatmaps import HeatMaps, read_heatmaps
 from ..runs.judgement import Judgement, read_judgement
 from ..runs.names import CONFIG
-from ..runs.heatmaps import HeatMaps, read_heatmaps
 from ..runs.records import read_index, read_predictions
 from ..runs.typed import typed
 from ..runs.vectors import Vectors, read_vectors

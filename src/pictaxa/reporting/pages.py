@@ -87,7 +87,7 @@ def _environment() -> jinja2.Environment:
     )  # fmt: skip
     # In the language of messages: a text, one with fields to fill, and one with names of any direction in its fields.
     environment.filters["shown"] = shown
-    environment.filters["filled"] = lambda text, *values: shown(text.format(*values))
+    environment.filters["filled"] = lambda text, *values: shown(text).format(*values)
     environment.filters["told"] = told
     environment.filters["percent"] = percent
     environment.globals["language"] = language

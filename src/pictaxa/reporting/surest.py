@@ -122,8 +122,7 @@ def heat_layer(heatmaps: HeatMaps | None, index: Index, row: int, label: int) ->
     left, top = (1 - across) / 2 + box[0] * across, (1 - down) / 2 + box[1] * down
     wide, tall = (box[2] - box[0]) * across, (box[3] - box[1]) * down
     style = "; ".join(
-        f"{name}: {100 * part:.2f}%"
-        for name, part in (("left", left), ("top", top), ("width", wide), ("height", tall))
+        f"{name}: {100 * part:.2f}%" for name, part in (("left", left), ("top", top), ("width", wide), ("height", tall))
     )
     return {"image": _png(np.asarray(values, np.float32)), "style": style}
 

@@ -19,9 +19,7 @@ CELLS, THUMBNAIL = 11, 44  # cells each way, of which each has one picture, and 
 COLOURS = 8  # of classes, in the style sheet; beyond them dots only tell right from wrong
 
 
-def map_of(
-    vectors: Vectors, index: Index, predictions: Predictions, *, decoding: Decoding
-) -> dict[str, Any]:
+def map_of(vectors: Vectors, index: Index, predictions: Predictions, *, decoding: Decoding) -> dict[str, Any]:
     """Place the validation pictures on a map.
 
     Args:

@@ -13,6 +13,7 @@ PREDICTIONS = "predictions-val.parquet"
 METRICS = "metrics.json"
 PROBE = "probe.npz"
 VECTORS = "vectors.npz"
+HEATMAPS = "heatmaps.npz"
 JUDGEMENT = "judgement.json"
 STATE = "state"  # a folder
 MANIFEST = "manifest.json"
