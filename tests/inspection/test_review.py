@@ -41,8 +41,9 @@ def test_each_decision_is_applied(tmp_path: Path):
     file = saved(
         tmp_path / "reviewed.json",
         [
-            decision("a.png", "1", "cat", "dog"), decision("b.png", "2", "dog", "dog"), decision("c.png", "3", "cat", None),
-            decision("d.png", "other", "dog", "cat"), decision("gone.png", "5", "dog", "cat"),
+            decision("a.png", "1", "cat", "dog"), decision("b.png", "2", "dog", "dog"),
+            decision("c.png", "3", "cat", None), decision("d.png", "other", "dog", "cat"),
+            decision("gone.png", "5", "dog", "cat"),
         ],
     )  # fmt: skip
     applied = apply_review(INDEX, read_review(file))
@@ -79,7 +80,7 @@ def test_a_class_that_is_none_is_told():
         '{"kind": "other", "format": 1, "decisions": []}',
         '{"kind": "pictaxa label review", "format": 2, "decisions": []}',
         '{"kind": "pictaxa label review", "format": 1, "decisions": [{"path": 1}]}',
-        '{"kind": "pictaxa label review", "format": 1, "decisions": [{"path": "a", "hash": "", "given": "x", "label": 3}]}',
+        '{"kind": "pictaxa label review", "format": 1, "decisions": [{"path": "a", "hash": "", "given": "", "label": 3}]}',
         '{"kind": "pictaxa label review", "format": 1, "decisions": [], "more": 1}',
         json.dumps(
             {"kind": "pictaxa label review", "format": 1, "decisions": [decision("a.png", "1", "cat", "dog")] * 2}

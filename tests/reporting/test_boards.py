@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from pictaxa.cli.main import main
-from pictaxa.config.training import TrainConfig
 from pictaxa.config.by_name import with_words
+from pictaxa.config.training import TrainConfig
 from pictaxa.errors import MissingExtraError
+from pictaxa.reporting.board_mlflow import EXPERIMENT
+from pictaxa.reporting.board_tensorboard import MAX_CURVES
 from pictaxa.reporting.boards import following, require_boards, tell_end
 from pictaxa.runs.folder import open_run
 
@@ -42,6 +44,7 @@ def test_tensorboard_has_the_curves_and_pictures(tmp_path: Path, make_photos: Ma
     images = events.Tags()["images"]
     assert sum(name.startswith("training pictures") for name in images) == 16 and "result/confusion" in images
     assert "settings/text_summary" in events.Tags()["tensors"]
+    assert len(run.classes) < MAX_CURVES
     assert any(name.startswith("precision-recall/red") for name in events.Tags()["tensors"])
 
 
@@ -56,7 +59,7 @@ def test_mlflow_has_the_same(tmp_path: Path, make_photos: Make, tiny: tuple[str,
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=place)
-    experiment = client.get_experiment_by_name("pictaxa")
+    experiment = client.get_experiment_by_name(EXPERIMENT)
     (told,) = client.search_runs([experiment.experiment_id])
     assert told.info.status == "FINISHED" and told.data.params["epochs"] == "2"
     steps = client.get_metric_history(told.info.run_id, "loss/training")
