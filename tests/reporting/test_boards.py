@@ -42,7 +42,7 @@ def test_tensorboard_has_the_curves_and_pictures(tmp_path: Path, make_photos: Ma
         assert [one.value for one in told] == pytest.approx(expected, rel=1e-4)
     assert [one.value for one in events.Scalars("result/accuracy")] == pytest.approx([run.metrics["accuracy"]])
     images = events.Tags()["images"]
-    assert sum(name.startswith("training pictures") for name in images) == 16 and "result/confusion" in images
+    assert "training pictures" in images and "result/confusion" in images
     assert "settings/text_summary" in events.Tags()["tensors"]
     assert len(run.classes) < MAX_CURVES
     assert any(name.startswith("precision-recall/red") for name in events.Tags()["tensors"])

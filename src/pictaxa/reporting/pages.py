@@ -84,8 +84,9 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_escaped,
+        optimized=False,  # else texts would stay in the language of the first page
     )  # fmt: skip
-    # In the language of messages: a text, one with fields to fill, and one with names of any direction in its fields.
+    # In the language of messages, which may change from page to page: a text, one with fields to fill, and one with names of any direction in its fields.
     environment.filters["shown"] = shown
     environment.filters["filled"] = lambda text, *values: shown(text).format(*values)
     environment.filters["told"] = told
