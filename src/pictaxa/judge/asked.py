@@ -7,11 +7,12 @@ from pathlib import Path
 from ..errors import ConfigError, RunError
 from ..inference.answering import RAW, Answering
 from ..runs.folder import Run, open_run
-from ..runs.judgement import Abstaining, Judgement, SetRule
+from ..runs.judgement import Abstaining, Judgement, SetRule, rounded
 from ..runs.names import METRICS, PREDICTIONS
 from ..system.progress import warn
 from .abstain import choose_threshold
 from .calibrate import cross_calibrated, deal_folds
+from .judged_lines import percent
 from .judging import judgement_of, validated
 from .sets import make_sets
 
@@ -77,7 +78,9 @@ def _check(*, raw: bool, abstain: float | None, sets: float | None, per_class: b
             )
         if share is not None and raw:
             raise ConfigError(
-                f"{flag} or --raw", found="both", fix="Leave out --raw: its threshold is of calibrated probabilities."
+                f"either {flag} or --raw",
+                found="both",
+                fix="Leave out --raw: its threshold is of calibrated probabilities.",
             )
     if per_class and sets is None:
         raise ConfigError("--sets with --per-class", found="--per-class alone", fix="Add --sets 0.95, for example.")
@@ -100,7 +103,7 @@ def _abstaining(run: Run, judgement: Judgement, wanted: float) -> Abstaining:
         predictions, units = validated(run)
         shares = cross_calibrated(predictions.probabilities, predictions.labels, deal_folds(units))
         right = shares.argmax(axis=1) == predictions.labels
-        rule = choose_threshold(shares.max(axis=1), right, units, wanted=wanted)
+        rule = rounded(choose_threshold(shares.max(axis=1), right, units, wanted=wanted))
     if rule.threshold is None:
         accuracy = judgement.figures.accuracy
         raise ConfigError(
@@ -127,8 +130,8 @@ def abstaining_line(rule: Abstaining) -> str:
     share, right = rule.coverage, rule.accuracy
     assert rule.threshold is not None
     return (
-        f"abstain   below {rule.threshold:.1%}: of {share.pictures} validation pictures {share.value:.1%} get an answer "
-        f"({share.low:.1%} to {share.high:.1%}), of these {right.value:.1%} are right ({right.low:.1%} to {right.high:.1%})"
+        f"abstain   below {rule.threshold:.1%}: {percent(share)} of {share.pictures} validation pictures get an "
+        f"answer, {percent(right)} of these are right"
     )
 
 
@@ -136,8 +139,8 @@ def set_lines(rule: SetRule, classes: tuple[str, ...]) -> list[str]:
     """What a rule of sets came to on the validation pictures, in a line, and a second one where it can't hold."""
     found, size = rule.coverage, rule.size
     lines = [
-        f"sets      of {found.pictures} validation pictures {found.value:.1%} have their class in the set "
-        f"({found.low:.1%} to {found.high:.1%}); {size.value:.2f} classes on average, {rule.empty.value:.1%} empty"
+        f"sets      {percent(found)} of {found.pictures} validation pictures have their class in the set; "
+        f"{size.value:.2f} classes on average, {rule.empty.value:.1%} empty"
     ]
     always = [name for name, least in zip(classes, rule.least, strict=False) if least == 0]
     if always and not rule.per_class:

@@ -49,9 +49,8 @@ class Evaluation:
     familiarity: Familiarity = field(default_factory=Familiarity)  # of other pictures, those that the run knows
     grid: Path | None = None  # a drawing of some of the pictures with their answers, where one was asked for
     units: Units | None = None  # which pictures belong together; None: each is by itself
-    temperature: float | None = (
-        None  # the run's, 1 where it has none; None: the pictures calibrate each other, in folds
-    )
+    # The run's, 1 where it has none. None: the pictures calibrate each other, in folds.
+    temperature: float | None = None
 
     @cached_property
     def judged(self) -> Judged:

@@ -48,9 +48,7 @@ def figure_lines(judged: Judged, metrics: Metrics) -> list[str]:
     elif judged.temperature == 1:
         lines.append("          not calibrated: the run has no temperature")
     else:
-        lines.append(
-            f"          calibrated by the run's own validation pictures, with temperature {judged.temperature:.2f}"
-        )
+        lines.append(f"          calibrated by the run's validation pictures: temperature {judged.temperature:.2f}")
     return lines
 
 
@@ -67,10 +65,10 @@ def class_lines(classes: Sequence[ClassJudgement]) -> list[str]:
         lines = class_lines(evaluation.figures.classes)
     """
     width = max(8, *(cell_len(one.name) for one in classes))
-    lines = [f"{'class'.ljust(width)}  pictures  {'precision':{CELLS}}  {'recall':{CELLS}}  F1"]
+    lines = [f"{'class'.ljust(width)}  pictures  {'precision':>{CELLS}}  {'recall':>{CELLS}}  {'F1':>{CELLS}}"]
     for one in classes:
-        cells = f"{percent(one.precision):{CELLS}}  {percent(one.recall):{CELLS}}  {number(one.f1)}"
-        lines.append(f"{set_cell_size(one.name, width)}  {one.pictures:8d}  {cells}".rstrip())
+        cells = f"{percent(one.precision):>{CELLS}}  {percent(one.recall):>{CELLS}}  {number(one.f1):>{CELLS}}"
+        lines.append(f"{set_cell_size(one.name, width)}  {one.pictures:8d}  {cells}")
     return lines
 
 
