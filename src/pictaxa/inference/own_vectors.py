@@ -182,14 +182,14 @@ def _raw_vectors(
         rows = rows[known.place_of[rows] < 0]
     for batch in own_squares(predictor.run, index, rows, threads=predictor.plan.threads):
         predictor.plan.watch.look()
-        yield batch.rows, predictor.outputs(batch.squares, batch.aspects)[1]
+        yield batch.rows, predictor.vectors(batch.squares, batch.aspects)
 
 
 def known_vectors(run: Run, index: Index) -> Known | None:
-    """What a training of the head alone has left in the cache."""
+    """What solving the head has left in the cache, where the backbone is still the one that it was solved on."""
     asked = from_json(run.config["asked"])
     root = asked.cache or default_cache_root()
-    if not asked.transfer.on_features or not (root / "features").is_dir():
+    if not asked.transfer.knows or not (root / "features").is_dir():
         return None
     model = model_of(run)
     load_model_weights(model, run.existing(run.model_path.name))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ..augment.preprocess import Geometry
 from ..config.machine import MachineConfig
 from ..errors import PictureError, RunError, printable
 from ..images.colour import CONVERTED
@@ -186,8 +188,29 @@ class Predictor:
         Example:
             logits, vectors = predictor.outputs(*predictor.run.probe()[:2])
         """
+        return self._outputs(squares, aspects, self.geometry)
+
+    def vectors(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """Compute the vectors of `outputs` alone, which is half the work where it looks at mirror images too.
+
+        Args:
+            squares: as `logits` takes them.
+            aspects: likewise.
+
+        Returns:
+            (N, width) float32.
+
+        Raises:
+            RunError: as `outputs`.
+
+        Example:
+            vectors = predictor.vectors(*predictor.run.probe()[:2])
+        """
+        return self._outputs(squares, aspects, replace(self.geometry, tta="none"))[1]
+
+    def _outputs(self, squares: np.ndarray, aspects: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
         images = torch.from_numpy(squares).to(self.plan.device)
-        both = square_outputs(*self._parts, images, aspects=aspects, geometry=self.geometry)
+        both = square_outputs(*self._parts, images, aspects=aspects, geometry=geometry)
         logits, vectors = both.logits.cpu().numpy(), both.vectors.cpu().numpy()
         bad = int((~np.isfinite(logits)).any(axis=1).sum())
         if bad:

@@ -24,7 +24,7 @@ KINDS: dict[str, type[np.generic]] = {
     "rows": np.int64, "units": np.float16, "axes": np.float16, "closeness": np.float32, "map": np.float32,
     "made_from": np.uint8,
 }  # fmt: skip
-ROUNDING = 2e-2  # by which vectors of half precision may be longer than one, and their axes not square to each other
+ROUNDING = 2e-2  # by which vectors of half precision may be longer than one
 
 
 @dataclass(frozen=True)
@@ -120,23 +120,27 @@ def _read(path: Path, run: Run, index: Index) -> Vectors | None:
     arrays = read_arrays(path, KINDS)
     hashes = arrays["made_from"]
     if hashes.shape != (len(MADE_FROM), 32):
-        raise damaged(path, f"the hashes of {' and '.join(MADE_FROM)} in {VECTORS}", str(hashes.shape))
+        raise _unfit(path, f"hashes {hashes.shape}")
     if not still_true(run, {name: bytes(line).hex() for name, line in zip(MADE_FROM, hashes, strict=True)}):
         return None
     rows, units, axes = arrays["rows"], arrays["units"], arrays["axes"]
-    if rows.ndim != 1 or units.ndim != 2 or axes.ndim != 2:
-        raise damaged(path, f"rows, units and axes in {VECTORS}", "others")
-    if not units.size or len(units) != len(rows) or units.shape[1] != axes.shape[1]:
-        raise damaged(path, f"a vector for each row in {VECTORS}", f"{units.shape} and {axes.shape} for {len(rows)}")
+    if rows.ndim != 1 or units.ndim != 2 or axes.ndim != 2 or not units.size:
+        raise _unfit(path, f"rows {rows.shape}, units {units.shape}, axes {axes.shape}")
+    if len(units) != len(rows) or units.shape[1] != axes.shape[1]:
+        raise _unfit(path, f"units {units.shape} and axes {axes.shape} for {len(rows)} rows")
     own = np.zeros(len(index), dtype=bool)
     own[index.rows("train")] = own[index.rows("val")] = True
     if rows.min() < 0 or rows.max() >= len(index) or (np.diff(rows) <= 0).any() or not own[rows].all():
-        raise damaged(path, f"ascending rows of training and validation pictures in {VECTORS}", "others")
+        raise _unfit(path, "rows of other pictures, or not ascending")
     vectors = Vectors(rows, units, axes, arrays["closeness"], arrays["map"])
     judged = int(vectors.of(index, "val").sum())
     if vectors.closeness.shape != (judged,) or vectors.places.shape != (judged, 2) or judged == len(rows):
-        raise damaged(path, f"a figure and a place for each validation picture in {VECTORS}", "others")
+        raise _unfit(path, f"figures of others than {judged} validation pictures")
     longest = np.linalg.norm(units.astype(np.float32), axis=1).max()
     if longest > 1 + ROUNDING or np.abs(vectors.places - 0.5).max(initial=0) > 0.5:
-        raise damaged(path, f"vectors that are at most one long in {VECTORS}", f"{longest:.3g}")
+        raise _unfit(path, f"vectors that are {longest:.3g} long, or places off the map")
     return vectors
+
+
+def _unfit(path: Path, found: str) -> RunError:
+    return damaged(path, f"vectors of the run's pictures in {VECTORS}", found)
