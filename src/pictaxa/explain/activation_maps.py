@@ -113,9 +113,7 @@ def eigen_cam(model: Classifier, images: torch.Tensor, labels: torch.Tensor) -> 
     return maps[:, None].expand(-1, labels.shape[1], -1, -1)
 
 
-def _gradients(
-    model: Classifier, images: torch.Tensor, labels: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _gradients(model: Classifier, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Activations as a map, (N, C, h, w), and what a change of them does to each logit, (N, K, C, h, w)."""
     with torch.no_grad():
         activations = model.spatial_features(images)
@@ -135,9 +133,7 @@ def _weighted(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return torch.einsum("nkc,nchw->nkhw", weights, activations).clamp(min=0)
 
 
-def _scored(
-    model: Classifier, image: torch.Tensor, activation: torch.Tensor, labels: torch.Tensor
-) -> torch.Tensor:
+def _scored(model: Classifier, image: torch.Tensor, activation: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Score-CAM of one picture: (C, S, S), (C', h, w), (K,) -> (K, h, w)."""
     spread = activation.flatten(1).std(dim=1, unbiased=False)
     channels = activation[spread.topk(min(MOST_MASKS, len(activation))).indices]
@@ -145,8 +141,6 @@ def _scored(
     masks = (channels - low) / (high - low).clamp(min=1e-12)
     masks = F.interpolate(masks[:, None], size=image.shape[1:], mode="bilinear", align_corners=False)
     nothing = model.mean[:, None, None]  # which normalization turns into zeros
-    logits = [
-        model(nothing + (image - nothing) * some)[:, labels].float() for some in masks.split(MASKED_BATCH)
-    ]
+    logits = [model(nothing + (image - nothing) * some)[:, labels].float() for some in masks.split(MASKED_BATCH)]
     gained = torch.cat(logits) - model(nothing.expand_as(image)[None].contiguous())[:, labels].float()  # (M, K)
     return _weighted(channels[None], gained.softmax(dim=0).T[None])[0]

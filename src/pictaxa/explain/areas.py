@@ -138,9 +138,7 @@ def _quotient(above: np.ndarray, below: np.ndarray, axis: int = -1) -> np.ndarra
 
 
 @torch.no_grad()
-def _areas(
-    model: Classifier, image: torch.Tensor, label: torch.Tensor, order: torch.Tensor
-) -> tuple[float, float]:
+def _areas(model: Classifier, image: torch.Tensor, label: torch.Tensor, order: torch.Tensor) -> tuple[float, float]:
     """Of one picture: (C, S, S), (), (CELLS^2,)."""
     size = image.shape[-1]
     nothing = model.mean[:, None, None].expand_as(image)  # which normalization turns into zeros
@@ -156,5 +154,3 @@ def _areas(
         curves.append(logits.softmax(dim=1)[:, label])
     deletion, insertion = (float(torch.trapezoid(curve) / STEPS) for curve in curves)
     return deletion, insertion
-
-

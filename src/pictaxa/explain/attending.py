@@ -47,7 +47,7 @@ def attention_weights(model: Classifier, images: torch.Tensor, layers: Sequence[
 
 
 def attention_rollout(model: Classifier, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Abnar, Zuidema 2020, "Quantifying attention flow in transformers": how much of each patch reaches the class token.
+    """Abnar, Zuidema 2020, "Quantifying attention flow in transformers": how much of a patch reaches the class token.
 
     Of each block the heads' mean and the shortcut count half each; the blocks are multiplied. It is the same for every
     class.

@@ -19,6 +19,8 @@ MethodName = Literal[
 ]
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 
+DEFAULT: MethodName = "grad-cam"  # docs/measured/explaining.md says why
+
 # (model, images (N, C, S, S), labels (N, K)) -> maps (N, K, h, w) of 0 and more
 Mapping = Callable[[Classifier, torch.Tensor, torch.Tensor], torch.Tensor]
 

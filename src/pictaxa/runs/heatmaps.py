@@ -137,7 +137,9 @@ def _read(path: Path, *, classes: int) -> HeatMaps:
     rows, labels, maps, boxes = (arrays[name] for name in ("rows", "labels", "maps", "boxes"))
     count = len(rows) if rows.ndim == 1 else -1
     if maps.ndim != 3 or 0 in maps.shape[1:] or len(maps) != count or labels.shape != (count,):
-        raise damaged(path, f"a row, a class and a map each in {HEATMAPS}", f"{rows.shape}, {labels.shape}, {maps.shape}")
+        raise damaged(
+            path, f"a row, a class and a map each in {HEATMAPS}", f"{rows.shape}, {labels.shape}, {maps.shape}"
+        )
     if boxes.shape != (count, 4) or (boxes[:, :2] >= boxes[:, 2:]).any():
         raise damaged(path, f"a box of each map in {HEATMAPS}", f"shape {boxes.shape}")
     if count and (maps.min() < 0 or maps.max() > 1 or labels.min() < 0 or labels.max() >= classes):
