@@ -165,9 +165,9 @@ def inspected(tmp_path_factory: pytest.TempPathFactory, make_photos: Make) -> tu
         "--folds",
         "2",
         "--fold-epochs",
-        "6",
+        "2",
         "--size",
-        "28",
+        "32",
         "--cache",
         str(folder / "cache"),
     ]

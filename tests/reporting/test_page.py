@@ -214,3 +214,9 @@ def test_a_run_without_validation_predictions(trained: tuple[Path, Path], capsys
     assert main(["report", str(run)]) == 2
     told = capsys.readouterr().err.splitlines()
     assert "predictions-val.parquet" in told[-1] and "make it again" in told[-1]
+
+
+def test_a_matrix_of_a_thousand_classes_is_drawn():
+    """Without names, for which there is no room, and soon."""
+    figure = figures.confusion(np.eye(1000, dtype=int), tuple(f"class {number}" for number in range(1000)))
+    assert "class 3" not in {label.get_text() for label in figure.axes[0].get_xticklabels()}

@@ -52,7 +52,7 @@ def test_a_heat_map_lies_over_its_picture():
     assert layer is not None and layer["style"] == "left: 25.00%; top: 25.00%; width: 50.00%; height: 50.00%"
     with Image.open(io.BytesIO(base64.b64decode(layer["image"].partition(",")[2]))) as image:
         alpha = np.asarray(image)[..., 3]
-    assert image.size == (2, 2) and alpha[0, 0] == 0 and alpha[0, 1] == alpha.max() > 100
+    assert image.size == (28, 28) and alpha[0, 0] == 0 and alpha[0, -1] == alpha.max() > 100
     assert heat_layer(MAPS, INDEX, 3, 0) is None and heat_layer(None, INDEX, 3, 1) is None
 
 

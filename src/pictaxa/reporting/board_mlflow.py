@@ -23,7 +23,7 @@ class MlflowBoard:
 
     name = "MLflow"
 
-    def __init__(self, uri: str, run: Run) -> None:
+    def __init__(self, uri: str, run: Run, *, name: str) -> None:
         need("mlflow", extra="mlflow")
         from mlflow.tracking import MlflowClient
 
@@ -33,7 +33,7 @@ class MlflowBoard:
         folder = str(run.path.resolve())
         found = self._client.search_runs([experiment], filter_string=f"tags.`{FOLDER}` = '{folder}'", max_results=1)
         started = (
-            found[0] if found else self._client.create_run(experiment, run_name=run.path.name, tags={FOLDER: folder})
+            found[0] if found else self._client.create_run(experiment, run_name=name, tags={FOLDER: folder})
         )
         self._id = started.info.run_id
 

@@ -106,14 +106,20 @@ def _open_boards(run: Run, config: TrainConfig) -> list[Board]:
         if config.machine.tensorboard is not None:
             from .board_tensorboard import TensorBoard
 
-            boards.append(TensorBoard(config.machine.tensorboard / run.path.resolve().name))
+            boards.append(TensorBoard(config.machine.tensorboard / _name(run)))
         if config.machine.mlflow:
             from .board_mlflow import MlflowBoard
 
-            boards.append(MlflowBoard(config.machine.mlflow, run))
+            boards.append(MlflowBoard(config.machine.mlflow, run, name=_name(run)))
     except Exception as error:  # of these libraries there is no one kind
         warn(f"note      a board can't be written to: {error}")
     return boards
+
+
+def _name(run: Run) -> str:
+    """What a run is called: its folder; a fold stands below the run that it belongs to."""
+    path = run.path.resolve()
+    return f"{path.parent.name}/{path.name}" if path.name.startswith("fold-") else path.name
 
 
 def _begin(boards: list[Board], config: TrainConfig) -> None:

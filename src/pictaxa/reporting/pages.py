@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,16 +84,20 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_escaped,
-        optimized=False,  # else texts would stay in the language of the first page
     )  # fmt: skip
     # In the language of messages, which may change from page to page: a text, one with fields to fill, and one with names of any direction in its fields.
-    environment.filters["shown"] = shown
-    environment.filters["filled"] = lambda text, *values: shown(text).format(*values)
-    environment.filters["told"] = told
+    environment.filters["shown"] = _when_rendered(shown)
+    environment.filters["filled"] = _when_rendered(lambda text, *values: shown(text).format(*values))
+    environment.filters["told"] = _when_rendered(told)
     environment.filters["percent"] = percent
     environment.globals["language"] = language
     environment.tests["wide"] = has_wide
     return environment
+
+
+def _when_rendered(make: Callable[..., str]) -> Callable[..., str]:
+    """A filter that Jinja asks for each page anew, and not once, in the language of that moment, when it compiles."""
+    return jinja2.pass_context(lambda context, *values: make(*values))
 
 
 def percent(value: float) -> str:

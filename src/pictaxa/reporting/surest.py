@@ -20,6 +20,7 @@ from .judged import SUREST, SUREST_SIDE
 from .thumbnails import thumbnails
 
 NEAREST, NEAREST_SIDE = 3, 96  # training pictures beside each, and their side in pixels
+SMOOTH = 28  # pixels of a heat map at least: a browser would show the edges of fewer
 OPACITY = 0.6  # of a heat map where it is strongest
 
 
@@ -128,7 +129,10 @@ def heat_layer(heatmaps: HeatMaps | None, index: Index, row: int, label: int) ->
 
 
 def _png(values: np.ndarray) -> str:
-    """(h, w) in [0, 1] as the address of a PNG of so few pixels; a browser makes it smooth."""
+    """(h, w) in [0, 1] as the address of a small PNG; a browser makes it as large as its picture."""
+    height, width = values.shape
+    size = max(width, SMOOTH), max(height, SMOOTH)
+    values = np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)).clip(0, 1)
     pixels = matplotlib.colormaps["turbo"](values, bytes=True)  # (h, w, 4)
     pixels[..., 3] = (255 * OPACITY * np.clip(values * 1.5, 0, 1)).astype(np.uint8)
     buffer = io.BytesIO()
