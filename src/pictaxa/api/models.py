@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..config.calls import given_path, says_what_it_takes
 from ..config.learning import Normalization, Source
-from ..explain.look import Look, look_at
-from ..explain.subject import EntryWeights, find_subject
+from ..explaining.look import Look, look_at
+from ..explaining.subject import EntryWeights, find_subject
 from ..inference.predictor import Predictor, checked_weights
 from ..models.contract import Classifier
 from ..weights import loading

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import arguments, looking
+from ..explaining import ExplainArguments
 from ..parse import Fill
 from ..teaching import (
     BlocksArguments,
@@ -17,7 +18,7 @@ from ..teaching import (
     SizeArguments,
 )
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, models, runs, teaching
+from . import data, docs, explaining, models, runs, teaching
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command(arguments.EvaluateArguments, runs.evaluate, example="pictaxa evaluate RUN more-photos"),
     "predict": Command(
         arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --abstain 0.95"
+    ),
+    "explain": Command(
+        ExplainArguments, explaining.explain, example="pictaxa explain RUN a.jpg photos --top 2 --out explained"
     ),
     "report": Command(arguments.ReportArguments, runs.report),
     "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),

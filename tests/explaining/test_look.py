@@ -11,11 +11,11 @@ from PIL import Image
 
 import pictaxa
 from pictaxa.cli.main import main
-from pictaxa.explain.drawing import draw
-from pictaxa.explain.look import SHOWS, look_at
-from pictaxa.explain.sections import Panel, Row, Section
-from pictaxa.explain.seen import attention, first_kernels, position_similarity, stages, strongest, unit_fields
-from pictaxa.explain.subject import EntryWeights, find_subject
+from pictaxa.explaining.drawing import draw
+from pictaxa.explaining.look import SHOWS, look_at
+from pictaxa.explaining.sections import Panel, Row, Section
+from pictaxa.explaining.seen import attention, first_kernels, position_similarity, stages, strongest, unit_fields
+from pictaxa.explaining.subject import EntryWeights, find_subject
 from pictaxa.models.zoo import create_model
 
 Make = Callable[..., Path]

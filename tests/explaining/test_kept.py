@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pictaxa.explain.kept import ERRORS, RIGHT, chosen_rows, keep_heat
+from pictaxa.explaining.kept import ERRORS, RIGHT, chosen_rows, keep_heat
 from pictaxa.metrics import Predictions
 from pictaxa.runs.folder import open_run
 from pictaxa.runs.heatmaps import read_heatmaps

@@ -1,0 +1,99 @@
+"""Functions that show why: explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..config.calls import given_path, says_what_it_takes
+from ..explaining.checking import Checked, check_method
+from ..explaining.methods import DEFAULT, MethodName
+from ..explaining.pictures import Asked, Explanation, ExplanationList, explain_pictures
+from ..explaining.sheet import draw_all
+from ..inference import predictor
+from ..inference.inputs import Given, given_pictures
+from ..inference.predictor import Predictor
+from .given import Place, device_of, run_of
+
+
+@says_what_it_takes
+def explain(
+    run: Place | Predictor,
+    pictures: Given | Iterable[Given],
+    out: Place | None = None,
+    *,
+    classes: Sequence[str] = (),
+    top: int = 1,
+    method: MethodName = DEFAULT,
+    device: str = "auto",
+) -> ExplanationList:
+    """Show what in pictures speaks for a run's answers, as `pictaxa explain` does.
+
+    Args:
+        run: folder of a trained run, or what `train` and `load` return.
+        pictures: as `predict` takes them.
+        out: a folder to draw a PNG of each picture into, or a .png file for all of them; None for no drawing.
+        classes: names of classes to explain; by default the most probable ones.
+        top: how many of the most probable ones, from 1 on.
+        method: "grad-cam", "grad-cam++", "score-cam", "eigen-cam", "integrated-gradients", "occlusion" or
+            "attention-rollout".
+        device: as `load` takes it.
+
+    Returns:
+        An Explanation for each picture, in order: `.prediction`, and `.heats` with `values` over the network's input,
+        `on_picture(width, height)` and `where` the heat is.
+
+    Raises:
+        SettingError: an argument is unknown or of another type, or no picture; it is a TypeError too.
+        ConfigError: the run has no such class, the method is unknown or not for this network, or `out` can't be
+            written.
+        MissingExtraError: the method needs captum, which is not installed.
+        RunError, DataError: as `predict`.
+
+    Example:
+        (explanation,) = pictaxa.explain("runs/photos-resnet18-1", "holiday.jpg", "why.png", top=2)
+        print(explanation.heats[0].label, explanation.heats[0].where)
+    """
+    asked = Asked(tuple(classes), top, method)
+    classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    found: Iterable[Explanation] = explain_pictures(
+        classifier, given_pictures(pictures, decoding=classifier.geometry.decoding), asked
+    )
+    if out is None:
+        return ExplanationList(found)
+    explained, drawn = ExplanationList(), []
+    for explanation, path in draw_all(found, given_path(out, "out", what="a folder, or a PNG")):
+        explained.append(explanation)
+        if path is not None and path not in drawn:
+            drawn.append(path)
+    explained.drawn = tuple(drawn)
+    return explained
+
+
+@says_what_it_takes
+def check_explanations(
+    run: Place | Predictor, *, method: MethodName = DEFAULT, pictures: int = 32, seed: int = 0, device: str = "auto"
+) -> Checked:
+    """Check how well a method shows what a run goes by, as `pictaxa explain --check` does.
+
+    Args:
+        run: folder of a trained run, or what `train` and `load` return.
+        method: as `explain` takes it.
+        pictures: how many validation pictures, drawn at random.
+        seed: decides which.
+        device: as `load` takes it.
+
+    Returns:
+        A Checked: deletion and insertion areas against cells in random order and from the middle outwards.
+
+    Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
+        RunError: `run` is not a run folder, or has not been validated.
+        ConfigError: fewer than two validation pictures can be read, or the method is unknown.
+
+    Example:
+        checked = pictaxa.check_explanations("runs/photos-resnet18-1")
+        print(checked.orders[0].deletion_ratio)
+    """
+    Asked(method=method)
+    classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    return check_method(classifier, method, pictures=pictures, seed=seed)
