@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pictaxa.inference.none_of_these import NEIGHBOURS, Bank, threshold_of
+from pictaxa.inference.none_of_these import Bank, least_closeness
 from pictaxa.runs.vectors import unit_vectors
 
 
@@ -22,11 +22,12 @@ def test_nearest_are_the_most_alike():
 
 
 def test_a_training_picture_is_nearest_to_itself():
-    """Its similarity is 1, but closeness asks for more than one picture that is alike."""
-    bank = Bank(units(50, 0), np.arange(50))
-    places, similarities = bank.nearest(bank.units, count=NEIGHBOURS)
+    """Its closeness is 1, and that of any other the similarity of the first that is found."""
+    bank, queries = Bank(units(50, 0), np.arange(50)), units(7, 1)
+    places, similarities = bank.nearest(bank.units, count=3)
     assert np.array_equal(places[:, 0], np.arange(50)) and similarities[:, 0] == pytest.approx(1)
-    np.testing.assert_allclose(bank.closeness(bank.units), similarities[:, -1])
+    assert np.array_equal(bank.closeness(bank.units), similarities[:, 0])
+    assert np.array_equal(bank.closeness(queries), bank.nearest(queries, count=1)[1][:, 0])
 
 
 def test_the_threshold_lets_through_what_it_promises():
@@ -34,7 +35,7 @@ def test_the_threshold_lets_through_what_it_promises():
     random = np.random.default_rng(0)
     accepted = []
     for _ in range(400):
-        threshold = threshold_of(random.normal(size=60).astype(np.float32))
+        threshold = least_closeness(random.normal(size=60).astype(np.float32))
         assert threshold is not None
         accepted.append((random.normal(size=500) >= threshold).mean())
     assert 0.95 <= np.mean(accepted) < 0.97
@@ -42,6 +43,6 @@ def test_the_threshold_lets_through_what_it_promises():
 
 def test_too_few_pictures_give_no_threshold():
     """18 can't say where 5% lie; of 19 the least is the threshold."""
-    assert threshold_of(np.arange(18, dtype=np.float32)) is None
-    assert threshold_of(np.arange(19, dtype=np.float32)) == 0
-    assert threshold_of(np.zeros(0, np.float32)) is None
+    assert least_closeness(np.arange(18, dtype=np.float32)) is None
+    assert least_closeness(np.arange(19, dtype=np.float32)) == 0
+    assert least_closeness(np.zeros(0, np.float32)) is None

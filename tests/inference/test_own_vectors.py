@@ -33,10 +33,10 @@ def test_a_run_has_the_vectors_of_its_pictures(trained: Trained):
         raw = predictor.outputs(batch.squares, batch.aspects)[1]
         kept = vectors.units[np.searchsorted(vectors.rows, batch.rows)]
         np.testing.assert_allclose(vectors.project(raw), kept, atol=1e-3)
-    bank = bank_of(vectors, index)
+    bank = bank_of(vectors)
     assert np.array_equal(bank.rows, index.rows("train"))
     np.testing.assert_allclose(
-        vectors.closeness, bank.closeness(vectors.units[vectors.of(index, "val")].astype(np.float32)), rtol=1e-6
+        vectors.closeness, bank.closeness(vectors.units[vectors.val].astype(np.float32)), rtol=1e-6
     )
 
 
@@ -70,7 +70,7 @@ def test_very_many_pictures_are_drawn_from(trained: Trained, monkeypatch: pytest
     monkeypatch.setattr(own_vectors, "MAX_TRAINING", 9)
     monkeypatch.setattr(own_vectors, "FITTED", 4)
     some = compute_vectors(predictor, index)
-    train = some.rows[some.of(index, "train")]
+    train = some.rows[~some.val]
     assert np.bincount(index.labels[train]).tolist() == [3, 3, 3]
     assert np.array_equal(some.rows, compute_vectors(predictor, index).rows)
 

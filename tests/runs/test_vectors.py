@@ -29,7 +29,7 @@ def vectors() -> Vectors:
     """Of all but the last picture."""
     units = unit_vectors(np.random.default_rng(0).normal(size=(6, 3))).astype(np.float16)
     return Vectors(
-        rows=np.arange(6), units=units, axes=np.eye(3, dtype=np.float16),
+        rows=np.arange(6), val=np.arange(6) >= 4, units=units, axes=np.eye(3, dtype=np.float16),
         closeness=np.array([0.5, 0.7], np.float32), places=np.array([[0, 1], [1, 0]], np.float32),
     )  # fmt: skip
 
@@ -50,7 +50,8 @@ def test_what_is_kept_is_read(run: Run, index: Index, vectors: Vectors, capsys: 
     for name, array in vars(vectors).items():
         found = getattr(kept, name)
         assert found.dtype == array.dtype and np.array_equal(found, array), name
-    assert kept.of(index, "val").tolist() == [False] * 4 + [True] * 2
+    assert np.array_equal(kept.of(index, "val"), kept.val) and np.array_equal(kept.of(index, "train"), ~kept.val)
+    assert read_vectors(run) is not None
 
 
 @pytest.mark.parametrize("name", [MODEL, PICTURES])
@@ -67,6 +68,7 @@ CHANGES: dict[str, Callable[[Vectors], Vectors]] = {
     "a row for testing": lambda v: replace(v, rows=np.array([0, 1, 2, 3, 4, 6])),
     "a row beyond": lambda v: replace(v, rows=v.rows + 5),
     "rows of another type": lambda v: replace(v, rows=v.rows.astype(np.int32)),
+    "other splits": lambda v: replace(v, val=v.val[::-1]),
     "fewer vectors": lambda v: replace(v, units=v.units[:5]),
     "longer vectors": lambda v: replace(v, units=v.units * 2),
     "NaN": lambda v: replace(v, units=v.units * np.float16(np.nan)),
@@ -74,7 +76,7 @@ CHANGES: dict[str, Callable[[Vectors], Vectors]] = {
     "no axes": lambda v: replace(v, units=v.units[:, :0], axes=v.axes[:, :0]),
     "fewer figures": lambda v: replace(v, closeness=v.closeness[:1]),
     "a place off the map": lambda v: replace(v, places=v.places * 2),
-    "validation pictures alone": lambda v: Vectors(v.rows[4:], v.units[4:], v.axes, v.closeness, v.places),
+    "validation pictures alone": lambda v: Vectors(v.rows[4:], v.val[4:], v.units[4:], v.axes, v.closeness, v.places),
 }  # fmt: skip
 
 

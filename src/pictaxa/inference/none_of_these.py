@@ -1,8 +1,10 @@
 """Whether a picture is like those that a run was trained on, or shows none of its classes.
 
 A softmax over known classes must answer one of them, also for a picture of something else. The network's features tell
-better: a picture is as close to the training pictures as its cosine similarity to the NEIGHBOURS-th nearest of them
-(Sun et al. 2022). docs/measured/trust.md compares it with the maximum softmax, the energy and Mahalanobis' distance.
+better: a picture is as close to the training pictures as its cosine similarity to the nearest of them. That is the
+distance to a nearest neighbour of Sun et al. 2022, with k = 1; docs/measured/trust.md compares it with more neighbours,
+the maximum softmax (Hendrycks and Gimpel 2017), the energy (Liu et al. 2020) and Mahalanobis' distance (Lee et al.
+2018).
 """
 
 from __future__ import annotations
@@ -12,11 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.index import Index
 from ..runs.vectors import Vectors
 
-NEIGHBOURS = 5  # k
-ACCEPTED = 0.95  # of validation pictures
+ACCEPTED = 0.95  # of new pictures of the classes
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Bank:
 
         Args:
             vectors: (q, d) float32, as `Vectors.project` gives them.
-            count: how many for each, at most all.
+            count: how many for each; all where there are fewer.
 
         Returns:
             (q, count) int64 places in the bank, the most alike first, and (q, count) float32 cosine similarities.
@@ -52,31 +52,58 @@ class Bank:
         return np.take_along_axis(places, order, axis=1), np.take_along_axis(found, order, axis=1)
 
     def closeness(self, vectors: np.ndarray) -> np.ndarray:
-        """(q, d) -> (q,) float32: the cosine similarity to the NEIGHBOURS-th nearest training picture."""
-        closeness: np.ndarray = self.nearest(vectors, count=NEIGHBOURS)[1][:, -1]
+        """(q, d) -> (q,) float32: the cosine similarity to the nearest training picture."""
+        closeness: np.ndarray = (vectors @ self.units.T).max(axis=1)
         return closeness
 
 
-def bank_of(vectors: Vectors, index: Index) -> Bank:
+@dataclass(frozen=True)
+class Likeness:
+    """How like the training pictures of a run a picture must be, for one of the run's classes.
+
+    Args:
+        vectors: of the run's own pictures.
+        bank: the training pictures among them.
+        least: the closeness below which a picture is of none of the classes, from -1 to 1.
+
+    Example:
+        likeness = likeness_of(vectors)
+        known = likeness.closeness(raw) >= likeness.least
+    """
+
+    vectors: Vectors
+    bank: Bank
+    least: float
+
+    def closeness(self, raw: np.ndarray) -> np.ndarray:
+        """(n, width) vectors as the network gives them -> (n,) float32, how close each comes to a training picture."""
+        return self.bank.closeness(self.vectors.project(raw))
+
+
+def bank_of(vectors: Vectors) -> Bank:
     """The training pictures among a run's vectors."""
-    train = vectors.of(index, "train")
-    return Bank(vectors.units[train].astype(np.float32), vectors.rows[train])
+    return Bank(vectors.units[~vectors.val].astype(np.float32), vectors.rows[~vectors.val])
 
 
-def threshold_of(closeness: np.ndarray, *, accepted: float = ACCEPTED) -> float | None:
-    """Choose below which closeness a picture is of none of the classes.
+def likeness_of(vectors: Vectors) -> Likeness | None:
+    """What a run's vectors say of other pictures; None where its validation pictures are too few to say."""
+    least = least_closeness(vectors.closeness)
+    return None if least is None else Likeness(vectors, bank_of(vectors), least)
+
+
+def least_closeness(closeness: np.ndarray, *, accepted: float = ACCEPTED) -> float | None:
+    """Choose the closeness below which a picture is of none of the classes.
 
     Args:
         closeness: (m,) float32, of validation pictures, which are not in the bank.
-        accepted: the share of new pictures of the classes that must not fall below it, on average over validation
-            sets: the threshold is the k-th least of theirs with k = floor((1 - accepted) (m + 1)), as in conformal
-            prediction.
+        accepted: the share of new pictures of the classes that are not to fall below it, on average over validation
+            sets: it is the k-th least of theirs with k = floor((1 - accepted) (m + 1)), as in conformal prediction.
 
     Returns:
-        The threshold; None where the validation pictures are too few to say (19 for 95%).
+        The closeness; None where the validation pictures are too few to say, 18 or fewer for 95%.
 
     Example:
-        threshold_of(vectors.closeness)
+        least_closeness(vectors.closeness)
     """
     place = math.floor((1 - accepted) * (len(closeness) + 1) + 1e-9)
     return float(np.partition(closeness, place - 1)[place - 1]) if place else None

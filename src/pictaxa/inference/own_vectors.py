@@ -7,7 +7,7 @@ DEPTH axes keep the neighbours (docs/measured/trust.md), a fifth of the room and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,34 +83,46 @@ def compute_vectors(predictor: Predictor, index: Index) -> Vectors:
     """
     train = _drawn(index, index.rows("train"), MAX_TRAINING)
     val = _drawn(index, index.rows("val"), MAX_VALIDATION)
-    order = np.random.default_rng(SEED).permutation(train)
-    first, rest = order[:FITTED], np.sort(np.concatenate([order[FITTED:], val]))
-    known = known_vectors(predictor.run, index)
-    with CountProgress("vectors", total=len(order) + len(val)) as progress, predictor.plan.watch:
-        found: list[tuple[np.ndarray, np.ndarray]] = []
-        for rows, raw in _raw_vectors(predictor, index, np.sort(first), known):
-            found.append((rows, unit_vectors(raw)))
-            progress.count(len(rows))
-        if not found:
-            raise DataError(
-                "the training pictures of the run", found=f"none of them under {str(index.root)!r}",
-                fix="Put them back where they were when the run was trained.",
-            )  # fmt: skip
-        axes = find_axes(np.concatenate([units for _, units in found]))
-        turn = axes.astype(np.float32)
-        parts = [(rows, (units @ turn).astype(np.float16)) for rows, units in found]
-        found.clear()
-        for rows, raw in _raw_vectors(predictor, index, rest, known):
-            parts.append((rows, (unit_vectors(raw) @ turn).astype(np.float16)))
-            progress.count(len(rows))
+    with CountProgress("vectors", total=len(train) + len(val)) as progress, predictor.plan.watch:
+        rows, units, axes = _turned(predictor, index, train=train, val=val, count=progress.count)
         progress.finished()
-    rows, units = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.argsort(rows)
+    rows, units = rows[order], units[order]
     nothing = np.zeros(0, dtype=np.float32)
-    vectors = Vectors(rows[order], units[order], axes, closeness=nothing, places=nothing)
-    judged, bank = vectors.units[vectors.of(index, "val")].astype(np.float32), bank_of(vectors, index)
+    vectors = Vectors(rows, np.isin(rows, val), units, axes, closeness=nothing, places=nothing)
+    judged, bank = units[vectors.val].astype(np.float32), bank_of(vectors)
     blocks = [bank.closeness(judged[start : start + BLOCK]) for start in range(0, len(judged), BLOCK)]
     return replace(vectors, closeness=np.concatenate([nothing, *blocks]), places=map_places(judged))
+
+
+def _turned(
+    predictor: Predictor, index: Index, *, train: np.ndarray, val: np.ndarray, count: Callable[[int], None]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows (n,) of pictures that are still there, in any order, their vectors (n, d) float16, and the axes (width, d).
+
+    Only those by which the axes are found are ever in memory at their whole width.
+    """
+    known = known_vectors(predictor.run, index)
+    order = np.random.default_rng(SEED).permutation(train)
+    first, rest = np.sort(order[:FITTED]), np.sort(np.concatenate([order[FITTED:], val]))
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for rows, raw in _raw_vectors(predictor, index, first, known):
+        found.append((rows, unit_vectors(raw)))
+        count(len(rows))
+    if not found:
+        raise DataError(
+            "the training pictures of the run", found=f"none of them under {str(index.root)!r}",
+            fix="Put them back where they were when the run was trained.",
+        )  # fmt: skip
+    axes = find_axes(np.concatenate([units for _, units in found]))
+    turn = axes.astype(np.float32)
+    parts = [(rows, (units @ turn).astype(np.float16)) for rows, units in found]
+    found.clear()
+    for rows, raw in _raw_vectors(predictor, index, rest, known):
+        parts.append((rows, (unit_vectors(raw) @ turn).astype(np.float16)))
+        count(len(rows))
+    rows, units = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return rows, units, axes
 
 
 def find_axes(units: np.ndarray) -> np.ndarray:

@@ -240,12 +240,13 @@ class Predictor:
 
     def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[Prediction]:
         squares = [item for _, item in items if isinstance(item, Square)]
-        judged: Iterator[np.ndarray] = iter(())
+        judged: Iterator[tuple[np.ndarray, float | None]] = iter(())
         if squares:
             self.plan.watch.look()
             pixels = np.stack([square.pixels for square in squares])
             aspects = np.array([square.aspect for square in squares], dtype=np.float32)
-            judged = iter(self.logits(pixels, aspects))
+            logits, vectors = self.outputs(pixels, aspects)
+            judged = zip(logits, self.answering.closeness(vectors), strict=True)
         for path, item in items:
             if isinstance(item, PictureError):
                 yield Prediction(
@@ -253,7 +254,8 @@ class Predictor:
                     problem_kind=item.problem.kind,
                 )  # fmt: skip
             else:
-                yield self.answering.answer(path, self.classes, next(judged))
+                own, closeness = next(judged)
+                yield self.answering.answer(path, self.classes, own, closeness=closeness)
 
 
 def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:

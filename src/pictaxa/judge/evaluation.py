@@ -51,6 +51,7 @@ class Evaluation:
     units: Units | None = None  # which pictures belong together; None: each is by itself
     # The run's, 1 where it has none. None: the pictures calibrate each other, in folds.
     temperature: float | None = None
+    none_of_these: int | None = None  # pictures that `predict` would call so; None: the run can't tell
 
     @cached_property
     def judged(self) -> Judged:
@@ -182,11 +183,20 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         *_warnings(evaluation),
         f"evaluated {evaluation.what}: {evaluation.pictures} pictures",
         *figure_lines(evaluation.judged, evaluation.metrics),
+        *_strange_lines(evaluation),
         "",
         *class_lines(evaluation.figures.classes),
     ]
     matrix = matrix_lines(evaluation.classes, evaluation.confusion)
     return [*lines, "", *matrix] if matrix else lines
+
+
+def _strange_lines(evaluation: Evaluation) -> list[str]:
+    """How many pictures predict would not take for any class."""
+    if evaluation.none_of_these is None:
+        return []
+    count, pictures = evaluation.none_of_these, evaluation.pictures
+    return [f"unknown   {count} of {pictures} pictures are unlike those of training: predict answers none of these"]
 
 
 def _warnings(evaluation: Evaluation) -> list[str]:
@@ -255,4 +265,5 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "seen": seen,
         "unseen": unseen,
         "note": evaluation.familiarity.note,
+        "none_of_these": evaluation.none_of_these,
     }

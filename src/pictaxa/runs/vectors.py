@@ -21,8 +21,8 @@ from .typed import damaged
 
 MADE_FROM = (MODEL, PICTURES)
 KINDS: dict[str, type[np.generic]] = {
-    "rows": np.int64, "units": np.float16, "axes": np.float16, "closeness": np.float32, "map": np.float32,
-    "made_from": np.uint8,
+    "rows": np.int64, "val": np.bool_, "units": np.float16, "axes": np.float16, "closeness": np.float32,
+    "map": np.float32, "made_from": np.uint8,
 }  # fmt: skip
 ROUNDING = 2e-2  # by which vectors of half precision may be longer than one
 
@@ -33,10 +33,11 @@ class Vectors:
 
     Args:
         rows: (n,) int64 rows of the run's index, ascending.
+        val: (n,) bool, which of them are validation pictures; the others are training pictures.
         units: (n, d) float16, the vector of each, at most one long.
         axes: (width, d) float16, square to each other, onto which the network's vectors of length one are turned.
-        closeness: (m,) float32, how close each validation picture among the rows, in their order, comes to the training
-            pictures, as inference/none_of_these.py measures it.
+        closeness: (m,) float32, how close each validation picture among the rows, in their order, comes to a training
+            picture, as inference/none_of_these.py measures it.
         places: (m, 2) float32 in [0, 1], where each of them lies on a map of two dimensions.
 
     Example:
@@ -45,6 +46,7 @@ class Vectors:
     """
 
     rows: np.ndarray
+    val: np.ndarray
     units: np.ndarray
     axes: np.ndarray
     closeness: np.ndarray
@@ -86,19 +88,19 @@ def keep_vectors(run: Run, vectors: Vectors) -> bool:
     def write(path: Path) -> None:
         with path.open("wb") as file:  # numpy would add a suffix to the path
             np.savez(
-                file, rows=vectors.rows, units=vectors.units, axes=vectors.axes, closeness=vectors.closeness,
-                map=vectors.places, made_from=hashes,
+                file, rows=vectors.rows, val=vectors.val, units=vectors.units, axes=vectors.axes,
+                closeness=vectors.closeness, map=vectors.places, made_from=hashes,
             )  # fmt: skip
 
     return keep_derived(run, VECTORS, write)
 
 
-def read_vectors(run: Run, *, index: Index) -> Vectors | None:
+def read_vectors(run: Run, *, index: Index | None = None) -> Vectors | None:
     """Read what is kept of the vectors of a run's own pictures.
 
     Args:
         run: the run.
-        index: its pictures.
+        index: its pictures, to compare the rows with; None for whoever needs no rows.
 
     Returns:
         The Vectors; None where there are none, or some that are not of this run as it is now, which is said.
@@ -116,31 +118,38 @@ def read_vectors(run: Run, *, index: Index) -> Vectors | None:
     return vectors
 
 
-def _read(path: Path, run: Run, index: Index) -> Vectors | None:
+def _read(path: Path, run: Run, index: Index | None) -> Vectors | None:
     arrays = read_arrays(path, KINDS)
     hashes = arrays["made_from"]
-    if hashes.shape != (len(MADE_FROM), 32):
-        raise _unfit(path, f"hashes {hashes.shape}")
-    if not still_true(run, {name: bytes(line).hex() for name, line in zip(MADE_FROM, hashes, strict=True)}):
-        return None
-    rows, units, axes = arrays["rows"], arrays["units"], arrays["axes"]
-    if rows.ndim != 1 or units.ndim != 2 or axes.ndim != 2 or not units.size:
-        raise _unfit(path, f"rows {rows.shape}, units {units.shape}, axes {axes.shape}")
-    if len(units) != len(rows) or units.shape[1] != axes.shape[1]:
-        raise _unfit(path, f"units {units.shape} and axes {axes.shape} for {len(rows)} rows")
-    own = np.zeros(len(index), dtype=bool)
-    own[index.rows("train")] = own[index.rows("val")] = True
-    if rows.min() < 0 or rows.max() >= len(index) or (np.diff(rows) <= 0).any() or not own[rows].all():
-        raise _unfit(path, "rows of other pictures, or not ascending")
-    vectors = Vectors(rows, units, axes, arrays["closeness"], arrays["map"])
-    judged = int(vectors.of(index, "val").sum())
-    if vectors.closeness.shape != (judged,) or vectors.places.shape != (judged, 2) or judged == len(rows):
-        raise _unfit(path, f"figures of others than {judged} validation pictures")
-    longest = np.linalg.norm(units.astype(np.float32), axis=1).max()
-    if longest > 1 + ROUNDING or np.abs(vectors.places - 0.5).max(initial=0) > 0.5:
-        raise _unfit(path, f"vectors that are {longest:.3g} long, or places off the map")
-    return vectors
+    if hashes.shape == (len(MADE_FROM), 32):
+        made_from = {name: bytes(line).hex() for name, line in zip(MADE_FROM, hashes, strict=True)}
+        if not still_true(run, made_from):
+            return None
+        vectors = Vectors(
+            *(arrays[name] for name in ("rows", "val", "units", "axes", "closeness")), places=arrays["map"]
+        )
+        if _fits(vectors) and (index is None or _is_of(vectors, index)):
+            return vectors
+    raise damaged(path, f"vectors of the run's pictures in {VECTORS}", "others")
 
 
-def _unfit(path: Path, found: str) -> RunError:
-    return damaged(path, f"vectors of the run's pictures in {VECTORS}", found)
+def _fits(vectors: Vectors) -> bool:
+    """Whether arrays fit each other and are what they should be."""
+    rows, val, units, axes = vectors.rows, vectors.val, vectors.units, vectors.axes
+    if rows.ndim != 1 or val.shape != rows.shape or units.ndim != 2 or axes.ndim != 2 or not units.size:
+        return False
+    if len(units) != len(rows) or units.shape[1] != axes.shape[1] or val.all():
+        return False
+    if vectors.closeness.shape != (val.sum(),) or vectors.places.shape != (val.sum(), 2):
+        return False
+    ascending = rows[0] >= 0 and (np.diff(rows) > 0).all()
+    short = np.linalg.norm(units.astype(np.float32), axis=1).max() <= 1 + ROUNDING
+    return bool(ascending and short and (np.abs(vectors.places - 0.5) <= 0.5).all())
+
+
+def _is_of(vectors: Vectors, index: Index) -> bool:
+    """Whether they are of usable pictures of an index, to train with and to validate."""
+    if vectors.rows[-1] >= len(index):
+        return False
+    splits = np.where(index.usable, index.column("split"), "")[vectors.rows]
+    return bool((splits == np.where(vectors.val, "val", "train")).all())
