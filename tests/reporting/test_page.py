@@ -127,6 +127,20 @@ def test_a_report_needs_no_torch(chinese_run: Path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_errors_with_heat_and_neighbours(chinese_run: Path):
+    """The first report makes the heat maps; after it a report needs the run folder alone, and no torch."""
+    assert main(["report", str(chinese_run)]) == 0
+    page = (chinese_run / "report" / "index.html").read_text(encoding="utf-8")
+    wrong = sum(one[1] != one[2] for one in data_of(page)["pictures"])
+    assert wrong and page.count('class="heat answer"') == page.count('class="heat label"') == wrong
+    assert page.count("Training pictures that look like it:") == wrong and 'class="map"' in page
+    code = (
+        "import sys; from pictaxa.cli.main import main; "
+        f"assert main(['report', {str(chinese_run)!r}]) == 0; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_report_when_the_pictures_are_gone(chinese_run: Path, tmp_path: Path):
     """Pictures that were moved away leave a word in their place, not an error."""
     (tmp_path / "花").rename(tmp_path / "moved")

@@ -28,6 +28,7 @@ INDEX = index_from_columns(
 )  # fmt: skip
 VECTORS = Vectors(
     rows=np.arange(4),
+    val=np.array([False, False, False, True]),
     units=np.array([[1, 0], [0.6, 0.8], [0, 1], [0.8, 0.6]], np.float16),
     axes=np.eye(2, dtype=np.float16),
     closeness=np.ones(1, np.float32),
@@ -41,7 +42,7 @@ MAPS = HeatMaps(
 
 def test_the_nearest_are_training_pictures():
     """By cosine similarity, the most alike first; a picture without a vector has none."""
-    found = nearest_training(VECTORS, INDEX, [3, 99])
+    found = nearest_training(VECTORS, [3, 99])
     assert [row for row, _ in found[3]] == [1, 0, 2] and list(found) == [3]
     assert found[3][0][1] == pytest.approx(0.96, abs=1e-3)
 

@@ -20,14 +20,13 @@ from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
 from ..judge.asked import Novelty, answering_of
-from ..judge.complete import complete_run
+from ..judge.complete import REPORT_STEPS, complete_run
 from ..judge.evaluate import evaluate_run
 from ..judge.evaluation import Evaluation
 from ..reporting.boards import tell_end
 from ..reporting.curves import Over, draw_curves
-from ..reporting.page import write_report
+from ..reporting.page import lacks_records, write_report
 from ..reporting.preview import Preview
-from ..runs.derived import lacks_derived
 from ..training.loop import resume_run, train_run
 from .given import Place, data_of, device_of, gallery_of, run_of
 
@@ -263,8 +262,8 @@ def report(run: Place | Predictor) -> Path:
         page = pictaxa.report("runs/photos-resnet18-1")
     """
     folder = run_of(run)
-    if lacks_derived(folder):
-        complete_run(folder)
+    if lacks_records(folder):
+        complete_run(folder, steps=REPORT_STEPS)
     return write_report(folder)
 
 

@@ -32,9 +32,7 @@ class MlflowBoard:
         experiment = known.experiment_id if known else self._client.create_experiment(EXPERIMENT)
         folder = str(run.path.resolve())
         found = self._client.search_runs([experiment], filter_string=f"tags.`{FOLDER}` = '{folder}'", max_results=1)
-        started = (
-            found[0] if found else self._client.create_run(experiment, run_name=name, tags={FOLDER: folder})
-        )
+        started = found[0] if found else self._client.create_run(experiment, run_name=name, tags={FOLDER: folder})
         self._id = started.info.run_id
 
     def settings(self, settings: Mapping[str, Any]) -> None:

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..data.index import Index
 from ..errors import printable
-from ..metrics import Predictions
+from ..metrics import Predictions, cooled
+from ..runs.folder import Run
+from ..runs.judgement import Judgement, read_judgement
+from ..runs.records import read_predictions
 
 LISTED_BYTES = 1_100_000  # of names and answers
 THUMBNAIL_BYTES = 2_700_000  # of pictures in the explorer
 FEW, LARGE_SIDE, SMALL_SIDE = 300, 176, 112  # up to so many pictures they are of the larger side, pixels
 SUREST, SUREST_SIDE = 12, 240  # errors that are shown by themselves
+
+
+def calibrated_predictions(run: Run, judgement: Judgement | None = None) -> Predictions:
+    """Read what a run says of its validation pictures, calibrated where it is judged.
+
+    Args:
+        run: a run that has been validated.
+        judgement: of it, where that is read already.
+
+    Returns:
+        Predictions, with rows of the run's index.
+    """
+    predictions, judgement = read_predictions(run), judgement or read_judgement(run)
+    if judgement is None:
+        return predictions
+    calibrated = cooled(predictions.probabilities, judgement.temperature).astype(np.float32)
+    return replace(predictions, probabilities=calibrated)
 
 
 @dataclass(frozen=True)

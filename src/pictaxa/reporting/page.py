@@ -13,12 +13,12 @@ from ..config.training import TrainConfig
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..errors import RunError, as_word, printable
-from ..metrics import Predictions, cooled
+from ..metrics import Predictions
 from ..runs.folder import Run, open_run
 from ..runs.heatmaps import HeatMaps, read_heatmaps
 from ..runs.judgement import Judgement, read_judgement
 from ..runs.names import CONFIG
-from ..runs.records import read_index, read_predictions
+from ..runs.records import read_index
 from ..runs.typed import typed
 from ..runs.vectors import Vectors, read_vectors
 from ..system.files import write_atomically
@@ -26,7 +26,7 @@ from ..system.language import shown
 from ..system.progress import clock
 from . import figures
 from .curves import Curve, curves_figure
-from .judged import THUMBNAIL_BYTES, order_of, rows_of, side_of
+from .judged import THUMBNAIL_BYTES, calibrated_predictions, order_of, rows_of, side_of
 from .pages import as_data, render
 from .reliability import abstaining_rows, bin_rows, calibration_rows, reliability_chart, set_rows
 from .sections import class_rows, confusion_of, curves_of, epochs_of, key_figures
@@ -103,11 +103,24 @@ class Records(NamedTuple):
     heatmaps: HeatMaps | None
 
 
+def lacks_records(path: str | Path) -> bool:
+    """Whether a run lacks something that its page would show, and that judge/complete.py can make.
+
+    Args:
+        path: the run's folder.
+
+    Returns:
+        True where something is not there, or is not of this run as it is now.
+
+    Raises:
+        RunError: the folder is not a run, or has not been validated yet.
+    """
+    return None in _read(open_run(path))
+
+
 def _read(run: Run) -> Records:
-    index, predictions, judgement = read_index(run), read_predictions(run), read_judgement(run)
-    if judgement is not None:
-        calibrated = cooled(predictions.probabilities, judgement.temperature).astype(np.float32)
-        predictions = replace(predictions, probabilities=calibrated)
+    index, judgement = read_index(run), read_judgement(run)
+    predictions = calibrated_predictions(run, judgement)
     return Records(index, predictions, judgement, read_vectors(run, index=index), read_heatmaps(run))
 
 

@@ -85,7 +85,8 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_escaped,
     )  # fmt: skip
-    # In the language of messages, which may change from page to page: a text, one with fields to fill, and one with names of any direction in its fields.
+    # In the language of messages, which may change from page to page: a text, one with fields to fill, and one with
+    # names of any direction in its fields.
     environment.filters["shown"] = _when_rendered(shown)
     environment.filters["filled"] = _when_rendered(lambda text, *values: shown(text).format(*values))
     environment.filters["told"] = _when_rendered(told)

@@ -48,7 +48,7 @@ def surest_errors(
     """
     places = wrong[:SUREST].tolist()
     rows = [int(predictions.rows[place]) for place in places]
-    like = {} if vectors is None else nearest_training(vectors, index, rows)
+    like = {} if vectors is None else nearest_training(vectors, rows)
     others = list(dict.fromkeys(row for near in like.values() for row, _ in near))
     with Fetcher(index) as fetcher:
         images = thumbnails(fetcher, rows, decoding=decoding, side=SUREST_SIDE)
@@ -77,12 +77,11 @@ def surest_errors(
     return found
 
 
-def nearest_training(vectors: Vectors, index: Index, rows: list[int]) -> dict[int, list[tuple[int, float]]]:
+def nearest_training(vectors: Vectors, rows: list[int]) -> dict[int, list[tuple[int, float]]]:
     """Find the training pictures that the network sees as most like each of some pictures.
 
     Args:
         vectors: of the run's pictures.
-        index: the same.
         rows: pictures with a vector; those without one are left out.
 
     Returns:
@@ -90,7 +89,7 @@ def nearest_training(vectors: Vectors, index: Index, rows: list[int]) -> dict[in
     """
     places = {int(row): place for place, row in enumerate(vectors.rows)}
     known = [row for row in rows if row in places]
-    training = np.flatnonzero(vectors.of(index, "train"))
+    training = np.flatnonzero(~vectors.val)
     if not known or not len(training):
         return {}
     units = vectors.units.astype(np.float32)

@@ -31,7 +31,7 @@ def map_of(vectors: Vectors, index: Index, predictions: Predictions, *, decoding
     Returns:
         `dots` and `thumbnails` with where they are in pixels, and the `names` of the classes that have a colour.
     """
-    rows = vectors.rows[vectors.of(index, "val")]
+    rows = vectors.rows[vectors.val]
     at = {int(row): place for place, row in enumerate(predictions.rows)}
     known = np.array([int(row) in at for row in rows], dtype=bool)
     rows, places = rows[known], vectors.places[known]

@@ -13,9 +13,8 @@ from pathlib import Path
 from ..errors import RunError
 from ..system.files import replacing
 from ..system.progress import warn
-from .folder import Run, open_run
+from .folder import Run
 from .manifest import list_again, listed_as, read_manifest
-from .names import DERIVED
 from .writer import only_writer
 
 
@@ -56,22 +55,6 @@ def find_derived(run: Run, name: str) -> Path | None:
     if listed is None:
         return path
     return path if name in listed and listed_as(path) == listed[name] else None
-
-
-def lacks_derived(path: str | Path) -> bool:
-    """Whether a run has not all that a finished run is completed by.
-
-    Args:
-        path: the run's folder.
-
-    Returns:
-        True where one of DERIVED is not there or is not what the run's list says.
-
-    Raises:
-        RunError: the folder is not a run.
-    """
-    run = open_run(path)
-    return any(find_derived(run, name) is None for name in DERIVED)
 
 
 def still_true(run: Run, made_from: Mapping[str, str]) -> bool:

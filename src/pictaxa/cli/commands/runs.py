@@ -117,13 +117,12 @@ def _gallery(out: Path | None) -> Gallery | None:
 
 def report(arguments: ReportArguments, started: float) -> int:
     """Write a run's page."""
-    from ...reporting.page import write_report
-    from ...runs.derived import lacks_derived
+    from ...reporting.page import lacks_records, write_report
 
-    if lacks_derived(arguments.run):  # an older run: what it lacks needs its model, and torch
-        from ...judge.complete import complete_run
+    if lacks_records(arguments.run):  # what it lacks needs its model, and torch
+        from ...judge.complete import REPORT_STEPS, complete_run
 
-        complete_run(arguments.run)
+        complete_run(arguments.run, steps=REPORT_STEPS)
     print_line(f"report    {write_report(arguments.run)}")
     return 0
 
