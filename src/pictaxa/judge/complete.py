@@ -33,8 +33,10 @@ class Step:
 
 def _judge(run: Run, device: str) -> str:
     judgement = judgement_of(run.path)
+    before, after = judgement.before.error, judgement.after.error
     return (
-        f"judged    {judgement.pictures} validation pictures: calibrated with temperature {judgement.temperature:.2f}"
+        f"judged    {judgement.pictures} validation pictures: calibration error {after.value:.1%} instead of "
+        f"{before.value:.1%}, with temperature {judgement.temperature:.2f}"
     )
 
 

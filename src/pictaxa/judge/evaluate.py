@@ -25,6 +25,7 @@ from ..system.progress import CountProgress
 from .asked import answering_of, temperature_of
 from .evaluation import Evaluation
 from .intervals import Units
+from .judging import chose_epoch
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_seen
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def evaluate_run(
         none_of_these=None if None in known else known.count(False),
         units=_units(index, chosen, digests),
         temperature=None if data is None else temperature_of(predictor.run),
+        chose_epoch=data is None and chose_epoch(predictor.run),
     )
 
 

@@ -9,7 +9,7 @@ from ..system.language import shown
 from .charts import Axes, Chart, Line, line_chart
 from .pages import percent
 
-MAX_SETS = 4  # rules that are shown
+SETS = (0.9, 0.95)  # shares of which the rules are shown
 
 
 def told_figure(figure: Figure, *, share: bool = True) -> str:
@@ -107,7 +107,7 @@ def _abstaining(rule: Abstaining) -> dict[str, str]:
 
 def set_rows(judgement: Judgement) -> list[dict[str, Any]]:
     """Sets of classes that have the true one with a share: how often they do, and how large they are."""
-    return [_set(rule) for rule in judgement.sets[:MAX_SETS]]
+    return [_set(rule) for rule in judgement.sets if rule.wanted in SETS]
 
 
 def _set(rule: SetRule) -> dict[str, Any]:
