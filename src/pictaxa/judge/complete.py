@@ -20,7 +20,6 @@ from ..runs.folder import Run, open_run
 from ..runs.names import CONFIG, HEATMAPS, JUDGEMENT, VECTORS
 from ..system.progress import say, warn
 from ..training.interrupts import Interrupted
-from .judging import judgement_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class Step:
 
 
 def _judge(run: Run, device: str) -> str:
+    from .judging import judgement_of  # with scikit-learn, which takes a second to load
+
     judgement = judgement_of(run.path)
     before, after = judgement.before.error, judgement.after.error
     return (
