@@ -95,7 +95,7 @@ def test_grad_cam_plus_plus_counts_places_alike():
 
 
 def test_eigen_cam_is_the_first_component(images: torch.Tensor):
-    """A map of rank one is found but for its scale, with the sign of the activations, and is the same for each class."""
+    """A map of rank one is found but for its scale, with the activations' sign, and is the same for each class."""
     model = one_layer()
     maps = eigen_cam(model, images, torch.tensor([[0, 1], [2, 0]]))
     with torch.no_grad():
@@ -202,7 +202,7 @@ def test_every_method_leaves_the_network_as_it_is(name: str, images: torch.Tenso
 
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_lite0", "vit_b_32"])
 def test_other_weights_give_other_maps(name: str):
-    """Adebayo et al. 2018: from the head down, block after block is randomised, and the map is less and less the same."""
+    """Adebayo et al. 2018: from the head down, block after block is randomised, and maps are less and less alike."""
     size = 96
     model = fresh(name, size=size, classes=5)
     images = torch.rand(4, 3, size, size, generator=torch.Generator().manual_seed(1))
@@ -233,7 +233,7 @@ def _alike(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def test_maps_of_a_mirrored_picture_are_mirrored():
-    """Exactly, of a network whose kernels are symmetric; of others mirrored pixels are other pixels to their kernels."""
+    """Exactly, of a network with symmetric kernels; to those of others mirrored pixels are other pixels."""
     model = one_layer()
     with torch.no_grad():
         weight = model.get_parameter("conv.weight")

@@ -31,16 +31,17 @@ class Method:
 
     maps: Mapping
     by_class: bool = True  # whether classes have maps of their own
+    slow: bool = False  # whether a picture takes a second rather than a few hundredths
     through_backbone: bool = False  # whether it takes gradients of the whole network, which a fused one hasn't
 
 
 METHODS: dict[MethodName, Method] = {
     "grad-cam": Method(grad_cam),
     "grad-cam++": Method(grad_cam_plus_plus),
-    "score-cam": Method(score_cam),
+    "score-cam": Method(score_cam, slow=True),
     "eigen-cam": Method(eigen_cam, by_class=False),
-    "integrated-gradients": Method(integrated_gradients, through_backbone=True),
-    "occlusion": Method(occlusion),
+    "integrated-gradients": Method(integrated_gradients, slow=True, through_backbone=True),
+    "occlusion": Method(occlusion, slow=True),
     "attention-rollout": Method(attention_rollout, by_class=False),
 }
 

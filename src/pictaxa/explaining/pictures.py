@@ -205,7 +205,7 @@ def _explained(
     named = ((name, beside(place, name, fetch)) for place, (name, fetch) in enumerate(pictures))
     for place, prediction in enumerate(predictor.judge(named, look=squares.append)):
         waiting.append((place, prediction))
-        if len(waiting) == BATCH:
+        if len(waiting) == (1 if METHODS[asked.method].slow else BATCH):
             yield from _with_heat(predictor, model, asked, waiting, squares, shown)
             waiting.clear()
     yield from _with_heat(predictor, model, asked, waiting, squares, shown)

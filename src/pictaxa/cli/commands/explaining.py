@@ -37,20 +37,17 @@ def explain(arguments: ExplainArguments, started: float) -> int:
 def _draw(arguments: ExplainArguments, asked: Asked, predictor: Predictor) -> int:
     from ...explaining.pictures import explain_pictures
     from ...explaining.sheet import draw_all
-    from ...system.progress import CountProgress
     from ..inputs import pictures_of
 
     found = explain_pictures(predictor, pictures_of(arguments.files), asked)
     documents, bad = [], 0
-    with CountProgress("explain", total=0) as progress:
-        for explanation, path in draw_all(found, arguments.out):
-            progress.count()
-            documents.append(explanation.as_json() | ({} if path is None else {"drawn": str(path)}))
-            bad += bool(explanation.prediction.problem)
-            print_lines(explanation.lines())
+    for explanation, path in draw_all(found, arguments.out):  # a line for each picture shows how far it is
+        documents.append(explanation.as_json() | ({} if path is None else {"drawn": str(path)}))
+        bad += bool(explanation.prediction.problem)
+        print_lines(explanation.lines())
     read = len(documents) - bad
     if read:
-        print_line(f"drawn     {read} {'picture' if read == 1 else 'pictures'} by {asked.method} to {arguments.out}")
+        print_line(f"drawn     {arguments.out}: {read} of {read + bad} pictures by {asked.method}")
     if bad:
         print_line(f"{bad} of {read + bad} files could not be read", file=sys.stderr)
     if not documents:
