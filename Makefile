@@ -24,7 +24,7 @@ browser: .venv/installed tests/browser/node_modules/axe-core
 	command -v chromium >/dev/null || $(APT) chromium || { echo "Install Chromium (Debian: apt-get install chromium)."; exit 1; }
 	PICTAXA_SHOTS="$(SHOTS)" $(BIN)/pytest -m browser tests/browser
 
-APT := test "$$(id -u)" = 0 && apt-get update -qq && apt-get install --yes --no-install-recommends -qq
+APT := sh -c 'test "$$(id -u)" = 0 && apt-get update -qq && apt-get install --yes --no-install-recommends -qq "$$0"'
 tests/browser/node_modules/axe-core: tests/browser/package-lock.json
 	command -v npm >/dev/null || $(APT) npm || { echo "Install npm (Debian: apt-get install npm)."; exit 1; }
 	cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --silent

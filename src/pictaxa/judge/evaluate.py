@@ -67,13 +67,9 @@ def evaluate_run(
         evaluation = evaluate_run("runs/photos-resnet18-1", "more-photos")
         evaluation.metrics["accuracy"]
     """
-<<<<<<< HEAD
     from .judging import chose_epoch  # with scikit-learn, which takes a second to load
 
-    predictor = load(run, device=device)
-=======
     predictor = load(run, device=device, answering=answering_of(run, raw=True))
->>>>>>> main
     if data is None:
         index = read_index(predictor.run)
         rows, what = index.rows("val"), f"the validation pictures of {predictor.run.path}"
