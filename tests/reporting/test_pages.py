@@ -12,7 +12,9 @@ from pictaxa.system.language import speaking
 def test_only_our_script_runs():
     """The policy of a page names its script by its hash, and nothing is loaded from anywhere."""
     page = render(
-        "review.html", {"name": "n", "count": 0, "root": "/photos", "data": as_data([])}, scripts=("review.js",)
+        "review.html",
+        {"name": "n", "count": 0, "root": "/photos", "word": "photos", "data": as_data([])},
+        scripts=("review.js",),
     )
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
     assert script is not None

@@ -98,7 +98,7 @@ def inspect(
     if doubtful is not None:
         from ..reporting.review_page import write_review
 
-        write_review(inspection, doubtful)
+        write_review(inspection, doubtful, data=place)
     if manifest is not None:
         write_manifest(inspection, manifest, review=decided)
     return inspection

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..config.by_name import changed_settings, from_json
@@ -78,7 +79,7 @@ def following(run: Run, config: TrainConfig, *, told: int) -> Iterator[Callable[
                 continue
             known[place - told :] = [dict(row)]  # the last row may be validated after it was told
             values = {name: float(row[column]) for column, name in COLUMNS.items() if row[column] is not None}
-            _each(boards, lambda board, row=row, values=values: board.epoch(int(row["epoch"]), values))
+            _each(boards, partial(_epoch, number=int(row["epoch"]), values=values))
 
     if boards and not told:
         _begin(boards, config)
@@ -114,6 +115,10 @@ def _open_boards(run: Run, config: TrainConfig) -> list[Board]:
     except Exception as error:  # of these libraries there is no one kind
         warn(f"note      a board can't be written to: {error}")
     return boards
+
+
+def _epoch(board: Board, *, number: int, values: Mapping[str, float]) -> None:
+    board.epoch(number, values)
 
 
 def _name(run: Run) -> str:

@@ -96,7 +96,7 @@ def write_report(path: str | Path) -> Path:
 class Records(NamedTuple):
     """What the run folder has; None for what was not made yet."""
 
-    index: Index
+    pictures: Index
     predictions: Predictions  # calibrated, where there is a judgement
     judgement: Judgement | None
     vectors: Vectors | None
@@ -136,7 +136,7 @@ def split_counts(index: Index) -> list[dict[str, Any]]:
 
 def _about(run: Run, records: Records) -> dict[str, Any]:
     """What was trained on what, and how to do it again."""
-    index = records.index
+    index = records.pictures
     chosen, config = run.chosen, from_json(run.config["asked"])
     return {
         "run": run,
@@ -149,7 +149,7 @@ def _about(run: Run, records: Records) -> dict[str, Any]:
         "data_word": as_word(chosen.root),
         "config_word": as_word(run.path / CONFIG),
         "command": _command(config),
-        "started": Path(config.transfer.weights).name if config.transfer.knows else "",
+        "started": Path(config.transfer.weights or "").name if config.transfer.knows else "",
         "seed": config.seed,
         "git": run.config.get("git") or "",
         "versions": typed(run.config.get("versions", {}), dict[str, str], path=run.path / CONFIG),
@@ -203,7 +203,7 @@ def _log(log: list[dict[str, str]]) -> dict[str, Any]:
 
 def _judged(run: Run, records: Records) -> dict[str, Any]:
     """The validation pictures with what was said of them."""
-    index, predictions, decoding = records.index, records.predictions, run.geometry.decoding
+    index, predictions, decoding = records.pictures, records.predictions, run.geometry.decoding
     order = order_of(predictions)
     listed = rows_of(predictions, index, order.all)
     rows = predictions.rows[order.all[: len(listed)]].tolist()

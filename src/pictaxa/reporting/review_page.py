@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..data.fetching import Fetcher
-from ..errors import printable
+from ..errors import as_word, printable
 from ..inspection.inspect import Inspection
 from ..inspection.review import FORMAT, KIND, doubted
 from ..system.files import writing
@@ -16,12 +16,13 @@ from .thumbnails import thumbnails
 SIDE, BYTES = 240, 8_000_000  # of a picture, pixels, and of all pictures together
 
 
-def write_review(inspection: Inspection, path: Path) -> Path:
+def write_review(inspection: Inspection, path: Path, *, data: Path) -> Path:
     """Write a page of the labels that an inspection doubts, the most doubtful first.
 
     Args:
         inspection: what was found, with a run or folds.
         path: the .html file to write.
+        data: what was inspected, for the command that applies a review.
 
     Returns:
         The path.
@@ -30,7 +31,7 @@ def write_review(inspection: Inspection, path: Path) -> Path:
         ConfigError: it can't be written.
 
     Example:
-        write_review(pictaxa.inspect("photos", run="runs/photos-resnet18-1"), Path("review.html"))
+        write_review(pictaxa.inspect("photos", run="runs/photos-resnet18-1"), Path("review.html"), data=Path("photos"))
     """
     index = inspection.index
     doubts = doubted(inspection.findings)
@@ -52,13 +53,19 @@ def write_review(inspection: Inspection, path: Path) -> Path:
         "change": shown("It is {0}"), "other": shown("It is another class"), "out": shown("Leave the picture out"),
         "undecided": shown("Not decided"), "decided": shown("{0} of {1} decided"),
     }  # fmt: skip
-    data = {
+    document = {
         "kind": KIND, "format": FORMAT, "classes": list(index.classes),
         "shown": [printable(name) for name in index.classes], "words": words, "pictures": pictures,
     }  # fmt: skip
     page = render(
         "review.html",
-        {"name": index.root.name, "count": len(pictures), "root": str(index.root), "data": as_data(data)},
+        {
+            "name": index.root.name,
+            "count": len(pictures),
+            "root": str(index.root),
+            "word": as_word(data),
+            "data": as_data(document),
+        },
         styles=("review.css",),
         scripts=("review.js",),
     )

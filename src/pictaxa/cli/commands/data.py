@@ -60,7 +60,7 @@ def inspect(arguments: InspectArguments, started: float) -> int:
     if arguments.review is not None:
         from ...reporting.review_page import write_review
 
-        print_line(f"review    {write_review(inspection, arguments.review)}")
+        print_line(f"review    {write_review(inspection, arguments.review, data=arguments.data)}")
     if arguments.fix is not None:
         if review is not None:
             print_line(review_line(apply_review(inspection.index, review)))
