@@ -24,7 +24,7 @@ from ..judge.evaluation import Evaluation
 from ..reporting.curves import Over, draw_curves
 from ..reporting.page import write_report
 from ..reporting.preview import Preview
-from ..training.loop import resume_run, train_run
+from ..training.folds import continue_training, start_training
 from .given import Place, data_of, device_of, gallery_of, run_of
 
 
@@ -69,7 +69,7 @@ def train(
                 found=", ".join(beside),
                 fix="A run continues with its own settings, so leave out the others.",
             )
-        run = resume_run(run_of(resume, "resume"))
+        run = continue_training(run_of(resume, "resume"))
         return predictor.load(run.path, device=read_config_file(run.path / "config.json").machine.device)
     if config is None:
         if data is None:
@@ -79,7 +79,7 @@ def train(
         given(config, TrainConfig, "config", what="a TrainConfig (other settings are given by name: model='resnet18')")
     words: dict[str, Any] = {**settings} if data is None else {**settings, "data": data_of(data)}
     config = with_words(config, words)
-    return predictor.load(train_run(config).path, device=config.machine.device)
+    return predictor.load(start_training(config).path, device=config.machine.device)
 
 
 @says_what_it_takes

@@ -136,6 +136,7 @@ class TrainKeywords(
     cache: str | Path | None
     seed: int
     fold: str
+    folds: int | None
 
 
 class InspectKeywords(ReadingKeywords, DecodingKeywords, total=False):

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +31,13 @@ from ..models.contract import Classifier
 from ..models.folding import fold_norms
 from ..models.fusing import fast_copy
 from ..system.device import Plan
-from ..system.files import write_atomically
+from ..system.files import replacing, write_atomically
 from ..system.progress import CountProgress
 from .logits import BATCH
 
 VERSION = 3  # of the vectors: raise it when the same backbone gives others for the same picture
 BYTES = 4  # of a number
+COPIED = 4096  # vectors copied at a time
 KEEP_SECONDS = 5.0  # between two times that a pass is made safe
 
 
@@ -65,6 +66,12 @@ class FeatureSource:
     geometry: Geometry
     plan: Plan
     root: Path  # folder of the caches
+
+    @property
+    def shared_rows(self) -> np.ndarray:
+        """(n,) int64: the pictures of training and validation; whose pass is there, no fold looks again."""
+        rows: np.ndarray = np.sort(np.concatenate([self.index.rows("train"), self.index.rows("val")]))
+        return rows
 
 
 def extract_features(source: FeatureSource, model: Classifier, passes: list[FeaturePass]) -> list[np.ndarray]:
@@ -101,7 +108,11 @@ def extract_features(source: FeatureSource, model: Classifier, passes: list[Feat
             with CacheLock(folder), CountProgress("features", total=total) as progress:
                 fast = fast_copy(backbone, size=source.geometry.size, precision=source.plan.precision)
                 for wanted, path in missing:
-                    if not _is_whole(wanted, path, width=width):  # another process may have been quicker
+                    if _is_whole(wanted, path, width=width):  # another process may have been quicker
+                        continue
+                    if _take_shared(source, wanted, path, backbone=digest, width=width):
+                        progress.count(len(wanted.rows))
+                    else:
                         _compute(source, fast, wanted, path=path, width=width, count=progress.count)
                 progress.finished()
     except OSError as error:
@@ -131,6 +142,21 @@ def without_head(model: Classifier, *, size: int) -> Classifier:
 
 def _is_whole(wanted: FeaturePass, path: Path, *, width: int) -> bool:
     return path.exists() and path.stat().st_size == len(wanted.rows) * width * BYTES
+
+
+def _take_shared(source: FeatureSource, wanted: FeaturePass, path: Path, *, backbone: str, width: int) -> bool:
+    """Take a pass from the one over all pictures, where that is in the cache; several folds share it."""
+    whole = replace(wanted, rows=source.shared_rows)
+    place = source.root / "features" / _name(source, whole, backbone=backbone)
+    inside = np.isin(wanted.rows, whole.rows).all()
+    if wanted.augment is not None or place == path or not inside or not _is_whole(whole, place, width=width):
+        return False
+    vectors = np.memmap(place, dtype=np.float32, mode="r").reshape(-1, width)
+    with replacing(path) as partial, partial.open("wb") as file:
+        for first in range(0, len(wanted.rows), COPIED):
+            places = np.searchsorted(whole.rows, wanted.rows[first : first + COPIED])
+            file.write(vectors[places].tobytes())
+    return True
 
 
 def _done(partial: Path, note: Path, *, width: int) -> int:

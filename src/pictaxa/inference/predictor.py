@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from ..config.machine import MachineConfig
-from ..errors import PictureError, RunError, printable
+from ..errors import PictureError, RunError, as_word, printable
 from ..images.colour import CONVERTED
 from ..images.decode import Held, Square, count_notes, square_of
 from ..metrics import softmax
 from ..models.fusing import fast_copy
 from ..runs.folder import Run, open_run, weights_file
+from ..runs.typed import damaged
 from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
 from ..system.progress import warn
@@ -202,9 +203,48 @@ class Predictor:
                 yield Prediction(path, self.classes, probabilities=softmax(logits[None])[0], logits=logits)
 
 
+class AveragingPredictor(Predictor):
+    """A training of several folds, ready to predict: a class is as probable as the folds say on average.
+
+    Its logits are the logarithms of these probabilities.
+
+    Args:
+        run: the run of all folds.
+        plan: as for `Predictor`.
+
+    Raises:
+        RunError: a fold is not finished, or is damaged as `Predictor` tells, or has other classes or another input.
+
+    Example:
+        predictor = pictaxa.load("runs/photos-efficientnet_lite0-folds-1")
+    """
+
+    def __init__(self, run: Run, plan: Plan) -> None:
+        self.run, self.plan = run, plan
+        self.classes, self.geometry = run.classes, run.geometry
+        self.folds = []
+        for path in run.folds:
+            if not (path.is_dir() and open_run(path).is_finished):
+                raise RunError(
+                    f"{len(run.folds)} folds that are finished", found=f"{str(path)!r}, which is not",
+                    fix=f"Continue with: pictaxa train --resume {as_word(run.path)}",
+                )  # fmt: skip
+            fold = Predictor(open_run(path), plan)
+            if (fold.classes, fold.geometry) != (self.classes, self.geometry):
+                raise damaged(path, f"the classes and the input of {str(run.path)!r} in each fold", "others")
+            self.folds.append(fold)
+
+    def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """Compute the logarithm of the mean of the folds' probabilities; as `Predictor.logits`."""
+        each = np.stack([softmax(fold.logits(squares, aspects)) for fold in self.folds])  # (folds, N, classes)
+        averaged: np.ndarray = np.log(np.maximum(each.mean(axis=0), np.finfo(np.float32).tiny))
+        return averaged
+
+
 def load(run: str | Path, *, device: str = "auto") -> Predictor:
     """Load a trained run, as `pictaxa.load` does, for callers that check their arguments themselves."""
-    return Predictor(open_run(run), choose_plan(MachineConfig(device=device)))
+    opened, plan = open_run(run), choose_plan(MachineConfig(device=device))
+    return AveragingPredictor(opened, plan) if opened.folds else Predictor(opened, plan)
 
 
 def checked_weights(path: Path) -> Path:

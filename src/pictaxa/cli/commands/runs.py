@@ -24,14 +24,14 @@ if TYPE_CHECKING:  # loaded when it is needed
 
 def train(arguments: TrainArguments, started: float) -> int:
     """Train, or continue an interrupted run."""
+    from ...training.folds import continue_training, start_training
     from ...training.interrupts import Interrupted
-    from ...training.loop import resume_run, train_run
 
     try:
         if arguments.resume is not None:
-            run = resume_run(arguments.resume)
+            run = continue_training(arguments.resume)
         else:
-            run = train_run(arguments.training, started=started)
+            run = start_training(arguments.training, started=started)
     except Interrupted as stop:
         # With a cause it stopped without saving first.
         lost = "what was trained since the last saved state is trained again" if stop.__cause__ else "nothing is lost"
