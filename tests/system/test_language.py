@@ -94,13 +94,46 @@ def test_every_help_has_a_translation():
     assert not missing, "\n".join(missing)
 
 
+def heads(file: Path) -> Iterator[str]:
+    """The heads of tables in a module: texts whose cells, four or more, are words with a width."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            values = [part.value.value if isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Constant)
+                      else part.value.func.value.value if isinstance(part, ast.FormattedValue)
+                      and isinstance(part.value, ast.Call) and isinstance(part.value.func, ast.Attribute)
+                      and isinstance(part.value.func.value, ast.Constant)
+                      else part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]  # fmt: skip
+            cells = re.split(" {2,}", "  ".join(map(str, values)).strip())
+            cells = [cell for cell in cells if cell]
+            if len(cells) >= 4 and all(re.fullmatch(r"[A-Za-z]\w*([-/ ]\w+)*", cell) for cell in cells):
+                yield "  ".join(cells)
+
+
+def test_every_head_of_a_table_has_a_translation():
+    """Each with as many cells as its original; no other row stands in tables.csv."""
+    said = {head for file in SOURCE.rglob("*.py") for head in heads(file)}
+    with (CATALOGUE / "tables.csv").open(encoding="utf-8", newline="") as lines:
+        known = dict(csv.reader(lines))
+    assert len(said) >= 6 and said == set(known), said ^ set(known)
+    for english, chinese in known.items():
+        assert len(english.split("  ")) == len(chinese.split("  ")), english
+
+
+def test_a_head_keeps_its_columns():
+    """A Chinese cell stands where its column begins, or ends where it ends; a character takes two columns."""
+    with speaking("zh"):
+        assert shown("class      pictures  precision  recall     F1") == "类别         图片数     精确率  召回率     F1"
+
+
 def test_no_translation_is_of_what_nobody_says():
     """Rows of texts that were changed or deleted go; common.csv has short pieces, and what libraries say."""
     said = {text for file in SOURCE.rglob("*.py") for text in (*messages(file), *helps(file))}
     pages = [file.read_text(encoding="utf-8") for file in SOURCE.rglob("*.html")]
     said |= {text for page in pages for text in re.findall(r'"([^"]+)"\|(?:shown|filled)', page)}
     with (CATALOGUE / "common.csv").open(encoding="utf-8", newline="") as lines:
-        common = {english for english, _ in csv.reader(lines)}
+        common = {english for english, _ in csv.reader(lines)} | {
+            head for f in SOURCE.rglob("*.py") for head in heads(f)
+        }
     unused = sorted(set(rows()) - said - common)
     assert not unused, "\n".join(unused)
 

@@ -7,7 +7,8 @@ every program, and a test that reads the source names each message without a tra
 would become a call with named fields.
 
 A file of the catalogue is a CSV with rows of an English template and its translation, in the form of `str.format` with
-numbered fields. `help.csv` has what --help shows, `common.csv` short pieces and what libraries say; each of the others
+numbered fields. `help.csv` has what --help shows, `common.csv` short pieces and what libraries say, `tables.csv` the
+heads of tables, two blanks between their cells and a > before one that ends where its column ends; each of the others
 has the messages of one package.
 """
 
@@ -31,6 +32,7 @@ CATALOGUE = Path(__file__).resolve().parent.parent / "messages" / "zh"
 DEPTH = 6  # of messages within messages
 CERTAIN = 10  # letters in common with a text, or columns at its beginning, that make a template certain to be meant
 FIELD = re.compile(r"\{(\d+)\}")
+CELL = re.compile(r"\S+(?: \S+)*")  # of a table's head
 # Between messages that stand beside each other in one text, and what takes their place, outermost first.
 SEPARATORS = (
     (re.compile(r"(?<=[.!?]) +"), ""),
@@ -152,6 +154,8 @@ def _translated(text: str, *, depth: int = DEPTH) -> str:
     exact, templates = catalogue()
     if text in exact:
         return exact[text]
+    if "  " in text and (head := exact.get("  ".join(CELL.findall(text)))):
+        return _as_head(head, text)
     for template in templates:
         fields = template.match(text)
         if fields is not None:
@@ -171,10 +175,26 @@ def _is_plain(field: str, translated: str) -> bool:
     return " " not in field or field.startswith(("'", '"')) or translated != field
 
 
+def _as_head(translated: str, text: str) -> str:
+    """The head of a table with each cell where its original begins, or, with a > before it, ends."""
+    line, width = "", 0
+    for cell, place in zip(translated.split("  "), CELL.finditer(text), strict=True):
+        said = cell.removeprefix(">")
+        wanted = place.end() - _columns(said) if cell != said else place.start()
+        blanks = max(wanted - width, 1 if line else 0)
+        line, width = line + " " * blanks + said, width + blanks + _columns(said)
+    return line
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: two for each Chinese character."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 def _as_wide(translated: str, core: str, text: str) -> str:
     """A translation with the blanks around its original, fewer or more of them by what it is wider or narrower."""
     before, after = text[: len(text) - len(text.lstrip(" "))], text[len(text.rstrip(" ")) :]
-    spare = len(core) - sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in translated)
+    spare = len(core) - _columns(translated)
     if after:
         return before + translated + " " * max(1, len(after) + spare)
     return " " * max(0, len(before) + spare) + translated
