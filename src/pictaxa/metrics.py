@@ -8,6 +8,8 @@ from typing import TypedDict
 
 import numpy as np
 
+TINY = float(np.finfo(np.float32).smallest_subnormal)  # what a probability of 0 in float32 counts as
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -69,6 +71,26 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
     probabilities: np.ndarray = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
     return probabilities
+
+
+def cooled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Divide the logarithms of probabilities by a temperature: above 1 they become more equal, below 1 less.
+
+    Args:
+        probabilities: (N, classes) float, each row sums to 1.
+        temperature: above 0; 1 leaves them as they are.
+
+    Returns:
+        (N, classes) float64, each row sums to 1, none below 1e-300.
+
+    Example:
+        cooled(np.array([[0.8, 0.2]]), 2.0)  # [[0.667, 0.333]]
+    """
+    logs = np.log(np.maximum(probabilities.astype(np.float64), TINY)) / temperature
+    logs -= logs.max(axis=1, keepdims=True)
+    shares = np.exp(logs)
+    shares = np.maximum(shares / shares.sum(axis=1, keepdims=True), 1e-300)
+    return np.asarray(shares)
 
 
 def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from ..inference import predictor
 from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
+from ..judge.complete import complete_run
 from ..judge.evaluate import evaluate_run
 from ..judge.evaluation import Evaluation
 from ..reporting.curves import Over, draw_curves
@@ -70,6 +71,7 @@ def train(
                 fix="A run continues with its own settings, so leave out the others.",
             )
         run = continue_training(run_of(resume, "resume"))
+        complete_run(run.path)
         return predictor.load(run.path, device=read_config_file(run.path / "config.json").machine.device)
     if config is None:
         if data is None:
@@ -79,7 +81,9 @@ def train(
         given(config, TrainConfig, "config", what="a TrainConfig (other settings are given by name: model='resnet18')")
     words: dict[str, Any] = {**settings} if data is None else {**settings, "data": data_of(data)}
     config = with_words(config, words)
-    return predictor.load(start_training(config).path, device=config.machine.device)
+    run = start_training(config)
+    complete_run(run.path)
+    return predictor.load(run.path, device=config.machine.device)
 
 
 @says_what_it_takes

@@ -1,7 +1,8 @@
 """manifest.json: size and SHA-256 of every file that a finished run leaves, so that a changed file is told.
 
 It is written last, when a training or a relabelling ends, and removed before a training goes on: where it is, the run
-is finished and its files are those that are listed. Runs of earlier versions, and unfinished ones, have none.
+is finished and its files are those that are listed. What is made of a finished run (derived.py) joins the list when it
+is made. Runs of earlier versions, and unfinished ones, have none.
 """
 
 from __future__ import annotations
@@ -46,6 +47,27 @@ def write_manifest(folder: Path) -> None:
         listed = zip(names, pool.map(lambda name: listed_as(folder / name), names), strict=True)
         document = {name: asdict(entry) for name, entry in listed}
     write_atomically(folder / MANIFEST, json.dumps(document, indent=2) + "\n")
+
+
+def list_again(folder: Path, name: str) -> None:
+    """Put a file that was made later into the list of a finished run; a run without a list gets none.
+
+    Args:
+        folder: of the run.
+        name: of a file that is there.
+
+    Raises:
+        OSError: the file can't be read, or the list can't be written.
+        RunError: the list is damaged.
+
+    Example:
+        list_again(run.path, JUDGEMENT)
+    """
+    listed = read_manifest(folder)
+    if listed is not None:
+        listed[name] = listed_as(folder / name)
+        document = {name: asdict(entry) for name, entry in listed.items()}
+        write_atomically(folder / MANIFEST, json.dumps(document, indent=2) + "\n")
 
 
 def remove_manifest(folder: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # loaded when it is needed
 
 def train(arguments: TrainArguments, started: float) -> int:
     """Train, or continue an interrupted run."""
+    from ...judge.complete import complete_run
     from ...training.folds import continue_training, start_training
     from ...training.interrupts import Interrupted
 
@@ -32,6 +33,7 @@ def train(arguments: TrainArguments, started: float) -> int:
             run = continue_training(arguments.resume)
         else:
             run = start_training(arguments.training, started=started)
+        complete_run(run.path)
     except Interrupted as stop:
         # With a cause it stopped without saving first.
         lost = "what was trained since the last saved state is trained again" if stop.__cause__ else "nothing is lost"

@@ -1,0 +1,67 @@
+"""What a finished run is completed by: a list of steps, each of which keeps one file in the run folder.
+
+They run after a training. A run without one of the files, an older one or one whose training was stopped here, is as
+good: whoever needs the file makes it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config.by_name import read_config_file
+from ..errors import PictaxaError, machine_error
+from ..runs.folder import Run, open_run
+from ..runs.names import CONFIG, JUDGEMENT
+from ..system.progress import say, warn
+from ..training.interrupts import Interrupted
+from .judging import judgement_of
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one file is made."""
+
+    file: str  # of runs/names.py, DERIVED
+    make: Callable[[Run, str], str]  # of a run and a device; makes it where it is not there, and tells it in one line
+
+
+def _judge(run: Run, device: str) -> str:
+    judgement = judgement_of(run.path)
+    return (
+        f"judged    {judgement.pictures} validation pictures: calibrated with temperature {judgement.temperature:.2f}"
+    )
+
+
+STEPS = (Step(JUDGEMENT, _judge),)
+
+
+def complete_run(path: str | Path, *, device: str | None = None) -> None:
+    """Make what a finished run lacks, and say in a line each what was found. A step that fails takes nothing away.
+
+    Args:
+        path: the run's folder.
+        device: for the steps that run the model: "auto", "cpu", "cuda", "cuda:1" or "mps"; by default what the training
+            was asked for.
+
+    Raises:
+        RunError: the folder is not a run.
+        Interrupted: by Ctrl-C; the training is finished, and what is missing beside it is made when it is needed.
+
+    Example:
+        run = train_run(TrainConfig(data=Path("photos")))
+        complete_run(run.path)
+    """
+    run = open_run(path)
+    device = device or read_config_file(run.existing(CONFIG)).machine.device
+    for step in STEPS:
+        try:
+            say(step.make(run, device))
+        except KeyboardInterrupt:
+            raise Interrupted(run) from None
+        except Exception as error:
+            mistake = error if isinstance(error, PictaxaError) else machine_error(error)
+            if mistake is None:
+                raise
+            warn(f"note      {step.file} is not made: {mistake}")
