@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, get_args
 
 from ..config.by_name import read_config_file, with_words
 from ..config.calls import given, given_path, says_what_it_takes
@@ -20,7 +20,7 @@ from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
 from ..judge.complete import complete_run
-from ..judge.evaluate import evaluate_run
+from ..judge.evaluate import Selection, Split, evaluate_run
 from ..judge.evaluation import Evaluation
 from ..reporting.curves import Over, draw_curves
 from ..reporting.page import write_report
@@ -92,6 +92,7 @@ def evaluate(
     data: Place | None = None,
     *,
     reading: ReadingConfig = PLAIN,
+    split: Split = "",
     device: str = "auto",
     grid: Place | None = None,
     pictures: int | None = None,
@@ -104,6 +105,8 @@ def evaluate(
         run: folder of a trained run, or what `train` and `load` return.
         data: labelled pictures in any layout of docs/data.md; by default the run's own validation pictures.
         reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
+        split: "train", "val" or "test": which pictures of the data set; test pictures are judged only where it says so,
+            and each time is counted in the run's folder.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
         grid: a PNG to write: a random 24 of the pictures with their answers, right in green and wrong in red.
         pictures: judge only so many, drawn at random, each class in its proportion; None for all.
@@ -127,9 +130,12 @@ def evaluate(
     reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
     place = None if data is None else data_of(data)
     gallery = gallery_of(grid)
+    if split not in get_args(Split):
+        raise ConfigError("split='train', 'val' or 'test'", found=repr(split), fix="Use split='test', for example.")
     evaluation = evaluate_run(
-        run_of(run), place, reading=reading, device=device_of(device), gallery=gallery, pictures=pictures, seed=seed
-    )
+        run_of(run), place, reading=reading, device=device_of(device), gallery=gallery,
+        select=Selection(split=split, pictures=pictures, seed=seed),
+    )  # fmt: skip
     if gallery is None:
         return evaluation
     gallery.draw()

@@ -45,8 +45,8 @@ class TrainConfig:
     own split."""
     folds: int | None = None
     """Number of trainings, each of which is judged by the part of the pictures that it has not seen: RUN/fold-1 and so
-    on, and in RUN the judgement of all pictures. --minutes is the time of all together; by default each takes as long as
-    a training without folds. Each keeps its last epoch, so that no picture chooses the weights that judge it; with
+    on, and RUN has the judgement of all pictures. --minutes is the time of all together; by default each takes as long
+    as a training without folds. Each keeps its last epoch, so that no picture chooses the weights that judge it; with
     --patience its best."""
     transfer: TransferConfig = field(default_factory=TransferConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)

@@ -233,6 +233,7 @@ class AveragingPredictor(Predictor):
             if (fold.classes, fold.geometry) != (self.classes, self.geometry):
                 raise damaged(path, f"the classes and the input of {str(run.path)!r} in each fold", "others")
             self.folds.append(fold)
+        warn(f"note      {run.path}: probabilities are the mean of its {len(self.folds)} folds'")
 
     def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
         """Compute the logarithm of the mean of the folds' probabilities; as `Predictor.logits`."""

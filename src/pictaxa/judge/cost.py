@@ -70,7 +70,8 @@ def _counts(run: Run) -> tuple[int, int]:
 
 def _speeds(predictors: Sequence[Predictor]) -> list[float]:
     """Pictures per second of each, the median of the rounds."""
-    squares, rates = [], []
+    squares: list[np.ndarray] = []
+    rates: list[list[float]] = []
     random = np.random.default_rng(0)
     for predictor in predictors:
         side, channels = predictor.geometry.square, predictor.geometry.channels

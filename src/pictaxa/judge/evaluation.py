@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from ..errors import Problem, printable
 from ..metrics import ClassFigures, Metrics, Predictions, summarise
 from ..runs.records import probability_column
+from ..runs.test_looks import TestLook
 from ..system.extras import need
 from ..system.printing import lines_html, picture_html
 from .seen import Familiarity, familiarity_lines
@@ -37,10 +38,12 @@ class Evaluation:
     metrics: Metrics  # as in metrics.json
     set_aside: list[tuple[str, Problem]]  # (path, problem)
     what: str  # in words: which pictures were judged
+    split: str = ""  # train, val or test, where one was asked for
     # Of the run's own validation pictures, those that are not what the training validated, and how many are gone.
     changed: tuple[str, ...] = ()
     gone: int = 0
     familiarity: Familiarity = field(default_factory=Familiarity)  # of other pictures, those that the run knows
+    test_looks: tuple[TestLook, ...] = ()  # at these test pictures, if they are some, this one last
     grid: Path | None = None  # a drawing of some of the pictures with their answers, where one was asked for
 
     @property
@@ -172,16 +175,16 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
 
 def _warnings(evaluation: Evaluation) -> list[str]:
     """Whatever keeps the figures from being those of the pictures that one takes them for."""
-    lines, pictures = [], len(evaluation.predictions.rows)
+    lines, pictures = _test_look_lines(evaluation), len(evaluation.predictions.rows)
     if evaluation.changed:
         some = ", ".join(map(repr, evaluation.changed[:3])) + (" ..." if len(evaluation.changed) > 3 else "")
         lines.append(
             f"changed   {len(evaluation.changed)} of {pictures} pictures are no longer those that the training "
-            f"validated: {some}; the figures below are not comparable to the run's own"
+            f"began with: {some}; the figures below are not comparable to the run's own"
         )
     if evaluation.gone:
         lines.append(
-            f"gone      {evaluation.gone} of {pictures + evaluation.gone} validation pictures can't be read any more; "
+            f"gone      {evaluation.gone} of {pictures + evaluation.gone} of these pictures can't be read any more; "
             "the figures below are of the others"
         )
     new = evaluation.unseen
@@ -193,6 +196,20 @@ def _warnings(evaluation: Evaluation) -> list[str]:
     return lines
 
 
+def _test_look_lines(evaluation: Evaluation) -> list[str]:
+    """How often these test pictures were judged by this run, if they are test pictures."""
+    looks = evaluation.test_looks
+    if not looks:
+        return []
+    if len(looks) == 1:
+        return ["test      this is the first look at these test pictures with this run; each is counted"]
+    before = looks[-2]
+    return [
+        f"test      this is look {len(looks)} at these test pictures with this run (before: {before.accuracy:.1%} on "
+        f"{before.when}); what is chosen by them looks better than it is"
+    ]
+
+
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """Make a document of an evaluation: its metrics, which pictures they are of, and what the run knows of them.
 
@@ -202,7 +219,8 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     Returns:
         What metrics.json has, and `evaluated` (in words), `changed` (paths), `gone` (a count), `set_aside` (path,
         problem, problem_kind), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the
-        metrics of the others; None without any, or where all are new) and `note`.
+        metrics of the others; None without any, or where all are new), `note`, `split` and `test_looks` (when, data,
+        pictures, right, digest; of each time that these test pictures were judged by this run, the last one now).
 
     Example:
         as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]
@@ -228,4 +246,6 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "seen": seen,
         "unseen": unseen,
         "note": evaluation.familiarity.note,
+        "split": evaluation.split,
+        "test_looks": [asdict(look) for look in evaluation.test_looks],
     }

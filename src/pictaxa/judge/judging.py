@@ -53,6 +53,8 @@ def judge_run(run: Run) -> Judgement:
 
 def _chose_epoch(run: Run) -> bool:
     """Whether the epoch that is kept is one of several, chosen by the validation pictures."""
+    if run.folds:
+        return any(_chose_epoch(open_run(path)) for path in run.folds)
     try:
         validated = sum(row["val_loss"] != "" for row in run.log_rows())
     except RunError:  # a run without its log: it may have been so

@@ -65,7 +65,9 @@ def draw_curves(runs: Sequence[str | Path], out: str | Path, *, over: Over = "ep
         raise ConfigError("--over epochs, minutes or steps", found=repr(over), fix="Use --over epochs.")
     out = Path(out)
     require_suffix(out, ".png", flag="--out")
-    curves = read_curves([open_run(run) for run in runs])
+    opened = [open_run(run) for run in runs]
+    # Of several folds, each has curves.
+    curves = read_curves([open_run(path) for run in opened for path in run.folds or (run.path,)])
     with writing(out, flag="--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         save_figure(curves_figure(curves, over=over), out)

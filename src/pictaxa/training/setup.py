@@ -182,7 +182,9 @@ def decode_again(run: Run, config: TrainConfig, *, plan: Plan) -> tuple[Squares,
     return cache, index.with_columns({"split": saved.column("split")})
 
 
-def look_for_copies(index: Index, cache: Squares, config: TrainConfig) -> tuple[tuple[Pair, ...] | None, Quality | None]:
+def look_for_copies(
+    index: Index, cache: Squares, config: TrainConfig
+) -> tuple[tuple[Pair, ...] | None, Quality | None]:
     """Pictures that are nearly equal, and numbers about each; nothing where there are too many to wait for it."""
     pictures = int(index.usable.sum())
     if pictures > MAX_LOOKED:

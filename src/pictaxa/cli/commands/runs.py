@@ -46,14 +46,14 @@ def train(arguments: TrainArguments, started: float) -> int:
 
 def evaluate(arguments: EvaluateArguments, started: float) -> int:
     """Judge a run by its own validation pictures or by others."""
-    from ...judge.evaluate import evaluate_run
+    from ...judge.evaluate import Selection, evaluate_run
     from ...judge.evaluation import as_json, evaluation_lines
 
     check_place(arguments.json, "--json")
     gallery = _gallery(arguments.grid)
     evaluation = evaluate_run(
         arguments.run, arguments.data, reading=arguments.reading, device=arguments.device, gallery=gallery,
-        pictures=arguments.pictures, seed=arguments.seed,
+        select=Selection(split=arguments.split, pictures=arguments.pictures, seed=arguments.seed),
     )  # fmt: skip
     print_lines(f"set aside {path!r}: {problem}" for path, problem in evaluation.set_aside)
     print_lines(evaluation_lines(evaluation))
