@@ -1,4 +1,4 @@
-"""Functions for runs: train, evaluate, load, predict, report, curves."""
+"""Functions for runs: train, evaluate, load, predict, report, curves, compare."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack, get_args
+from typing import Any, Unpack
 
 from ..config.by_name import read_config_file, with_words
 from ..config.calls import given, given_path, says_what_it_takes
@@ -19,6 +19,8 @@ from ..inference import predictor
 from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
+from ..judge.compare import compare_runs, draw_comparison, draw_differences
+from ..judge.comparison import Comparison
 from ..judge.complete import complete_run
 from ..judge.evaluate import Selection, Split, evaluate_run
 from ..judge.evaluation import Evaluation
@@ -26,7 +28,7 @@ from ..reporting.curves import Over, draw_curves
 from ..reporting.page import write_report
 from ..reporting.preview import Preview
 from ..training.folds import continue_training, start_training
-from .given import Place, data_of, device_of, gallery_of, run_of
+from .given import Place, data_of, device_of, gallery_of, run_of, split_of
 
 
 @says_what_it_takes
@@ -130,11 +132,9 @@ def evaluate(
     reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
     place = None if data is None else data_of(data)
     gallery = gallery_of(grid)
-    if split not in get_args(Split):
-        raise ConfigError("split='train', 'val' or 'test'", found=repr(split), fix="Use split='test', for example.")
     evaluation = evaluate_run(
         run_of(run), place, reading=reading, device=device_of(device), gallery=gallery,
-        select=Selection(split=split, pictures=pictures, seed=seed),
+        select=Selection(split=split_of(split), pictures=pictures, seed=seed),
     )  # fmt: skip
     if gallery is None:
         return evaluation
@@ -245,3 +245,56 @@ def curves(
     """
     several = [runs] if isinstance(runs, (str, os.PathLike, Predictor)) else [*runs]
     return Preview(draw_curves([run_of(run) for run in several], given_path(out, "out", what="a PNG"), over=over))
+
+
+@says_what_it_takes
+def compare(
+    runs: Iterable[Place | Predictor],
+    on: Place | None = None,
+    *,
+    reading: ReadingConfig = PLAIN,
+    split: Split = "",
+    device: str = "auto",
+    plot: Place | None = None,
+    grid: Place | None = None,
+    **settings: Unpack[ReadingKeywords],
+) -> Comparison:
+    """Compare runs on the same labelled pictures, as `pictaxa compare` does.
+
+    Args:
+        runs: folders of runs with the same classes, or what `train` and `load` return: two or more.
+        on: labelled pictures that all judge now; by default the predictions are taken that they keep of their
+            validation pictures, which must be the same ones.
+        reading: how to read `on` if its files don't show it.
+        split: which pictures of `on`; "test" is counted in the folder of each run.
+        device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
+        plot: a .png or .svg to write: accuracy against cost, and the runs' curves.
+        grid: a PNG to write: pictures on which the runs differ, with their answers.
+        **settings: the same as `reading` by the command's flags; they override it.
+
+    Returns:
+        A Comparison: the accuracies, each pair with its test and the interval of the difference, costs, and which
+        pictures are taken for different classes.
+
+    Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
+        RunError: a folder is not a run, or the runs have other classes or pictures.
+        ConfigError: fewer than two runs, or a drawing can't be written.
+        DataError: as `evaluate`.
+
+    Example:
+        comparison = pictaxa.compare(["runs/head", "runs/tuned"])
+        print(comparison.pairs[0].p_value)
+    """
+    given(reading, ReadingConfig, "reading", what="a ReadingConfig (or give layout=..., label_column=... and so on)")
+    reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
+    several = [runs] if isinstance(runs, (str, os.PathLike, Predictor)) else [*runs]
+    comparison = compare_runs(
+        [run_of(run) for run in several], None if on is None else data_of(on), reading=reading, split=split_of(split),
+        device=device_of(device),
+    )  # fmt: skip
+    if plot is not None:
+        draw_comparison(comparison, given_path(plot, "plot", what="a .png or .svg"))
+    if grid is not None:
+        draw_differences(comparison, given_path(grid, "grid", what="a PNG to write"))
+    return comparison

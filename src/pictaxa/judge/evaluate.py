@@ -137,6 +137,7 @@ def evaluate_run(
         metrics=summarise(predictions, predictor.classes),
         set_aside=[*_without_label(index), *set_aside],
         what=asked.what,
+        hashes=tuple(hashes),
         split=select.split,
         changed=tuple(changed),
         gone=len(rows) - len(judged) if data is None else 0,

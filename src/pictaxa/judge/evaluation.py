@@ -38,6 +38,7 @@ class Evaluation:
     metrics: Metrics  # as in metrics.json
     set_aside: list[tuple[str, Problem]]  # (path, problem)
     what: str  # in words: which pictures were judged
+    hashes: tuple[str, ...] = ()  # of the pictures' bytes, in the order of `predictions`
     split: str = ""  # train, val or test, where one was asked for
     # Of the run's own validation pictures, those that are not what the training validated, and how many are gone.
     changed: tuple[str, ...] = ()

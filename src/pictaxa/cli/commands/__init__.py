@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import arguments, looking
+from .. import arguments, judging, looking
 from ..parse import Fill
 from ..teaching import (
     BlocksArguments,
@@ -17,7 +17,7 @@ from ..teaching import (
     SizeArguments,
 )
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, models, runs, teaching
+from . import data, docs, judge, models, runs, teaching
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command(arguments.EvaluateArguments, runs.evaluate, example="pictaxa evaluate RUN more-photos"),
     "predict": Command(
         arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --grid answers.png"
+    ),
+    "compare": Command(
+        judging.CompareArguments, judge.compare, example="pictaxa compare runs/head runs/tuned --plot cost.png"
     ),
     "report": Command(arguments.ReportArguments, runs.report),
     "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),
