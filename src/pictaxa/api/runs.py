@@ -19,6 +19,7 @@ from ..inference import predictor
 from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
+from ..judge.asked import Novelty, answering_of
 from ..judge.compare import compare_runs, draw_comparison, draw_differences
 from ..judge.comparison import Comparison
 from ..judge.complete import complete_run
@@ -74,7 +75,8 @@ def train(
             )
         run = continue_training(run_of(resume, "resume"))
         complete_run(run.path)
-        return predictor.load(run.path, device=read_config_file(run.path / "config.json").machine.device)
+        device = read_config_file(run.path / "config.json").machine.device
+        return predictor.load(run.path, device=device, answering=answering_of(run.path))
     if config is None:
         if data is None:
             given(data, str, "data", what="a folder of pictures, or else config or resume=RUN to be given")
@@ -85,7 +87,7 @@ def train(
     config = with_words(config, words)
     run = start_training(config)
     complete_run(run.path)
-    return predictor.load(run.path, device=config.machine.device)
+    return predictor.load(run.path, device=config.machine.device, answering=answering_of(run.path))
 
 
 @says_what_it_takes
@@ -95,6 +97,7 @@ def evaluate(
     *,
     reading: ReadingConfig = PLAIN,
     split: Split = "",
+    slices: bool = False,
     device: str = "auto",
     grid: Place | None = None,
     pictures: int | None = None,
@@ -109,6 +112,7 @@ def evaluate(
         reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
         split: "train", "val" or "test": which pictures of the data set; test pictures are judged only where it says so,
             and each time is counted in the run's folder.
+        slices: also judge parts of the pictures: dark ones, those of one camera, and so on; `.slices` has them.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
         grid: a PNG to write: a random 24 of the pictures with their answers, right in green and wrong in red.
         pictures: judge only so many, drawn at random, each class in its proportion; None for all.
@@ -134,7 +138,7 @@ def evaluate(
     gallery = gallery_of(grid)
     evaluation = evaluate_run(
         run_of(run), place, reading=reading, device=device_of(device), gallery=gallery,
-        select=Selection(split=split_of(split), pictures=pictures, seed=seed),
+        select=Selection(split=split_of(split), pictures=pictures, seed=seed), slices=slices,
     )  # fmt: skip
     if gallery is None:
         return evaluation
@@ -143,12 +147,29 @@ def evaluate(
 
 
 @says_what_it_takes
-def load(run: Place, *, device: str = "auto") -> Predictor:
+def load(
+    run: Place,
+    *,
+    device: str = "auto",
+    calibrated: bool = True,
+    abstain: float | None = None,
+    sets: float | None = None,
+    per_class: bool = False,
+    none_of_these: Novelty = "auto",
+) -> Predictor:
     """Load a trained run, ready to predict.
 
     Args:
         run: folder of a trained run.
         device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
+        calibrated: give probabilities that are right as often as they say (docs/trust.md), rather than the model's own.
+        abstain: share of the answers that are to be right, above 0 and below 1, such as 0.95: where the run is not sure
+            enough for that, a prediction's `answer` is "unsure". None: there is always one.
+        sets: share of sets that are to have the true class, likewise: a prediction's `possible` are the classes that
+            may be meant. None: there are no sets.
+        per_class: keep to that share in each class, rather than in all pictures together.
+        none_of_these: "yes" or "no", whether a prediction's `answer` is "none of these" where the picture is unlike
+            those of training; "auto" does so where the run keeps the vectors that this needs.
 
     Returns:
         A Predictor.
@@ -156,18 +177,31 @@ def load(run: Place, *, device: str = "auto") -> Predictor:
     Raises:
         SettingError: an argument is unknown or of another type; it is a TypeError too.
         RunError: the folder is not a run, is from a newer version, or lacks a file.
-        ConfigError: this machine does not have the device.
+        ConfigError: this machine does not have the device, or the validation pictures don't vouch for that `abstain`.
 
     Example:
-        classifier = pictaxa.load("runs/photos-resnet18-1")
+        classifier = pictaxa.load("runs/photos-resnet18-1", abstain=0.9)
         predictions = classifier.predict("more-photos")
     """
-    return predictor.load(run_of(run), device=device_of(device))
+    path = run_of(run)
+    answering = answering_of(
+        path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class, none_of_these=none_of_these
+    )
+    return predictor.load(path, device=device_of(device), answering=answering)
 
 
 @says_what_it_takes
 def predict(
-    run: Place | Predictor, pictures: Given | Iterable[Given], *, device: str = "auto", grid: Place | None = None
+    run: Place | Predictor,
+    pictures: Given | Iterable[Given],
+    *,
+    device: str = "auto",
+    grid: Place | None = None,
+    calibrated: bool = True,
+    abstain: float | None = None,
+    sets: float | None = None,
+    per_class: bool = False,
+    none_of_these: Novelty = "auto",
 ) -> PredictionList:
     """Classify pictures with a trained run, as `pictaxa predict` does; for several calls, `load` the run once.
 
@@ -177,6 +211,11 @@ def predict(
             iterable (docs/python.md says how each is taken).
         device: as `load` takes it.
         grid: a PNG to write: the pictures with their answers, a random 24 of more; a notebook shows it with the list.
+        calibrated: as `load` takes it, like those below; what `load` returned keeps to what it was asked for there.
+        abstain: the share of answers that are to be right.
+        sets: the share of sets that are to have the true class.
+        per_class: keep to that in each class.
+        none_of_these: whether pictures of none of the classes are told.
 
     Returns:
         A Prediction for each picture, in order; one that can't be read has its `problem` instead of probabilities.
@@ -190,6 +229,14 @@ def predict(
         predictions = pictaxa.predict("runs/photos-resnet18-1", ["holiday.jpg", "more-photos"])
     """
     classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    usual = calibrated and abstain is sets is None and none_of_these == "auto"
+    if not (isinstance(run, Predictor) and usual):
+        classifier = classifier.answers_by(
+            answering_of(
+                classifier.run.path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class,
+                none_of_these=none_of_these,
+            )
+        )  # fmt: skip
     gallery = gallery_of(grid)
     if gallery is None:
         return classifier.predict(pictures)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ..augment.preprocess import Geometry
 from ..config.machine import MachineConfig
 from ..errors import PictureError, RunError, as_word, printable
 from ..images.colour import CONVERTED
 from ..images.decode import Held, Square, count_notes, square_of
 from ..metrics import softmax
 from ..models.fusing import fast_copy
+from ..models.heads import apart
 from ..runs.folder import Run, open_run, weights_file
 from ..runs.typed import damaged
 from ..system.device import Plan, choose_plan, to_device
@@ -22,9 +26,10 @@ from ..system.pool import results_ahead
 from ..system.progress import warn
 from ..weights.files import load_model_weights
 from ..weights.kinds import check_kind, is_of_tensorflow
+from .answering import RAW, Answering
 from .inputs import Given, given_pictures
 from .kept_model import COMPARED, check_logits, model_of
-from .logits import BATCH, square_logits
+from .logits import BATCH, square_outputs
 from .prediction import Prediction, PredictionList
 
 SHOWN_CLASSES = 6  # of a predictor's repr
@@ -40,6 +45,8 @@ class Predictor:
     Args:
         run: the run, with its weights.
         plan: the device, the memory format, and the number of threads that decode. Logits are float32 in any case.
+        answering: how logits become answers, by default with the model's own probabilities; judge/asked.py makes what
+            else is asked for.
 
     Raises:
         RunError: the run lacks a file, has one that is damaged or changed, or its weights don't give the logits that
@@ -51,14 +58,16 @@ class Predictor:
             print(prediction.path, prediction.label)
     """
 
-    def __init__(self, run: Run, plan: Plan) -> None:
+    def __init__(self, run: Run, plan: Plan, *, answering: Answering = RAW) -> None:
         self.run = run
         self.plan = plan
+        self.answering = answering
         self.classes = run.classes
         self.geometry = run.geometry
         model = model_of(run)
         load_model_weights(model, run.existing(run.model_path.name))
         self.model = fast_copy(to_device(model, plan), size=self.geometry.size)
+        self._parts = apart(self.model)
         if run.has_probe:
             squares, aspects, logits = (part[:COMPARED] for part in run.probe())
             check_logits(self.logits(squares, aspects), logits, run=run, device=plan.device.type)
@@ -66,6 +75,12 @@ class Predictor:
     def __repr__(self) -> str:
         shown = ", ".join(self.classes[:SHOWN_CLASSES]) + (", ..." if len(self.classes) > SHOWN_CLASSES else "")
         return printable(f"<Predictor {self.run.path}: {len(self.classes)} classes ({shown}), {self.plan.device}>")
+
+    def answers_by(self, answering: Answering) -> Predictor:
+        """The same model with other answers; nothing is loaded again."""
+        other = copy(self)
+        other.answering = answering
+        return other
 
     def predict(self, pictures: Given | Iterable[Given]) -> PredictionList:
         """Predict pictures: files, all pictures below folders, and what a program holds in memory.
@@ -156,15 +171,56 @@ class Predictor:
             squares, aspects, logits = predictor.run.probe()  # what the run's own model said
             np.allclose(predictor.logits(squares, aspects), logits, atol=1e-4)  # True
         """
+        return self.outputs(squares, aspects)[0]
+
+    def outputs(self, squares: np.ndarray, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the logits of decoded pictures, and what the network's head makes them of, in one pass.
+
+        Args:
+            squares: as `logits` takes them.
+            aspects: likewise.
+
+        Returns:
+            (N, classes) float32 logits, and (N, width) float32 vectors: of the pictures themselves, also where the
+            logits are averaged with those of their mirror images.
+
+        Raises:
+            RunError: the weights give NaN or infinity for some picture.
+
+        Example:
+            logits, vectors = predictor.outputs(*predictor.run.probe()[:2])
+        """
+        return self._outputs(squares, aspects, self.geometry)
+
+    def vectors(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """Compute the vectors of `outputs` alone, which is half the work where it looks at mirror images too.
+
+        Args:
+            squares: as `logits` takes them.
+            aspects: likewise.
+
+        Returns:
+            (N, width) float32.
+
+        Raises:
+            RunError: as `outputs`.
+
+        Example:
+            vectors = predictor.vectors(*predictor.run.probe()[:2])
+        """
+        return self._outputs(squares, aspects, replace(self.geometry, tta="none"))[1]
+
+    def _outputs(self, squares: np.ndarray, aspects: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
         images = torch.from_numpy(squares).to(self.plan.device)
-        logits: np.ndarray = square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+        both = square_outputs(*self._parts, images, aspects=aspects, geometry=geometry)
+        logits, vectors = both.logits.cpu().numpy(), both.vectors.cpu().numpy()
         bad = int((~np.isfinite(logits)).any(axis=1).sum())
         if bad:
             raise RunError(
                 "weights that give finite numbers", found=f"NaN or infinity for {bad} of {len(squares)} pictures",
                 fix="Train again, with a smaller --lr than that of config.json.",
             )  # fmt: skip
-        return logits
+        return logits, vectors
 
     def _squares(
         self, pictures: Iterable[tuple[str, Callable[[], Held]]]
@@ -186,12 +242,13 @@ class Predictor:
 
     def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[Prediction]:
         squares = [item for _, item in items if isinstance(item, Square)]
-        judged: Iterator[np.ndarray] = iter(())
+        judged: Iterator[tuple[np.ndarray, float | None]] = iter(())
         if squares:
             self.plan.watch.look()
             pixels = np.stack([square.pixels for square in squares])
             aspects = np.array([square.aspect for square in squares], dtype=np.float32)
-            judged = iter(self.logits(pixels, aspects))
+            logits, vectors = self.outputs(pixels, aspects)
+            judged = zip(logits, self.answering.closeness(vectors), strict=True)
         for path, item in items:
             if isinstance(item, PictureError):
                 yield Prediction(
@@ -199,8 +256,8 @@ class Predictor:
                     problem_kind=item.problem.kind,
                 )  # fmt: skip
             else:
-                logits = next(judged)
-                yield Prediction(path, self.classes, probabilities=softmax(logits[None])[0], logits=logits)
+                own, closeness = next(judged)
+                yield self.answering.answer(path, self.classes, own, closeness=closeness)
 
 
 class AveragingPredictor(Predictor):
@@ -219,8 +276,8 @@ class AveragingPredictor(Predictor):
         predictor = pictaxa.load("runs/photos-efficientnet_lite0-folds-1")
     """
 
-    def __init__(self, run: Run, plan: Plan) -> None:
-        self.run, self.plan = run, plan
+    def __init__(self, run: Run, plan: Plan, *, answering: Answering = RAW) -> None:
+        self.run, self.plan, self.answering = run, plan, answering
         self.classes, self.geometry = run.classes, run.geometry
         self.folds = []
         for path in run.folds:
@@ -235,17 +292,25 @@ class AveragingPredictor(Predictor):
             self.folds.append(fold)
         warn(f"note      {run.path}: probabilities are the mean of its {len(self.folds)} folds'")
 
-    def logits(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
-        """Compute the logarithm of the mean of the folds' probabilities; as `Predictor.logits`."""
+    def outputs(self, squares: np.ndarray, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the logarithm of the mean of the folds' probabilities; they have no vectors in common, so of each
+        picture there is an empty one.
+        """
         each = np.stack([softmax(fold.logits(squares, aspects)) for fold in self.folds])  # (folds, N, classes)
         averaged: np.ndarray = np.log(np.maximum(each.mean(axis=0), np.finfo(np.float32).tiny))
-        return averaged
+        return averaged, np.empty((len(squares), 0), dtype=np.float32)
+
+    def vectors(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """RunError: each fold has its own."""
+        self.run.existing(self.run.model_path.name)
+        raise AssertionError(self.run.path)
 
 
-def load(run: str | Path, *, device: str = "auto") -> Predictor:
+def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:
     """Load a trained run, as `pictaxa.load` does, for callers that check their arguments themselves."""
     opened, plan = open_run(run), choose_plan(MachineConfig(device=device))
-    return AveragingPredictor(opened, plan) if opened.folds else Predictor(opened, plan)
+    kind = AveragingPredictor if opened.folds else Predictor
+    return kind(opened, plan, answering=answering)
 
 
 def checked_weights(path: Path) -> Path:

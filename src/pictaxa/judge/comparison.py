@@ -135,8 +135,10 @@ def _run_lines(comparison: Comparison) -> Iterator[str]:
 
 def _pair_lines(comparison: Comparison) -> Iterator[str]:
     several = len(comparison.pairs) > 1
-    head = "pair   difference  95% interval        right: only one  only other    p-value"
-    yield f"{head}  Holm's" if several else head
+    if several:
+        yield "pair   difference  95% interval        right: only 1st    only 2nd    p-value  Holm's"
+    else:
+        yield "pair   difference  95% interval        right: only 1st    only 2nd    p-value"
     for pair in comparison.pairs:
         names = f"{letter(pair.second)} - {letter(pair.first)}"
         interval = f"{pair.low:+.1%} to {pair.high:+.1%}"

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from ..config.by_name import read_config_file
 from ..errors import PictaxaError, machine_error
+from ..inference.own_vectors import vectors_of_run
+from ..inference.predictor import load
 from ..runs.folder import Run, open_run
-from ..runs.names import CONFIG, JUDGEMENT
+from ..runs.names import CONFIG, JUDGEMENT, SLICES, VECTORS
 from ..system.progress import say, warn
 from ..training.interrupts import Interrupted
 from .judging import judgement_of
+from .slices import slices_of, worst_line
 
 
 @dataclass(frozen=True)
@@ -25,16 +28,28 @@ class Step:
 
     file: str  # of runs/names.py, DERIVED
     make: Callable[[Run, str], str]  # of a run and a device; makes it where it is not there, and tells it in one line
+    of_folds: bool = True  # whether a run of several folds, which has no model of its own, has it too
 
 
 def _judge(run: Run, device: str) -> str:
     judgement = judgement_of(run.path)
+    before, after = judgement.before.error, judgement.after.error
     return (
-        f"judged    {judgement.pictures} validation pictures: calibrated with temperature {judgement.temperature:.2f}"
+        f"judged    {judgement.pictures} validation pictures: calibration error {after.value:.1%} instead of "
+        f"{before.value:.1%}, with temperature {judgement.temperature:.2f}"
     )
 
 
-STEPS = (Step(JUDGEMENT, _judge),)
+def _find_vectors(run: Run, device: str) -> str:
+    count = len(vectors_of_run(load(run.path, device=device)).rows)
+    return f"vectors   of {count} training and validation pictures are kept: pictaxa nearest finds the most alike"
+
+
+def _slice(run: Run, device: str) -> str:
+    return f"slices    {worst_line(slices_of(run.path))}"
+
+
+STEPS = (Step(JUDGEMENT, _judge), Step(VECTORS, _find_vectors, of_folds=False), Step(SLICES, _slice))
 
 
 def complete_run(path: str | Path, *, device: str | None = None) -> None:
@@ -56,6 +71,8 @@ def complete_run(path: str | Path, *, device: str | None = None) -> None:
     run = open_run(path)
     device = device or read_config_file(run.existing(CONFIG)).machine.device
     for step in STEPS:
+        if run.folds and not step.of_folds:
+            continue
         try:
             say(step.make(run, device))
         except KeyboardInterrupt:

@@ -15,16 +15,22 @@ from ..data.drawing import draw_rows
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
+from ..data.split import find_units
 from ..errors import ConfigError, DataError, PictureError, Problem
 from ..images.decode import Picture, Square
+from ..images.shot import HEAD, Shot, shot_of
 from ..inference.predictor import Predictor, load
 from ..metrics import Predictions, summarise
 from ..runs.folder import Run, open_run
 from ..runs.records import read_index, read_predictions
 from ..runs.test_looks import OWN, TestLook, add_test_look, looks_at, read_test_looks
 from ..system.progress import CountProgress, warn
+from .asked import answering_of, temperature_of
 from .evaluation import Evaluation
+from .intervals import Units
+from .judging import chose_epoch
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_leaked, find_seen
+from .slices import Measures, find_slices, known_columns, slices_of
 
 if TYPE_CHECKING:
     from ..reporting.answers import Gallery
@@ -52,6 +58,7 @@ def evaluate_run(
     device: str = "auto",
     gallery: Gallery | None = None,
     select: Selection = ALL,
+    slices: bool = False,
 ) -> Evaluation:
     """Evaluate a run on its own validation pictures, or on other labelled ones in any layout.
 
@@ -66,6 +73,7 @@ def evaluate_run(
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
         gallery: is given every picture with its answer and its label.
         select: which of the pictures.
+        slices: also judge parts of the pictures: dark ones, those of one camera, and so on.
 
     Returns:
         An Evaluation.
@@ -81,13 +89,14 @@ def evaluate_run(
         evaluation.metrics["accuracy"]
     """
     if data is None and select.split in ("", "val") and open_run(run).folds:
-        return _judged_by_folds(open_run(run), gallery=gallery, select=select)
-    predictor = load(run, device=device)
+        return _judged_by_folds(open_run(run), gallery=gallery, select=select, slices=slices)
+    predictor = load(run, device=device, answering=answering_of(run, raw=True))
     asked = _find_pictures(predictor, data, reading=reading, select=select)
     index, rows = asked.index, asked.rows
-    judged, probabilities, set_aside = [], [], []
+    judged, probabilities, known, set_aside = [], [], [], []
     digests: dict[int, str] = {}
-    thumbs = Thumbnails()
+    shots: dict[int, Shot] = {}
+    thumbs, measures = Thumbnails(), Measures()
     is_new = data is not None or select.split in ("train", "test")  # and not what the training validated
     compares = is_new and len(rows) <= MAX_COMPARED
     with CountProgress("evaluate", total=len(rows)) as progress, Fetcher(index) as fetcher:
@@ -97,11 +106,15 @@ def evaluate_run(
                 raise PictureError(fetcher.name(row), problem)
             picture = fetcher.fetch(row)
             digests[row] = digest_of(picture)
+            if slices and isinstance(picture, bytes):
+                shots[row] = shot_of(picture[:HEAD])
             return picture
 
         def look(square: Square) -> None:
             if compares:
                 thumbs.add(square)
+            if slices:
+                measures.add(square)
             if gallery is not None:
                 gallery.look(square)
 
@@ -113,8 +126,9 @@ def evaluate_run(
                 assert prediction.problem_kind is not None
                 set_aside.append((prediction.path, Problem(prediction.problem_kind, prediction.problem)))
             else:
+                known.append(prediction.known)
                 if gallery is not None:
-                    gallery.write(prediction, label=index.classes[index.labels[row]])
+                    gallery.write(replace(prediction, known=None), label=index.classes[index.labels[row]])
                 judged.append(row)
                 probabilities.append(prediction.probabilities)
     if not judged:
@@ -130,6 +144,11 @@ def evaluate_run(
     if is_new:
         familiarity = find_seen(predictor.run, hashes, thumbs.all(), threads=predictor.plan.threads)
     right = predictions.predicted == predictions.labels
+    units = _units(index, chosen, digests)
+    columns = {}
+    if slices:
+        taken = [shots.get(row, Shot()) for row in judged]
+        columns = measures.columns() | known_columns(index, chosen, shots=taken)
     return Evaluation(
         classes=predictor.classes,
         paths=[index.root / index.name(row) for row in chosen],
@@ -143,10 +162,15 @@ def evaluate_run(
         gone=len(rows) - len(judged) if data is None else 0,
         familiarity=familiarity,
         test_looks=_count_look(predictor.run, asked, hashes, right=right),
+        none_of_these=None if None in known else known.count(False),
+        units=units,
+        slices=find_slices(columns, right, units) if slices else None,
+        temperature=temperature_of(predictor.run) if is_new else None,
+        chose_epoch=not is_new and chose_epoch(predictor.run),
     )
 
 
-def _judged_by_folds(run: Run, *, gallery: Gallery | None, select: Selection) -> Evaluation:
+def _judged_by_folds(run: Run, *, gallery: Gallery | None, select: Selection, slices: bool) -> Evaluation:
     """What each fold of a run said of the pictures that it had not seen."""
     if gallery is not None or select.pictures is not None:
         raise ConfigError(
@@ -161,6 +185,10 @@ def _judged_by_folds(run: Run, *, gallery: Gallery | None, select: Selection) ->
         metrics=summarise(predictions, run.classes),
         set_aside=_without_label(index),
         what=f"the pictures of {run.path}, each by the fold of {len(run.folds)} that has not seen it",
+        hashes=tuple(index.column("hash")[predictions.rows].tolist()),
+        units=Units(find_units(index, predictions.rows).of),
+        chose_epoch=chose_epoch(run),
+        slices=slices_of(run.path) if slices else None,
     )
 
 
@@ -244,6 +272,12 @@ def _count_look(run: Run, asked: _Asked, hashes: list[str], *, right: np.ndarray
     if not kept:
         warn(f"note      this look at test pictures can't be counted: {run.path} can't be written to")
     return (*before, look)
+
+
+def _units(index: Index, rows: np.ndarray, digests: dict[int, str]) -> Units:
+    """Which of the judged pictures belong together: those of a group, and the same picture again."""
+    some = index.take(rows).with_columns({"hash": [digests[row] for row in rows]})
+    return Units(find_units(some, np.arange(len(rows))).of)
 
 
 def _without_label(index: Index) -> list[tuple[str, Problem]]:

@@ -12,6 +12,7 @@ MODEL = "model.safetensors"
 PREDICTIONS = "predictions-val.parquet"
 METRICS = "metrics.json"
 PROBE = "probe.npz"
+VECTORS = "vectors.npz"
 JUDGEMENT = "judgement.json"
 SLICES = "slices.json"
 TEST_LOOKS = "test-looks.json"
@@ -20,4 +21,8 @@ MANIFEST = "manifest.json"
 
 RESULTS = (LOG, THREADS, MODEL, PREDICTIONS, METRICS, PROBE)  # which resuming makes again where they are lost
 LISTED = (CONFIG, CLASSES, PICTURES, INDEX, *RESULTS)  # by the manifest, beside states
-DERIVED = (JUDGEMENT, SLICES)  # what a finished run is completed by, and can be made again at any time (derived.py)
+DERIVED = (
+    JUDGEMENT,
+    VECTORS,
+    SLICES,
+)  # what a finished run is completed by, and can be made again at any time (derived.py)
