@@ -22,11 +22,12 @@ from ..inference.predictor import Predictor
 from ..judge.asked import Novelty, answering_of
 from ..judge.compare import compare_runs, draw_comparison, draw_differences
 from ..judge.comparison import Comparison
-from ..judge.complete import complete_run
+from ..judge.complete import REPORT_STEPS, complete_run
 from ..judge.evaluate import Selection, Split, evaluate_run
 from ..judge.evaluation import Evaluation
+from ..reporting.boards import tell_end
 from ..reporting.curves import Over, draw_curves
-from ..reporting.page import write_report
+from ..reporting.page import lacks_records, write_report
 from ..reporting.preview import Preview
 from ..training.folds import continue_training, start_training
 from .given import Place, data_of, device_of, gallery_of, run_of, split_of
@@ -75,6 +76,7 @@ def train(
             )
         run = continue_training(run_of(resume, "resume"))
         complete_run(run.path)
+        tell_end(run)
         device = read_config_file(run.path / "config.json").machine.device
         return predictor.load(run.path, device=device, answering=answering_of(run.path))
     if config is None:
@@ -87,6 +89,7 @@ def train(
     config = with_words(config, words)
     run = start_training(config)
     complete_run(run.path)
+    tell_end(run)
     return predictor.load(run.path, device=config.machine.device, answering=answering_of(run.path))
 
 
@@ -184,10 +187,11 @@ def load(
         predictions = classifier.predict("more-photos")
     """
     path = run_of(run)
+    classifier = predictor.load(path, device=device_of(device))
     answering = answering_of(
         path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class, none_of_these=none_of_these
     )
-    return predictor.load(path, device=device_of(device), answering=answering)
+    return classifier.answers_by(answering)
 
 
 @says_what_it_takes
@@ -266,7 +270,10 @@ def report(run: Place | Predictor) -> Path:
     Example:
         page = pictaxa.report("runs/photos-resnet18-1")
     """
-    return write_report(run_of(run))
+    folder = run_of(run)
+    if lacks_records(folder):
+        complete_run(folder, steps=REPORT_STEPS)
+    return write_report(folder)
 
 
 @says_what_it_takes

@@ -28,6 +28,7 @@ usage: pictaxa COMMAND ...          pictaxa help COMMAND explains a command
   evaluate RUN      accuracy with its interval, per-class figures
   compare RUN RUN   which trained run is better on the same pictures, and at what cost
   predict RUN FILE  classify files and folders with a trained run
+  explain RUN FILE  draw what in a picture speaks for the answer
   report RUN        write one self-contained HTML page about a run
   curves RUN RUN    draw loss and accuracy of several runs on one plot
   preview DATA      draw pictures as training will see them

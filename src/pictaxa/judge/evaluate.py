@@ -28,7 +28,6 @@ from ..system.progress import CountProgress, warn
 from .asked import answering_of, temperature_of
 from .evaluation import Evaluation
 from .intervals import Units
-from .judging import chose_epoch
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_leaked, find_seen
 from .slices import Measures, find_slices, known_columns, slices_of
 
@@ -88,9 +87,12 @@ def evaluate_run(
         evaluation = evaluate_run("runs/photos-resnet18-1", "more-photos")
         evaluation.metrics["accuracy"]
     """
+    from .judging import chose_epoch  # with scikit-learn, which takes a second to load
+
     if data is None and select.split in ("", "val") and open_run(run).folds:
         return _judged_by_folds(open_run(run), gallery=gallery, select=select, slices=slices)
-    predictor = load(run, device=device, answering=answering_of(run, raw=True))
+    predictor = load(run, device=device)
+    predictor = predictor.answers_by(answering_of(run, raw=True))
     asked = _find_pictures(predictor, data, reading=reading, select=select)
     index, rows = asked.index, asked.rows
     judged, probabilities, known, set_aside = [], [], [], []
@@ -177,6 +179,8 @@ def _judged_by_folds(run: Run, *, gallery: Gallery | None, select: Selection, sl
             "a run of one training with --grid or --pictures", found=f"{len(run.folds)} folds in {str(run.path)!r}",
             fix=f"Give one of them, such as {str(run.folds[0])!r}, or leave these flags out.",
         )  # fmt: skip
+    from .judging import chose_epoch
+
     index, predictions = read_index(run), read_predictions(run)
     return Evaluation(
         classes=run.classes,

@@ -28,7 +28,6 @@ from ..runs.records import read_index
 from ..runs.slices import Slice, Slices, keep_slices, read_slices
 from ..system.device import usable_cores
 from .intervals import Units, proportion
-from .judging import validated
 from .paired import holm
 
 MIN_PICTURES = 20  # of a slice: of fewer an accuracy says little
@@ -112,6 +111,8 @@ def slices_of(path: str | Path) -> Slices:
 
 
 def _slice_run(run: Run) -> Slices:
+    from .judging import validated  # with scikit-learn, which takes a second to load
+
     predictions, units = validated(run)
     index, rows = read_index(run), predictions.rows
     right = predictions.predicted == predictions.labels

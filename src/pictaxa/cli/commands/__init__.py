@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import arguments, judging, looking
+from ..explaining import ExplainArguments, NearestArguments
 from ..parse import Fill
 from ..teaching import (
     BlocksArguments,
@@ -17,7 +18,7 @@ from ..teaching import (
     SizeArguments,
 )
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, judge, models, runs, teaching
+from . import data, docs, explaining, judge, models, runs, teaching
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ COMMANDS: dict[str, Command] = {
     ),
     "compare": Command(
         judging.CompareArguments, judge.compare, example="pictaxa compare runs/head runs/tuned --plot cost.png"
+    ),
+    "explain": Command(
+        ExplainArguments, explaining.explain, example="pictaxa explain RUN a.jpg photos --top 2 --out explained"
+    ),
+    "nearest": Command(
+        NearestArguments, explaining.nearest, example="pictaxa nearest RUN a.jpg photos --grid nearest.png"
     ),
     "report": Command(arguments.ReportArguments, runs.report),
     "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),
