@@ -12,6 +12,7 @@ from ..explaining.sheet import draw_all
 from ..inference import predictor
 from ..inference.inputs import Given, given_pictures
 from ..inference.predictor import Predictor
+from ..judge.asked import answering_of
 from .given import Place, device_of, run_of
 
 
@@ -54,7 +55,7 @@ def explain(
         print(explanation.heats[0].label, explanation.heats[0].where)
     """
     asked = Asked(tuple(classes), top, method)
-    classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    classifier = _loaded(run, device)
     found: Iterable[Explanation] = explain_pictures(
         classifier, given_pictures(pictures, decoding=classifier.geometry.decoding), asked
     )
@@ -67,6 +68,14 @@ def explain(
             drawn.append(path)
     explained.drawn = tuple(drawn)
     return explained
+
+
+def _loaded(run: Place | Predictor, device: str) -> Predictor:
+    """A run, calibrated as `load` has it."""
+    if isinstance(run, Predictor):
+        return run
+    path = run_of(run)
+    return predictor.load(path, device=device_of(device), answering=answering_of(path))
 
 
 @says_what_it_takes
@@ -95,5 +104,5 @@ def check_explanations(
         print(checked.orders[0].deletion_ratio)
     """
     Asked(method=method)
-    classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    classifier = _loaded(run, device)
     return check_method(classifier, method, pictures=pictures, seed=seed)
