@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import RunError
 from .contents import read_arrays
-from .derived import digests, find_derived, keep_derived, still_true, tell_made_again
+from .derived import changed_since, digests, find_derived, keep_derived, tell_made_again
 from .folder import Run
 from .names import CONFIG, HEATMAPS, INDEX, MODEL, PICTURES
 from .typed import damaged, typed
@@ -86,9 +86,10 @@ def read_heatmaps(run: Run) -> HeatMaps | None:
         found = None if path is None else _read(path, classes=len(run.classes))
     except RunError:  # torn, or of another version
         found = None
-    if found is not None and still_true(run, found.made_from):
+    changed = [] if found is None else changed_since(run, found.made_from)
+    if found is not None and not changed:
         return found
-    tell_made_again(run, HEATMAPS)
+    tell_made_again(run, HEATMAPS, changed=changed)
     return None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..data.index import Index
 from ..errors import RunError
 from .contents import read_arrays
-from .derived import digests, find_derived, keep_derived, still_true, tell_made_again
+from .derived import changed_since, digests, find_derived, keep_derived, tell_made_again
 from .folder import Run
 from .names import MODEL, PICTURES, VECTORS
 from .typed import damaged
@@ -123,7 +123,7 @@ def _read(path: Path, run: Run, index: Index | None) -> Vectors | None:
     hashes = arrays["made_from"]
     if hashes.shape == (len(MADE_FROM), 32):
         made_from = {name: bytes(line).hex() for name, line in zip(MADE_FROM, hashes, strict=True)}
-        if not still_true(run, made_from):
+        if changed_since(run, made_from):
             return None
         vectors = Vectors(
             *(arrays[name] for name in ("rows", "val", "units", "axes", "closeness")), places=arrays["map"]
