@@ -72,6 +72,23 @@ def check_method(predictor: Predictor, method: MethodName, *, pictures: int = 32
         checked = check_method(predictor, "grad-cam")
         print(checked.orders[0].deletion_ratio)
     """
+    return check_methods(predictor, (method,), pictures=pictures, seed=seed)[0]
+
+
+def check_methods(
+    predictor: Predictor, methods: Sequence[MethodName], *, pictures: int = 32, seed: int = 0
+) -> list[Checked]:
+    """The same for several methods on the same pictures, with the same random orders.
+
+    Args:
+        predictor: of the run.
+        methods: of METHOD_NAMES.
+        pictures: as `check_method` takes it.
+        seed: likewise.
+
+    Returns:
+        What was found of each.
+    """
     if pictures < MIN_PICTURES:
         raise ConfigError(f"--pictures {MIN_PICTURES} or more", found=str(pictures), fix="Use --pictures 32.")
     squares = _squares(predictor, pictures=pictures, seed=seed)
@@ -82,30 +99,32 @@ def check_method(predictor: Predictor, method: MethodName, *, pictures: int = 32
         )  # fmt: skip
     pixels = np.stack([square.pixels for square in squares])
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)
-    labels = np.concatenate(
-        [
-            predictor.logits(pixels[i : i + PASS], aspects[i : i + PASS]).argmax(axis=1)
-            for i in range(0, len(pixels), PASS)
-        ]
-    )
-    how = METHODS[method]
-    model = network_for(predictor, how)
-    found: list[tuple[Areas, Areas, Areas]] = []
+    parts = [slice(start, start + PASS) for start in range(0, len(pixels), PASS)]
+    labels = np.concatenate([predictor.logits(pixels[part], aspects[part]).argmax(axis=1) for part in parts])
+    models = [network_for(predictor, METHODS[name]) for name in methods]
+    found: list[list[Areas]] = []  # of some pictures each: by each method, from the middle, at random
     with CountProgress("check", total=len(squares)) as progress:
         for start in range(0, len(squares), SOME):
             some = slice(start, start + SOME)
-            maps = heat_maps(
-                predictor, model, how, squares=pixels[some], aspects=aspects[some], labels=labels[some, None]
-            )
-            found.append(_of_some(predictor, pixels[some], aspects[some], labels[some], maps[:, 0], seed=seed + start))
-            progress.count(len(maps))
-    by_map, by_centre, by_chance = (_joined([part[place] for part in found]) for place in range(3))
-    return Checked(
-        method, len(squares), float(by_chance.empty.mean()),
-        (float(by_chance.deleted.mean()), float(by_chance.inserted.mean())),
-        (_order(method, by_map, by_chance), _order("from the middle", by_centre, by_chance)),
-        ratio_of(by_centre.deleted, by_map.deleted),
-    )  # fmt: skip
+            maps = [
+                heat_maps(
+                    predictor, model, METHODS[name], squares=pixels[some], aspects=aspects[some],
+                    labels=labels[some, None],
+                )[:, 0]
+                for name, model in zip(methods, models, strict=True)
+            ]  # fmt: skip
+            found.append(_of_some(predictor, pixels[some], aspects[some], labels[some], maps, seed=seed + start))
+            progress.count(len(maps[0]))
+    *by_maps, by_centre, by_chance = (_joined([part[place] for part in found]) for place in range(len(methods) + 2))
+    return [
+        Checked(
+            name, len(squares), float(by_chance.empty.mean()),
+            (float(by_chance.deleted.mean()), float(by_chance.inserted.mean())),
+            (_order(name, by_map, by_chance), _order("from the middle", by_centre, by_chance)),
+            ratio_of(by_centre.deleted, by_map.deleted),
+        )
+        for name, by_map in zip(methods, by_maps, strict=True)
+    ]  # fmt: skip
 
 
 def check_lines(checked: Checked) -> list[str]:
@@ -159,16 +178,16 @@ def _squares(predictor: Predictor, *, pictures: int, seed: int) -> Sequence[Squa
 
 
 def _of_some(
-    predictor: Predictor, squares: np.ndarray, aspects: np.ndarray, labels: np.ndarray, maps: np.ndarray, *, seed: int
-) -> tuple[Areas, Areas, Areas]:
-    """The areas of some pictures by their maps, from the middle, and at random."""
-    device = predictor.plan.device
+    predictor: Predictor, squares: np.ndarray, aspects: np.ndarray, labels: np.ndarray, maps: Sequence[np.ndarray],
+    *, seed: int,
+) -> list[Areas]:  # fmt: skip
+    """The areas of some pictures by the maps of each method, from the middle, and at random."""
+    device, temperature = predictor.plan.device, predictor.answering.temperature
     images = model_input(torch.from_numpy(squares).to(device), aspects, geometry=predictor.geometry)
     wanted = torch.from_numpy(labels).to(device)
-    orders = hottest_first(torch.from_numpy(maps)), centre_first(len(images))
-    heat = predictor.answering.temperature
-    by_map, by_centre = (areas_of(predictor.model, images, wanted, order, temperature=heat) for order in orders)
-    return by_map, by_centre, random_areas(predictor.model, images, wanted, temperature=heat, seed=seed)
+    orders = [*(hottest_first(torch.from_numpy(some)) for some in maps), centre_first(len(images))]
+    found = [areas_of(predictor.model, images, wanted, order, temperature=temperature) for order in orders]
+    return [*found, random_areas(predictor.model, images, wanted, temperature=temperature, seed=seed)]
 
 
 def _joined(parts: Sequence[Areas]) -> Areas:
