@@ -21,7 +21,6 @@ from ..runs.names import CONFIG
 from ..runs.records import read_index
 from ..runs.typed import typed
 from ..runs.vectors import Vectors, read_vectors
-from ..system.files import write_atomically
 from ..system.language import shown
 from ..system.progress import clock
 from . import figures
@@ -89,7 +88,7 @@ def write_report(path: str | Path) -> Path:
     figures.save_figure(figures.confusion(np.array(run.metrics["confusion"]), run.classes), folder / "confusion.png")
     values = {**_about(run, records), **_figures(run, records), **_judged(run, records), **_log(log)}
     written = folder / "index.html"
-    write_atomically(written, render("report.html", values, styles=("report.css",), scripts=("report.js",)))
+    written.write_text(render("report.html", values, styles=("report.css",), scripts=("report.js",)), encoding="utf-8")
     return written
 
 
