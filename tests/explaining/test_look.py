@@ -10,15 +10,24 @@ import torch
 from PIL import Image
 
 import pictaxa
+from pictaxa.augment.policy import find_policy
+from pictaxa.augment.preprocess import Geometry
 from pictaxa.cli.main import main
-from pictaxa.explaining.drawing import draw
+from pictaxa.explaining.drawing import draw as draw_sections
+from pictaxa.explaining.exciting import most_exciting
 from pictaxa.explaining.look import SHOWS, look_at
+from pictaxa.explaining.look_page import ABOUT, look_page
 from pictaxa.explaining.sections import Panel, Row, Section
 from pictaxa.explaining.seen import attention, first_kernels, position_similarity, stages, strongest, unit_fields
 from pictaxa.explaining.subject import EntryWeights, find_subject
+from pictaxa.explaining.varied import vary
+from pictaxa.images.decode import square_of
 from pictaxa.models.zoo import create_model
+from pictaxa.runs.folder import open_run
+from pictaxa.system.language import speaking
 
 Make = Callable[..., Path]
+Draw = Callable[..., Image.Image]
 Say = pytest.CaptureFixture[str]
 
 
@@ -125,7 +134,7 @@ def test_look_draws_a_run(backbone: Path, tmp_path: Path, capsys: Say):
     out = tmp_path / "look.png"
     assert main(["look", str(backbone), "--out", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "kernels, features, field" in said and "attention: " in said
+    assert "kernels, features, channels, field, augmentation" in said and "attention: " in said
     with Image.open(out) as drawn:
         assert drawn.width > 1000 and len(drawn.convert("RGB").getcolors(1 << 24) or ()) > 100
 
@@ -146,9 +155,62 @@ def test_without_a_picture_the_rest_is_drawn(tmp_path: Path):
 def test_sections_are_drawn():
     """A section takes the height that its rows need."""
     panel = Panel(np.zeros((4, 4, 3)), title="a", heat=np.ones((4, 4)), box=(2, 2, 2))
-    one = draw("title", [Section("s", [Row("", [panel])], across=4)])
-    two = draw("title", [Section("s", [Row("label", [panel])] * 2, across=4)])
+    one = draw_sections("title", [Section("s", [Row("", [panel])], across=4)])
+    two = draw_sections("title", [Section("s", [Row("label", [panel])] * 2, across=4)])
     assert two.get_size_inches()[1] > one.get_size_inches()[1] + 2
+
+
+def test_what_excites_a_channel_is_found():
+    """A channel that looks for red is excited by red pictures, and shows them where they are red."""
+    model = create_model("vgg11", 2).eval()
+    with torch.no_grad():
+        first = model.get_parameter("convs.0.weight")
+        first[7].zero_(), model.get_parameter("convs.0.bias")[7].zero_()
+        first[7, 0, 1, 1], first[7, 1:, 1, 1] = 1.0, -1.0
+    images = torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.5
+    images[4, :, 40:48, 8:16] = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+    found = most_exciting(model, images, channels=64, patches=2)
+    (seven,) = [one for one in found if one.stage == found[0].stage and one.channel == 7]
+    patch = seven.patches[0]
+    assert len(seven.patches) == 2 and patch.shape == (3, 3, 3)
+    assert patch[1, 1, 0] == pytest.approx(1, abs=1e-6) and patch[1, 1, 1:].max() < 1e-6
+    deepest = [one for one in found if one.stage == found[-1].stage]
+    assert all(one.patches[0].shape[0] <= 64 for one in deepest)
+
+
+def test_a_picture_is_varied_as_in_training(draw: Draw):
+    """Views differ, operations have a row each, and everything is a picture of the input's size."""
+    square = square_of(np.asarray(draw(0, 0, width=60, height=40)), name="a", side=48, channels=3)
+    geometry = Geometry(square=48, channels=3, view="centre", size=32, tta="none")
+    varied = vary(square, policy=find_policy("strong"), geometry=geometry, views=3)
+    assert len(varied.views) == 3 and not np.array_equal(varied.views[0], varied.views[1])
+    assert len(varied.operations) > 3 and all(title for title, _ in varied.operations)
+    for picture in (*varied.views, *(one for _, row in varied.operations for one in row)):
+        assert picture.shape == (32, 32, 3) and 0 <= picture.min() <= picture.max() <= 1
+
+
+def test_look_writes_a_page_and_svg(backbone: Path, tmp_path: Path):
+    """The page has each part with what one sees in it, in the language of messages; SVG keeps text as text."""
+    page, drawing = tmp_path / "look.html", tmp_path / "look.svg"
+    with speaking("zh"):
+        seen = pictaxa.look(backbone, None, page)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<h2>") == len(seen.shown) + 1 and 'lang="zh-CN"' in text and "卷积核" in text
+    assert text.count("data:image/png;base64,") == len(seen.shown) and "http" not in text
+    assert pictaxa.look(backbone, None, drawing, show=["kernels", "field"])._repr_html_().startswith("<p>")
+    assert "first layer: " in drawing.read_text(encoding="utf-8")
+    assert set(ABOUT) == set(SHOWS) and "<script>" not in look_page("<script>", {}, [])
+
+
+def test_pictures_that_are_gone_excite_nothing(backbone: Path, tmp_path: Path):
+    """The rest is drawn, and the reason is told."""
+    root = Path(open_run(backbone).chosen.root)
+    moved = root.rename(root.with_name("elsewhere"))
+    try:
+        seen = pictaxa.look(backbone, None, tmp_path / "look.png")
+    finally:
+        moved.rename(root)
+    assert "channels" not in seen.shown and any("not where they were" in line for line in seen.left_out)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +220,8 @@ def test_sections_are_drawn():
         (["runs/none"], "a run folder or the name of a model"),
         (["lenet5", "--show", "field"], "picture"),
         (["lenet5", "--show", "positions"], "Vision Transformer"),
-        (["lenet5", "--out", "a.svg"], ".png"),
+        (["lenet5", "--out", "a.gif"], ".png or .svg or .html"),
+        (["lenet5", "--show", "channels"], "validation pictures"),
         (["lenet5", "nothing.jpg"], "nothing.jpg"),
         (["lenet5", "--weights", "imagenet"], "published"),
     ],

@@ -179,10 +179,11 @@ def load(
         predictions = classifier.predict("more-photos")
     """
     path = run_of(run)
+    classifier = predictor.load(path, device=device_of(device))
     answering = answering_of(
         path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class, none_of_these=none_of_these
     )
-    return predictor.load(path, device=device_of(device), answering=answering)
+    return classifier.answers_by(answering)
 
 
 @says_what_it_takes

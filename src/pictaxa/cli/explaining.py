@@ -1,4 +1,4 @@
-"""The arguments of explain."""
+"""The arguments of explain and nearest."""
 
 from __future__ import annotations
 
@@ -43,5 +43,30 @@ class ExplainArguments:
     json: Path | None = None
     """Also write where the heat is (its centre, and the box of its hottest fifth, in parts of the picture) or the
     figures of --check to this file."""
+    device: str = "auto"
+    """cpu, cuda, mps or auto."""
+
+
+@dataclass(frozen=True)
+class NearestArguments:
+    """Show what a picture looks like to the network: the training pictures that are most like it, with their labels; or
+    a map of the validation pictures.
+    """
+
+    run: Path
+    """Run folder."""
+    files: tuple[Path, ...] = ()
+    """Pictures, and folders, zip and tar files of pictures; @list.txt and - as for pictaxa predict."""
+    _: KW_ONLY
+    count: int = 5
+    """How many training pictures for each."""
+    grid: Path | None = None
+    """Also draw the first pictures, each beside those that are most like it, to this .png file: green for a label that
+    is the answer, red for another."""
+    map: Path | None = None
+    """Draw the validation pictures to this .png file, those that are alike near each other (t-SNE); the frame is the
+    class."""
+    json: Path | None = None
+    """Also write the training pictures with labels and similarities to this file."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
-from ..reporting.figures import INK
+from ..errors import one_line
+from ..reporting.figures import INK, svg
 from ..reporting.fonts import font_for, writable
+from ..system.language import shown
 from .sections import Panel, Row, Section
 
 WIDTH = 12.0  # inches
@@ -27,19 +30,18 @@ def draw(title: str, sections: Sequence[Section]) -> Figure:
     """Draw sections below each other.
 
     Args:
-        title: stands above all.
+        title: stands above all; "" for none.
         sections: one or more.
 
     Returns:
         The drawing.
     """
-    height = 2 * MARGIN + TITLE + sum(_height(section) for section in sections)
+    headed = TITLE if title else 0.0
+    height = 2 * MARGIN + headed + sum(_height(section) for section in sections)
     figure = Figure(figsize=(WIDTH, height))
-    font = font_for([title]).copy()
-    font.set_size(13)
-    top = height - MARGIN - TITLE / 2
-    _text(figure, MARGIN, top, writable([title])[0], height, fontproperties=font)
-    top = height - MARGIN - TITLE
+    if title:
+        _text(figure, MARGIN, height - MARGIN - TITLE / 2, title, height, size=13)
+    top = height - MARGIN - headed
     for section in sections:
         _text(figure, MARGIN, top - TITLE * 0.6, section.title, height, size=9)
         y = top - TITLE
@@ -58,8 +60,24 @@ def draw(title: str, sections: Sequence[Section]) -> Figure:
     return figure
 
 
-def _text(figure: Figure, x: float, y: float, text: str, height: float, **how: Any) -> None:
-    figure.text(x / WIDTH, y / height, text, va="center", color=INK, parse_math=False, **how)
+def _text(figure: Figure, x: float, y: float, text: str, height: float, *, size: float) -> None:
+    words, font = _said(text, size=size)
+    figure.text(x / WIDTH, y / height, words, va="center", color=INK, parse_math=False, fontproperties=font)
+
+
+def _said(text: str, *, size: float) -> tuple[str, FontProperties]:
+    """A text in the language of messages, where the fonts that are installed can write it, else in English; its font."""
+    lines = shown(text).split("\n")
+    if writable(lines) != [one_line(line) for line in lines]:
+        lines = text.split("\n")
+    font = font_for(lines).copy()
+    font.set_size(size)
+    return "\n".join(writable(lines)), font
+
+
+def svg_of(figure: Figure) -> str:
+    """The drawing as SVG, with its pictures inside."""
+    return svg(figure)
 
 
 def _left(section: Section) -> float:
@@ -96,4 +114,5 @@ def _panel(axes: Any, panel: Panel) -> None:
             )
         )
     if panel.title:
-        axes.set_title(panel.title, fontsize=8, color=INK, pad=3, parse_math=False)
+        words, font = _said(panel.title, size=8)
+        axes.set_title(words, fontproperties=font, color=INK, pad=3, parse_math=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,11 @@ import torch
 from torch import nn
 
 from ..models.contract import Classifier
-from ..models.graph import Graph
+from ..models.graph import Graph, Node
 from ..models.parts import block_kinds
 from ..models.tracing import trace_model
-from ..models.transformer import MultiHeadAttention
 from ..models.vit import VisionTransformer
+from .attending import attention_layers, attention_weights
 
 MOST_KERNELS = 96  # that are shown as they are; of more their principal components
 COMPONENTS = 28  # as figure 7 of the Vision Transformer's paper has
@@ -72,21 +72,30 @@ def stages(model: Classifier, image: torch.Tensor) -> list[Stage]:
     Returns:
         The stages in the order of the pass.
     """
+    return [Stage(name, maps[0]) for name, maps in stage_outputs(model, image)]
+
+
+def stage_outputs(model: Classifier, images: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
+    """The same for several pictures: (name, (N, C, h, w)) of each stage.
+
+    Args:
+        model: the network, in evaluation mode.
+        images: (N, C, S, S) float in [0, 1].
+    """
     by_size: dict[tuple[int, ...], tuple[str, torch.Tensor]] = {}
     blocks: dict[str, torch.Tensor] = {}
-    parts = _around_blocks(model, graph_of(model, size=image.shape[-1]))
+    parts = _around_blocks(model, graph_of(model, size=images.shape[-1]))
     chosen = _some_blocks(model)
 
     def keep(path: str, out: Any) -> None:
         if path in chosen:
             blocks[path] = out
-        elif isinstance(out, torch.Tensor) and out.ndim == 4 and min(out.shape[2:]) > 1 and out.shape != image.shape:
+        elif isinstance(out, torch.Tensor) and out.ndim == 4 and min(out.shape[2:]) > 1 and out.shape != images.shape:
             by_size[tuple(out.shape[2:])] = (path, out)
 
     with _listening(parts, keep):
-        model(image)
-    found = [Stage(path, out[0]) for path, out in by_size.values()]
-    return found + [Stage(path, model.grid(out)[0]) for path, out in blocks.items()]
+        model(images)
+    return [*by_size.values(), *((path, model.grid(out)) for path, out in blocks.items())]
 
 
 def graph_of(model: Classifier, *, size: int) -> Graph:
@@ -148,7 +157,7 @@ def strongest(maps: torch.Tensor, *, count: int) -> np.ndarray:
 
 
 def attention(model: Classifier, image: torch.Tensor) -> dict[str, np.ndarray]:
-    """Compute what the class token attends to, in each head of some blocks.
+    """Compute what the class token attends to, in each head of each block.
 
     Args:
         model: the network, in evaluation mode.
@@ -158,24 +167,12 @@ def attention(model: Classifier, image: torch.Tensor) -> dict[str, np.ndarray]:
         By the block's path: (heads, h, w) float, the weight of each patch; with that of the class token itself a head's
         weights add up to 1. Empty for a network without attention.
     """
-    found: dict[str, np.ndarray] = {}
-    layers = {path: model.get_submodule(f"{path}.attn") for path in _some_blocks(model)}
-    heads = {path: part.heads for path, part in layers.items() if isinstance(part, MultiHeadAttention)}
-    parts = {f"{path}.attn.qkv": model.get_submodule(f"{path}.attn.qkv") for path in heads}
-
-    def keep(path: str, out: torch.Tensor) -> None:
-        block = path.removesuffix(".attn.qkv")
-        _, length, width = out.shape  # (1, T, 3 * D)
-        qkv = out.reshape(length, 3, heads[block], width // 3 // heads[block]).permute(1, 2, 0, 3)  # -> (3, H, T, d)
-        queries, keys = qkv[0], qkv[1]
-        scores = queries[:, :1] @ keys.transpose(1, 2) / math.sqrt(queries.shape[-1])  # (H, 1, T)
-        weights = torch.softmax(scores, dim=-1)[:, 0, 1:]  # -> (H, T - 1)
-        side = math.isqrt(weights.shape[1])
-        found[block] = weights.reshape(-1, side, side).numpy()
-
-    if parts:
-        with torch.no_grad(), _listening(parts, keep):
-            model(image)
+    layers = attention_layers(model)
+    found = {}
+    for path, weights in zip(layers, attention_weights(model, image, layers), strict=True):
+        patches = weights[0, :, 0, 1:]  # (1, H, T, T) -> (H, T - 1): from the class token
+        side = math.isqrt(patches.shape[1])
+        found[path.removesuffix(".attn")] = patches.reshape(-1, side, side).numpy()
     return found
 
 
@@ -195,6 +192,12 @@ def position_similarity(model: Classifier) -> np.ndarray | None:
     unit = embeddings / embeddings.norm(dim=1, keepdim=True).clamp(min=1e-12)
     side = model.grid_side
     return (unit @ unit.T).reshape(side, side, side, side).numpy()
+
+
+def field_of(nodes: Sequence[Node], name: str) -> float:
+    """Side of the receptive field of a stage's units, pixels; infinite where they see the whole picture."""
+    last = next(node for node in reversed(nodes) if any(call.path == name for call in node.calls))
+    return last.field.height
 
 
 @dataclass(frozen=True)
@@ -227,9 +230,8 @@ def unit_fields(model: Classifier, image: torch.Tensor) -> list[UnitField]:
             row, column = rows // 2, columns // 2
             (gradient,) = torch.autograd.grad(stage.maps[:, row, column].sum(), image, retain_graph=True)
             strength = gradient[0].abs().mean(dim=0)
-            last = next(node for node in reversed(nodes) if any(call.path == stage.name for call in node.calls))
             middle = ((row + 0.5) * size / rows, (column + 0.5) * size / columns)
             largest = strength[strength > 0].quantile(BRIGHT) if strength.any() else strength.new_tensor(1.0)
             shown = (strength / largest).clamp(max=1).numpy()
-            found.append(UnitField(stage.name, last.field.height, middle, shown))
+            found.append(UnitField(stage.name, field_of(nodes, stage.name), middle, shown))
     return found

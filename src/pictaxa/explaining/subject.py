@@ -8,17 +8,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..augment.policy import Policy, find_policy
 from ..augment.preprocess import Geometry, model_input
+from ..config.by_name import read_config_file
 from ..config.learning import NO_WEIGHTS, Normalization, Source
 from ..config.usual import FROM_KNOWN
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, MissingExtraError, ModelError
-from ..images.decode import read_file, square_of
+from ..images.decode import Square, read_file, square_of
 from ..inference.kept_model import model_of
 from ..inference.predictor import checked_weights
 from ..models.contract import Classifier
 from ..models.zoo import check_size, create_model, find_entry, parse_options
-from ..runs.folder import open_run
+from ..runs.folder import Run, open_run
+from ..runs.names import CONFIG
 from ..weights.files import load_model_weights
 from ..weights.loading import load_weights
 from ..weights.published import find_file, find_published
@@ -46,6 +49,10 @@ class Subject:
     model: Classifier
     size: int  # of its input, pixels
     image: torch.Tensor | None  # (1, C, size, size) float32 in [0, 1]
+    geometry: Geometry  # how a picture becomes the input
+    policy: Policy  # of its training, or of a usual one
+    square: Square | None = None  # the picture before its view
+    run: Run | None = None  # where it is one
 
 
 def find_subject(
@@ -87,8 +94,10 @@ def find_subject(
     told = _load(network, weights)
     square = round(pixels * 8 / 7)  # of which the centre crop takes 7/8 of the shorter side, as ImageNet is judged
     geometry = Geometry(square=square, channels=entry.channels, view=FROM_KNOWN.view, size=pixels, tta="none")
-    image = None if picture is None else _input_of(picture, geometry)
-    return Subject(model, told, network, pixels, image)
+    policy = find_policy(FROM_KNOWN.policy, ())
+    square = None if picture is None else _square_of(picture, geometry)
+    image = None if square is None else _input_of(square, geometry)
+    return Subject(model, told, network, pixels, image, geometry, policy, square)
 
 
 def _of_run(folder: Path, picture: str | Path | None, *, weights: EntryWeights, size: int | None) -> Subject:
@@ -104,13 +113,23 @@ def _of_run(folder: Path, picture: str | Path | None, *, weights: EntryWeights, 
     if size is not None:
         check_size(run.chosen.model, size)
         geometry = Geometry(geometry.square, geometry.channels, geometry.view, size, "none", geometry.decoding)
-    image = None
+    square = None
     if picture is not None:
-        image = _input_of(picture, geometry)
+        square = _square_of(picture, geometry)
     elif run.has_probe:
         squares, aspects, _ = run.probe()
-        image = model_input(torch.from_numpy(squares[:1]), aspects[:1], geometry=geometry)
-    return Subject(folder.name, f"the weights of its run ({run.chosen.model})", network.eval(), geometry.size, image)
+        square = Square(squares[0], width=max(1, round(geometry.square * float(aspects[0]))), height=geometry.square)
+    image = None if square is None else _input_of(square, geometry)
+    told = f"the weights of its run ({run.chosen.model})"
+    return Subject(
+        folder.name, told, network.eval(), geometry.size, image, geometry, _policy_of(run), square, run
+    )  # fmt: skip
+
+
+def _policy_of(run: Run) -> Policy:
+    """The augmentation of a run's training."""
+    config = read_config_file(run.existing(CONFIG)).resolved()
+    return find_policy(config.augmentation.policy or FROM_KNOWN.policy, config.augmentation.augment)
 
 
 def _load(model: Classifier, weights: EntryWeights) -> str:
@@ -136,11 +155,14 @@ def _load(model: Classifier, weights: EntryWeights) -> str:
     return "ImageNet weights"
 
 
-def _input_of(picture: str | Path, geometry: Geometry) -> torch.Tensor:
-    """A picture as prediction sees it, (1, C, size, size)."""
-    square = square_of(
+def _square_of(picture: str | Path, geometry: Geometry) -> Square:
+    return square_of(
         read_file(picture), name=str(picture), side=geometry.square, channels=geometry.channels,
         decoding=geometry.decoding,
     )  # fmt: skip
+
+
+def _input_of(square: Square, geometry: Geometry) -> torch.Tensor:
+    """A picture as prediction sees it, (1, C, size, size)."""
     aspects = np.array([square.aspect], dtype=np.float32)
     return model_input(torch.from_numpy(square.pixels[None]), aspects, geometry=geometry)

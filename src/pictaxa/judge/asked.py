@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, DataError, RunError
 from ..inference.answering import RAW, Answering
 from ..inference.none_of_these import Likeness, likeness_of
-from ..inference.own_vectors import vectors_of_run
+from ..inference.own_vectors import make_vectors
 from ..inference.predictor import load
 from ..runs.folder import Run, open_run
 from ..runs.judgement import Abstaining, Judgement, SetRule, read_judgement, rounded
-from ..runs.names import METRICS, PREDICTIONS
+from ..runs.names import METRICS, PREDICTIONS, VECTORS
 from ..runs.vectors import read_vectors
 from ..system.progress import warn
 
@@ -87,7 +87,15 @@ def _likeness(run: Run, asked: Novelty) -> Likeness | None:
     """What tells pictures of none of the classes; None where that is not asked, or nothing is kept for it."""
     if asked == "no":
         return None
-    vectors = read_vectors(run) if asked == "auto" else vectors_of_run(load(run.path))
+    there = (run.path / VECTORS).exists()
+    vectors = read_vectors(run)
+    if vectors is None and (there or asked == "yes"):  # a damaged file is made again
+        try:
+            vectors = make_vectors(load(run.path))
+        except DataError as error:  # the training pictures are gone
+            if asked == "yes":
+                raise
+            warn(f"note      pictures of none of the classes are not told: {error}")
     likeness = None if vectors is None else likeness_of(vectors)
     if likeness is None and asked == "yes":
         raise ConfigError(

@@ -69,7 +69,8 @@ def evaluate_run(
     """
     from .judging import chose_epoch  # with scikit-learn, which takes a second to load
 
-    predictor = load(run, device=device, answering=answering_of(run, raw=True))
+    predictor = load(run, device=device)
+    predictor = predictor.answers_by(answering_of(run, raw=True))
     if data is None:
         index = read_index(predictor.run)
         rows, what = index.rows("val"), f"the validation pictures of {predictor.run.path}"

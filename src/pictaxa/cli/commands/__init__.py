@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import arguments, looking
-from ..explaining import ExplainArguments
+from ..explaining import ExplainArguments, NearestArguments
 from ..parse import Fill
 from ..teaching import (
     BlocksArguments,
@@ -41,6 +41,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "explain": Command(
         ExplainArguments, explaining.explain, example="pictaxa explain RUN a.jpg photos --top 2 --out explained"
+    ),
+    "nearest": Command(
+        NearestArguments, explaining.nearest, example="pictaxa nearest RUN a.jpg photos --grid nearest.png"
     ),
     "report": Command(arguments.ReportArguments, runs.report),
     "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),

@@ -78,13 +78,14 @@ def predict(arguments: PredictArguments, started: float) -> int:
     gallery = _gallery(arguments.grid)
     drawn = [] if gallery is None else [gallery]
     pictures = pictures_of(arguments.files)
+    predictor = load(arguments.run, device=arguments.device)  # first: what is damaged is told alone
     answering = answering_of(
         arguments.run, raw=arguments.raw, abstain=arguments.abstain, sets=arguments.sets,
         per_class=arguments.per_class, none_of_these=arguments.none_of_these,
     )  # fmt: skip
     for line in answering.told:  # beside the answers, which a program may read
         print_line(line, file=sys.stderr)
-    predictor = load(arguments.run, device=arguments.device, answering=answering)
+    predictor = predictor.answers_by(answering)
     stream = predictor.judge(pictures, look=tell_nobody if gallery is None else gallery.look)
     if arguments.out is None:
         table = TableWriter(sys.stdout, predictor.classes, top=arguments.top, answering=answering)
