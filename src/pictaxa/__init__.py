@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .api.explaining import picture_map as picture_map
     from .api.models import load_weights as load_weights
     from .api.models import look as look
+    from .api.runs import compare as compare
     from .api.runs import curves as curves
     from .api.runs import evaluate as evaluate
     from .api.runs import load as load
@@ -48,7 +49,7 @@ _ERRORS = (
     "PictaxaError", "PictureError", "RunError", "SettingError", "TrainingError", "UsageError", "WeightsError",
 )  # fmt: skip
 _FUNCTIONS = {
-    "pictaxa.api.runs": ("train", "evaluate", "load", "predict", "report", "curves"),
+    "pictaxa.api.runs": ("train", "evaluate", "load", "predict", "report", "curves", "compare"),
     "pictaxa.api.data": ("inspect", "preview", "preview_batch", "probe", "plan", "embed"),
     "pictaxa.api.explaining": ("explain", "check_explanations", "nearest", "picture_map"),
     "pictaxa.api.models": ("look", "load_weights"),

@@ -34,6 +34,12 @@ class EvaluateArguments:
     data: Path | None = None
     """Labelled data set in any layout. Default: the run's own validation pictures."""
     _: KW_ONLY
+    split: Literal["", "train", "val", "test"] = ""
+    """Which pictures of the data set. test: judges its test pictures, which nothing else does; each time is counted in
+    the run folder, since what is chosen by them looks better than it is. Default: val, else train."""
+    slices: bool = False
+    """Also judge parts of the pictures: by brightness, sharpness, size, aspect, folder, group, and the camera and month
+    of EXIF, with the worst one and whether it is more than chance."""
     pictures: int | None = None
     """Judge only this many pictures, drawn by the seed, each class in its proportion. Default: all."""
     seed: int = 0

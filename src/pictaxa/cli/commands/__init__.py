@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import arguments, looking
+from .. import arguments, judging, looking
 from ..explaining import ExplainArguments, NearestArguments
 from ..parse import Fill
 from ..teaching import (
@@ -18,7 +18,7 @@ from ..teaching import (
     SizeArguments,
 )
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, explaining, models, runs, teaching
+from . import data, docs, explaining, judge, models, runs, teaching
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command(arguments.EvaluateArguments, runs.evaluate, example="pictaxa evaluate RUN more-photos"),
     "predict": Command(
         arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --abstain 0.95"
+    ),
+    "compare": Command(
+        judging.CompareArguments, judge.compare, example="pictaxa compare runs/head runs/tuned --plot cost.png"
     ),
     "explain": Command(
         ExplainArguments, explaining.explain, example="pictaxa explain RUN a.jpg photos --top 2 --out explained"

@@ -26,14 +26,14 @@ def train(arguments: TrainArguments, started: float) -> int:
     """Train, or continue an interrupted run."""
     from ...judge.complete import complete_run
     from ...reporting.boards import tell_end
+    from ...training.folds import continue_training, start_training
     from ...training.interrupts import Interrupted
-    from ...training.loop import resume_run, train_run
 
     try:
         if arguments.resume is not None:
-            run = resume_run(arguments.resume)
+            run = continue_training(arguments.resume)
         else:
-            run = train_run(arguments.training, started=started)
+            run = start_training(arguments.training, started=started)
         complete_run(run.path)
         tell_end(run)
     except Interrupted as stop:
@@ -48,14 +48,15 @@ def train(arguments: TrainArguments, started: float) -> int:
 
 def evaluate(arguments: EvaluateArguments, started: float) -> int:
     """Judge a run by its own validation pictures or by others."""
-    from ...judge.evaluate import evaluate_run
+    from ...judge.evaluate import Selection, evaluate_run
     from ...judge.evaluation import as_json, evaluation_lines
 
     check_place(arguments.json, "--json")
     gallery = _gallery(arguments.grid)
     evaluation = evaluate_run(
         arguments.run, arguments.data, reading=arguments.reading, device=arguments.device, gallery=gallery,
-        pictures=arguments.pictures, seed=arguments.seed,
+        select=Selection(split=arguments.split, pictures=arguments.pictures, seed=arguments.seed),
+        slices=arguments.slices,
     )  # fmt: skip
     print_lines(f"set aside {path!r}: {problem}" for path, problem in evaluation.set_aside)
     print_lines(evaluation_lines(evaluation))
