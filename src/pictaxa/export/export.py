@@ -212,14 +212,14 @@ def weights_in_words(run: Run) -> str:
         A sentence.
     """
     config = read_config_file(run.existing("config.json"))
-    began, model = config.transfer.weights, run.chosen.model
-    if began in (None, "none"):
+    began, model = str(config.transfer.weights or "none"), run.chosen.model
+    if began == "none":
         return "Trained from random weights on the owner's pictures."
     published = ZOO[model].published if model in ZOO else None
     if began == "imagenet" and published is not None:
         origin = published.package or published.source
         return f"Began from ImageNet weights of {origin}, licence {published.licence}; ImageNet's own terms apply too."
-    return f"Began from {Path(str(began)).name}, whose licence its owner knows."
+    return f"Began from {Path(began).name}, whose licence its owner knows."
 
 
 def _checked(

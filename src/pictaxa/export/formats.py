@@ -123,14 +123,17 @@ def _halve_onnx(plain: Path, path: Path) -> None:
 
 
 def _quantize_onnx(plain: Path, order: Order) -> None:
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Pictures(CalibrationDataReader):
+    class Pictures:
+        """What the quantizer takes its ranges from, a batch at a time."""
+
         def __init__(self) -> None:
             self.waiting = iter(order.calibration)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
+            """The next batch by the input's name; None behind the last."""
             pictures = next(self.waiting, None)
             return None if pictures is None else {INPUT: pictures}
 

@@ -18,6 +18,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -48,7 +49,7 @@ class Classifier:
         options.intra_op_num_threads = threads
         self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         self.classes: list[str] = document["classes"]
-        self.geometry: dict = document["geometry"]
+        self.geometry: dict[str, Any] = document["geometry"]
         self.batch: int = document["batch"] or 1
         self.logits: bool = document["output"] == "logits"
 
@@ -116,7 +117,7 @@ class Classifier:
         return np.asarray(small).reshape(side, side, channels), width / height
 
 
-def _eight_bits(image: Image.Image, decoding: dict) -> Image.Image:
+def _eight_bits(image: Image.Image, decoding: dict[str, Any]) -> Image.Image:
     """As L, RGB or CMYK, on white; numbers of more bits by the range that the training pictures had."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image)
@@ -133,7 +134,7 @@ def _eight_bits(image: Image.Image, decoding: dict) -> Image.Image:
     return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _range(values: np.ndarray, kind: str, decoding: dict) -> tuple[float, float]:
+def _range(values: np.ndarray, kind: str, decoding: dict[str, Any]) -> tuple[float, float]:
     """Which number is black and which white."""
     for level in decoding["levels"] or ():
         if level["kind"] in (kind, "any"):
@@ -171,7 +172,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
             after = np.asarray(ImageCms.applyTransform(Image.fromarray(lattice), transform))
             if np.abs(after.astype(int) - lattice.reshape(*lattice.shape[:2], -1)).max() <= SAME:
                 return image
-        return shown if image.mode != "L" else shown.convert("L")
+        return image if shown is None else shown if image.mode != "L" else shown.convert("L")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
 
