@@ -93,11 +93,11 @@ def cooled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return np.asarray(shares)
 
 
-def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(right: float, total: float, *, z: float = 1.959964) -> tuple[float, float]:
     """Compute the interval of a proportion (Wilson 1927); it stays in [0, 1] and holds for few and for extreme counts.
 
     Args:
-        right: how many were right.
+        right: how many were right; less than whole ones where pictures are worth less (judge/intervals.py).
         total: of how many; of 0 nothing is known.
         z: half its width in standard deviations; the default is for 95%.
 

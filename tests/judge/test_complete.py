@@ -16,9 +16,10 @@ Trained = tuple[Path, Path]
 
 
 def test_a_training_ends_with_all_of_it(trained: Trained, capsys: pytest.CaptureFixture[str]):
-    """Each file that can be made of a run is there after a training, and each step has one of them."""
+    """Each file that can be made of a run is there after a training, and each step has one of them and says a line."""
     _, run = trained
-    assert "judged    " in capsys.readouterr().out
+    complete_run(run)
+    assert len(capsys.readouterr().out.splitlines()) == len(STEPS)
     assert {step.file for step in STEPS} <= set(DERIVED)
     assert all((run / step.file).is_file() for step in STEPS) and read_judgement(open_run(run)) is not None
 

@@ -19,6 +19,7 @@ from ..inference import predictor
 from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
+from ..judge.asked import answering_of
 from ..judge.complete import complete_run
 from ..judge.evaluate import evaluate_run
 from ..judge.evaluation import Evaluation
@@ -72,7 +73,8 @@ def train(
             )
         run = resume_run(run_of(resume, "resume"))
         complete_run(run.path)
-        return predictor.load(run.path, device=read_config_file(run.path / "config.json").machine.device)
+        device = read_config_file(run.path / "config.json").machine.device
+        return predictor.load(run.path, device=device, answering=answering_of(run.path))
     if config is None:
         if data is None:
             given(data, str, "data", what="a folder of pictures, or else config or resume=RUN to be given")
@@ -83,7 +85,7 @@ def train(
     config = with_words(config, words)
     run = train_run(config)
     complete_run(run.path)
-    return predictor.load(run.path, device=config.machine.device)
+    return predictor.load(run.path, device=config.machine.device, answering=answering_of(run.path))
 
 
 @says_what_it_takes
@@ -137,12 +139,26 @@ def evaluate(
 
 
 @says_what_it_takes
-def load(run: Place, *, device: str = "auto") -> Predictor:
+def load(
+    run: Place,
+    *,
+    device: str = "auto",
+    calibrated: bool = True,
+    abstain: float | None = None,
+    sets: float | None = None,
+    per_class: bool = False,
+) -> Predictor:
     """Load a trained run, ready to predict.
 
     Args:
         run: folder of a trained run.
         device: "auto" (the fastest there is), "cpu", "cuda", "cuda:1" or "mps".
+        calibrated: give probabilities that are right as often as they say (docs/trust.md), rather than the model's own.
+        abstain: share of the answers that are to be right, above 0 and below 1, such as 0.95: where the run is not sure
+            enough for that, a prediction's `answer` is "unsure". None: there is always one.
+        sets: share of sets that are to have the true class, likewise: a prediction's `possible` are the classes that
+            may be meant. None: there are no sets.
+        per_class: keep to that share in each class, rather than in all pictures together.
 
     Returns:
         A Predictor.
@@ -150,18 +166,28 @@ def load(run: Place, *, device: str = "auto") -> Predictor:
     Raises:
         SettingError: an argument is unknown or of another type; it is a TypeError too.
         RunError: the folder is not a run, is from a newer version, or lacks a file.
-        ConfigError: this machine does not have the device.
+        ConfigError: this machine does not have the device, or the validation pictures don't vouch for that `abstain`.
 
     Example:
-        classifier = pictaxa.load("runs/photos-resnet18-1")
+        classifier = pictaxa.load("runs/photos-resnet18-1", abstain=0.9)
         predictions = classifier.predict("more-photos")
     """
-    return predictor.load(run_of(run), device=device_of(device))
+    path = run_of(run)
+    answering = answering_of(path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class)
+    return predictor.load(path, device=device_of(device), answering=answering)
 
 
 @says_what_it_takes
 def predict(
-    run: Place | Predictor, pictures: Given | Iterable[Given], *, device: str = "auto", grid: Place | None = None
+    run: Place | Predictor,
+    pictures: Given | Iterable[Given],
+    *,
+    device: str = "auto",
+    grid: Place | None = None,
+    calibrated: bool = True,
+    abstain: float | None = None,
+    sets: float | None = None,
+    per_class: bool = False,
 ) -> PredictionList:
     """Classify pictures with a trained run, as `pictaxa predict` does; for several calls, `load` the run once.
 
@@ -171,6 +197,10 @@ def predict(
             iterable (docs/python.md says how each is taken).
         device: as `load` takes it.
         grid: a PNG to write: the pictures with their answers, a random 24 of more; a notebook shows it with the list.
+        calibrated: as `load` takes it, like those below; what `load` returned keeps to what it was asked for there.
+        abstain: the share of answers that are to be right.
+        sets: the share of sets that are to have the true class.
+        per_class: keep to that in each class.
 
     Returns:
         A Prediction for each picture, in order; one that can't be read has its `problem` instead of probabilities.
@@ -184,6 +214,10 @@ def predict(
         predictions = pictaxa.predict("runs/photos-resnet18-1", ["holiday.jpg", "more-photos"])
     """
     classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    if not (isinstance(run, Predictor) and calibrated and abstain is sets is None):
+        classifier = classifier.answers_by(
+            answering_of(classifier.run.path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class)
+        )
     gallery = gallery_of(grid)
     if gallery is None:
         return classifier.predict(pictures)

@@ -64,6 +64,16 @@ class PredictArguments:
     before a name that begins like a formula (= + - @), as a file's name could do harm there; plain: for programs."""
     top: int | None = None
     """Number of classes to show per picture. Default: all."""
+    abstain: float | None = None
+    """Give an answer only where the run is so sure that this share of its answers is right, such as 0.95; else the
+    answer is unsure. The threshold is chosen on the validation pictures, and what it comes to there is said."""
+    sets: float | None = None
+    """Also give each picture the set of classes that may be meant: this share of the sets, such as 0.95, has the true
+    class. A set without any class says that none is as probable as true classes usually are."""
+    per_class: bool = False
+    """Keep to the share of --sets in each class, rather than in all pictures together."""
+    raw: bool = False
+    """Give the model's own probabilities instead of calibrated ones; the answers are the same."""
     grid: Path | None = None
     """Also draw the pictures with their answers to this .png file; a random 24 of more, and one alone with a bar for
     each class. Where the folder of a picture is called like a class, right is green and wrong is red; for labels in

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SHOWN_LABELS = 5  # in a list's repr
 SHOWN_ROWS = 20  # in a notebook's table; `to_pandas` has all
 SHOWN_CLASSES = 3  # of a picture in a notebook
+UNSURE = "unsure"  # the answer of a picture that is given none
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,11 +33,14 @@ class Prediction:
     Args:
         path: the file, or what a picture without one is called.
         classes: names of the classes, in the order of the probabilities.
-        probabilities: (classes,) float32, sums to 1; None for a picture that could not be read.
-        logits: (classes,) float32, or None.
+        probabilities: (classes,) float32, sums to 1; None for a picture that could not be read. Of a run they are
+            calibrated (docs/trust.md), unless it was loaded with calibrated=False.
+        logits: (classes,) float32, or None; they are the model's own in any case.
         problem: why it could not be read, for people, or "".
         problem_kind: the same for programs (a ProblemKind, which is a string such as "truncated"); None where it was
             read.
+        abstained: whether it is not sure enough for an answer; None where every picture is given one.
+        possible: the classes of its set, the most probable first, perhaps none; None where no sets were asked for.
 
     Example:
         prediction = pictaxa.load("runs/photos-resnet18-1").predict("holiday.jpg")[0]
@@ -52,6 +56,8 @@ class Prediction:
     logits: np.ndarray | None = field(compare=False)
     problem: str = ""
     problem_kind: ProblemKind | None = None
+    abstained: bool | None = None
+    possible: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         label, probability = "", 0.0
@@ -60,6 +66,11 @@ class Prediction:
             label, probability = self.classes[best], float(self.probabilities[best])
         object.__setattr__(self, "label", label)  # the way into a frozen dataclass
         object.__setattr__(self, "probability", probability)
+
+    @property
+    def answer(self) -> str:
+        """The label; "unsure" where the run was asked to abstain and is not sure enough."""
+        return UNSURE if self.abstained else self.label
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """List the most probable classes, best first.
@@ -80,7 +91,13 @@ class Prediction:
 
     @property
     def _said(self) -> str:
-        return f"not read: {self.problem}" if self.probabilities is None else f"{self.label} {self.probability:.1%}"
+        if self.probabilities is None:
+            return f"not read: {self.problem}"
+        return f"{UNSURE}, perhaps {self._likeliest}" if self.abstained else self._likeliest
+
+    @property
+    def _likeliest(self) -> str:
+        return f"{self.label} {self.probability:.1%}"
 
     def __repr__(self) -> str:
         return f"<Prediction {printable(self.path)}: {printable(self._said)}>"
@@ -100,7 +117,7 @@ class PredictionList(list[Prediction]):
     grid: Path | None = None  # a drawing of some of the pictures with their answers, where one was asked for
 
     def __repr__(self) -> str:
-        labels = Counter(prediction.label for prediction in self if prediction.probabilities is not None)
+        labels = Counter(prediction.answer for prediction in self if prediction.probabilities is not None)
         told = [f"{printable(label)} {count}" for label, count in labels.most_common(SHOWN_LABELS)]
         if len(labels) > SHOWN_LABELS:
             told.append(f"{len(labels) - SHOWN_LABELS} more classes")
@@ -121,7 +138,7 @@ class PredictionList(list[Prediction]):
 
         Returns:
             A DataFrame with path, label, probability and problem, and p:CLASS for each class; where a picture could not
-            be read, the numbers are missing (NaN).
+            be read, the numbers are missing (NaN). `answer` and `set` are columns too where they were asked for.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -138,6 +155,10 @@ class PredictionList(list[Prediction]):
             ],
             "problem": [prediction.problem for prediction in self],
         }
+        if any(prediction.abstained is not None for prediction in self):
+            columns["answer"] = [prediction.answer for prediction in self]
+        if any(prediction.possible is not None for prediction in self):
+            columns["set"] = [prediction.possible for prediction in self]
         classes = self[0].classes if self else ()
         nothing = np.full(len(classes), np.nan, dtype=np.float32)
         values = [nothing if one.probabilities is None else one.probabilities for one in self]
@@ -154,8 +175,10 @@ def _table(predictions: list[Prediction]) -> str:
         if prediction.probabilities is None:
             said = f"<td colspan=3>{_shown(prediction._said)}</td>"
         else:
-            others = ", ".join(f"{name} {value:.1%}" for name, value in prediction.top(SHOWN_CLASSES)[1:])
-            said = f"<td>{_shown(prediction.label)}</td><td>{prediction.probability:.1%}</td><td>{_shown(others)}</td>"
+            others = ", ".join(
+                f"{name} {value:.1%}" for name, value in prediction.top(SHOWN_CLASSES)[not prediction.abstained :]
+            )
+            said = f"<td>{_shown(prediction.answer)}</td><td>{prediction.probability:.1%}</td><td>{_shown(others)}</td>"
         rows.append(f"<tr><td>{_shown(prediction.path)}</td>{said}</tr>")
     head = "<tr><th>path</th><th>label</th><th>probability</th><th>next</th></tr>"
     return f"<table>{head}{''.join(rows)}</table>"

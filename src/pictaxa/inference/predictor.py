@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from ..config.machine import MachineConfig
 from ..errors import PictureError, RunError, printable
 from ..images.colour import CONVERTED
 from ..images.decode import Held, Square, count_notes, square_of
-from ..metrics import softmax
 from ..models.fusing import fast_copy
 from ..runs.folder import Run, open_run, weights_file
 from ..system.device import Plan, choose_plan, to_device
@@ -21,6 +21,7 @@ from ..system.pool import results_ahead
 from ..system.progress import warn
 from ..weights.files import load_model_weights
 from ..weights.kinds import check_kind, is_of_tensorflow
+from .answering import RAW, Answering
 from .inputs import Given, given_pictures
 from .kept_model import COMPARED, check_logits, model_of
 from .logits import BATCH, square_logits
@@ -39,6 +40,8 @@ class Predictor:
     Args:
         run: the run, with its weights.
         plan: the device, the memory format, and the number of threads that decode. Logits are float32 in any case.
+        answering: how logits become answers, by default with the model's own probabilities; judge/asked.py makes what
+            else is asked for.
 
     Raises:
         RunError: the run lacks a file, has one that is damaged or changed, or its weights don't give the logits that
@@ -50,9 +53,10 @@ class Predictor:
             print(prediction.path, prediction.label)
     """
 
-    def __init__(self, run: Run, plan: Plan) -> None:
+    def __init__(self, run: Run, plan: Plan, *, answering: Answering = RAW) -> None:
         self.run = run
         self.plan = plan
+        self.answering = answering
         self.classes = run.classes
         self.geometry = run.geometry
         model = model_of(run)
@@ -65,6 +69,12 @@ class Predictor:
     def __repr__(self) -> str:
         shown = ", ".join(self.classes[:SHOWN_CLASSES]) + (", ..." if len(self.classes) > SHOWN_CLASSES else "")
         return printable(f"<Predictor {self.run.path}: {len(self.classes)} classes ({shown}), {self.plan.device}>")
+
+    def answers_by(self, answering: Answering) -> Predictor:
+        """The same model with other answers; nothing is loaded again."""
+        other = copy(self)
+        other.answering = answering
+        return other
 
     def predict(self, pictures: Given | Iterable[Given]) -> PredictionList:
         """Predict pictures: files, all pictures below folders, and what a program holds in memory.
@@ -198,13 +208,12 @@ class Predictor:
                     problem_kind=item.problem.kind,
                 )  # fmt: skip
             else:
-                logits = next(judged)
-                yield Prediction(path, self.classes, probabilities=softmax(logits[None])[0], logits=logits)
+                yield self.answering.answer(path, self.classes, next(judged))
 
 
-def load(run: str | Path, *, device: str = "auto") -> Predictor:
+def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:
     """Load a trained run, as `pictaxa.load` does, for callers that check their arguments themselves."""
-    return Predictor(open_run(run), choose_plan(MachineConfig(device=device)))
+    return Predictor(open_run(run), choose_plan(MachineConfig(device=device)), answering=answering)
 
 
 def checked_weights(path: Path) -> Path:

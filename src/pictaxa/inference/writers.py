@@ -17,7 +17,8 @@ from ..runs.records import probability_column
 from ..system.files import require_suffix, writing
 from ..system.language import shown
 from ..system.printing import print_line
-from .prediction import Prediction
+from .answering import RAW, Answering
+from .prediction import UNSURE, Prediction
 
 PATH_CELLS = 48  # of the table's first column; longer paths keep their end
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -32,29 +33,33 @@ class Writer(Protocol):
 
 
 class TableWriter:
-    """Aligned columns: file, answer, and each class's probability, or the `top` most probable ones.
+    """Aligned columns: file, answer, and each class's probability, or the `top` most probable ones; last the set.
 
     Args:
         file: where the table goes, its head at once.
         classes: names of the classes.
         top: how many classes a line has; None: a column for each class.
+        answering: what predictions are asked for.
 
     Example:
         table = TableWriter(sys.stdout, predictor.classes, top=3)
         write_all(predictor.stream(["more-photos"]), [table])
     """
 
-    def __init__(self, file: TextIO, classes: tuple[str, ...], *, top: int | None) -> None:
+    def __init__(self, file: TextIO, classes: tuple[str, ...], *, top: int | None, answering: Answering = RAW) -> None:
         self._file = file
         self._top = top
+        self._sets = answering.has_sets
         names = [printable(name) for name in classes]
         self._widths = [max(7, cell_len(name)) for name in names]  # of the columns of probabilities
-        self._answer = max(8, *(cell_len(name) for name in names))
+        self._answer = max(8, *(cell_len(name) for name in (*names, shown(UNSURE))))
         head = [set_cell_size(shown("file"), PATH_CELLS), set_cell_size(shown("answer"), self._answer)]
         if top is None:
             head += [_right(name, width) for name, width in zip(names, self._widths, strict=True)]
         else:
             head.append(shown(f"top {top}"))
+        if self._sets:
+            head.append(shown("set"))
         print_line("  ".join(head).rstrip(), file=file, verbatim=True)
 
     def write(self, prediction: Prediction) -> None:
@@ -63,26 +68,40 @@ class TableWriter:
         if prediction.probabilities is None:
             cells.append(shown(f"not read: {prediction.problem}"))
         else:
-            cells.append(set_cell_size(printable(prediction.label), self._answer))
+            answer = shown(UNSURE) if prediction.abstained else printable(prediction.label)
+            cells.append(set_cell_size(answer, self._answer))
             if self._top is None:
                 pairs = zip(prediction.probabilities, self._widths, strict=True)
                 cells += [_right(f"{value:.1%}", width) for value, width in pairs]
             else:
                 cells.append(", ".join(f"{name} {value:.1%}" for name, value in prediction.top(self._top)))
+            if self._sets:
+                cells.append("{" + ", ".join(map(printable, prediction.possible or ())) + "}")
         print_line("  ".join(cells).rstrip(), file=self._file, verbatim=True)
 
 
 class CsvWriter:
     """Columns path, label, probability, problem, then p:CLASS for each class, or with `top` label_2, probability_2, ...
 
+    After `problem` stand, if asked for, `answer` (the label, or "unsure") and `set` (JSON, a list of names).
+
     Args:
         file: where to; opened with newline="", and for a spreadsheet with the encoding utf-8-sig.
         classes: names of the classes.
         top: how many classes of each picture; None: all.
         spreadsheet: all cells quoted, and none that a spreadsheet takes for a formula (see `harmless`).
+        answering: what predictions are asked for.
     """
 
-    def __init__(self, file: TextIO, classes: tuple[str, ...], *, top: int | None, spreadsheet: bool) -> None:
+    def __init__(
+        self,
+        file: TextIO,
+        classes: tuple[str, ...],
+        *,
+        top: int | None,
+        spreadsheet: bool,
+        answering: Answering = RAW,
+    ) -> None:
         self._csv = csv.writer(file, quoting=csv.QUOTE_ALL if spreadsheet else csv.QUOTE_MINIMAL)
         self._cell = harmless if spreadsheet else str
         self._classes = classes
@@ -91,8 +110,10 @@ class CsvWriter:
             columns = [probability_column(name) for name in classes]
         else:
             columns = [f"{what}_{place}" for place in self._more for what in ("label", "probability")]
-        self._csv.writerow(["path", "label", "probability", "problem", *map(_text, columns)])
-        self._blank = [""] * len(columns)
+        self._answers, self._sets = answering.abstains, answering.has_sets
+        asked = ["answer"] * self._answers + ["set"] * self._sets
+        self._csv.writerow(["path", "label", "probability", "problem", *asked, *map(_text, columns)])
+        self._blank = [""] * (len(asked) + len(columns))
 
     def write(self, prediction: Prediction) -> None:
         """Write a row; of a file that was not read only its path and why."""
@@ -106,7 +127,8 @@ class CsvWriter:
             others = prediction.top(1 + len(self._more))[1:]
             values = [cell for name, value in others for cell in (self._cell(_text(name)), f"{value:.6f}")]
         label = self._cell(_text(prediction.label))
-        self._csv.writerow([path, label, f"{prediction.probability:.6f}", problem, *values])
+        asked = [UNSURE if prediction.abstained else label] * self._answers + [_names(prediction)] * self._sets
+        self._csv.writerow([path, label, f"{prediction.probability:.6f}", problem, *asked, *values])
 
 
 def harmless(text: str) -> str:
@@ -127,7 +149,10 @@ def harmless(text: str) -> str:
 
 
 class JsonLinesWriter:
-    """An object a line: path, label, probability, probabilities, or path, problem and problem_kind."""
+    """An object a line: path, label, probability, probabilities, or path, problem and problem_kind.
+
+    Where they are asked for, `answer` (the label, or "unsure") and `set` (a list of names) too.
+    """
 
     def __init__(self, file: TextIO, *, top: int | None) -> None:
         self._file = file
@@ -141,13 +166,24 @@ class JsonLinesWriter:
         else:
             document["label"] = _text(prediction.label)
             document["probability"] = round(prediction.probability, 6)
+            if prediction.abstained is not None:
+                document["answer"] = _text(prediction.answer)
+            if prediction.possible is not None:
+                document["set"] = [_text(name) for name in prediction.possible]
             count = self._top or len(prediction.classes)
             document["probabilities"] = {_text(name): round(value, 6) for name, value in prediction.top(count)}
         print(json.dumps(document, ensure_ascii=False, allow_nan=False), file=self._file)
 
 
 @contextmanager
-def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreadsheet: bool = True) -> Iterator[Writer]:
+def open_writer(
+    out: Path,
+    classes: tuple[str, ...],
+    *,
+    top: int | None,
+    spreadsheet: bool = True,
+    answering: Answering = RAW,
+) -> Iterator[Writer]:
     """Open a file for predictions.
 
     Args:
@@ -156,6 +192,7 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreads
         top: how many classes of each picture; None: all.
         spreadsheet: of .csv: for people and their spreadsheets. It begins with a byte order mark, without which Excel
             takes UTF-8 for something else, and no cell is a formula (see `harmless`). False: for programs.
+        answering: what predictions are asked for.
 
     Returns:
         A context with a Writer.
@@ -173,7 +210,7 @@ def open_writer(out: Path, classes: tuple[str, ...], *, top: int | None, spreads
         file = out.open("w", encoding="utf-8-sig" if spreadsheet and suffix == ".csv" else "utf-8", newline="")
     with file:
         if suffix == ".csv":
-            yield CsvWriter(file, classes, top=top, spreadsheet=spreadsheet)
+            yield CsvWriter(file, classes, top=top, spreadsheet=spreadsheet, answering=answering)
         else:
             yield JsonLinesWriter(file, top=top)
 
@@ -209,6 +246,11 @@ def _path_cell(path: str) -> str:
 def _text(name: str) -> str:
     """A name that can be encoded, for programs: bytes that are no UTF-8 as escapes, all else as it is."""
     return HALVES.sub(lambda match: printable(match[0]), name)
+
+
+def _names(prediction: Prediction) -> str:
+    """The classes of a set as JSON, which no name breaks."""
+    return json.dumps([_text(name) for name in prediction.possible or ()], ensure_ascii=False)
 
 
 def _right(text: str, width: int) -> str:

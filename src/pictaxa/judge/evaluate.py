@@ -14,13 +14,16 @@ from ..data.drawing import draw_rows
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
+from ..data.split import find_units
 from ..errors import DataError, PictureError, Problem
 from ..images.decode import Picture, Square
 from ..inference.predictor import load
 from ..metrics import Predictions, summarise
 from ..runs.records import read_index
 from ..system.progress import CountProgress
+from .asked import temperature_of
 from .evaluation import Evaluation
+from .intervals import Units
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_seen
 
 if TYPE_CHECKING:
@@ -125,6 +128,8 @@ def evaluate_run(
         changed=tuple(changed),
         gone=len(rows) - len(judged) if data is None else 0,
         familiarity=familiarity,
+        units=_units(index, chosen, digests),
+        temperature=None if data is None else temperature_of(predictor.run),
     )
 
 
@@ -136,6 +141,12 @@ def _other_data(data: Path, reading: ReadingConfig, classes: tuple[str, ...]) ->
         if len(rows):
             return index, rows, f"the {split} pictures of {data}" if split else f"all pictures of {data}"
     raise DataError("pictures to evaluate", found=f"none under {str(data)!r}", fix="Check the path.")
+
+
+def _units(index: Index, rows: np.ndarray, digests: dict[int, str]) -> Units:
+    """Which of the judged pictures belong together: those of a group, and the same picture again."""
+    some = index.take(rows).with_columns({"hash": [digests[row] for row in rows]})
+    return Units(find_units(some, np.arange(len(rows))).of)
 
 
 def _without_label(index: Index) -> list[tuple[str, Problem]]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.cells import cell_len, set_cell_size
 
 from ..errors import Problem, printable
 from ..metrics import ClassFigures, Metrics, Predictions, summarise
+from ..runs.judgement import Calibration, Figures
 from ..runs.records import probability_column
 from ..system.extras import need
 from ..system.printing import lines_html, picture_html
+from .intervals import Units
+from .judged_lines import class_lines, figure_lines, matrix_lines
+from .judging import Judged, judge_predictions
 from .seen import Familiarity, familiarity_lines
 
 if TYPE_CHECKING:
@@ -22,19 +26,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Evaluation:
-    """Predictions for labelled pictures, their metrics, and the pictures that could not be read.
+    """Predictions for labelled pictures, what they are worth, and the pictures that could not be read.
 
-    Each metric stands under its name, and all of them in `metrics`.
+    Each metric stands under its name, and all of them in `metrics`; `figures` has more of them, each with its 95%
+    interval and the number of pictures it rests on, and `calibration` says how far probabilities are to be believed.
 
     Example:
         evaluation = pictaxa.evaluate("runs/photos-resnet18-1")
         print(evaluation.what, evaluation.accuracy, evaluation.log_loss, len(evaluation.set_aside))
+        print(evaluation.figures.kappa.value, evaluation.figures.kappa.low, evaluation.calibration.error.value)
     """
 
     classes: tuple[str, ...]
     paths: list[Path]  # of the judged pictures, in the order of `predictions`
-    predictions: Predictions
-    metrics: Metrics  # as in metrics.json
+    predictions: Predictions  # with the model's own probabilities
+    metrics: Metrics  # of these, as in metrics.json
     set_aside: list[tuple[str, Problem]]  # (path, problem)
     what: str  # in words: which pictures were judged
     # Of the run's own validation pictures, those that are not what the training validated, and how many are gone.
@@ -42,6 +48,35 @@ class Evaluation:
     gone: int = 0
     familiarity: Familiarity = field(default_factory=Familiarity)  # of other pictures, those that the run knows
     grid: Path | None = None  # a drawing of some of the pictures with their answers, where one was asked for
+    units: Units | None = None  # which pictures belong together; None: each is by itself
+    # The run's, 1 where it has none. None: the pictures calibrate each other, in folds.
+    temperature: float | None = None
+
+    @cached_property
+    def judged(self) -> Judged:
+        """What the predictions are worth, with and without calibration; computed when it is asked for."""
+        units = self.units or Units(np.arange(len(self.predictions.labels)))
+        return judge_predictions(self.predictions, units, classes=self.classes, temperature=self.temperature)
+
+    @property
+    def figures(self) -> Figures:
+        """Each figure with its 95% interval and the number of pictures it rests on, of calibrated probabilities."""
+        return self.judged.figures
+
+    @property
+    def calibration(self) -> Calibration:
+        """How far calibrated probabilities are to be believed."""
+        return self.judged.after
+
+    @property
+    def calibration_before(self) -> Calibration:
+        """How far the model's own probabilities are to be believed."""
+        return self.judged.before
+
+    @property
+    def calibrated(self) -> Predictions:
+        """The predictions with calibrated probabilities."""
+        return replace(self.predictions, probabilities=self.judged.calibrated.astype(np.float32))
 
     @property
     def unseen(self) -> np.ndarray:
@@ -77,7 +112,7 @@ class Evaluation:
 
     @property
     def log_loss(self) -> float:
-        """The mean negative log probability of the true class, in nats."""
+        """The mean negative log probability of the true class, in nats, of the model's own probabilities."""
         return float(self.metrics["log_loss"])
 
     @property
@@ -109,7 +144,7 @@ class Evaluation:
         """Make a table for pandas, a row for each judged picture.
 
         Returns:
-            A DataFrame with path, true_label, label, probability, and p:CLASS for each class.
+            A DataFrame with path, true_label, label, probability, and p:CLASS for each class; calibrated probabilities.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -119,7 +154,7 @@ class Evaluation:
             table[table.label != table.true_label].sort_values("probability", ascending=False)
         """
         pandas = need("pandas", extra="pandas")
-        names, said = np.array(self.classes, dtype=object), self.predictions
+        names, said = np.array(self.classes, dtype=object), self.calibrated
         columns = {
             "path": [str(path) for path in self.paths],
             "true_label": names[said.labels],
@@ -131,7 +166,7 @@ class Evaluation:
 
 
 def evaluation_lines(evaluation: Evaluation) -> list[str]:
-    """Format an evaluation as text: accuracy with its interval, a row per class, the confusion matrix.
+    """Format an evaluation as text: its figures with their intervals, a row per class, the confusion matrix.
 
     Args:
         evaluation: what `evaluate_run` returned.
@@ -143,31 +178,15 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         for line in evaluation_lines(evaluation):
             print(line)
     """
-    metrics = evaluation.metrics
     lines = [
         *_warnings(evaluation),
-        f"evaluated {evaluation.what}: {metrics['pictures']} pictures",
-        f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
-        f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
-        f"loss      {metrics['log_loss']:.3f}   mean F1 {metrics['macro_f1']:.3f}",
+        f"evaluated {evaluation.what}: {evaluation.pictures} pictures",
+        *figure_lines(evaluation.judged, evaluation.metrics),
         "",
+        *class_lines(evaluation.figures.classes),
     ]
-    width = max(8, *(cell_len(row["name"]) for row in metrics["classes"]))
-    lines.append(f"{'class'.ljust(width)}  pictures  precision  recall     F1")
-    names, matrix = [row["name"] for row in metrics["classes"]], metrics["confusion"]
-    for row, guesses in zip(metrics["classes"], map(sum, zip(*matrix, strict=True)), strict=True):
-        # A class without pictures, or that was never said, has no such share.
-        precision = f"{row['precision']:.1%}" if guesses else "-"
-        recall = f"{row['recall']:.1%}" if row["pictures"] else "-"
-        f1 = f"{row['f1']:.3f}" if guesses or row["pictures"] else "-"
-        lines.append(f"{set_cell_size(row['name'], width)}  {row['pictures']:8d}  {precision:>9}  {recall:>6}  {f1:>5}")
-    if len(names) <= 20:
-        cells = [max(4, len(str(max(max(line) for line in matrix)))) for _ in names]
-        lines += ["", "rows: true class; columns, in the same order: predicted class"]
-        for name, line in zip(names, matrix, strict=True):
-            counts = "  ".join(str(count).rjust(cell) for count, cell in zip(line, cells, strict=True))
-            lines.append(f"{set_cell_size(name, width)}  {counts}")
-    return lines
+    matrix = matrix_lines(evaluation.classes, evaluation.confusion)
+    return [*lines, "", *matrix] if matrix else lines
 
 
 def _warnings(evaluation: Evaluation) -> list[str]:
@@ -200,9 +219,11 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         evaluation: what `evaluate_run` returned.
 
     Returns:
-        What metrics.json has, and `evaluated` (in words), `changed` (paths), `gone` (a count), `set_aside` (path,
-        problem, problem_kind), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the
-        metrics of the others; None without any, or where all are new) and `note`.
+        What metrics.json has, and `figures` (each with value, low, high, pictures and reason), `calibration` (before,
+        after, and the temperature; null where folds calibrate each other), `evaluated` (in words), `changed` (paths),
+        `gone` (a count), `set_aside` (path, problem, problem_kind), `seen` (path, split, known_as, near; of each
+        picture that the run knows), `unseen` (the metrics of the others; None without any, or where all are new) and
+        `note`.
 
     Example:
         as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]
@@ -218,6 +239,12 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     ]
     return {
         **evaluation.metrics,
+        "figures": asdict(evaluation.figures),
+        "calibration": {
+            "temperature": evaluation.temperature,
+            "before": asdict(evaluation.calibration_before),
+            "after": asdict(evaluation.calibration),
+        },
         "evaluated": evaluation.what,
         "changed": list(evaluation.changed),
         "gone": evaluation.gone,

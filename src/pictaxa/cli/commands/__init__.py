@@ -36,7 +36,7 @@ COMMANDS: dict[str, Command] = {
     "train": Command(arguments.TrainArguments, runs.train, COMMON, EXAMPLE, settings_beside),
     "evaluate": Command(arguments.EvaluateArguments, runs.evaluate, example="pictaxa evaluate RUN more-photos"),
     "predict": Command(
-        arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --grid answers.png"
+        arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --abstain 0.95"
     ),
     "report": Command(arguments.ReportArguments, runs.report),
     "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),

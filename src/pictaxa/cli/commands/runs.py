@@ -69,20 +69,28 @@ def predict(arguments: PredictArguments, started: float) -> int:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
     from ...inference.predictor import load, tell_nobody
     from ...inference.writers import TableWriter, open_writer, write_all
+    from ...judge.asked import answering_of
     from ..inputs import pictures_of
 
     check_place(arguments.out, "--out")
     gallery = _gallery(arguments.grid)
     drawn = [] if gallery is None else [gallery]
     pictures = pictures_of(arguments.files)
-    predictor = load(arguments.run, device=arguments.device)
+    answering = answering_of(
+        arguments.run, raw=arguments.raw, abstain=arguments.abstain, sets=arguments.sets, per_class=arguments.per_class
+    )
+    for line in answering.told:  # beside the answers, which a program may read
+        print_line(line, file=sys.stderr)
+    predictor = load(arguments.run, device=arguments.device, answering=answering)
     stream = predictor.judge(pictures, look=tell_nobody if gallery is None else gallery.look)
     if arguments.out is None:
-        table = TableWriter(sys.stdout, predictor.classes, top=arguments.top)
+        table = TableWriter(sys.stdout, predictor.classes, top=arguments.top, answering=answering)
         read, bad = write_all(stream, [table, *drawn])
     else:
         spreadsheet = arguments.csv == "spreadsheet"
-        with open_writer(arguments.out, predictor.classes, top=arguments.top, spreadsheet=spreadsheet) as writer:
+        with open_writer(
+            arguments.out, predictor.classes, top=arguments.top, spreadsheet=spreadsheet, answering=answering
+        ) as writer:
             read, bad = write_all(stream, [writer, *drawn])
         print_line(f"{read + bad} rows in {arguments.out}")
     if gallery is not None and read:

@@ -1,0 +1,151 @@
+"""What a person asks of predictions (calibrated, abstaining, sets) -> the Answering that a Predictor takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ConfigError, RunError
+from ..inference.answering import RAW, Answering
+from ..runs.folder import Run, open_run
+from ..runs.judgement import Abstaining, Judgement, SetRule, rounded
+from ..runs.names import METRICS, PREDICTIONS
+from ..system.progress import warn
+from .abstain import choose_threshold
+from .calibrate import cross_calibrated, deal_folds
+from .judged_lines import percent
+from .judging import judgement_of, validated
+from .sets import make_sets
+
+
+def answering_of(
+    path: str | Path,
+    *,
+    raw: bool = False,
+    abstain: float | None = None,
+    sets: float | None = None,
+    per_class: bool = False,
+) -> Answering:
+    """How a run's predictions are to be made.
+
+    Args:
+        path: the run's folder.
+        raw: with the model's own probabilities.
+        abstain: share of the answers given that are to be right, above 0 and below 1; None: every picture has one.
+        sets: share of the sets that are to have the true class, above 0 and below 1; None: no sets.
+        per_class: whether that holds for the pictures of each class.
+
+    Returns:
+        The Answering, which tells what its rules come to on the validation pictures. A run without validation
+        predictions has the model's own probabilities, which is said.
+
+    Raises:
+        ConfigError: a share out of its range, what excludes each other, or no threshold vouches for `abstain`.
+        RunError: the run's validation predictions are damaged, or missing and needed.
+
+    Example:
+        predictor = load("runs/photos-resnet18-1", answering=answering_of("runs/photos-resnet18-1", abstain=0.95))
+    """
+    _check(raw=raw, abstain=abstain, sets=sets, per_class=per_class)
+    run = open_run(path)
+    if raw:
+        return RAW
+    judgement = _judgement(run, needed=abstain is not None or sets is not None)
+    if judgement is None:
+        return RAW
+    threshold, least, told = None, None, []
+    if abstain is not None:
+        answers = _abstaining(run, judgement, abstain)
+        threshold = answers.threshold
+        told.append(abstaining_line(answers))
+    if sets is not None:
+        rule = _set_rule(run, judgement, sets, per_class=per_class)
+        least = rule.least
+        told += set_lines(rule, run.classes)
+    return Answering(judgement.temperature, threshold=threshold, least=least, told=tuple(told))
+
+
+def temperature_of(run: Run) -> float:
+    """The temperature by which a run's predictions are calibrated; 1, which is said, where it has none."""
+    judgement = _judgement(run, needed=False)
+    return 1.0 if judgement is None else judgement.temperature
+
+
+def _check(*, raw: bool, abstain: float | None, sets: float | None, per_class: bool) -> None:
+    for flag, share in (("--abstain", abstain), ("--sets", sets)):
+        if share is not None and not 0 < share < 1:
+            raise ConfigError(
+                f"{flag} above 0 and below 1", found=f"{share:g}", fix=f"Use {flag} 0.95 for 95%, for example."
+            )
+        if share is not None and raw:
+            raise ConfigError(
+                f"either {flag} or --raw",
+                found="both",
+                fix="Leave out --raw: its threshold is of calibrated probabilities.",
+            )
+    if per_class and sets is None:
+        raise ConfigError("--sets with --per-class", found="--per-class alone", fix="Add --sets 0.95, for example.")
+
+
+def _judgement(run: Run, *, needed: bool) -> Judgement | None:
+    """The run's judgement; None for a run that never had what it is made of."""
+    try:
+        return judgement_of(run.path)
+    except RunError:
+        if needed or all((run.path / name).exists() for name in (PREDICTIONS, METRICS)):
+            raise
+    warn("note      this run has no validation predictions: its probabilities are the model's own, not calibrated")
+    return None
+
+
+def _abstaining(run: Run, judgement: Judgement, wanted: float) -> Abstaining:
+    rule = next((rule for rule in judgement.abstaining if rule.wanted == wanted), None)
+    if rule is None:
+        predictions, units = validated(run)
+        shares = cross_calibrated(predictions.probabilities, predictions.labels, deal_folds(units))
+        right = shares.argmax(axis=1) == predictions.labels
+        rule = rounded(choose_threshold(shares.max(axis=1), right, units, wanted=wanted))
+    if rule.threshold is None:
+        accuracy = judgement.figures.accuracy
+        raise ConfigError(
+            f"validation pictures that vouch for {wanted:.0%} right answers",
+            found=f"{accuracy.pictures} pictures with an accuracy of {accuracy.value:.1%}, which do so at no threshold",
+            fix="Ask for less, such as --abstain 0.8, or train with more validation pictures.",
+        )
+    return rule
+
+
+def _set_rule(run: Run, judgement: Judgement, wanted: float, *, per_class: bool) -> SetRule:
+    kept = (rule for rule in judgement.sets if rule.wanted == wanted and rule.per_class == per_class)
+    rule = next(kept, None)
+    if rule is None:
+        predictions, units = validated(run)
+        fold_of = deal_folds(units)
+        shares = cross_calibrated(predictions.probabilities, predictions.labels, fold_of)
+        rule = make_sets(shares, predictions.labels, units, wanted=wanted, per_class=per_class, fold_of=fold_of)
+    return rule
+
+
+def abstaining_line(rule: Abstaining) -> str:
+    """What a rule of abstaining came to on the validation pictures, in a line."""
+    share, right = rule.coverage, rule.accuracy
+    assert rule.threshold is not None
+    return (
+        f"abstain   below {rule.threshold:.1%}: {percent(share)} of {share.pictures} validation pictures get an "
+        f"answer, {percent(right)} of these are right"
+    )
+
+
+def set_lines(rule: SetRule, classes: tuple[str, ...]) -> list[str]:
+    """What a rule of sets came to on the validation pictures, in a line, and a second one where it can't hold."""
+    found, size = rule.coverage, rule.size
+    lines = [
+        f"sets      {percent(found)} of {found.pictures} validation pictures have their class in the set; "
+        f"{size.value:.2f} classes on average, {rule.empty.value:.1%} empty"
+    ]
+    always = [name for name, least in zip(classes, rule.least, strict=False) if least == 0]
+    if always and not rule.per_class:
+        lines.append("note      there are too few validation pictures for this share: every class is in every set")
+    elif always:
+        some = ", ".join(always[:3]) + (" ..." if len(always) > 3 else "")
+        lines.append(f"note      too few validation pictures of {len(always)} classes, which are in every set: {some}")
+    return lines
