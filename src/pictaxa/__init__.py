@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .api.runs import predict as predict
     from .api.runs import report as report
     from .api.runs import train as train
+    from .api.shipping import export as export
     from .errors import CacheError as CacheError
     from .errors import ConfigError as ConfigError
     from .errors import DataError as DataError
@@ -46,6 +47,7 @@ _ERRORS = (
 _FUNCTIONS = {
     "pictaxa.api.runs": ("train", "evaluate", "load", "predict", "report", "curves"),
     "pictaxa.api.data": ("inspect", "preview", "preview_batch", "probe", "plan", "embed"),
+    "pictaxa.api.shipping": ("export",),
     "pictaxa.api.models": ("look", "load_weights"),
 }
 # Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..augment.preprocess import Geometry
-from ..errors import RunError, as_word
+from ..errors import RunError
 from ..system.files import write_atomically
 from .contents import read_arrays
 from .manifest import Listed, listed_as
@@ -192,8 +192,3 @@ def write_export(folder: Path, document: Mapping[str, Any]) -> Export:
     whole = ExportDocument(format=FORMAT, files=files, **document)
     write_atomically(folder / EXPORT, json.dumps(asdict(whole), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return Export(folder, whole)
-
-
-def word_of(export: Export) -> str:
-    """The folder as one writes it on a command line."""
-    return as_word(export.path)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import arguments, looking
 from ..parse import Fill
+from ..shipping import ExportArguments
 from ..teaching import (
     BlocksArguments,
     ConvolutionArguments,
@@ -17,7 +18,7 @@ from ..teaching import (
     SizeArguments,
 )
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, models, runs, teaching
+from . import data, docs, models, runs, ship, teaching
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Command] = {
         arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --abstain 0.95"
     ),
     "report": Command(arguments.ReportArguments, runs.report),
+    "export": Command(ExportArguments, ship.export, example="pictaxa export RUN --format onnx"),
     "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),
     "preview": Command(arguments.PreviewArguments, data.preview, example="pictaxa preview photos --policy strong"),
     "probe": Command(looking.ProbeArguments, models.probe, example="pictaxa probe photos"),

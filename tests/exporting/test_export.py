@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pictaxa.errors import ConfigError, RunError
-from pictaxa.export.check import Comparison, require_equal
-from pictaxa.export.export import ExportConfig, export_lines, export_run
-from pictaxa.export.formats import FORMATS
-from pictaxa.export.network import ExportedNetwork
+from pictaxa.exporting.check import Comparison, require_equal
+from pictaxa.exporting.export import ExportConfig, export_lines, export_run
+from pictaxa.exporting.formats import FORMATS
+from pictaxa.exporting.network import ExportedNetwork
 from pictaxa.inference.exported import in_batches, open_answers
 from pictaxa.inference.predictor import load
 from pictaxa.metrics import cooled, softmax
@@ -111,7 +111,7 @@ def test_what_does_not_answer_alike_is_refused(shipped: Path, tmp_path: Path, mo
     """Nothing is left of it, and an export that was there before stays."""
     out = tmp_path / "out"
     before = export_run(shipped, ExportConfig("program"), out=out)
-    from pictaxa.export import export as module
+    from pictaxa.exporting import export as module
 
     ours = module.network_of
 

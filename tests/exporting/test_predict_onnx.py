@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-import pictaxa.export
-from pictaxa.export.export import ExportConfig, export_run
+from pictaxa.exporting import predict_onnx
+from pictaxa.exporting.export import ExportConfig, export_run
 from pictaxa.inference.predictor import load
 from pictaxa.metrics import cooled, softmax
 from pictaxa.runs.exported import Export
 from pictaxa.runs.judgement import read_judgement
 
-SOURCE = Path(pictaxa.export.__file__).with_name("predict_onnx.py")
+SOURCE = Path(predict_onnx.__file__)
 
 
 @pytest.fixture(scope="session")

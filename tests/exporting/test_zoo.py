@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pictaxa.export.formats import FORMATS, Order, write_network
-from pictaxa.export.network import ExportedNetwork
+from pictaxa.exporting.formats import FORMATS, Order, write_network
+from pictaxa.exporting.network import ExportedNetwork
 from pictaxa.inference.runtimes import open_network
 from pictaxa.models.folding import fold_norms
 from pictaxa.models.zoo import ZOO, create_model
