@@ -33,6 +33,7 @@ RUNS = {
     "recipes": ("{run}", "| recipe |"),
     "side_by_side": ("{split} --minutes 0.2 --seeds 1 --only", "pictaxa"),
     "train_step": ("--model lenet5 --size 32 --batch 8 --steps 1 --rounds 1", "the machine's plan"),
+    "trust": ("{data} --splits 1 --weights {run}", "conformal"),
     "transfer head": ("head {split} --rounds 1 --backbone lenet5@32", "lenet5"),
     "transfer loading": ("loading --rounds 1", "resnet"),
 }

@@ -333,7 +333,8 @@ def test_all_that_decides_vectors_is_in_their_name(data: Path, backbone: Path, m
     plain = FeaturePass(rows)
 
     def name(source: FeatureSource = source, look: FeaturePass = plain, backbone: str = "a") -> str:
-        return features._name(source, look, backbone=backbone)
+        hashes, precision = source.index.column("hash"), str(source.plan.precision)
+        return features._name(look, backbone=backbone, hashes=hashes, geometry=source.geometry, precision=precision)
 
     def varied(**other: object) -> str:
         return name(look=replace(plain, **({"augment": augment, "size": 32} | other)))

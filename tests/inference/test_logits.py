@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,10 @@ import torch
 from torch import nn
 
 from pictaxa.augment.preprocess import Geometry
-from pictaxa.inference.logits import square_logits
+from pictaxa.inference.logits import square_logits, square_outputs
+from pictaxa.models.fusing import fast_copy
+from pictaxa.models.heads import apart
+from pictaxa.models.zoo import create_model
 
 
 class Halves(nn.Module):
@@ -47,3 +51,20 @@ def test_the_view_is_predictions():
     squares = torch.full((1, 8, 8, 3), 255, dtype=torch.uint8)
     logits = square_logits(model, squares, aspects=np.full(1, 2.0, np.float32), geometry=geometry)
     assert logits[0].tolist() == pytest.approx([0.5, 1.0, 16.0], abs=0.05)
+
+
+@pytest.mark.parametrize("tta", ["none", "flip"])
+def test_one_pass_gives_vectors_too(tta: Literal["none", "flip"]):
+    """The logits are those without vectors to the last bit; the vectors are of the picture that is not mirrored."""
+    geometry = Geometry(square=32, channels=3, view="centre", size=32, tta=tta)
+    model = fast_copy(create_model("resnet_lite", 3).eval(), size=32)
+    squares = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    aspects = np.ones(2, np.float32)
+    backbone, head = apart(model)
+    outputs = square_outputs(backbone, head, squares, aspects=aspects, geometry=geometry)
+    assert torch.equal(outputs.logits, square_logits(model, squares, aspects=aspects, geometry=geometry))
+    assert outputs.vectors.shape == (2, 384) and outputs.vectors.dtype == torch.float32
+    plain = square_outputs(*apart(model), squares, aspects=aspects, geometry=replace(geometry, tta="none"))
+    assert torch.equal(outputs.vectors, plain.vectors)
+    with torch.inference_mode():
+        assert torch.equal(head(plain.vectors), plain.logits)

@@ -11,6 +11,7 @@ from torch import nn
 
 from pictaxa.errors import ModelError
 from pictaxa.models.contract import Classifier
+from pictaxa.models.heads import apart
 from pictaxa.models.layers import ConvUnit, make_conv
 from pictaxa.models.residual_blocks import BasicBlock, Bottleneck
 from pictaxa.models.resnet import SIZES
@@ -319,6 +320,20 @@ def test_the_contract(specimen: Specimen):
         assert logits.shape == (2, 10)
         if specimen.has_numbers:
             assert torch.equal(logits, model(images))
+
+
+def test_a_backbone_and_its_head_are_the_model(specimen: Specimen):
+    """Taken apart they give a vector for each picture and the model's own logits, and the model stays whole."""
+    model, names = specimen.model.eval(), list(specimen.model.state_dict())
+    backbone, head = apart(model)
+    with torch.no_grad():
+        vectors = backbone(specimen.images)
+        logits = head(vectors)
+        assert vectors.ndim == 2 and len(vectors) == 2 and logits.shape == (2, 10)
+        if specimen.has_numbers:
+            assert torch.equal(logits, model(specimen.images))
+    assert list(model.state_dict()) == names
+    assert all(part is model.get_parameter(name) for name, part in backbone.named_parameters())
 
 
 def test_evaluation_is_a_function_and_training_is_not_it(specimen: Specimen):

@@ -19,7 +19,7 @@ from ..inference import predictor
 from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
-from ..judge.asked import answering_of
+from ..judge.asked import Novelty, answering_of
 from ..judge.complete import complete_run
 from ..judge.evaluate import evaluate_run
 from ..judge.evaluation import Evaluation
@@ -147,6 +147,7 @@ def load(
     abstain: float | None = None,
     sets: float | None = None,
     per_class: bool = False,
+    none_of_these: Novelty = "auto",
 ) -> Predictor:
     """Load a trained run, ready to predict.
 
@@ -159,6 +160,8 @@ def load(
         sets: share of sets that are to have the true class, likewise: a prediction's `possible` are the classes that
             may be meant. None: there are no sets.
         per_class: keep to that share in each class, rather than in all pictures together.
+        none_of_these: "yes" or "no", whether a prediction's `answer` is "none of these" where the picture is unlike
+            those of training; "auto" does so where the run keeps the vectors that this needs.
 
     Returns:
         A Predictor.
@@ -173,7 +176,9 @@ def load(
         predictions = classifier.predict("more-photos")
     """
     path = run_of(run)
-    answering = answering_of(path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class)
+    answering = answering_of(
+        path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class, none_of_these=none_of_these
+    )
     return predictor.load(path, device=device_of(device), answering=answering)
 
 
@@ -188,6 +193,7 @@ def predict(
     abstain: float | None = None,
     sets: float | None = None,
     per_class: bool = False,
+    none_of_these: Novelty = "auto",
 ) -> PredictionList:
     """Classify pictures with a trained run, as `pictaxa predict` does; for several calls, `load` the run once.
 
@@ -201,6 +207,7 @@ def predict(
         abstain: the share of answers that are to be right.
         sets: the share of sets that are to have the true class.
         per_class: keep to that in each class.
+        none_of_these: whether pictures of none of the classes are told.
 
     Returns:
         A Prediction for each picture, in order; one that can't be read has its `problem` instead of probabilities.
@@ -214,10 +221,14 @@ def predict(
         predictions = pictaxa.predict("runs/photos-resnet18-1", ["holiday.jpg", "more-photos"])
     """
     classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
-    if not (isinstance(run, Predictor) and calibrated and abstain is sets is None):
+    usual = calibrated and abstain is sets is None and none_of_these == "auto"
+    if not (isinstance(run, Predictor) and usual):
         classifier = classifier.answers_by(
-            answering_of(classifier.run.path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class)
-        )
+            answering_of(
+                classifier.run.path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class,
+                none_of_these=none_of_these,
+            )
+        )  # fmt: skip
     gallery = gallery_of(grid)
     if gallery is None:
         return classifier.predict(pictures)

@@ -74,6 +74,10 @@ class PredictArguments:
     """Keep to the share of --sets in each class, rather than in all pictures together."""
     raw: bool = False
     """Give the model's own probabilities instead of calibrated ones; the answers are the same."""
+    none_of_these: Literal["auto", "yes", "no"] = "auto"
+    """Whether the answer is "none of these" for a picture that is less like the training pictures than 95% of the
+    validation pictures are; its probabilities are given all the same. auto: where the run keeps the vectors that this
+    needs, as every new run does; yes: compute them if it doesn't."""
     grid: Path | None = None
     """Also draw the pictures with their answers to this .png file; a random 24 of more, and one alone with a bar for
     each class. Where the folder of a picture is called like a class, right is green and wrong is red; for labels in

@@ -99,6 +99,30 @@ def build_cache(
     return cache, index
 
 
+def cached_squares(index: Index, spec: CacheSpec, *, root: Path) -> PixelCache | None:
+    """The squares that a cache has already, of files as the index knows them; nothing is decoded or written.
+
+    The slot of a row whose picture is not there is -1. None where there is no such cache.
+    """
+    folder = root / _key(index, spec)
+    try:
+        if not (folder / JOURNAL).exists():
+            return None
+        with CacheLock(folder):
+            generation = open_generation(folder, square_bytes=spec.square_bytes)
+            pixels = _map(generation.pixels_path, spec)
+    except OSError:  # a cache that can't be opened is none
+        return None
+    places = fresh_places(index, generation.records)
+    records = generation.records.take(pa.array(places, mask=places < 0))
+    slots, sums = (pc.fill_null(records[name], blank).to_numpy() for name, blank in (("slot", -1), ("sum", 0)))
+    same = pc.fill_null(pc.equal(records["hash"], index.table["hash"]), False).to_numpy(zero_copy_only=False)
+    slots = np.where(same.astype(bool), slots, -1)
+    aspects = (index.column("width") / np.maximum(index.column("height"), 1)).astype(np.float32)
+    mend = Mender(generation.pixels_path, spec, index=index, slots=slots, sums=sums).mend
+    return PixelCache(pixels=pixels, slots=slots, aspects=aspects, sums=sums, mend=mend, decoding=spec.decoding)
+
+
 def _say_whose(folder: Path, index: Index) -> None:
     """Keep the folder of the data set beside its squares, for people and for `pictaxa cache`."""
     text = shown_name(f"{index.root.resolve()}\n")

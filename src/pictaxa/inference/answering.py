@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import softmax
+from .none_of_these import Likeness
 from .prediction import Prediction
 
 
@@ -20,6 +21,7 @@ class Answering:
             has one.
         least: the probability with which a class is in a picture's set, (1,) for all classes or (classes,) of each.
             None: there are no sets.
+        likeness: how like the training pictures a picture must be for one of the classes; None: that is not asked.
         told: what these rules come to, in lines for people.
 
     Example:
@@ -30,20 +32,27 @@ class Answering:
     temperature: float = 1.0
     threshold: float | None = None
     least: tuple[float, ...] | None = None
+    likeness: Likeness | None = None
     told: tuple[str, ...] = ()
 
     @property
     def abstains(self) -> bool:
-        """Whether a picture may have no answer."""
-        return self.threshold is not None
+        """Whether a picture may have another answer than its label."""
+        return self.threshold is not None or self.likeness is not None
 
     @property
     def has_sets(self) -> bool:
         """Whether each picture has a set of classes."""
         return self.least is not None
 
-    def answer(self, path: str, classes: tuple[str, ...], logits: np.ndarray) -> Prediction:
-        """Answer for one picture, of (classes,) float32 logits."""
+    def closeness(self, raw: np.ndarray) -> list[float | None]:
+        """Of (n, width) vectors as the network gives them, how close each comes to a training picture, if asked."""
+        return [None] * len(raw) if self.likeness is None else self.likeness.closeness(raw).tolist()
+
+    def answer(
+        self, path: str, classes: tuple[str, ...], logits: np.ndarray, *, closeness: float | None = None
+    ) -> Prediction:
+        """Answer for one picture, of (classes,) float32 logits and its closeness."""
         shares = softmax(logits[None] / np.float32(self.temperature))[0]
         possible = None
         if self.least is not None:
@@ -57,6 +66,8 @@ class Answering:
             logits=logits,
             abstained=None if self.threshold is None else bool(shares.max() < self.threshold),
             possible=possible,
+            closeness=closeness,
+            known=None if closeness is None or self.likeness is None else closeness >= self.likeness.least,
         )
 
 

@@ -88,8 +88,11 @@ def extract_features(source: FeatureSource, model: Classifier, passes: list[Feat
     """
     folder = source.root / "features"
     backbone = without_head(model, size=source.geometry.size)
-    digest = _digest_of(backbone)
-    paths = [folder / _name(source, wanted, backbone=digest) for wanted in passes]
+    digest, hashes, precision = _digest_of(backbone), source.index.column("hash"), str(source.plan.precision)
+    paths = [
+        folder / _name(wanted, backbone=digest, hashes=hashes, geometry=source.geometry, precision=precision)
+        for wanted in passes
+    ]
     with torch.inference_mode():
         empty = torch.zeros(1, model.in_channels, *[source.geometry.size] * 2, device=source.plan.device)
         width = backbone(empty).shape[1]
@@ -107,6 +110,39 @@ def extract_features(source: FeatureSource, model: Classifier, passes: list[Feat
     except OSError as error:
         raise disk_error(error, what="features", folder=folder, wanted_bytes=total * width * BYTES) from None
     return [np.memmap(path, dtype=np.float32, mode="r").reshape(-1, width) for path in paths]
+
+
+def cached_features(
+    model: Classifier, rows: np.ndarray, *, index: Index, geometry: Geometry, precision: str, root: Path
+) -> np.ndarray | None:
+    """Find the features that a training of the head alone has left in the cache; nothing is computed.
+
+    Args:
+        model: the model, which stays as it is.
+        rows: (n,) int64 rows of the index.
+        index: the pictures.
+        geometry: how they become the model's input.
+        precision: what the features were computed in, such as "torch.float32".
+        root: folder of the caches.
+
+    Returns:
+        A memory map, (n, width) float32; None where they are not there.
+
+    Example:
+        known = cached_features(model, index.rows("train"), index=index, geometry=run.geometry,
+                                precision="torch.float32", root=default_cache_root())
+    """
+    folder = root / "features"
+    backbone = without_head(model, size=geometry.size)
+    with torch.inference_mode():
+        width = backbone(torch.zeros(1, model.in_channels, *[geometry.size] * 2, device=model.mean.device)).shape[1]
+    name = _name(
+        FeaturePass(rows), backbone=_digest_of(backbone), hashes=index.column("hash"), geometry=geometry,
+        precision=precision,
+    )  # fmt: skip
+    if not _is_whole(FeaturePass(rows), folder / name, width=width):
+        return None
+    return np.memmap(folder / name, dtype=np.float32, mode="r").reshape(-1, width)
 
 
 def without_head(model: Classifier, *, size: int) -> Classifier:
@@ -210,15 +246,15 @@ def _digest_of(backbone: Classifier) -> str:
     return digest.hexdigest()
 
 
-def _name(source: FeatureSource, wanted: FeaturePass, *, backbone: str) -> str:
+def _name(wanted: FeaturePass, *, backbone: str, hashes: np.ndarray, geometry: Geometry, precision: str) -> str:
     """The pass's file, by all that its vectors depend on."""
     depends = {
         "version": [VERSION, PIXELS_VERSION],
         "backbone": backbone,
-        "pictures": [str(value) for value in source.index.column("hash")[wanted.rows]],
-        "geometry": asdict(source.geometry),
+        "pictures": [str(value) for value in hashes[wanted.rows]],
+        "geometry": asdict(geometry),
         "mirrored": wanted.mirrored,
-        "precision": str(source.plan.precision),
+        "precision": precision,
     }
     if wanted.augment is not None:
         depends |= {

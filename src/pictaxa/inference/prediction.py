@@ -22,6 +22,7 @@ SHOWN_LABELS = 5  # in a list's repr
 SHOWN_ROWS = 20  # in a notebook's table; `to_pandas` has all
 SHOWN_CLASSES = 3  # of a picture in a notebook
 UNSURE = "unsure"  # the answer of a picture that is given none
+NONE_OF_THESE = "none of these"  # that of a picture unlike those of any class
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +42,9 @@ class Prediction:
             read.
         abstained: whether it is not sure enough for an answer; None where every picture is given one.
         possible: the classes of its set, the most probable first, perhaps none; None where no sets were asked for.
+        known: whether it is like the training pictures, else it is probably of none of the classes; None where that is
+            not asked or not known.
+        closeness: its cosine similarity to the nearest training picture, from -1 to 1, or None likewise.
 
     Example:
         prediction = pictaxa.load("runs/photos-resnet18-1").predict("holiday.jpg")[0]
@@ -58,6 +62,8 @@ class Prediction:
     problem_kind: ProblemKind | None = None
     abstained: bool | None = None
     possible: tuple[str, ...] | None = None
+    known: bool | None = None
+    closeness: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         label, probability = "", 0.0
@@ -69,8 +75,15 @@ class Prediction:
 
     @property
     def answer(self) -> str:
-        """The label; "unsure" where the run was asked to abstain and is not sure enough."""
-        return UNSURE if self.abstained else self.label
+        """The label; "none of these" where the picture is unlike those of any class, "unsure" where the run was asked
+        to abstain and is not sure enough.
+        """
+        return NONE_OF_THESE if self.known is False else UNSURE if self.abstained else self.label
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer is the label."""
+        return self.probabilities is not None and self.known is not False and not self.abstained
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """List the most probable classes, best first.
@@ -93,7 +106,7 @@ class Prediction:
     def _said(self) -> str:
         if self.probabilities is None:
             return f"not read: {self.problem}"
-        return f"{UNSURE}, perhaps {self._likeliest}" if self.abstained else self._likeliest
+        return self._likeliest if self.answered else f"{self.answer}, perhaps {self._likeliest}"
 
     @property
     def _likeliest(self) -> str:
@@ -138,7 +151,8 @@ class PredictionList(list[Prediction]):
 
         Returns:
             A DataFrame with path, label, probability and problem, and p:CLASS for each class; where a picture could not
-            be read, the numbers are missing (NaN). `answer` and `set` are columns too where they were asked for.
+            be read, the numbers are missing (NaN). `answer`, `closeness` and `set` are columns too where they
+            were asked for.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -155,8 +169,10 @@ class PredictionList(list[Prediction]):
             ],
             "problem": [prediction.problem for prediction in self],
         }
-        if any(prediction.abstained is not None for prediction in self):
+        if any(prediction.abstained is not None or prediction.known is not None for prediction in self):
             columns["answer"] = [prediction.answer for prediction in self]
+        if any(prediction.closeness is not None for prediction in self):
+            columns["closeness"] = [prediction.closeness for prediction in self]
         if any(prediction.possible is not None for prediction in self):
             columns["set"] = [prediction.possible for prediction in self]
         classes = self[0].classes if self else ()
@@ -176,7 +192,7 @@ def _table(predictions: list[Prediction]) -> str:
             said = f"<td colspan=3>{_shown(prediction._said)}</td>"
         else:
             others = ", ".join(
-                f"{name} {value:.1%}" for name, value in prediction.top(SHOWN_CLASSES)[not prediction.abstained :]
+                f"{name} {value:.1%}" for name, value in prediction.top(SHOWN_CLASSES)[prediction.answered :]
             )
             said = f"<td>{_shown(prediction.answer)}</td><td>{prediction.probability:.1%}</td><td>{_shown(others)}</td>"
         rows.append(f"<tr><td>{_shown(prediction.path)}</td>{said}</tr>")

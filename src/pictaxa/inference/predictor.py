@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ..augment.preprocess import Geometry
 from ..config.machine import MachineConfig
 from ..errors import PictureError, RunError, printable
 from ..images.colour import CONVERTED
 from ..images.decode import Held, Square, count_notes, square_of
 from ..models.fusing import fast_copy
+from ..models.heads import apart
 from ..runs.folder import Run, open_run, weights_file
 from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
@@ -24,7 +27,7 @@ from ..weights.kinds import check_kind, is_of_tensorflow
 from .answering import RAW, Answering
 from .inputs import Given, given_pictures
 from .kept_model import COMPARED, check_logits, model_of
-from .logits import BATCH, square_logits
+from .logits import BATCH, square_outputs
 from .prediction import Prediction, PredictionList
 
 SHOWN_CLASSES = 6  # of a predictor's repr
@@ -62,6 +65,7 @@ class Predictor:
         model = model_of(run)
         load_model_weights(model, run.existing(run.model_path.name))
         self.model = fast_copy(to_device(model, plan), size=self.geometry.size)
+        self._parts = apart(self.model)
         if run.has_probe:
             squares, aspects, logits = (part[:COMPARED] for part in run.probe())
             check_logits(self.logits(squares, aspects), logits, run=run, device=plan.device.type)
@@ -165,15 +169,56 @@ class Predictor:
             squares, aspects, logits = predictor.run.probe()  # what the run's own model said
             np.allclose(predictor.logits(squares, aspects), logits, atol=1e-4)  # True
         """
+        return self.outputs(squares, aspects)[0]
+
+    def outputs(self, squares: np.ndarray, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the logits of decoded pictures, and what the network's head makes them of, in one pass.
+
+        Args:
+            squares: as `logits` takes them.
+            aspects: likewise.
+
+        Returns:
+            (N, classes) float32 logits, and (N, width) float32 vectors: of the pictures themselves, also where the
+            logits are averaged with those of their mirror images.
+
+        Raises:
+            RunError: the weights give NaN or infinity for some picture.
+
+        Example:
+            logits, vectors = predictor.outputs(*predictor.run.probe()[:2])
+        """
+        return self._outputs(squares, aspects, self.geometry)
+
+    def vectors(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """Compute the vectors of `outputs` alone, which is half the work where it looks at mirror images too.
+
+        Args:
+            squares: as `logits` takes them.
+            aspects: likewise.
+
+        Returns:
+            (N, width) float32.
+
+        Raises:
+            RunError: as `outputs`.
+
+        Example:
+            vectors = predictor.vectors(*predictor.run.probe()[:2])
+        """
+        return self._outputs(squares, aspects, replace(self.geometry, tta="none"))[1]
+
+    def _outputs(self, squares: np.ndarray, aspects: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
         images = torch.from_numpy(squares).to(self.plan.device)
-        logits: np.ndarray = square_logits(self.model, images, aspects=aspects, geometry=self.geometry).cpu().numpy()
+        both = square_outputs(*self._parts, images, aspects=aspects, geometry=geometry)
+        logits, vectors = both.logits.cpu().numpy(), both.vectors.cpu().numpy()
         bad = int((~np.isfinite(logits)).any(axis=1).sum())
         if bad:
             raise RunError(
                 "weights that give finite numbers", found=f"NaN or infinity for {bad} of {len(squares)} pictures",
                 fix="Train again, with a smaller --lr than that of config.json.",
             )  # fmt: skip
-        return logits
+        return logits, vectors
 
     def _squares(
         self, pictures: Iterable[tuple[str, Callable[[], Held]]]
@@ -195,12 +240,13 @@ class Predictor:
 
     def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[Prediction]:
         squares = [item for _, item in items if isinstance(item, Square)]
-        judged: Iterator[np.ndarray] = iter(())
+        judged: Iterator[tuple[np.ndarray, float | None]] = iter(())
         if squares:
             self.plan.watch.look()
             pixels = np.stack([square.pixels for square in squares])
             aspects = np.array([square.aspect for square in squares], dtype=np.float32)
-            judged = iter(self.logits(pixels, aspects))
+            logits, vectors = self.outputs(pixels, aspects)
+            judged = zip(logits, self.answering.closeness(vectors), strict=True)
         for path, item in items:
             if isinstance(item, PictureError):
                 yield Prediction(
@@ -208,7 +254,8 @@ class Predictor:
                     problem_kind=item.problem.kind,
                 )  # fmt: skip
             else:
-                yield self.answering.answer(path, self.classes, next(judged))
+                own, closeness = next(judged)
+                yield self.answering.answer(path, self.classes, own, closeness=closeness)
 
 
 def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:

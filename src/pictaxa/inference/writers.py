@@ -18,7 +18,7 @@ from ..system.files import require_suffix, writing
 from ..system.language import shown
 from ..system.printing import print_line
 from .answering import RAW, Answering
-from .prediction import UNSURE, Prediction
+from .prediction import NONE_OF_THESE, UNSURE, Prediction
 
 PATH_CELLS = 48  # of the table's first column; longer paths keep their end
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -52,7 +52,7 @@ class TableWriter:
         self._sets = answering.has_sets
         names = [printable(name) for name in classes]
         self._widths = [max(7, cell_len(name)) for name in names]  # of the columns of probabilities
-        self._answer = max(8, *(cell_len(name) for name in (*names, shown(UNSURE))))
+        self._answer = max(8, *(cell_len(name) for name in (*names, shown(UNSURE), shown(NONE_OF_THESE))))
         head = [set_cell_size(shown("file"), PATH_CELLS), set_cell_size(shown("answer"), self._answer)]
         if top is None:
             head += [_right(name, width) for name, width in zip(names, self._widths, strict=True)]
@@ -68,7 +68,7 @@ class TableWriter:
         if prediction.probabilities is None:
             cells.append(shown(f"not read: {prediction.problem}"))
         else:
-            answer = shown(UNSURE) if prediction.abstained else printable(prediction.label)
+            answer = printable(prediction.label) if prediction.answered else shown(prediction.answer)
             cells.append(set_cell_size(answer, self._answer))
             if self._top is None:
                 pairs = zip(prediction.probabilities, self._widths, strict=True)
@@ -83,7 +83,8 @@ class TableWriter:
 class CsvWriter:
     """Columns path, label, probability, problem, then p:CLASS for each class, or with `top` label_2, probability_2, ...
 
-    After `problem` stand, if asked for, `answer` (the label, or "unsure") and `set` (JSON, a list of names).
+    After `problem` stand, if asked for, `answer` (the label, "unsure" or "none of these"), `closeness` (to the nearest
+    training picture) and `set` (JSON, a list of names).
 
     Args:
         file: where to; opened with newline="", and for a spreadsheet with the encoding utf-8-sig.
@@ -111,7 +112,8 @@ class CsvWriter:
         else:
             columns = [f"{what}_{place}" for place in self._more for what in ("label", "probability")]
         self._answers, self._sets = answering.abstains, answering.has_sets
-        asked = ["answer"] * self._answers + ["set"] * self._sets
+        self._closeness = answering.likeness is not None
+        asked = ["answer"] * self._answers + ["closeness"] * self._closeness + ["set"] * self._sets
         self._csv.writerow(["path", "label", "probability", "problem", *asked, *map(_text, columns)])
         self._blank = [""] * (len(asked) + len(columns))
 
@@ -127,7 +129,8 @@ class CsvWriter:
             others = prediction.top(1 + len(self._more))[1:]
             values = [cell for name, value in others for cell in (self._cell(_text(name)), f"{value:.6f}")]
         label = self._cell(_text(prediction.label))
-        asked = [UNSURE if prediction.abstained else label] * self._answers + [_names(prediction)] * self._sets
+        asked = [label if prediction.answered else prediction.answer] * self._answers
+        asked += [_figure(prediction.closeness)] * self._closeness + [_names(prediction)] * self._sets
         self._csv.writerow([path, label, f"{prediction.probability:.6f}", problem, *asked, *values])
 
 
@@ -151,7 +154,8 @@ def harmless(text: str) -> str:
 class JsonLinesWriter:
     """An object a line: path, label, probability, probabilities, or path, problem and problem_kind.
 
-    Where they are asked for, `answer` (the label, or "unsure") and `set` (a list of names) too.
+    Where they are asked for, `answer` (the label, "unsure" or "none of these"), `known` (whether it is like the
+    training pictures), `closeness` (to the nearest of them) and `set` (a list of names) too.
     """
 
     def __init__(self, file: TextIO, *, top: int | None) -> None:
@@ -166,8 +170,10 @@ class JsonLinesWriter:
         else:
             document["label"] = _text(prediction.label)
             document["probability"] = round(prediction.probability, 6)
-            if prediction.abstained is not None:
+            if prediction.abstained is not None or prediction.known is not None:
                 document["answer"] = _text(prediction.answer)
+            if prediction.closeness is not None:
+                document |= {"known": prediction.known, "closeness": round(prediction.closeness, 4)}
             if prediction.possible is not None:
                 document["set"] = [_text(name) for name in prediction.possible]
             count = self._top or len(prediction.classes)
@@ -251,6 +257,10 @@ def _text(name: str) -> str:
 def _names(prediction: Prediction) -> str:
     """The classes of a set as JSON, which no name breaks."""
     return json.dumps([_text(name) for name in prediction.possible or ()], ensure_ascii=False)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _right(text: str, width: int) -> str:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from ..errors import ConfigError, RunError
 from ..inference.answering import RAW, Answering
+from ..inference.none_of_these import Likeness, likeness_of
+from ..inference.own_vectors import vectors_of_run
+from ..inference.predictor import load
 from ..runs.folder import Run, open_run
 from ..runs.judgement import Abstaining, Judgement, SetRule, rounded
 from ..runs.names import METRICS, PREDICTIONS
+from ..runs.vectors import read_vectors
 from ..system.progress import warn
 from .abstain import choose_threshold
 from .calibrate import cross_calibrated, deal_folds
 from .judged_lines import percent
 from .judging import judgement_of, validated
 from .sets import make_sets
+
+Novelty = Literal["auto", "yes", "no"]
 
 
 def answering_of(
@@ -24,6 +32,7 @@ def answering_of(
     abstain: float | None = None,
     sets: float | None = None,
     per_class: bool = False,
+    none_of_these: Novelty = "auto",
 ) -> Answering:
     """How a run's predictions are to be made.
 
@@ -33,13 +42,16 @@ def answering_of(
         abstain: share of the answers given that are to be right, above 0 and below 1; None: every picture has one.
         sets: share of the sets that are to have the true class, above 0 and below 1; None: no sets.
         per_class: whether that holds for the pictures of each class.
+        none_of_these: whether pictures unlike those of training are told; "auto": where the run keeps what that needs,
+            which "yes" makes where it doesn't.
 
     Returns:
         The Answering, which tells what its rules come to on the validation pictures. A run without validation
         predictions has the model's own probabilities, which is said.
 
     Raises:
-        ConfigError: a share out of its range, what excludes each other, or no threshold vouches for `abstain`.
+        ConfigError: a share out of its range, what excludes each other, no threshold vouches for `abstain`, or the
+            validation pictures are too few for `none_of_these`.
         RunError: the run's validation predictions are damaged, or missing and needed.
 
     Example:
@@ -47,11 +59,13 @@ def answering_of(
     """
     _check(raw=raw, abstain=abstain, sets=sets, per_class=per_class)
     run = open_run(path)
+    likeness = _likeness(run, none_of_these)
+    plain = replace(RAW, likeness=likeness)
     if raw:
-        return RAW
+        return plain
     judgement = _judgement(run, needed=abstain is not None or sets is not None)
     if judgement is None:
-        return RAW
+        return plain
     threshold, least, told = None, None, []
     if abstain is not None:
         answers = _abstaining(run, judgement, abstain)
@@ -61,13 +75,28 @@ def answering_of(
         rule = _set_rule(run, judgement, sets, per_class=per_class)
         least = rule.least
         told += set_lines(rule, run.classes)
-    return Answering(judgement.temperature, threshold=threshold, least=least, told=tuple(told))
+    return Answering(judgement.temperature, threshold=threshold, least=least, likeness=likeness, told=tuple(told))
 
 
 def temperature_of(run: Run) -> float:
     """The temperature by which a run's predictions are calibrated; 1, which is said, where it has none."""
     judgement = _judgement(run, needed=False)
     return 1.0 if judgement is None else judgement.temperature
+
+
+def _likeness(run: Run, asked: Novelty) -> Likeness | None:
+    """What tells pictures of none of the classes; None where that is not asked, or nothing is kept for it."""
+    if asked == "no":
+        return None
+    vectors = read_vectors(run) if asked == "auto" else vectors_of_run(load(run.path))
+    likeness = None if vectors is None else likeness_of(vectors)
+    if likeness is None and asked == "yes":
+        raise ConfigError(
+            "enough validation pictures to tell what is like none of the classes (19 or more)",
+            found=f"too few in {str(run.path)!r}",
+            fix="Leave out --none-of-these, or train with more validation pictures.",
+        )
+    return likeness
 
 
 def _check(*, raw: bool, abstain: float | None, sets: float | None, per_class: bool) -> None:

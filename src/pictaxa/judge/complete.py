@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ..config.by_name import read_config_file
 from ..errors import PictaxaError, machine_error
+from ..inference.own_vectors import vectors_of_run
+from ..inference.predictor import load
 from ..runs.folder import Run, open_run
-from ..runs.names import CONFIG, JUDGEMENT
+from ..runs.names import CONFIG, JUDGEMENT, VECTORS
 from ..system.progress import say, warn
 from ..training.interrupts import Interrupted
 from .judging import judgement_of
@@ -29,12 +31,19 @@ class Step:
 
 def _judge(run: Run, device: str) -> str:
     judgement = judgement_of(run.path)
+    before, after = judgement.before.error, judgement.after.error
     return (
-        f"judged    {judgement.pictures} validation pictures: calibrated with temperature {judgement.temperature:.2f}"
+        f"judged    {judgement.pictures} validation pictures: calibration error {after.value:.1%} instead of "
+        f"{before.value:.1%}, with temperature {judgement.temperature:.2f}"
     )
 
 
-STEPS = (Step(JUDGEMENT, _judge),)
+def _find_vectors(run: Run, device: str) -> str:
+    count = len(vectors_of_run(load(run.path, device=device)).rows)
+    return f"vectors   of {count} training and validation pictures are kept: pictaxa nearest finds the most alike"
+
+
+STEPS = (Step(JUDGEMENT, _judge), Step(VECTORS, _find_vectors))
 
 
 def complete_run(path: str | Path, *, device: str | None = None) -> None:

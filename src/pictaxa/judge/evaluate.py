@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,10 @@ from ..inference.predictor import load
 from ..metrics import Predictions, summarise
 from ..runs.records import read_index
 from ..system.progress import CountProgress
-from .asked import temperature_of
+from .asked import answering_of, temperature_of
 from .evaluation import Evaluation
 from .intervals import Units
+from .judging import chose_epoch
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_seen
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def evaluate_run(
         evaluation = evaluate_run("runs/photos-resnet18-1", "more-photos")
         evaluation.metrics["accuracy"]
     """
-    predictor = load(run, device=device)
+    predictor = load(run, device=device, answering=answering_of(run, raw=True))
     if data is None:
         index = read_index(predictor.run)
         rows, what = index.rows("val"), f"the validation pictures of {predictor.run.path}"
@@ -75,7 +77,7 @@ def evaluate_run(
     if pictures is not None:
         what = f"{pictures:,} of {what}" if pictures < len(rows) else what
         rows = draw_rows(index, rows, pictures, seed=seed)
-    judged, probabilities, set_aside = [], [], []
+    judged, probabilities, known, set_aside = [], [], [], []
     digests: dict[int, str] = {}
     thumbs = Thumbnails()
     compares = data is not None and len(rows) <= MAX_COMPARED
@@ -102,8 +104,9 @@ def evaluate_run(
                 assert prediction.problem_kind is not None
                 set_aside.append((prediction.path, Problem(prediction.problem_kind, prediction.problem)))
             else:
+                known.append(prediction.known)
                 if gallery is not None:
-                    gallery.write(prediction, label=index.classes[index.labels[row]])
+                    gallery.write(replace(prediction, known=None), label=index.classes[index.labels[row]])
                 judged.append(row)
                 probabilities.append(prediction.probabilities)
     if not judged:
@@ -128,8 +131,10 @@ def evaluate_run(
         changed=tuple(changed),
         gone=len(rows) - len(judged) if data is None else 0,
         familiarity=familiarity,
+        none_of_these=None if None in known else known.count(False),
         units=_units(index, chosen, digests),
         temperature=None if data is None else temperature_of(predictor.run),
+        chose_epoch=data is None and chose_epoch(predictor.run),
     )
 
 

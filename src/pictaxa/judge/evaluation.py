@@ -51,6 +51,8 @@ class Evaluation:
     units: Units | None = None  # which pictures belong together; None: each is by itself
     # The run's, 1 where it has none. None: the pictures calibrate each other, in folds.
     temperature: float | None = None
+    chose_epoch: bool = False  # whether the same pictures also chose the epoch that is kept
+    none_of_these: int | None = None  # pictures that `predict` would call so; None: the run can't tell
 
     @cached_property
     def judged(self) -> Judged:
@@ -182,11 +184,20 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         *_warnings(evaluation),
         f"evaluated {evaluation.what}: {evaluation.pictures} pictures",
         *figure_lines(evaluation.judged, evaluation.metrics),
+        *_strange_lines(evaluation),
         "",
         *class_lines(evaluation.figures.classes),
     ]
     matrix = matrix_lines(evaluation.classes, evaluation.confusion)
     return [*lines, "", *matrix] if matrix else lines
+
+
+def _strange_lines(evaluation: Evaluation) -> list[str]:
+    """How many pictures predict would not take for any class."""
+    if evaluation.none_of_these is None:
+        return []
+    count, pictures = evaluation.none_of_these, evaluation.pictures
+    return [f"unknown   {count} of {pictures} pictures are unlike those of training: predict answers none of these"]
 
 
 def _warnings(evaluation: Evaluation) -> list[str]:
@@ -203,6 +214,8 @@ def _warnings(evaluation: Evaluation) -> list[str]:
             f"gone      {evaluation.gone} of {pictures + evaluation.gone} validation pictures can't be read any more; "
             "the figures below are of the others"
         )
+    if evaluation.chose_epoch:
+        lines.append("note      the same pictures chose the epoch that is kept, so the figures are a little too good")
     new = evaluation.unseen
     right = evaluation.predictions.predicted == evaluation.predictions.labels
     lines += familiarity_lines(
@@ -221,9 +234,9 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     Returns:
         What metrics.json has, and `figures` (each with value, low, high, pictures and reason), `calibration` (before,
         after, and the temperature; null where folds calibrate each other), `evaluated` (in words), `changed` (paths),
-        `gone` (a count), `set_aside` (path, problem, problem_kind), `seen` (path, split, known_as, near; of each
-        picture that the run knows), `unseen` (the metrics of the others; None without any, or where all are new) and
-        `note`.
+        `gone` (a count), `chose_epoch` (whether the same pictures chose the epoch that is kept), `set_aside` (path,
+        problem, problem_kind), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the
+        metrics of the others; None without any, or where all are new) and `note`.
 
     Example:
         as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]
@@ -248,6 +261,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "evaluated": evaluation.what,
         "changed": list(evaluation.changed),
         "gone": evaluation.gone,
+        "chose_epoch": evaluation.chose_epoch,
         "set_aside": [
             {"path": path, "problem": problem.detail, "problem_kind": problem.kind}
             for path, problem in evaluation.set_aside
@@ -255,4 +269,5 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "seen": seen,
         "unseen": unseen,
         "note": evaluation.familiarity.note,
+        "none_of_these": evaluation.none_of_these,
     }

@@ -103,7 +103,7 @@ def judge_run(run: Run) -> Judgement:
             made_from=digests(run, (PREDICTIONS, INDEX)),
             pictures=len(labels),
             units=units.count,
-            chose_epoch=_chose_epoch(run),
+            chose_epoch=chose_epoch(run),
             temperature=fit_temperature(predictions.probabilities, labels),
             folds=len(np.unique(fold_of)),
             before=judged.before,
@@ -128,8 +128,8 @@ def validated(run: Run) -> tuple[Predictions, Units]:
     return predictions, Units(find_units(read_index(run), predictions.rows).of)
 
 
-def _chose_epoch(run: Run) -> bool:
-    """Whether the epoch that is kept is one of several, chosen by the validation pictures."""
+def chose_epoch(run: Run) -> bool:
+    """Whether the epoch that a run kept is one of several, chosen by the validation pictures."""
     try:
         epochs = sum(row["val_loss"] != "" for row in run.log_rows())
     except RunError:  # a run without its log: it may have been so

@@ -4,6 +4,7 @@ between them and the backbone, several rows of the last layer for a class.
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,36 @@ from .contract import Classifier, ClassifierLayer, StackedHead, evaluating
 from .watching import Watch
 
 KEPT = "outputs"  # what the layer for the weights' own classes is called there
+
+
+def apart(model: Classifier) -> tuple[Classifier, nn.Module]:
+    """Take a model apart into its backbone and its head, so that one pass gives the vectors and the logits.
+
+    Args:
+        model: a model with classes; it stays as it is.
+
+    Returns:
+        A backbone, (N, C, H, W) -> (N, width), and a head, (N, width) -> (N, classes). They share all parameters with
+        the model, and one after the other they give its logits to the last bit.
+
+    Example:
+        backbone, head = apart(create_model("resnet18", 5).eval())
+        vectors = backbone(torch.rand(2, 3, 224, 224))  # (2, 512)
+        logits = head(vectors)  # (2, 5)
+    """
+    path = model.main_head()
+    return _without(model, path.split(".")), model.get_submodule(path)
+
+
+def _without(part: nn.Module, names: Sequence[str]) -> Any:
+    """The same part, with an Identity in the place of one within it; all others are shared."""
+    if not names:
+        return nn.Identity()
+    shallow = copy.copy(part)
+    own = dict(part._modules)  # which the copy would share
+    own[names[0]] = _without(part.get_submodule(names[0]), names[1:])
+    shallow._modules = own
+    return shallow
 
 
 class HiddenHead(nn.Sequential):

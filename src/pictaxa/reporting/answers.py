@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..data.labels import clean_label
 from ..images.decode import Square
-from ..inference.prediction import UNSURE, Prediction
+from ..inference.prediction import Prediction
 from ..system.files import require_suffix, writing
 
 if TYPE_CHECKING:  # matplotlib takes half a second to load
@@ -139,8 +139,8 @@ def _tile(shown: _Shown) -> Tile:
     grey = square.pixels.shape[2] == 1
     image = Image.fromarray(square.pixels[:, :, 0] if grey else square.pixels)
     title = f"{prediction.label} {prediction.probability:.0%}"
-    if prediction.abstained:
-        title = f"{UNSURE}: {title}"
-    colour = INK if not shown.label or prediction.abstained else RIGHT if shown.label == prediction.label else BAD
+    if not prediction.answered:
+        title = f"{prediction.answer}: {title}"
+    colour = INK if not shown.label or not prediction.answered else RIGHT if shown.label == prediction.label else BAD
     below = f"labelled {shown.label}" if colour == BAD else ""
     return Tile(np.asarray(image.resize(size, Image.Resampling.BICUBIC)), title=title, colour=colour, below=below)

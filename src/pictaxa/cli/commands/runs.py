@@ -77,8 +77,9 @@ def predict(arguments: PredictArguments, started: float) -> int:
     drawn = [] if gallery is None else [gallery]
     pictures = pictures_of(arguments.files)
     answering = answering_of(
-        arguments.run, raw=arguments.raw, abstain=arguments.abstain, sets=arguments.sets, per_class=arguments.per_class
-    )
+        arguments.run, raw=arguments.raw, abstain=arguments.abstain, sets=arguments.sets,
+        per_class=arguments.per_class, none_of_these=arguments.none_of_these,
+    )  # fmt: skip
     for line in answering.told:  # beside the answers, which a program may read
         print_line(line, file=sys.stderr)
     predictor = load(arguments.run, device=arguments.device, answering=answering)
