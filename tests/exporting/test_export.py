@@ -45,11 +45,13 @@ def test_an_export_says_what_its_run_says(kind: str, exported: Callable[[str], E
     assert export.document.temperature == judgement.temperature
     answers = open_answers(open_export(export.path), threads=1)
     squares, aspects, expected = export.probe()
-    assert np.allclose(answers(squares, aspects), expected, atol=1e-5)
+    assert np.allclose(answers(squares, aspects)[0], expected, atol=1e-5)
     for count in (1, 3, 5):
         some, sides = np.resize(squares, (count, *squares.shape[1:])), np.resize(aspects, count)
-        run = cooled(softmax(predictor.logits(some, sides)), judgement.temperature)
-        assert np.allclose(answers(some, sides), run, atol=1e-5)
+        logits, vectors = predictor.outputs(some, sides)
+        said, own = answers(some, sides)
+        assert np.allclose(said, cooled(softmax(logits), judgement.temperature), atol=1e-5)
+        assert np.allclose(own, vectors, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", INSTALLED)
@@ -103,7 +105,7 @@ def test_logits_and_a_fixed_batch(shipped: Path, tmp_path: Path):
     predictor = load(shipped, device="cpu")
     squares, aspects, expected = export.probe()
     some, sides = np.resize(squares, (6, *squares.shape[1:])), np.resize(aspects, 6)
-    assert np.allclose(open_answers(export, threads=1)(some, sides), predictor.logits(some, sides), atol=1e-5)
+    assert np.allclose(open_answers(export, threads=1)(some, sides)[0], predictor.logits(some, sides), atol=1e-5)
     assert np.allclose(expected, predictor.logits(squares, aspects), atol=1e-5)
 
 
@@ -117,7 +119,7 @@ def test_what_does_not_answer_alike_is_refused(shipped: Path, tmp_path: Path, mo
 
     def other(run: Run, *, temperature: float, output: Output) -> ExportedNetwork:
         network = ours(run, temperature=temperature, output=output)
-        next(network.model.parameters()).mul_(-1)
+        next(network.backbone.parameters()).mul_(-1)
         return network
 
     monkeypatch.setattr(module, "network_of", other)
@@ -165,9 +167,10 @@ def test_batches_are_as_asked():
     """A network of two pictures at once gets two, whatever their number, and its answers are those of each picture."""
     sizes = []
 
-    def network(pictures: np.ndarray) -> np.ndarray:
+    def network(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sizes.append(len(pictures))
-        return pictures.mean(axis=(2, 3))
+        return pictures.mean(axis=(2, 3)), pictures[:, :, 0, 0]
 
     pictures = np.arange(5, dtype=np.float32)[:, None, None, None] * np.ones((1, 3, 8, 8), dtype=np.float32)
-    assert in_batches(network, pictures, batch=2)[:, 0].tolist() == [0, 1, 2, 3, 4] and sizes == [2, 2, 2]
+    answers, vectors = in_batches(network, pictures, batch=2)
+    assert answers[:, 0].tolist() == vectors[:, 0].tolist() == [0, 1, 2, 3, 4] and sizes == [2, 2, 2]

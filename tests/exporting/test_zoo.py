@@ -10,6 +10,7 @@ from pictaxa.exporting.formats import FORMATS, Order, write_network
 from pictaxa.exporting.network import ExportedNetwork
 from pictaxa.inference.runtimes import open_network
 from pictaxa.models.folding import fold_norms
+from pictaxa.models.heads import apart
 from pictaxa.models.zoo import ZOO, create_model
 from pictaxa.runs.exported import Kind
 
@@ -46,5 +47,7 @@ def check(name: str, kind: Kind, folder: Path, *, side: int) -> None:
         expected = ((model(images) + model(images.flip(-1))) / 2 / 1.7).softmax(dim=1).numpy()
     path = folder / FORMATS[kind].file
     write_network(kind, Order(network, images[:2], None, "float32", (), path))
-    said = open_network(kind, path, threads=1)(images.numpy())
+    said, vectors = open_network(kind, path, threads=1)(images.numpy())
     assert np.allclose(said, expected, atol=1e-4) and np.isfinite(said).all()
+    with torch.inference_mode():
+        assert np.allclose(vectors, apart(model)[0](images).numpy(), atol=1e-3, rtol=1e-3)

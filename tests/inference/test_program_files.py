@@ -16,11 +16,24 @@ from pictaxa.inference.runtimes import RUNTIMES, open_network
 from pictaxa.runs.exported import Kind
 
 
+class Small(nn.Module):
+    """Two outputs, as exported networks have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+        self.head = nn.Linear(4 * 36, 2)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        vectors = self.backbone(images)
+        return self.head(vectors), vectors
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network as torch.export writes it, of any number of pictures."""
     path = tmp_path_factory.mktemp("program") / "network.pt2"
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 2)).eval()
+    network = Small().eval()
     dimensions = ({0: torch.export.Dim("batch", min=1, max=64)},)
     torch.export.save(torch.export.export(network, (torch.rand(2, 3, 8, 8),), dynamic_shapes=dimensions), path)
     return path
@@ -37,7 +50,8 @@ def changed(program: Path, out: Path, change: Any) -> Path:
 def test_a_whole_program_passes(program: Path):
     """Of a file as torch writes it, symbols of sizes included, nothing is refused, and it answers."""
     refuse_code(program)
-    assert open_network("program", program, threads=1)(torch.rand(5, 3, 8, 8).numpy()).shape == (5, 2)
+    answers, vectors = open_network("program", program, threads=1)(torch.rand(5, 3, 8, 8).numpy())
+    assert answers.shape == (5, 2) and vectors.shape == (5, 144)
 
 
 class Trap:

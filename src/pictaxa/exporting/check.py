@@ -79,7 +79,7 @@ def compare(after: Answers, sample: Sample, logits: np.ndarray, *, temperature: 
     Returns:
         A Comparison of calibrated probabilities.
     """
-    said = after(sample.squares, sample.aspects)
+    said, _ = after(sample.squares, sample.aspects)
     probabilities = cooled(softmax(said), temperature) if output == "logits" else said
     return Comparison(before=cooled(softmax(logits), temperature), after=probabilities, labels=sample.labels)
 

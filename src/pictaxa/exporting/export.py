@@ -146,7 +146,7 @@ def _write(predictor: Predictor, config: ExportConfig, folder: Path, *, judgemen
     after = open_answers(export, threads=threads)
     comparison = compare(after, sample, logits, temperature=temperature, output=config.output)
     require_equal(comparison, precision=config.quantize, allow_loss=config.allow_loss, where=form.what)
-    before, now = speeds(predictor.logits, after, sample)
+    before, now = speeds(predictor.outputs, after, sample)
     checked = _checked(run, comparison, validation, folder=folder, file=form.file, speeds=(before, now))
     (folder / CARD).write_text(card_of(run, export.document, checked, judgement), encoding="utf-8")
     if config.kind in PROGRAMS:

@@ -22,7 +22,7 @@ from .network import ExportedNetwork
 
 MAX_BATCH = 4096  # pictures at once, of a network that takes any number
 TRACED = 2  # pictures of the example: one would be taken for a number that never changes
-INPUT = "images"
+INPUT, VECTORS = "images", "vectors"  # names in the network
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _program(order: Order) -> torch.export.ExportedProgram:
 
 def _write_program(order: Order) -> None:
     if order.precision == "bf16":
-        order.network.model.to(torch.bfloat16)
+        order.network.to(torch.bfloat16)
     torch.export.save(_program(order), order.path)
 
 
@@ -109,7 +109,7 @@ def _plain_onnx(order: Order, path: Path) -> None:
     dimensions = None if order.batch is not None else ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},)
     program = torch.onnx.export(
         order.network, (order.example,), dynamo=True, dynamic_shapes=dimensions, input_names=[INPUT],
-        output_names=[order.network.output], verbose=False,
+        output_names=[order.network.output, VECTORS], verbose=False,
     )  # fmt: skip
     assert program is not None
     program.save(path, external_data=False)

@@ -8,6 +8,7 @@ from torch import nn
 from ..inference.kept_model import model_of
 from ..models.contract import Classifier
 from ..models.folding import fold_norms
+from ..models.heads import apart
 from ..runs.exported import Output
 from ..runs.folder import Run
 from ..weights.files import load_model_weights
@@ -24,30 +25,33 @@ class ExportedNetwork(nn.Module):
 
     Example:
         network = ExportedNetwork(model, mirrors=False, temperature=1.0, output="probabilities")
-        network(torch.rand(1, 3, 224, 224)).sum()  # 1
+        probabilities, vectors = network(torch.rand(1, 3, 224, 224))
     """
 
     def __init__(self, model: Classifier, *, mirrors: bool, temperature: float, output: Output) -> None:
         super().__init__()
-        self.model = model
+        self.backbone, self.head = apart(model)
         self.mirrors = mirrors
         self.temperature = temperature
         self.output = output
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Answer.
 
         Args:
             images: (N, C, size, size) float32 in [0, 1].
 
         Returns:
-            (N, classes) float32.
+            (N, classes) float32 answers, and (N, width) float32 vectors of the pictures themselves, by which a picture
+            is told that is like none of the training pictures.
         """
-        images = images.to(self.model.mean.dtype)
-        logits = self.model(images).float()
+        images = images.to(self.backbone.mean.dtype)
+        vectors = self.backbone(images)
+        logits = self.head(vectors).float()
         if self.mirrors:
-            logits = (logits + self.model(images.flip(-1)).float()) / 2
-        return logits if self.output == "logits" else (logits / self.temperature).softmax(dim=1)
+            logits = (logits + self.head(self.backbone(images.flip(-1))).float()) / 2
+        answers = logits if self.output == "logits" else (logits / self.temperature).softmax(dim=1)
+        return answers, vectors.float()
 
 
 def network_of(run: Run, *, temperature: float, output: Output = "probabilities") -> ExportedNetwork:

@@ -12,7 +12,8 @@ from .runtimes import Network, open_network
 
 BATCH = 32  # pictures at once, where the network takes any number
 
-Answers = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (N, S, S, C) uint8, (N,) aspects -> (N, classes) float32
+# (N, S, S, C) uint8 squares, (N,) aspects -> (N, classes) float32 answers, (N, width) float32 vectors
+Answers = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def open_answers(export: Export, *, threads: int) -> Answers:
@@ -23,8 +24,8 @@ def open_answers(export: Export, *, threads: int) -> Answers:
         threads: how many threads compute.
 
     Returns:
-        A function of (N, S, S, C) uint8 squares and (N,) aspects that gives (N, classes) float32: probabilities, or
-        logits if the folder has these.
+        A function of (N, S, S, C) uint8 squares and (N,) aspects that gives (N, classes) float32 probabilities, or
+        logits if the folder has these, and (N, width) float32 vectors.
 
     Raises:
         RunError: a file of the folder is missing or changed, or the runtime can't open it.
@@ -33,13 +34,13 @@ def open_answers(export: Export, *, threads: int) -> Answers:
     Example:
         answers = open_answers(open_export("flowers"), threads=2)
         squares, aspects, expected = open_export("flowers").probe()
-        np.abs(answers(squares, aspects) - expected).max()
+        np.abs(answers(squares, aspects)[0] - expected).max()
     """
     document = export.document
     network = open_network(document.kind, export.network(), threads=threads)
     geometry, batch = document.geometry, document.batch
 
-    def answers(squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+    def answers(squares: np.ndarray, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pictures = inputs_of(squares, aspects, geometry=geometry)
         return in_batches(network, pictures, batch=batch)
 
@@ -64,7 +65,7 @@ def inputs_of(squares: np.ndarray, aspects: np.ndarray, *, geometry: Geometry) -
     return pictures
 
 
-def in_batches(network: Network, pictures: np.ndarray, *, batch: int | None) -> np.ndarray:
+def in_batches(network: Network, pictures: np.ndarray, *, batch: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Give pictures to a network, as many at once as it takes.
 
     Args:
@@ -74,16 +75,17 @@ def in_batches(network: Network, pictures: np.ndarray, *, batch: int | None) -> 
             dropped.
 
     Returns:
-        (N, classes) float32.
+        (N, classes) float32 answers and (N, width) float32 vectors.
 
     Example:
-        in_batches(lambda pictures: pictures.mean(axis=(2, 3)), np.zeros((5, 3, 8, 8), dtype=np.float32), batch=2)
+        answers, vectors = in_batches(network, np.zeros((5, 3, 224, 224), dtype=np.float32), batch=2)
     """
-    said = []
+    said: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for begin in range(0, len(pictures), batch or BATCH):
         part = pictures[begin : begin + (batch or BATCH)]
         count = len(part)
         if batch is not None and count < batch:
             part = np.concatenate([part, np.repeat(part[-1:], batch - count, axis=0)])
-        said.append(np.asarray(network(np.ascontiguousarray(part)), dtype=np.float32)[:count])
-    return np.concatenate(said)
+        for parts, output in zip(said, network(np.ascontiguousarray(part)), strict=True):
+            parts.append(np.asarray(output, dtype=np.float32)[:count])
+    return np.concatenate(said[0]), np.concatenate(said[1])

@@ -19,7 +19,8 @@ from ..runs.exported import AGAIN, Kind
 from ..system.extras import need
 from .program_files import first_line, refuse_code
 
-Network = Callable[[np.ndarray], np.ndarray]  # (N, C, H, W) float32 in [0, 1] -> (N, classes) float32
+# (N, C, H, W) float32 in [0, 1] -> (N, classes) float32 answers, (N, width) float32 vectors
+Network = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def open_network(kind: Kind, path: Path, *, threads: int) -> Network:
         threads: how many threads compute.
 
     Returns:
-        A function of (N, C, H, W) float32 pictures in [0, 1] that gives (N, classes) float32.
+        A function of (N, C, H, W) float32 pictures in [0, 1] that gives (N, classes) float32 answers and (N, width)
+        float32 vectors.
 
     Raises:
         MissingExtraError: the runtime is not installed.
@@ -72,7 +74,7 @@ def _open_onnx(path: Path, threads: int) -> Network:
     options.log_severity_level = 3  # errors; its warnings are about the graph, and not for the one who predicts
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     (images,) = session.get_inputs()
-    return lambda pictures: session.run(None, {images.name: pictures})[0]
+    return lambda pictures: tuple(session.run(None, {images.name: pictures}))
 
 
 def _open_openvino(path: Path, threads: int) -> Network:
@@ -83,7 +85,12 @@ def _open_openvino(path: Path, threads: int) -> Network:
     settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(path), "CPU", settings)
     request = compiled.create_infer_request()
-    return lambda pictures: np.array(request.infer([pictures])[0])
+
+    def run(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        said = request.infer([pictures])
+        return np.array(said[0]), np.array(said[1])  # the next inference writes where these stood
+
+    return run
 
 
 def _open_program(path: Path, threads: int) -> Network:
@@ -92,10 +99,10 @@ def _open_program(path: Path, threads: int) -> Network:
 
     module = torch.export.load(path).module()
 
-    def run(pictures: np.ndarray) -> np.ndarray:
+    def run(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
-            answers: np.ndarray = module(torch.from_numpy(pictures)).numpy()
-        return answers
+            answers, vectors = module(torch.from_numpy(pictures))
+        return answers.numpy(), vectors.numpy()
 
     return run
 
