@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pictaxa.config.exporting import Output
 from pictaxa.errors import ConfigError, RunError
 from pictaxa.exporting.check import Comparison, require_equal
 from pictaxa.exporting.export import ExportConfig, export_lines, export_run
@@ -16,7 +17,7 @@ from pictaxa.exporting.network import ExportedNetwork
 from pictaxa.inference.exported import in_batches, open_answers
 from pictaxa.inference.predictor import load
 from pictaxa.metrics import cooled, softmax
-from pictaxa.runs.exported import CARD, EXPORT, PROGRAM, Export, Output, open_export
+from pictaxa.runs.exported import CARD, EXPORT, PROGRAM, Export, open_export
 from pictaxa.runs.folder import Run
 from pictaxa.runs.judgement import read_judgement
 

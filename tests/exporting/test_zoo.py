@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from pictaxa.config.exporting import Kind
 from pictaxa.exporting.formats import FORMATS, Order, write_network
 from pictaxa.exporting.network import ExportedNetwork
 from pictaxa.inference.runtimes import open_network
 from pictaxa.models.folding import fold_norms
 from pictaxa.models.heads import apart
 from pictaxa.models.zoo import ZOO, create_model
-from pictaxa.runs.exported import Kind
 
 KINDS: tuple[Kind, ...] = ("program", "onnx")
 

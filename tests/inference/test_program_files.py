@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from pictaxa.config.exporting import Kind
 from pictaxa.errors import RunError
 from pictaxa.inference.program_files import first_line, refuse_code
 from pictaxa.inference.runtimes import RUNTIMES, open_network
-from pictaxa.runs.exported import Kind
 
 
 class Small(nn.Module):

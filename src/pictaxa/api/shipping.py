@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..config.calls import says_what_it_takes
+from ..config.exporting import Kind, Output, Precision
 from ..exporting.export import ExportConfig, export_run
 from ..inference.predictor import Predictor
-from ..runs.exported import Export, Kind, Output, Precision
+from ..runs.exported import Export
 from .given import Place, run_of
 
 

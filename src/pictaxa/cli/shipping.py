@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from ..runs.exported import Kind, Precision
+from ..config.exporting import Kind, Precision
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
+from ..config.exporting import Output, Precision
 from ..errors import RunError
 from ..inference.exported import BATCH, Answers
 from ..metrics import cooled, softmax
-from ..runs.exported import Output, Precision
+from ..runs.exported import FARTHEST
 from .sample import Sample
 
-# How far probabilities may be from the run's. Float32 differs in the order of sums; half precision has 11 or 8 bits of
-# a number, and what int8 loses is counted in pictures instead.
-FARTHEST: dict[Precision, float] = {"float32": 1e-3, "fp16": 2e-2, "bf16": 1e-1, "int8": 1.0}
 ROUNDS = 5  # of a measured speed; the two sides alternate
 
 

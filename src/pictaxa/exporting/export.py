@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,18 @@ import numpy as np
 import torch
 
 from ..config.by_name import read_config_file
+from ..config.exporting import Kind, Output, Precision
 from ..errors import ConfigError, RunError, as_word
 from ..inference.exported import inputs_of, open_answers
+from ..inference.exported_predictor import machine_name
 from ..inference.predictor import Predictor, load
 from ..models.zoo import ZOO
 from ..runs.derived import digests
-from ..runs.exported import CARD, EXPORT, PROGRAM, Checked, Export, Kind, Output, Precision, is_export, write_export
+from ..runs.exported import CARD, EXPORT, EXPORTS, PROGRAM, Checked, Export, is_export, write_export
 from ..runs.folder import Run
 from ..runs.judgement import Judgement, read_judgement
-from ..runs.names import CLASSES, JUDGEMENT, MODEL, PICTURES, PROBE
+from ..runs.names import CLASSES, JUDGEMENT, MODEL, PICTURES, PROBE, VECTORS
+from ..runs.vectors import read_vectors
 from ..runs.versions import versions
 from ..system.files import make_folder, replacing
 from ..system.progress import say
@@ -32,7 +34,6 @@ from .sample import Sample, sample_of
 CHECKED = 200  # validation pictures
 CALIBRATED = 256  # training pictures, of which int8 learns the range of each map
 CALIBRATION_BATCH = 16
-FOLDER = "export"  # in the run's folder
 PROGRAMS = {"onnx": "predict_onnx.py"}  # beside this module: what answers without pictaxa
 
 
@@ -94,7 +95,7 @@ def export_run(path: str | Path, config: ExportConfig, *, out: str | Path | None
     predictor = load(path, device="cpu")
     run = predictor.run
     name = config.kind if config.quantize == "float32" else f"{config.kind}-{config.quantize}"
-    folder = run.path / FOLDER / name if out is None else Path(out)
+    folder = run.path / EXPORTS / name if out is None else Path(out)
     _check_place(folder)
     judgement = read_judgement(run)
     partial = folder.with_name(f".{folder.name}.partial")
@@ -140,6 +141,8 @@ def _write(predictor: Predictor, config: ExportConfig, folder: Path, *, judgemen
         np.savez(file, squares=squares, aspects=aspects, answers=answers)
     if judgement is not None:
         shutil.copyfile(run.path / JUDGEMENT, folder / JUDGEMENT)
+    if config.quantize != "int8" and read_vectors(run) is not None:
+        shutil.copyfile(run.path / VECTORS, folder / VECTORS)
     document = _document(run, config, temperature=temperature)
     # What checks it reads it as whoever uses it will: from the folder, every file compared with the list.
     export = write_export(folder, {**document, "checked": None})
@@ -233,7 +236,7 @@ def _checked(
         right_before=int(before.sum()), right_after=int(after.sum()), p_value=comparison.p_value,
         worse_classes=comparison.worse_classes(run.classes), megabytes=size / 1e6,
         megabytes_before=run.model_path.stat().st_size / 1e6, pictures_per_second=speeds[1],
-        pictures_per_second_before=speeds[0], machine=platform.processor() or platform.machine(),
+        pictures_per_second_before=speeds[0], machine=machine_name(),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from ..runs.exported import Kind, Precision
+from ..config.exporting import Kind, Precision
 from ..system.extras import need
 from .network import ExportedNetwork
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..config.exporting import Output
 from ..inference.kept_model import model_of
 from ..models.contract import Classifier
 from ..models.folding import fold_norms
 from ..models.heads import apart
-from ..runs.exported import Output
 from ..runs.folder import Run
 from ..weights.files import load_model_weights
 

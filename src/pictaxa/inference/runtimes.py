@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..config.exporting import Kind
 from ..errors import RunError
-from ..runs.exported import AGAIN, Kind
+from ..runs.exported import AGAIN
 from ..system.extras import need
 from .program_files import first_line, refuse_code
 

@@ -5,6 +5,8 @@ export.json      what the folder is: the format, the classes, how a file becomes
 network.*        the network, with normalization, calibration and softmax in it
 probe.npz        a few squares and the probabilities that the run gives them
 judgement.json   what the run's validation pictures say of its probabilities, as the run has it
+vectors.npz      likewise, by which a picture is told that is like none of the training pictures; not beside int8, whose
+                 vectors are others
 predict.py       the same answers without pictaxa, where the format has such a program
 MODEL_CARD.md    the run's own figures, for people
 """
@@ -15,27 +17,31 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..augment.preprocess import Geometry
+from ..config.exporting import Kind, Output, Precision
 from ..errors import RunError
 from ..system.files import write_atomically
 from .contents import read_arrays
+from .derived import still_true
+from .folder import Run
 from .manifest import Listed, listed_as
 from .names import PROBE
 from .typed import damaged, read_json, typed
 
 EXPORT = "export.json"
+EXPORTS = "export"  # in a run's folder: one in each of its formats
 CARD = "MODEL_CARD.md"
 PROGRAM = "predict.py"
 FORMAT = 1  # of the folder; a reader refuses a higher one
 AGAIN = "Export the run again: pictaxa export RUN."
 
-Kind = Literal["onnx", "openvino", "program"]
-Precision = Literal["float32", "fp16", "bf16", "int8"]
-Output = Literal["probabilities", "logits"]
+# How far probabilities may be from the run's. Float32 differs in the order of sums; half precision has 11 or 8 bits of
+# a number, and what int8 loses is counted in pictures instead.
+FARTHEST: dict[Precision, float] = {"float32": 1e-3, "fp16": 2e-2, "bf16": 1e-1, "int8": 1.0}
 
 
 @dataclass(frozen=True)
@@ -175,6 +181,30 @@ def open_export(path: str | Path) -> Export:
     if Path(document.network).name != document.network:
         raise damaged(file, f"a file's name for the network in {EXPORT}", repr(document.network), fix=AGAIN)
     return Export(folder, document)
+
+
+def exports_of(run: Run) -> list[Export]:
+    """What a run was exported to, in its own folder; of these only what is of its weights as they are now.
+
+    Args:
+        run: the run.
+
+    Returns:
+        The exported folders that can be read, in the order of their names.
+
+    Example:
+        exports_of(open_run("runs/photos-resnet18-1"))
+    """
+    found = []
+    for folder in sorted((run.path / EXPORTS).glob("*")):
+        if is_export(folder) and not folder.name.startswith("."):
+            try:
+                export = open_export(folder)
+            except RunError:  # of a newer version, or damaged: whoever asks for it by its name is told
+                continue
+            if still_true(run, export.document.made_from):
+                found.append(export)
+    return found
 
 
 def write_export(folder: Path, document: Mapping[str, Any]) -> Export:

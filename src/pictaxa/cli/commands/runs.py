@@ -67,7 +67,8 @@ def predict(arguments: PredictArguments, started: float) -> int:
     """Say what a run sees in files and folders."""
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
-    from ...inference.predictor import load, tell_nobody
+    from ...inference.exported_predictor import load_with
+    from ...inference.predictor import tell_nobody
     from ...inference.writers import TableWriter, open_writer, write_all
     from ...judge.asked import answering_of
     from ..inputs import pictures_of
@@ -82,7 +83,7 @@ def predict(arguments: PredictArguments, started: float) -> int:
     )  # fmt: skip
     for line in answering.told:  # beside the answers, which a program may read
         print_line(line, file=sys.stderr)
-    predictor = load(arguments.run, device=arguments.device, answering=answering)
+    predictor = load_with(arguments.run, runtime=arguments.runtime, device=arguments.device, answering=answering)
     stream = predictor.judge(pictures, look=tell_nobody if gallery is None else gallery.look)
     if arguments.out is None:
         table = TableWriter(sys.stdout, predictor.classes, top=arguments.top, answering=answering)
