@@ -146,9 +146,15 @@ def _quantize_onnx(plain: Path, order: Order) -> None:
 
 
 def _write_openvino(order: Order) -> None:
+    """Through ONNX, which OpenVINO reads itself: its `convert_model` would report to its makers that it was called."""
     import openvino
 
-    model = openvino.convert_model(_program(order))
+    plain = order.path.with_name("plain.onnx")
+    try:
+        _plain_onnx(order, plain)
+        model = openvino.Core().read_model(plain)
+    finally:
+        plain.unlink(missing_ok=True)
     if order.precision == "int8":
         nncf = need("nncf", extra="openvino")
         data = nncf.Dataset(list(order.calibration))
@@ -179,7 +185,7 @@ FORMATS: Mapping[Kind, Format] = MappingProxyType(
             "ONNX, for ONNX Runtime and most other runtimes",
         ),
         "openvino": Format(
-            "network.xml", ("openvino",), "openvino", ("float32", "fp16", "int8"), _write_openvino,
+            "network.xml", ("onnx", "onnxscript", "openvino"), "openvino", ("float32", "fp16", "int8"), _write_openvino,
             "OpenVINO, for Intel's and other x86 processors",
         ),
         "program": Format(
