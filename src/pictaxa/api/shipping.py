@@ -8,7 +8,9 @@ from ..config.calls import says_what_it_takes
 from ..config.exporting import Kind, Output, Precision
 from ..exporting.export import ExportConfig, export_run
 from ..inference.predictor import Predictor
+from ..judge.asked import temperature_of
 from ..runs.exported import Export
+from ..runs.folder import open_run
 from .given import Place, run_of
 
 
@@ -49,4 +51,6 @@ def export(
         folder = pictaxa.export("runs/photos-efficientnet_lite0-1", format="onnx").path
     """
     config = ExportConfig(format, quantize=quantize, batch=batch, output=output, allow_loss=allow_loss / 100, seed=seed)
-    return export_run(run_of(run), config, out=None if out is None else Path(out))
+    path = run_of(run)
+    temperature_of(open_run(path))  # judged now, if it has not been
+    return export_run(path, config, out=None if out is None else Path(out))

@@ -12,6 +12,8 @@ from ..shipping import ExportArguments
 def export(arguments: ExportArguments, started: float) -> int:
     """Write a run in another format, checked."""
     from ...exporting.export import ExportConfig, export_lines, export_run
+    from ...judge.asked import temperature_of
+    from ...runs.folder import open_run
 
     check_place(arguments.json, "--json")
     config = ExportConfig(
@@ -19,6 +21,7 @@ def export(arguments: ExportArguments, started: float) -> int:
         output="logits" if arguments.logits else "probabilities", allow_loss=arguments.allow_loss / 100,
         seed=arguments.seed,
     )  # fmt: skip
+    temperature_of(open_run(arguments.run))  # judged now, if it has not been
     export = export_run(arguments.run, config, out=arguments.out)
     print_lines(export_lines(export))
     write_json(arguments.json, asdict(export.document))
