@@ -27,6 +27,8 @@ RUNS = {
     "from_known ablation": ("ablation {split} --steps 2 --seeds 1 --only", "as it is"),
     "inference": ("--only pictures", "alexnet_half"),
     "neighbours": ("{data} --rounds 1 --flags=--epochs=1", "beside an equal training"),
+    "none_of_these compare": ("compare {run} {data} --pictures 20", "nearest neighbour, k = 1"),
+    "none_of_these search": ("search --vectors 1000 --rounds 2", "ms for one picture"),
     "penalty": ("{data} --each 3 --wrong 0 --draws 1", "%"),
     "photographs": ("{split} --minutes 0.1 --seeds 1 --only start,accuracy --weights none", "one prediction"),
     "profiles": ("{data} --rounds 2 --count 6", "with a profile"),

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from .api.data import preview as preview
     from .api.data import preview_batch as preview_batch
     from .api.data import probe as probe
+    from .api.explaining import check_explanations as check_explanations
+    from .api.explaining import explain as explain
+    from .api.explaining import nearest as nearest
+    from .api.explaining import picture_map as picture_map
     from .api.models import load_weights as load_weights
     from .api.models import look as look
     from .api.runs import curves as curves
@@ -48,6 +52,7 @@ _FUNCTIONS = {
     "pictaxa.api.runs": ("train", "evaluate", "load", "predict", "report", "curves"),
     "pictaxa.api.data": ("inspect", "preview", "preview_batch", "probe", "plan", "embed"),
     "pictaxa.api.shipping": ("export",),
+    "pictaxa.api.explaining": ("explain", "check_explanations", "nearest", "picture_map"),
     "pictaxa.api.models": ("look", "load_weights"),
 }
 # Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.

@@ -53,7 +53,7 @@ def test_one_file_has_the_same_logits_everywhere(trained: Trained, tmp_path: Pat
     assert np.allclose(evaluation.predictions.probabilities, validated, atol=1e-5)
 
     out = tmp_path / "said.csv"
-    assert main(["predict", str(run), *map(str, paths), "--out", str(out)]) == 0
+    assert main(["predict", str(run), *map(str, paths), "--raw", "--out", str(out)]) == 0
     with out.open(newline="") as file:
         said = [[float(row[f"p:{name}"]) for name in ("blue", "green", "red")] for row in csv.DictReader(file)]
     assert np.allclose(said, validated, atol=1e-5)

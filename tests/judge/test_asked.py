@@ -8,7 +8,6 @@ import pytest
 import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError, RunError
-from pictaxa.inference.answering import RAW
 from pictaxa.judge.asked import abstaining_line, answering_of, set_lines, temperature_of
 from pictaxa.judge.judging import judgement_of
 from pictaxa.metrics import softmax
@@ -33,7 +32,7 @@ def test_probabilities_are_calibrated_by_default(run: Path):
     """By the run's temperature, in Python as on the command line; --raw has the model's own."""
     pictures = run.parent / "photos" / "val" / "red"
     temperature = judgement_of(run).temperature
-    assert temperature_of(open_run(run)) == temperature and answering_of(run, raw=True) == RAW
+    assert temperature_of(open_run(run)) == temperature and answering_of(run, raw=True).temperature == 1
     for answer in pictaxa.predict(run, pictures)[:3]:
         assert answer.probabilities == pytest.approx(softmax(answer.logits[None] / temperature)[0], abs=1e-6)
     raw = pictaxa.load(run, calibrated=False).predict(pictures)[0]
@@ -72,7 +71,7 @@ def test_a_run_without_validation_predictions(run: Path, tmp_path: Path, capsys:
     shutil.copytree(run, tmp_path / "run")
     for name in (MANIFEST, PREDICTIONS, JUDGEMENT):
         (tmp_path / "run" / name).unlink()
-    assert answering_of(tmp_path / "run") == RAW and "not calibrated" in capsys.readouterr().err
+    assert answering_of(tmp_path / "run").temperature == 1 and "not calibrated" in capsys.readouterr().err
     with pytest.raises(RunError, match=PREDICTIONS):
         answering_of(tmp_path / "run", abstain=0.9)
 

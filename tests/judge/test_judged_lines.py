@@ -2,17 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pictaxa.judge.judged_lines import MAX_MATRIX, matrix_lines, number, percent
-from pictaxa.runs.judgement import Figure
-
-
-def test_a_figure_has_its_interval():
-    """As a share and as a number; a dash for what is not defined, no brackets where there is no interval."""
-    figure = Figure(0.928, 0.8891, 0.954, 250)
-    assert percent(figure) == "92.8% (88.9-95.4)" and number(figure) == "0.928 (0.889-0.954)"
-    assert percent(Figure(1.0, None, None, 5, "all right")) == "100.0%"
-    assert number(Figure(1.0, None, None, 5, "all right")) == "1.000"
-    assert percent(Figure(None, None, None, 0, "none")) == number(Figure(None, None, None, 0, "none")) == "-"
+from pictaxa.judge.judged_lines import MAX_MATRIX, matrix_lines
 
 
 def test_counts_and_rates():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pictaxa.runs.derived import digests, find_derived, keep_derived, still_true, tell_made_again
+from pictaxa.runs.derived import changed_since, digests, find_derived, keep_derived, tell_made_again
 from pictaxa.runs.folder import Run
 from pictaxa.runs.manifest import write_manifest
 from pictaxa.runs.names import CONFIG, JUDGEMENT, MANIFEST
@@ -37,8 +37,12 @@ def test_a_changed_file_is_not_found(run: Run, capsys: pytest.CaptureFixture[str
     assert find_derived(run, JUDGEMENT) is None
     tell_made_again(run, JUDGEMENT)
     assert JUDGEMENT in capsys.readouterr().err
+    tell_made_again(run, JUDGEMENT, changed=[CONFIG])
+    assert CONFIG in capsys.readouterr().err
     write_manifest(run.path)  # as a training does, which knows nothing of what was made before it
     assert find_derived(run, JUDGEMENT) is None
+    tell_made_again(run, JUDGEMENT)
+    assert not capsys.readouterr().err
     (run.path / MANIFEST).unlink()
     assert find_derived(run, JUDGEMENT) == run.path / JUDGEMENT
     (run.path / JUDGEMENT).unlink()
@@ -57,10 +61,11 @@ def test_another_writer_keeps_it_out(run: Run):
 def test_what_it_is_made_of_is_known_by_content(run: Run):
     """Another content is another digest, with a list and without; a file that is gone can't be told."""
     made_from = digests(run, (CONFIG, "gone.csv"))
-    assert made_from == {CONFIG: hashlib.sha256(b"{}").hexdigest()} and still_true(run, made_from)
+    assert made_from == {CONFIG: hashlib.sha256(b"{}").hexdigest()}
+    assert not changed_since(run, made_from)
     (run.path / MANIFEST).unlink()
-    assert still_true(run, made_from)
+    assert not changed_since(run, made_from)
     (run.path / CONFIG).write_text("{ }")
-    assert not still_true(run, made_from)
+    assert changed_since(run, made_from) == [CONFIG]
     (run.path / CONFIG).unlink()
-    assert still_true(run, made_from)
+    assert not changed_since(run, made_from)

@@ -106,3 +106,11 @@ def test_numbers_are_rounded_wherever_they_stand():
     assert rounded(Curve((1 / 3, 1.0), (2e-9 / 3, 1.0))) == Curve((0.333333, 1.0), (6.66667e-10, 1.0))
     assert rounded(({"a": 2 / 3}, "0.66666666", 7, None, True)) == ({"a": 0.666667}, "0.66666666", 7, None, True)
     assert rounded(JUDGED) == JUDGED
+
+
+def test_a_figure_tells_its_interval():
+    """As a share and as a number; a dash for what is not defined, no brackets where there is no interval."""
+    figure = Figure(0.928, 0.8891, 0.954, 250)
+    assert (figure.percent, figure.number) == ("92.8% (88.9-95.4)", "0.928 (0.889-0.954)")
+    certain = Figure(1.0, None, None, 5, "all right")
+    assert (certain.percent, certain.number) == ("100.0%", "1.000") and NONE.percent == NONE.number == "-"

@@ -28,7 +28,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from pictaxa.cli.main import main
-from pictaxa.runs.names import LISTED, MANIFEST
+from pictaxa.runs.names import DERIVED, LISTED, MANIFEST
 
 TINY = ("--model", "lenet5", "--size", "28", "--batch-size", "8", "--precision", "float32", "--policy", "light")
 
@@ -106,7 +106,8 @@ MODEL_FILES = {"config.json", "classes.json", "pictures.json", "model.safetensor
 READS: dict[str, set[str]] = {
     **dict.fromkeys(COMMANDS, MODEL_FILES),
     "evaluate": MODEL_FILES | {"index.parquet"},
-    "evaluate others": MODEL_FILES | {"index.parquet"},
+    "predict": MODEL_FILES | {"judgement.json"},
+    "evaluate others": MODEL_FILES | {"index.parquet", "judgement.json"},
     "classes": {"config.json", "classes.json"},
     "relabel": set(LISTED),
     "report": set(LISTED) - {"model.safetensors", "probe.npz"},
@@ -276,6 +277,13 @@ MEANINGFUL: dict[str, dict[str, Change]] = {
         "matrix": json_change(lambda d: d["confusion"].pop()),  # type: ignore[attr-defined]
         "names": json_change(lambda d: d["classes"].reverse()),  # type: ignore[attr-defined]
     },
+    "judgement.json": {
+        "list": lambda path: path.write_text("[1]"), "hotter": json_change(lambda d: d.update(temperature=1e9)),
+        "text": json_change(lambda d: d.update(temperature="1.0")),
+        "none": json_change(lambda d: d.pop("figures") and None), "more": json_change(lambda d: d.update(crop=1)),
+        "of others": json_change(lambda d: d.update(made_from={"index.parquet": "0" * 64})),
+        "names": json_change(lambda d: d["figures"]["classes"].reverse()),  # type: ignore[index]
+    },
     "probe.npz": {
         "logits": arrays(lambda a: a.update(logits=a["logits"] + np.eye(3, dtype=np.float32)[0])),
         "fewer": arrays(lambda a: a.update(logits=a["logits"][:1])),
@@ -319,7 +327,10 @@ def test_no_change_of_a_file_is_silent(place: Place, listed: bool):
     counts: Counter[str] = Counter()
     wrong = []
     states = sorted(path.relative_to(place.whole).as_posix() for path in place.whole.glob("state/*"))
-    files = [*(name for name in LISTED if (place.whole / name).exists()), *states]  # threads.json not always is
+    files = [
+        *(name for name in (*LISTED, *DERIVED) if (place.whole / name).exists()),
+        *states,
+    ]  # threads.json not always is
     assert len(files) >= len(LISTED)
     for file in [*files, MANIFEST] if listed else files:
         meant = MEANINGFUL.get(file, {})

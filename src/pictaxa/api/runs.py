@@ -20,11 +20,12 @@ from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
 from ..judge.asked import Novelty, answering_of
-from ..judge.complete import complete_run
+from ..judge.complete import REPORT_STEPS, complete_run
 from ..judge.evaluate import evaluate_run
 from ..judge.evaluation import Evaluation
+from ..reporting.boards import tell_end
 from ..reporting.curves import Over, draw_curves
-from ..reporting.page import write_report
+from ..reporting.page import lacks_records, write_report
 from ..reporting.preview import Preview
 from ..training.loop import resume_run, train_run
 from .given import Place, data_of, device_of, gallery_of, run_of
@@ -73,6 +74,7 @@ def train(
             )
         run = resume_run(run_of(resume, "resume"))
         complete_run(run.path)
+        tell_end(run)
         device = read_config_file(run.path / "config.json").machine.device
         return predictor.load(run.path, device=device, answering=answering_of(run.path))
     if config is None:
@@ -85,6 +87,7 @@ def train(
     config = with_words(config, words)
     run = train_run(config)
     complete_run(run.path)
+    tell_end(run)
     return predictor.load(run.path, device=config.machine.device, answering=answering_of(run.path))
 
 
@@ -176,10 +179,11 @@ def load(
         predictions = classifier.predict("more-photos")
     """
     path = run_of(run)
+    classifier = predictor.load(path, device=device_of(device))
     answering = answering_of(
         path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class, none_of_these=none_of_these
     )
-    return predictor.load(path, device=device_of(device), answering=answering)
+    return classifier.answers_by(answering)
 
 
 @says_what_it_takes
@@ -258,7 +262,10 @@ def report(run: Place | Predictor) -> Path:
     Example:
         page = pictaxa.report("runs/photos-resnet18-1")
     """
-    return write_report(run_of(run))
+    folder = run_of(run)
+    if lacks_records(folder):
+        complete_run(folder, steps=REPORT_STEPS)
+    return write_report(folder)
 
 
 @says_what_it_takes

@@ -128,6 +128,11 @@ class InspectArguments:
     """Write a page with the pictures to this file."""
     json: Path | None = None
     """Write all findings to this file."""
+    review: Path | None = None
+    """With --run or --folds: write the doubtful labels as a page to this .html file, to look at them one by one, decide
+    by keyboard, and save a file for --reviewed."""
+    reviewed: Path | None = None
+    """With --fix: a file saved by the page of --review, whose labels the manifest gets."""
     fix: Path | None = None
     """Write a manifest (.csv) without the bad rows, to train on."""
     strict: tuple[str, ...] | None = None

@@ -137,6 +137,24 @@ class Predictor:
             pixels = np.zeros((64, 64, 3), dtype=np.uint8)
             (prediction,) = predictor.judge([("black", lambda: pixels)])
         """
+        for prediction, _ in self.judge_with_vectors(pictures, look=look):
+            yield prediction
+
+    def judge_with_vectors(
+        self, pictures: Iterable[tuple[str, Callable[[], Held]]], *, look: Callable[[Square], None] = tell_nobody
+    ) -> Iterator[tuple[Prediction, np.ndarray | None]]:
+        """Predict pictures as `judge` does, and give what the network's head makes each prediction of.
+
+        Args:
+            pictures: as `judge` takes them.
+            look: likewise.
+
+        Returns:
+            An iterator over predictions with (width,) float32 vectors; None for a picture that can't be read.
+
+        Example:
+            ((prediction, vector),) = predictor.judge_with_vectors([("black", lambda: pixels)])
+        """
         waiting: list[tuple[str, Square | PictureError]] = []
         notes: Counter[str] = Counter()
         with self.plan.watch:
@@ -238,24 +256,25 @@ class Predictor:
 
         return results_ahead(load, pictures, threads=self.plan.threads, ahead=2 * BATCH)
 
-    def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[Prediction]:
+    def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[tuple[Prediction, np.ndarray | None]]:
         squares = [item for _, item in items if isinstance(item, Square)]
-        judged: Iterator[tuple[np.ndarray, float | None]] = iter(())
+        judged: Iterator[tuple[np.ndarray, np.ndarray, float | None]] = iter(())
         if squares:
             self.plan.watch.look()
             pixels = np.stack([square.pixels for square in squares])
             aspects = np.array([square.aspect for square in squares], dtype=np.float32)
             logits, vectors = self.outputs(pixels, aspects)
-            judged = zip(logits, self.answering.closeness(vectors), strict=True)
+            judged = zip(logits, vectors, self.answering.closeness(vectors), strict=True)
         for path, item in items:
             if isinstance(item, PictureError):
-                yield Prediction(
+                unread = Prediction(
                     path, self.classes, probabilities=None, logits=None, problem=item.reason,
                     problem_kind=item.problem.kind,
                 )  # fmt: skip
+                yield unread, None
             else:
-                own, closeness = next(judged)
-                yield self.answering.answer(path, self.classes, own, closeness=closeness)
+                own, vector, closeness = next(judged)
+                yield self.answering.answer(path, self.classes, own, closeness=closeness), vector
 
 
 def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:

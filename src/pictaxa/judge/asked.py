@@ -1,4 +1,8 @@
-"""What a person asks of predictions (calibrated, abstaining, sets) -> the Answering that a Predictor takes."""
+"""What a person asks of predictions (calibrated, abstaining, sets) -> the Answering that a Predictor takes.
+
+Mostly it stands in what the run keeps. Only where it has to be computed, scikit-learn and SciPy are loaded, which take
+as long as a prediction.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, DataError, RunError
 from ..inference.answering import RAW, Answering
 from ..inference.none_of_these import Likeness, likeness_of
-from ..inference.own_vectors import vectors_of_run
+from ..inference.own_vectors import make_vectors
 from ..inference.predictor import load
 from ..runs.exported import Export, is_export, open_export
 from ..runs.folder import Run, open_run
-from ..runs.judgement import Abstaining, Judgement, SetRule, judgement_in, rounded
+from ..runs.judgement import Abstaining, Judgement, SetRule, judgement_in, read_judgement, rounded
 from ..runs.names import JUDGEMENT, METRICS, PREDICTIONS, VECTORS
 from ..runs.vectors import read_vectors, vectors_in
 from ..system.progress import warn
-from .abstain import choose_threshold
-from .calibrate import cross_calibrated, deal_folds
-from .judged_lines import percent
-from .judging import judgement_of, validated
-from .sets import make_sets
 
 Novelty = Literal["auto", "yes", "no"]
 Rule = TypeVar("Rule", Abstaining, SetRule)
@@ -133,7 +132,15 @@ def _likeness(run: Run, asked: Novelty) -> Likeness | None:
     """What tells pictures of none of the classes; None where that is not asked, or nothing is kept for it."""
     if asked == "no":
         return None
-    vectors = read_vectors(run) if asked == "auto" else vectors_of_run(load(run.path))
+    there = (run.path / VECTORS).exists()
+    vectors = read_vectors(run)
+    if vectors is None and (there or asked == "yes"):  # a damaged file is made again
+        try:
+            vectors = make_vectors(load(run.path))
+        except DataError as error:  # the training pictures are gone
+            if asked == "yes":
+                raise
+            warn(f"note      pictures of none of the classes are not told: {error}")
     likeness = None if vectors is None else likeness_of(vectors)
     if likeness is None and asked == "yes":
         raise ConfigError(
@@ -162,8 +169,13 @@ def _check(*, raw: bool, abstain: float | None, sets: float | None, per_class: b
 
 def _judgement(run: Run, *, needed: bool) -> Judgement | None:
     """The run's judgement; None for a run that never had what it is made of."""
+    kept = read_judgement(run)
+    if kept is not None:
+        return kept
+    from .judging import make_judgement
+
     try:
-        return judgement_of(run.path)
+        return make_judgement(run)
     except RunError:
         if needed or all((run.path / name).exists() for name in (PREDICTIONS, METRICS)):
             raise
@@ -174,6 +186,10 @@ def _judgement(run: Run, *, needed: bool) -> Judgement | None:
 def _abstaining(run: Run, judgement: Judgement, wanted: float) -> Abstaining:
     rule = next((rule for rule in judgement.abstaining if rule.wanted == wanted), None)
     if rule is None:
+        from .abstain import choose_threshold
+        from .calibrate import cross_calibrated, deal_folds
+        from .judging import validated
+
         predictions, units = validated(run)
         shares = cross_calibrated(predictions.probabilities, predictions.labels, deal_folds(units))
         right = shares.argmax(axis=1) == predictions.labels
@@ -192,6 +208,10 @@ def _set_rule(run: Run, judgement: Judgement, wanted: float, *, per_class: bool)
     kept = (rule for rule in judgement.sets if rule.wanted == wanted and rule.per_class == per_class)
     rule = next(kept, None)
     if rule is None:
+        from .calibrate import cross_calibrated, deal_folds
+        from .judging import validated
+        from .sets import make_sets
+
         predictions, units = validated(run)
         fold_of = deal_folds(units)
         shares = cross_calibrated(predictions.probabilities, predictions.labels, fold_of)
@@ -204,8 +224,8 @@ def abstaining_line(rule: Abstaining) -> str:
     share, right = rule.coverage, rule.accuracy
     assert rule.threshold is not None
     return (
-        f"abstain   below {rule.threshold:.1%}: {percent(share)} of {share.pictures} validation pictures get an "
-        f"answer, {percent(right)} of these are right"
+        f"abstain   below {rule.threshold:.1%}: {share.percent} of {share.pictures} validation pictures get an "
+        f"answer, {right.percent} of these are right"
     )
 
 
@@ -213,7 +233,7 @@ def set_lines(rule: SetRule, classes: tuple[str, ...]) -> list[str]:
     """What a rule of sets came to on the validation pictures, in a line, and a second one where it can't hold."""
     found, size = rule.coverage, rule.size
     lines = [
-        f"sets      {percent(found)} of {found.pictures} validation pictures have their class in the set; "
+        f"sets      {found.percent} of {found.pictures} validation pictures have their class in the set; "
         f"{size.value:.2f} classes on average, {rule.empty.value:.1%} empty"
     ]
     always = [name for name, least in zip(classes, rule.least, strict=False) if least == 0]

@@ -25,7 +25,6 @@ from ..system.progress import CountProgress
 from .asked import answering_of, temperature_of
 from .evaluation import Evaluation
 from .intervals import Units
-from .judging import chose_epoch
 from .seen import MAX_COMPARED, Familiarity, Thumbnails, find_seen
 
 if TYPE_CHECKING:
@@ -68,7 +67,10 @@ def evaluate_run(
         evaluation = evaluate_run("runs/photos-resnet18-1", "more-photos")
         evaluation.metrics["accuracy"]
     """
-    predictor = load(run, device=device, answering=answering_of(run, raw=True))
+    from .judging import chose_epoch  # with scikit-learn, which takes a second to load
+
+    predictor = load(run, device=device)
+    predictor = predictor.answers_by(answering_of(run, raw=True))
     if data is None:
         index = read_index(predictor.run)
         rows, what = index.rows("val"), f"the validation pictures of {predictor.run.path}"

@@ -17,11 +17,14 @@ from ..system.extras import need
 from ..system.printing import lines_html, picture_html
 from .intervals import Units
 from .judged_lines import class_lines, figure_lines, matrix_lines
-from .judging import Judged, judge_predictions
 from .seen import Familiarity, familiarity_lines
 
 if TYPE_CHECKING:
     import pandas
+
+    from .judging import Judged
+
+CHOSE_EPOCH = "          the same pictures chose the epoch that is kept: all of this is a little too good"
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,6 +60,8 @@ class Evaluation:
     @cached_property
     def judged(self) -> Judged:
         """What the predictions are worth, with and without calibration; computed when it is asked for."""
+        from .judging import judge_predictions  # with scikit-learn, which takes a second to load
+
         units = self.units or Units(np.arange(len(self.predictions.labels)))
         return judge_predictions(self.predictions, units, classes=self.classes, temperature=self.temperature)
 
@@ -184,6 +189,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         *_warnings(evaluation),
         f"evaluated {evaluation.what}: {evaluation.pictures} pictures",
         *figure_lines(evaluation.judged, evaluation.metrics),
+        *([CHOSE_EPOCH] if evaluation.chose_epoch else []),
         *_strange_lines(evaluation),
         "",
         *class_lines(evaluation.figures.classes),
@@ -214,8 +220,6 @@ def _warnings(evaluation: Evaluation) -> list[str]:
             f"gone      {evaluation.gone} of {pictures + evaluation.gone} validation pictures can't be read any more; "
             "the figures below are of the others"
         )
-    if evaluation.chose_epoch:
-        lines.append("note      the same pictures chose the epoch that is kept, so the figures are a little too good")
     new = evaluation.unseen
     right = evaluation.predictions.predicted == evaluation.predictions.labels
     lines += familiarity_lines(

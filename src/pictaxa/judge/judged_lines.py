@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 
 from ..metrics import Metrics
-from ..runs.judgement import ClassJudgement, Figure
-from .judging import Judged
+from ..runs.judgement import ClassJudgement
+
+if TYPE_CHECKING:
+    from .judging import Judged
 
 MAX_MATRIX = 20  # classes up to which the confusion matrix is shown
 CELLS = 19  # of a figure with its interval
@@ -32,16 +35,16 @@ def figure_lines(judged: Judged, metrics: Metrics) -> list[str]:
     lines = [
         f"accuracy  {metrics['accuracy']:.1%} (95% interval {metrics['accuracy_95_low']:.1%} to "
         f"{metrics['accuracy_95_high']:.1%}), {metrics['right']} right",
-        f"balanced  {percent(figures.balanced_accuracy)}: the mean recall of the classes",
+        f"balanced  {figures.balanced_accuracy.percent}: the mean recall of the classes",
     ]
-    lines += [f"top {k}     {percent(found)}" for k, found in figures.top.items()]
+    lines += [f"top {k}     {found.percent}" for k, found in figures.top.items()]
     lines += [
-        f"means     F1 {number(figures.f1)}   precision {percent(figures.precision)}",
-        f"ranking   ROC AUC {number(figures.roc_auc)}   average precision {number(figures.average_precision)}",
-        f"agreement kappa {number(figures.kappa)}   MCC {number(figures.mcc)}",
-        f"loss      {number(after.log_loss)} calibrated, {number(before.log_loss)} before",
-        f"Brier     {number(after.brier)} calibrated, {number(before.brier)} before",
-        f"error     of probabilities: {percent(after.error)} calibrated, {percent(before.error)} before",
+        f"means     F1 {figures.f1.number}   precision {figures.precision.percent}",
+        f"ranking   ROC AUC {figures.roc_auc.number}   average precision {figures.average_precision.number}",
+        f"agreement kappa {figures.kappa.number}   MCC {figures.mcc.number}",
+        f"loss      {after.log_loss.number} calibrated, {before.log_loss.number} before",
+        f"Brier     {after.brier.number} calibrated, {before.brier.number} before",
+        f"error     of probabilities: {after.error.percent} calibrated, {before.error.percent} before",
     ]
     if judged.temperature is None:
         lines.append("          calibrated across folds: each picture by what the others say")
@@ -67,7 +70,7 @@ def class_lines(classes: Sequence[ClassJudgement]) -> list[str]:
     width = max(8, *(cell_len(one.name) for one in classes))
     lines = [f"{'class'.ljust(width)}  pictures  {'precision':>{CELLS}}  {'recall':>{CELLS}}  {'F1':>{CELLS}}"]
     for one in classes:
-        cells = f"{percent(one.precision):>{CELLS}}  {percent(one.recall):>{CELLS}}  {number(one.f1):>{CELLS}}"
+        cells = f"{one.precision.percent:>{CELLS}}  {one.recall.percent:>{CELLS}}  {one.f1.number:>{CELLS}}"
         lines.append(f"{set_cell_size(one.name, width)}  {one.pictures:8d}  {cells}")
     return lines
 
@@ -96,21 +99,3 @@ def matrix_lines(names: Sequence[str], matrix: np.ndarray) -> list[str]:
         percents = "  ".join(f"{share:4.0f}%" for share in shares)
         lines.append(f"{set_cell_size(name, width)}  {cells}  |{percents}")
     return lines
-
-
-def percent(figure: Figure) -> str:
-    """A share, such as 92.8% (88.9-95.4)."""
-    if figure.value is None:
-        return "-"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.1%}"
-    return f"{figure.value:.1%} ({100 * figure.low:.1f}-{100 * figure.high:.1f})"
-
-
-def number(figure: Figure) -> str:
-    """Another figure, such as 0.910 (0.871-0.950)."""
-    if figure.value is None:
-        return "-"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} ({figure.low:.3f}-{figure.high:.3f})"

@@ -84,10 +84,13 @@ def judgement_of(path: str | Path) -> Judgement:
         judgement_of("runs/photos-resnet18-1").temperature
     """
     run = open_run(path)
-    judgement = read_judgement(run)
-    if judgement is None:
-        judgement = judge_run(run)
-        keep_judgement(run, judgement)
+    return read_judgement(run) or make_judgement(run)
+
+
+def make_judgement(run: Run) -> Judgement:
+    """Judge a run, and keep what was found where that is possible."""
+    judgement = judge_run(run)
+    keep_judgement(run, judgement)
     return judgement
 
 

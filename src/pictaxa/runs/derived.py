@@ -57,17 +57,17 @@ def find_derived(run: Run, name: str) -> Path | None:
     return path if name in listed and listed_as(path) == listed[name] else None
 
 
-def still_true(run: Run, made_from: Mapping[str, str]) -> bool:
-    """Whether files are still those that something was made of.
+def changed_since(run: Run, made_from: Mapping[str, str]) -> list[str]:
+    """Which files are no longer those that something was made of.
 
     Args:
         run: the run.
         made_from: SHA-256 by names, as `digests` gave them.
 
     Returns:
-        False where one is another now; one that is gone can't be told, and counts as the same.
+        Their names; one that is gone can't be told, and counts as the same.
     """
-    return all(made_from.get(name) == digest for name, digest in digests(run, list(made_from)).items())
+    return [name for name, digest in digests(run, list(made_from)).items() if made_from[name] != digest]
 
 
 def keep_derived(run: Run, name: str, write: Callable[[Path], object]) -> bool:
@@ -92,7 +92,18 @@ def keep_derived(run: Run, name: str, write: Callable[[Path], object]) -> bool:
     return True
 
 
-def tell_made_again(run: Run, name: str) -> None:
-    """Say that a file is not what it was, before another takes its place; nothing where there is none."""
-    if (run.path / name).exists():
+def tell_made_again(run: Run, name: str, *, changed: Sequence[str] = ()) -> None:
+    """Say why another file takes the place of one that is there, unless a training that went on has just left it.
+
+    Args:
+        run: the run.
+        name: of the file.
+        changed: names of files that it was made of and that are others now; none: it is itself not what it was.
+    """
+    listed = read_manifest(run.path)
+    if not (run.path / name).exists() or (listed is not None and name not in listed):
+        return
+    if changed:
+        warn(f"note      {run.path / name} was made of another {', '.join(changed)}, and is made again")
+    else:
         warn(f"note      {run.path / name} is not what was made of this run, and is made again")

@@ -26,7 +26,7 @@ from ..config.exporting import Kind, Output, Precision
 from ..errors import RunError
 from ..system.files import write_atomically
 from .contents import read_arrays
-from .derived import still_true
+from .derived import changed_since
 from .folder import Run
 from .manifest import Listed, listed_as
 from .names import PROBE
@@ -202,7 +202,7 @@ def exports_of(run: Run) -> list[Export]:
                 export = open_export(folder)
             except RunError:  # of a newer version, or damaged: whoever asks for it by its name is told
                 continue
-            if still_true(run, export.document.made_from):
+            if not changed_since(run, export.document.made_from):
                 found.append(export)
     return found
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from .derived import find_derived, keep_derived, still_true, tell_made_again
+from .derived import changed_since, find_derived, keep_derived, tell_made_again
 from .folder import Run
 from .names import JUDGEMENT
 from .typed import damaged, read_json, typed
@@ -30,6 +30,24 @@ class Figure:
     high: float | None
     pictures: int
     reason: str = ""  # why there is no value, or no interval
+
+    @property
+    def percent(self) -> str:
+        """As a share, such as 92.8% (88.9-95.4); "-" without a value."""
+        if self.value is None:
+            return "-"
+        if self.low is None or self.high is None:
+            return f"{self.value:.1%}"
+        return f"{self.value:.1%} ({100 * self.low:.1f}-{100 * self.high:.1f})"
+
+    @property
+    def number(self) -> str:
+        """As a number, such as 0.910 (0.871-0.950); "-" without a value."""
+        if self.value is None:
+            return "-"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
 
 
 @dataclass(frozen=True)
@@ -140,17 +158,21 @@ def read_judgement(run: Run) -> Judgement | None:
     Returns:
         The Judgement; None where there is none, or one that is not of this run as it is now, which is said.
 
+    Raises:
+        RunError: the run's classes are damaged.
+
     Example:
         judgement = read_judgement(open_run("runs/photos-resnet18-1"))
     """
-    path = find_derived(run, JUDGEMENT)
+    path, classes = find_derived(run, JUDGEMENT), run.classes
     try:
-        judgement = None if path is None else judgement_in(path, classes=run.classes)
+        judgement = None if path is None else judgement_in(path, classes=classes)
     except RunError:  # torn, or of another version
         judgement = None
-    if judgement is not None and still_true(run, judgement.made_from):
+    changed = [] if judgement is None else changed_since(run, judgement.made_from)
+    if judgement is not None and not changed:
         return judgement
-    tell_made_again(run, JUDGEMENT)
+    tell_made_again(run, JUDGEMENT, changed=changed)
     return None
 
 

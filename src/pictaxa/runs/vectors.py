@@ -14,7 +14,7 @@ import numpy as np
 from ..data.index import Index
 from ..errors import RunError
 from .contents import read_arrays
-from .derived import digests, find_derived, keep_derived, still_true, tell_made_again
+from .derived import changed_since, digests, find_derived, keep_derived, tell_made_again
 from .folder import Run
 from .names import MODEL, PICTURES, VECTORS
 from .typed import damaged
@@ -141,7 +141,7 @@ def _read(path: Path, run: Run, index: Index | None) -> Vectors | None:
     vectors, hashes = vectors_in(path), read_arrays(path, {"made_from": np.uint8})["made_from"]
     if hashes.shape == (len(MADE_FROM), 32):
         made_from = {name: bytes(line).hex() for name, line in zip(MADE_FROM, hashes, strict=True)}
-        if not still_true(run, made_from):
+        if changed_since(run, made_from):
             return None
         if index is None or _is_of(vectors, index):
             return vectors

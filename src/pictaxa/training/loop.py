@@ -15,6 +15,7 @@ from ..config.usual import resolved
 from ..errors import TrainingError
 from ..inference.predictor import load
 from ..models.contract import Classifier
+from ..reporting.boards import following, require_boards
 from ..runs.folder import Run, open_run
 from ..runs.manifest import remove_manifest, write_manifest
 from ..runs.places import new_run, next_run, require_begun
@@ -64,6 +65,7 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
         print(run.metrics["accuracy"])
     """
     started = time.monotonic() if started is None else started
+    require_boards(config)
     with ExitStack() as held:
         # Told before anything is read, where a place was given; else it is named after what is read.
         run = None if config.out is None else held.enter_context(new_run(config.out))
@@ -187,14 +189,17 @@ def _run(job: Job, session: Session) -> Run:
         seconds=None if schedule.minutes is None else max(0.0, schedule.minutes * 60 - counters.fitting_seconds),
     )
     begin_threads(job, session)
-    with TrainProgress() as display, interrupt_flag() as interrupted:
+    told = following(job.run, job.config, told=len(counters.log))
+    with TrainProgress() as display, interrupt_flag() as interrupted, told as tell_boards:
         save_session(job, session)
         while counters.pictures > 0 or (progress_of(job, session, length) < 1 and not has_stalled(job, counters)):
             _train_epoch(job, session, length, display=display, interrupted=interrupted)
             _finish_epoch(job, session, length, display=display)
+            tell_boards(counters.log)
         if counters.log and counters.log[-1]["val_accuracy"] is None:  # the time was up just after it was not yet
             _validate(job, session, counters.log[-1], display=display)
             job.run.write_log(counters.log)
+            tell_boards(counters.log)
         save_session(job, session)
     if not counters.log:
         _end_without_epoch(job, session)

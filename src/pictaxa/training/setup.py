@@ -23,6 +23,7 @@ from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, DataError, as_word
 from ..inspection.alike import Pair
 from ..inspection.checks import Facts, check
+from ..inspection.findings import KINDS, Finding
 from ..inspection.inspect import fast_lines, look
 from ..inspection.quality import Quality
 from ..models.contract import Classifier
@@ -127,9 +128,10 @@ def prepare(start: Setup, run: Run) -> tuple[Job, Classifier]:
         peak_lr(config.schedule, resolved(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
         new_head=start.start.new_head, alike=alike,
     )  # fmt: skip
-    _write(job)
+    findings = check(facts)
+    _write(job, findings)
     _tell(job)
-    for line in fast_lines(check(facts)):
+    for line in fast_lines(findings):
         say(line)
     for line in start.start.lines:
         say(line)
@@ -246,7 +248,7 @@ def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan)
         )  # fmt: skip
 
 
-def _write(job: Job) -> None:
+def _write(job: Job, findings: list[Finding]) -> None:
     size_option = [f"size={job.size}"] if find_entry(job.config.model).size_option else []
     chosen = Chosen(
         model=job.config.model,
@@ -260,6 +262,7 @@ def _write(job: Job) -> None:
         train_pictures=len(job.train_rows),
         val_pictures=len(job.val_rows),
         notes=job.index.notes,
+        findings=tuple(f"{KINDS[finding.kind].title}: {finding.text}" for finding in findings),
         machine=job.plan.described,
     )
     job.run.write_classes(job.index.classes)

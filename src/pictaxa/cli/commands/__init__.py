@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import arguments, looking
+from ..explaining import ExplainArguments, NearestArguments
 from ..parse import Fill
 from ..shipping import ExportArguments
 from ..teaching import (
@@ -18,7 +19,7 @@ from ..teaching import (
     SizeArguments,
 )
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, models, runs, ship, teaching
+from . import data, docs, explaining, models, runs, ship, teaching
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command(arguments.EvaluateArguments, runs.evaluate, example="pictaxa evaluate RUN more-photos"),
     "predict": Command(
         arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --abstain 0.95"
+    ),
+    "explain": Command(
+        ExplainArguments, explaining.explain, example="pictaxa explain RUN a.jpg photos --top 2 --out explained"
+    ),
+    "nearest": Command(
+        NearestArguments, explaining.nearest, example="pictaxa nearest RUN a.jpg photos --grid nearest.png"
     ),
     "report": Command(arguments.ReportArguments, runs.report),
     "export": Command(ExportArguments, ship.export, example="pictaxa export RUN --format onnx"),

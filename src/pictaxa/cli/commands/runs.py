@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # loaded when it is needed
 def train(arguments: TrainArguments, started: float) -> int:
     """Train, or continue an interrupted run."""
     from ...judge.complete import complete_run
+    from ...reporting.boards import tell_end
     from ...training.interrupts import Interrupted
     from ...training.loop import resume_run, train_run
 
@@ -34,6 +35,7 @@ def train(arguments: TrainArguments, started: float) -> int:
         else:
             run = train_run(arguments.training, started=started)
         complete_run(run.path)
+        tell_end(run)
     except Interrupted as stop:
         # With a cause it stopped without saving first.
         lost = "what was trained since the last saved state is trained again" if stop.__cause__ else "nothing is lost"
@@ -77,13 +79,15 @@ def predict(arguments: PredictArguments, started: float) -> int:
     gallery = _gallery(arguments.grid)
     drawn = [] if gallery is None else [gallery]
     pictures = pictures_of(arguments.files)
+    # First: what is damaged is told alone.
+    predictor = load_with(arguments.run, runtime=arguments.runtime, device=arguments.device)
     answering = answering_of(
         arguments.run, raw=arguments.raw, abstain=arguments.abstain, sets=arguments.sets,
         per_class=arguments.per_class, none_of_these=arguments.none_of_these,
     )  # fmt: skip
     for line in answering.told:  # beside the answers, which a program may read
         print_line(line, file=sys.stderr)
-    predictor = load_with(arguments.run, runtime=arguments.runtime, device=arguments.device, answering=answering)
+    predictor = predictor.answers_by(answering)
     stream = predictor.judge(pictures, look=tell_nobody if gallery is None else gallery.look)
     if arguments.out is None:
         table = TableWriter(sys.stdout, predictor.classes, top=arguments.top, answering=answering)
@@ -116,8 +120,12 @@ def _gallery(out: Path | None) -> Gallery | None:
 
 def report(arguments: ReportArguments, started: float) -> int:
     """Write a run's page."""
-    from ...reporting.page import write_report
+    from ...reporting.page import lacks_records, write_report
 
+    if lacks_records(arguments.run):  # what it lacks needs its model, and torch
+        from ...judge.complete import REPORT_STEPS, complete_run
+
+        complete_run(arguments.run, steps=REPORT_STEPS)
     print_line(f"report    {write_report(arguments.run)}")
     return 0
 
