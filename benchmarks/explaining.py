@@ -44,7 +44,9 @@ def row(run: Path, name: str, order: Order, over_centre: str) -> str:
 
 def areas(runs: list[Path], methods: list[MethodName], *, pictures: int) -> None:
     """Print the table of methods."""
-    print("| run | order | deletion | random / it | as in the paper | insertion | it / random | middle / it, deletion |")
+    print(
+        "| run | order | deletion | random / it | as in the paper | insertion | it / random | middle / it, deletion |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for run in runs:
         predictor = load(run, answering=answering_of(run))
