@@ -138,6 +138,7 @@ class TrainKeywords(
     cache: str | Path | None
     seed: int
     fold: str
+    folds: int | None
 
 
 class InspectKeywords(ReadingKeywords, DecodingKeywords, total=False):

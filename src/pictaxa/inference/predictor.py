@@ -13,12 +13,14 @@ import torch
 
 from ..augment.preprocess import Geometry
 from ..config.machine import MachineConfig
-from ..errors import PictureError, RunError, printable
+from ..errors import PictureError, RunError, as_word, printable
 from ..images.colour import CONVERTED
 from ..images.decode import Held, Square, count_notes, square_of
+from ..metrics import softmax
 from ..models.fusing import fast_copy
 from ..models.heads import apart
 from ..runs.folder import Run, open_run, weights_file
+from ..runs.typed import damaged
 from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
 from ..system.progress import warn
@@ -277,9 +279,57 @@ class Predictor:
                 yield self.answering.answer(path, self.classes, own, closeness=closeness), vector
 
 
+class AveragingPredictor(Predictor):
+    """A training of several folds, ready to predict: a class is as probable as the folds say on average.
+
+    Its logits are the logarithms of these probabilities.
+
+    Args:
+        run: the run of all folds.
+        plan: as for `Predictor`.
+
+    Raises:
+        RunError: a fold is not finished, or is damaged as `Predictor` tells, or has other classes or another input.
+
+    Example:
+        predictor = pictaxa.load("runs/photos-efficientnet_lite0-folds-1")
+    """
+
+    def __init__(self, run: Run, plan: Plan, *, answering: Answering = RAW) -> None:
+        self.run, self.plan, self.answering = run, plan, answering
+        self.classes, self.geometry = run.classes, run.geometry
+        self.folds = []
+        for path in run.folds:
+            if not (path.is_dir() and open_run(path).is_finished):
+                raise RunError(
+                    f"{len(run.folds)} folds that are finished", found=f"{str(path)!r}, which is not",
+                    fix=f"Continue with: pictaxa train --resume {as_word(run.path)}",
+                )  # fmt: skip
+            fold = Predictor(open_run(path), plan)
+            if (fold.classes, fold.geometry) != (self.classes, self.geometry):
+                raise damaged(path, f"the classes and the input of {str(run.path)!r} in each fold", "others")
+            self.folds.append(fold)
+        warn(f"note      {run.path}: probabilities are the mean of its {len(self.folds)} folds'")
+
+    def outputs(self, squares: np.ndarray, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the logarithm of the mean of the folds' probabilities; they have no vectors in common, so of each
+        picture there is an empty one.
+        """
+        each = np.stack([softmax(fold.logits(squares, aspects)) for fold in self.folds])  # (folds, N, classes)
+        averaged: np.ndarray = np.log(np.maximum(each.mean(axis=0), np.finfo(np.float32).tiny))
+        return averaged, np.empty((len(squares), 0), dtype=np.float32)
+
+    def vectors(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """RunError: each fold has its own."""
+        self.run.existing(self.run.model_path.name)
+        raise AssertionError(self.run.path)
+
+
 def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:
     """Load a trained run, as `pictaxa.load` does, for callers that check their arguments themselves."""
-    return Predictor(open_run(run), choose_plan(MachineConfig(device=device)), answering=answering)
+    opened, plan = open_run(run), choose_plan(MachineConfig(device=device))
+    kind = AveragingPredictor if opened.folds else Predictor
+    return kind(opened, plan, answering=answering)
 
 
 def checked_weights(path: Path) -> Path:

@@ -17,7 +17,7 @@ from ..inference.own_vectors import vectors_of_run
 from ..inference.predictor import load
 from ..reporting.judged import SUREST, calibrated_predictions, order_of
 from ..runs.folder import Run, open_run
-from ..runs.names import CONFIG, HEATMAPS, JUDGEMENT, VECTORS
+from ..runs.names import CONFIG, HEATMAPS, JUDGEMENT, SLICES, VECTORS
 from ..system.progress import say, warn
 from ..training.interrupts import Interrupted
 
@@ -28,6 +28,7 @@ class Step:
 
     file: str  # of runs/names.py, DERIVED
     make: Callable[[Run, str], str]  # of a run and a device; makes it where it is not there, and tells it in one line
+    of_folds: bool = True  # whether a run of several folds, which has no model of its own, has it too
 
 
 def _judge(run: Run, device: str) -> str:
@@ -55,9 +56,15 @@ def _explain(run: Run, device: str) -> str:
     return f"explained {len(rows)} mistakes: what speaks for the answer, and what for the label"
 
 
-STEPS = (Step(JUDGEMENT, _judge), Step(VECTORS, _find_vectors))
+def _slice(run: Run, device: str) -> str:
+    from .slices import slices_of, worst_line  # with scikit-learn, which takes a second to load
+
+    return f"slices    {worst_line(slices_of(run.path))}"
+
+
+STEPS = (Step(JUDGEMENT, _judge), Step(VECTORS, _find_vectors, of_folds=False), Step(SLICES, _slice))
 # What the report's page shows beside: heat maps, which a large network takes minutes for.
-REPORT_STEPS = (*STEPS, Step(HEATMAPS, _explain))
+REPORT_STEPS = (*STEPS, Step(HEATMAPS, _explain, of_folds=False))
 
 
 def complete_run(path: str | Path, *, device: str | None = None, steps: Sequence[Step] = STEPS) -> None:
@@ -80,6 +87,8 @@ def complete_run(path: str | Path, *, device: str | None = None, steps: Sequence
     run = open_run(path)
     device = device or read_config_file(run.existing(CONFIG)).machine.device
     for step in steps:
+        if run.folds and not step.of_folds:
+            continue
         try:
             say(step.make(run, device))
         except KeyboardInterrupt:

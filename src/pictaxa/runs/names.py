@@ -14,6 +14,8 @@ METRICS = "metrics.json"
 PROBE = "probe.npz"
 VECTORS = "vectors.npz"
 JUDGEMENT = "judgement.json"
+SLICES = "slices.json"
+TEST_LOOKS = "test-looks.json"
 HEATMAPS = "heatmaps.npz"
 STATE = "state"  # a folder
 MANIFEST = "manifest.json"
@@ -21,4 +23,4 @@ MANIFEST = "manifest.json"
 RESULTS = (LOG, THREADS, MODEL, PREDICTIONS, METRICS, PROBE)  # which resuming makes again where they are lost
 LISTED = (CONFIG, CLASSES, PICTURES, INDEX, *RESULTS)  # by the manifest, beside states
 # What a finished run is completed by, and can be made again at any time (derived.py).
-DERIVED = (JUDGEMENT, VECTORS, HEATMAPS)
+DERIVED = (JUDGEMENT, VECTORS, SLICES, HEATMAPS)

@@ -6,7 +6,7 @@ import math
 import shutil
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..runs.folder import Run, open_run
 from ..runs.manifest import remove_manifest, write_manifest
 from ..runs.places import new_run, next_run, require_begun
 from ..runs.writer import only_writer
-from ..system.progress import TrainProgress, clock, say
+from ..system.progress import TrainProgress, clock, say, silence
 from .averaging import Follower
 from .checkpoint import Counters, load_state, save_backbone
 from .fitting import can_solve, fit_head
@@ -43,13 +43,14 @@ KEPT = {  # which epoch, in the words of the last line
 }
 
 
-def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
+def train_run(config: TrainConfig, *, started: float | None = None, told: bool = False) -> Run:
     """Train from the start.
 
     Args:
         config: the pictures, and whatever is asked for beside them; the rest is chosen by what the pictures are.
         started: time.monotonic() from when on `--minutes` count, by default now. Preparing counts, but for decoding
             pictures into the cache, which happens once for a data set.
+        told: whether what there is to say of the pictures and the start was said before, of another fold.
 
     Returns:
         The run, with the weights of its best epoch and what they say of the validation pictures.
@@ -69,9 +70,10 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
     with ExitStack() as held:
         # Told before anything is read, where a place was given; else it is named after what is read.
         run = None if config.out is None else held.enter_context(new_run(config.out))
-        start = setup(config)
-        run = run or held.enter_context(next_run(start.config.data, start.config.model))
-        job, model = prepare(start, run)
+        with silence() if told else nullcontext():
+            start = setup(config)
+            run = run or held.enter_context(next_run(start.config.data, start.config.model))
+            job, model = prepare(start, run)
         with machine_errors_told(job), job.plan.watch:
             return _sealed(_begin(job, model, started))
 
