@@ -119,7 +119,7 @@ def find_nearest(
 
     def found(waiting: list[tuple[Prediction, np.ndarray | None]]) -> Iterator[Nearest]:
         raw = [vector for _, vector in waiting if vector is not None]
-        near = iter(())
+        near: Iterator[tuple[np.ndarray, np.ndarray]] = iter(())
         if raw:
             near = zip(*bank.nearest(vectors.project(np.stack(raw)), count=count), strict=True)
         for prediction, vector in waiting:

@@ -53,7 +53,7 @@ def draw_map(predictor: Predictor, out: Path) -> str:
     colours = class_colours(len(predictor.classes))
     figure = Figure(figsize=(INCHES, INCHES), layout="constrained")
     axis = figure.subplots()
-    axis.scatter(*places.T, c=colours[labels], s=14, linewidths=0)
+    axis.scatter(places[:, 0], places[:, 1], c=colours[labels], s=14, linewidths=0)
     shown = spread(places)
     batches = own_squares(predictor.run, index, np.sort(rows[shown]), threads=predictor.plan.threads)
     place_of = dict(zip(rows.tolist(), places, strict=True))
