@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow fuzz check parity peers clean
+.PHONY: demo test slow browser fuzz check parity peers clean
 
 demo: .venv/installed
 	$(BIN)/pictaxa demo
@@ -16,6 +16,19 @@ test: check
 # What takes too long for every run of the tests.
 slow: .venv/installed
 	$(BIN)/pytest -m slow --numprocesses $(WORKERS)
+
+# The pages in Chromium, with axe-core; SHOTS=FOLDER keeps screenshots. The browser and npm are the system's: what is not
+# there is installed where apt-get is and may.
+SHOTS ?=
+browser: .venv/installed tests/browser/node_modules/axe-core
+	command -v chromium >/dev/null || $(APT) chromium || { echo "Install Chromium (Debian: apt-get install chromium)."; exit 1; }
+	PICTAXA_SHOTS="$(SHOTS)" $(BIN)/pytest -m browser tests/browser
+
+APT := sh -c 'test "$$(id -u)" = 0 && apt-get update -qq && apt-get install --yes --no-install-recommends -qq "$$0"'
+tests/browser/node_modules/axe-core: tests/browser/package-lock.json
+	command -v npm >/dev/null || $(APT) npm || { echo "Install npm (Debian: apt-get install npm)."; exit 1; }
+	cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
+	touch $@
 
 # Damaged files of every format and layout, this many in all. None may crash, hang, take much memory or be half read.
 FUZZ ?= 10000
@@ -57,4 +70,4 @@ peers: .venv-peers/installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-parity .venv-peers .mypy_cache .ruff_cache .pytest_cache runs/demo
+	rm -rf .venv .venv-parity .venv-peers tests/browser/node_modules .mypy_cache .ruff_cache .pytest_cache runs/demo

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from pictaxa.augment.preprocess import Geometry
+from pictaxa.config.by_name import to_json
+from pictaxa.config.training import TrainConfig
+from pictaxa.data.index import index_from_columns
+from pictaxa.metrics import Predictions, summarise
+from pictaxa.runs.chosen import Chosen
+from pictaxa.runs.places import create_run
+from pictaxa.runs.records import write_index, write_predictions
 
 
 def pytest_configure() -> None:
@@ -123,3 +132,63 @@ def backbone(tmp_path_factory: pytest.TempPathFactory, make_photos: Callable[...
 def data(tmp_path: Path, make_photos: Callable[..., Path]) -> Path:
     """Four colours, 20 pictures each."""
     return make_photos(tmp_path / "photos", {"w": 20, "x": 20, "y": 20, "z": 20})
+
+
+@pytest.fixture(scope="session")
+def judged_run() -> Callable[..., Path]:
+    """Makes a run folder without a training: pictures, an index, a log, and answers of which some are wrong."""
+
+    def make(
+        folder: Path,
+        classes: Sequence[str],
+        *,
+        pictures: int = 8,
+        wrong: float = 0.25,
+        side: int = 40,
+        drawn: bool = True,
+        epochs: int = 3,
+    ) -> Path:
+        """`pictures` of each class are validated; without `drawn` there are no files."""
+        random = np.random.default_rng(0)
+        names, labels = [], []
+        for label, name in enumerate(classes):
+            for number in range(pictures):
+                path = Path(str(label)) / f"{name.replace('/', '-')}-{number}.png"
+                names.append(path.as_posix())
+                labels.append(label)
+                if drawn:
+                    (folder / "photos" / str(label)).mkdir(parents=True, exist_ok=True)
+                    picture(label, number, width=side, height=side).save(folder / "photos" / path)
+        count = len(names)
+        columns = {"path": names, "label": labels, "split": ["val"] * count, "bytes": [1] * count}
+        columns |= {"mtime_ns": [1] * count, "hash": [f"{number:032x}" for number in range(count)]}
+        index = index_from_columns(columns, root=folder / "photos", classes=tuple(classes))
+        answers = np.where(random.random(count) < wrong, random.integers(0, len(classes), count), labels)
+        shares = np.full((count, len(classes)), 0.4 / max(1, len(classes) - 1), np.float32)
+        shares[np.arange(count), answers] = random.uniform(0.6, 1, count)
+        shares /= shares.sum(axis=1, keepdims=True)
+        predictions = Predictions(np.arange(count), np.array(labels), shares)
+        run = create_run(folder / "run")
+        run.write_classes(tuple(classes))
+        run.write_geometry(Geometry(square=36, channels=3, view="centre", size=28, tta="none"))
+        chosen = Chosen(
+            "lenet5", (), str(folder / "photos"), 28, 0.01, True, val_pictures=count,
+            findings=("nearly one colour: 1 of 24 pictures",), machine={"device": "cpu", "precision": "float32"},
+        )  # fmt: skip
+        run.write_config(to_json(TrainConfig(data=folder / "photos")), chosen)
+        write_index(run, index)
+        write_predictions(run, predictions, index=index)
+        run.write_metrics(summarise(predictions, tuple(classes)))
+        run.write_log([_epoch(number) for number in range(1, epochs + 1)])
+        return run.path
+
+    return make
+
+
+def _epoch(number: int) -> dict[str, float | int]:
+    """A row of a log."""
+    return {
+        "epoch": number, "step": 10 * number, "seconds": 2.0 * number, "lr": 0.01, "size": 28,
+        "train_loss": 1 / number, "train_accuracy": 1 - 0.5 / number, "val_loss": 1.1 / number,
+        "val_accuracy": 1 - 0.6 / number, "pictures_per_second": 100.0, "waiting_share": 0.0,
+    }  # fmt: skip

@@ -12,14 +12,20 @@ if TYPE_CHECKING:
     from .api.data import preview as preview
     from .api.data import preview_batch as preview_batch
     from .api.data import probe as probe
+    from .api.explaining import check_explanations as check_explanations
+    from .api.explaining import explain as explain
+    from .api.explaining import nearest as nearest
+    from .api.explaining import picture_map as picture_map
     from .api.models import load_weights as load_weights
     from .api.models import look as look
+    from .api.runs import compare as compare
     from .api.runs import curves as curves
     from .api.runs import evaluate as evaluate
     from .api.runs import load as load
     from .api.runs import predict as predict
     from .api.runs import report as report
     from .api.runs import train as train
+    from .api.shipping import export as export
     from .errors import CacheError as CacheError
     from .errors import ConfigError as ConfigError
     from .errors import DataError as DataError
@@ -44,8 +50,10 @@ _ERRORS = (
     "PictaxaError", "PictureError", "RunError", "SettingError", "TrainingError", "UsageError", "WeightsError",
 )  # fmt: skip
 _FUNCTIONS = {
-    "pictaxa.api.runs": ("train", "evaluate", "load", "predict", "report", "curves"),
+    "pictaxa.api.runs": ("train", "evaluate", "load", "predict", "report", "curves", "compare"),
     "pictaxa.api.data": ("inspect", "preview", "preview_batch", "probe", "plan", "embed"),
+    "pictaxa.api.shipping": ("export",),
+    "pictaxa.api.explaining": ("explain", "check_explanations", "nearest", "picture_map"),
     "pictaxa.api.models": ("look", "load_weights"),
 }
 # Public names and where they live; each is imported when it is first asked for, so that importing pictaxa is instant.

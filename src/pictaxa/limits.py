@@ -21,6 +21,7 @@ MAX_TIFF_VALUES, MAX_TIFF_PAGES = 2**16, 10_000  # numbers of a tag, and pages t
 MAX_TABLE_BYTES = 2**31  # of a table, packed or not
 MAX_CELLS = 2 * 10**8  # rows times columns of a table, and numbers in its lists
 MAX_JSON_DEPTH = 64  # brackets within brackets: Label Studio, which nests most, has about 10
+MAX_REVIEW_BYTES = 2**26  # of a file with reviewed labels: 200 bytes for each of 300,000 pictures
 MAX_SETTINGS_BYTES, MAX_SETTINGS_DEPTH = 2**18, 16  # of a config or augmentation file
 
 # Files with many pictures in them

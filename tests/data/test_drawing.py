@@ -82,7 +82,7 @@ def test_a_training_and_an_evaluation_of_some(tmp_path: Path, make_photos: Make,
     assert "16 to train, 4 to validate" in capsys.readouterr().out
     index = read_index(open_run(tmp_path / "run"))
     assert len(index) == 20 and Counter(index.column("split").tolist()) == {"train": 16, "val": 4}
-    assert main(["evaluate", str(tmp_path / "run"), str(data), "--pictures", "6"]) == 0
+    assert main(["evaluate", str(tmp_path / "run"), str(data), "--split", "test", "--pictures", "6"]) == 0
     assert "6 of the test pictures" in capsys.readouterr().out
-    assert main(["evaluate", str(tmp_path / "run"), str(data), "--pictures", "1"]) == 2
+    assert main(["evaluate", str(tmp_path / "run"), str(data), "--split", "test", "--pictures", "1"]) == 2
     assert "--pictures of 2 or more" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from pictaxa.errors import DataError
 from pictaxa.inference import own_vectors
 from pictaxa.inference.none_of_these import bank_of
 from pictaxa.inference.own_pictures import own_squares
-from pictaxa.inference.own_vectors import compute_vectors, find_axes, map_places, vectors_of_run
+from pictaxa.inference.own_vectors import find_axes, make_vectors, map_places, vectors_of_run
 from pictaxa.inference.predictor import load
 from pictaxa.runs.names import VECTORS
 from pictaxa.runs.records import read_index
@@ -69,10 +69,10 @@ def test_very_many_pictures_are_drawn_from(trained: Trained, monkeypatch: pytest
     index = read_index(predictor.run)
     monkeypatch.setattr(own_vectors, "MAX_TRAINING", 9)
     monkeypatch.setattr(own_vectors, "FITTED", 4)
-    some = compute_vectors(predictor, index)
+    some = make_vectors(predictor)
     train = some.rows[~some.val]
     assert np.bincount(index.labels[train]).tolist() == [3, 3, 3]
-    assert np.array_equal(some.rows, compute_vectors(predictor, index).rows)
+    assert np.array_equal(some.rows, make_vectors(predictor).rows)
 
 
 def test_a_solved_head_has_left_its_vectors(backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -12,7 +12,8 @@ from PIL import Image, ImageFilter
 from pictaxa.cli.main import main
 from pictaxa.data.reading import read_data
 from pictaxa.errors import ConfigError
-from pictaxa.inspection.inspect import check_manifest_place, strict_failures
+from pictaxa.inspection.inspect import strict_failures
+from pictaxa.inspection.manifest import check_manifest_place
 from pictaxa.reporting.inspection_page import SHOWN
 from pictaxa.runs.folder import open_run
 
@@ -80,7 +81,7 @@ def test_all_of_it_is_found(bad_photos: Path, tmp_path: Path, capsys: pytest.Cap
     assert found["blurred"] == {"train/kaki/soft.png"} and "train/kaki/grey.png" in found["grey"]
     assert found["aspect"] == {"train/kaki/wide.png"} and found["rotated"] == {"train/kaki/turned.jpg"}
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert page.count("data:image/jpeg") >= 14 and "鸭梨" not in page.split("<body>")[0]
+    assert page.count("data:image/webp") >= 14 and "鸭梨" not in page.split("<body>")[0]
     assert "can&#39;t be shown" in page or "can't be shown" in page
     assert "the same picture with several labels" in capsys.readouterr().out
     left = {Path(path).name for path in read_data(tmp_path / "good.csv").column("path")}

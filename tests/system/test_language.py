@@ -74,7 +74,7 @@ def helps(file: Path) -> Iterator[str]:
 def test_every_text_of_a_page_has_a_translation():
     """What the templates of pages show through a filter."""
     texts = [file.read_text(encoding="utf-8") for file in SOURCE.rglob("*.html")]
-    said = {text for page in texts for text in re.findall(r'"([^"]+)"\|(?:shown|filled)', page)}
+    said = {text for page in texts for text in re.findall(r'"([^"]+)"\|(?:shown|filled|told)', page)}
     assert len(said) > 30 and said <= set(rows()), sorted(said - set(rows()))
 
 
@@ -129,7 +129,7 @@ def test_no_translation_is_of_what_nobody_says():
     """Rows of texts that were changed or deleted go; common.csv has short pieces, and what libraries say."""
     said = {text for file in SOURCE.rglob("*.py") for text in (*messages(file), *helps(file))}
     pages = [file.read_text(encoding="utf-8") for file in SOURCE.rglob("*.html")]
-    said |= {text for page in pages for text in re.findall(r'"([^"]+)"\|(?:shown|filled)', page)}
+    said |= {text for page in pages for text in re.findall(r'"([^"]+)"\|(?:shown|filled|told)', page)}
     with (CATALOGUE / "common.csv").open(encoding="utf-8", newline="") as lines:
         common = {english for english, _ in csv.reader(lines)} | {
             head for f in SOURCE.rglob("*.py") for head in heads(f)

@@ -10,7 +10,9 @@ from ..config.keywords import InspectKeywords, PreviewKeywords, TrainKeywords
 from ..config.training import TrainConfig
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError
-from ..inspection.inspect import Inspection, check_manifest_place, inspect_data, write_manifest
+from ..inspection.inspect import Inspection, inspect_data
+from ..inspection.manifest import check_manifest_place, write_manifest
+from ..inspection.review import read_review
 from ..judge.embedding import Embedding, embed_data
 from ..judge.label_errors import doubts
 from ..judge.probe import Probe, probe_data
@@ -28,6 +30,8 @@ def inspect(
     *,
     html: Place | None = None,
     fix: Place | None = None,
+    review: Place | None = None,
+    reviewed: Place | None = None,
     run: Place | None = None,
     folds: int | None = None,
     fold_minutes: float = 2.0,
@@ -43,6 +47,8 @@ def inspect(
         data: labelled pictures in any layout of docs/data.md.
         html: a page with the pictures to write.
         fix: a manifest (.csv) without the bad rows to write, to train on.
+        review: with `run` or `folds`, a page (.html) to write on which the doubtful labels are decided one by one.
+        reviewed: with `fix`, a file that such a page has saved, whose labels the manifest gets.
         run: a run trained on these classes, to also find likely wrong labels, outliers and pictures of no class.
         folds: number of cross-validation trainings, to also find likely wrong labels without a run.
         fold_minutes: how long each of them takes.
@@ -68,6 +74,12 @@ def inspect(
     manifest = None if fix is None else given_path(fix, "fix", what="a .csv file")
     page = None if html is None else given_path(html, "html", what="a page to write")
     check_manifest_place(manifest, place)
+    doubtful = None if review is None else given_path(review, "review", what="a page to write")
+    if doubtful is not None and run is None and folds is None:
+        raise ConfigError("review beside run or folds", found="neither", fix="Add run=RUN, or folds=5.")
+    if reviewed is not None and fix is None:
+        raise ConfigError("reviewed beside fix", found="no fix", fix="Add fix='good.csv', for example.")
+    decided = None if reviewed is None else read_review(given_path(reviewed, "reviewed", what="a saved review"))
     if folds is not None and given(folds, int, "folds", what="a whole number") < 2:
         raise ConfigError("folds of 2 or more", found=str(folds), fix="For example, use folds=5.")
     length: dict[str, Any] = {"minutes": fold_minutes} if fold_epochs is None else {"epochs": fold_epochs}
@@ -83,8 +95,12 @@ def inspect(
         from ..reporting.inspection_page import write_inspection  # with matplotlib, only where a page is asked for
 
         write_inspection(inspection, page)
+    if doubtful is not None:
+        from ..reporting.review_page import write_review
+
+        write_review(inspection, doubtful, data=place)
     if manifest is not None:
-        write_manifest(inspection, manifest)
+        write_manifest(inspection, manifest, review=decided)
     return inspection
 
 

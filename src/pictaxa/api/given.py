@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..config.by_name import with_words
 from ..config.calls import given, given_path
 from ..config.training import TrainConfig
+from ..errors import ConfigError
 from ..inference.predictor import Predictor
+from ..judge.evaluate import Split
 from ..reporting.answers import Gallery
 
 Place = str | os.PathLike[str]
@@ -33,6 +35,15 @@ def data_of(data: object) -> Path:
 def device_of(device: object) -> str:
     """A device by its name."""
     return given(device, str, "device", what="auto, cpu, cuda, cuda:1 or mps")
+
+
+def split_of(split: object) -> Split:
+    """Which pictures of a data set, "" for what is usual."""
+    for known in get_args(Split):
+        if split == known:
+            chosen: Split = known
+            return chosen
+    raise ConfigError("split='train', 'val' or 'test'", found=repr(split), fix="Use split='test', for example.")
 
 
 def config_of(data: object, settings: Any) -> TrainConfig:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..config.calls import given_path, says_what_it_takes
 from ..config.learning import Normalization, Source
-from ..explain.look import Look, look_at
-from ..explain.subject import EntryWeights, find_subject
+from ..explaining.look import Look, look_at
+from ..explaining.subject import EntryWeights, find_subject
 from ..inference.predictor import Predictor, checked_weights
 from ..models.contract import Classifier
 from ..weights import loading
@@ -35,10 +35,11 @@ def look(
         model: folder of a trained run, what `train` and `load` return, or the name of an entry of the zoo.
         picture: a picture; by default a validation picture of the run. Of an entry without one only what needs none is
             drawn.
-        out: the PNG to write.
-        show: what to draw, of "kernels" (of the first layer), "features" (maps after each stage), "attention" (of each
-            head), "positions" (similarity of their embeddings) and "field" (what the middle unit of each stage sees);
-            by default all that the network has.
+        out: the PNG or SVG to write, or a page that ends in .html.
+        show: what to draw, of "kernels" (of the first layer), "features" (maps after each stage), "channels" (what of a
+            run's validation pictures excites them most), "attention" (of each head), "positions" (similarity of their
+            embeddings), "field" (what the middle unit of each stage sees) and "augmentation" (of the picture); by
+            default all that the network has.
         weights: of an entry, "imagenet", a checkpoint or "none"; by default published ones if they are installed.
         source: library of a checkpoint, as `load_weights` takes it.
         normalization: of a checkpoint, as `load_weights` takes it.
@@ -47,7 +48,7 @@ def look(
         cache: folder for published weights.
 
     Returns:
-        A Look, with the path of the PNG and what is in it.
+        A Look, with the path of the file and what is in it.
 
     Raises:
         SettingError: an argument is unknown or of another type; it is a TypeError too.
@@ -68,7 +69,7 @@ def look(
     )  # fmt: skip
     shown = None if picture is None else given_path(picture, "picture", what="a picture")
     subject = find_subject(name, shown, weights=chosen, size=size)
-    return look_at(subject, given_path(out, "out", what="a PNG to write"), show=tuple(show))
+    return look_at(subject, given_path(out, "out", what="a PNG, SVG or HTML file to write"), show=tuple(show))
 
 
 @says_what_it_takes

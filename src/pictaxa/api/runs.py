@@ -1,4 +1,4 @@
-"""Functions for runs: train, evaluate, load, predict, report, curves."""
+"""Functions for runs: train, evaluate, load, predict, report, curves, compare."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
 from ..judge.asked import Novelty, answering_of
-from ..judge.complete import complete_run
-from ..judge.evaluate import evaluate_run
+from ..judge.compare import compare_runs, draw_comparison, draw_differences
+from ..judge.comparison import Comparison
+from ..judge.complete import REPORT_STEPS, complete_run
+from ..judge.evaluate import Selection, Split, evaluate_run
 from ..judge.evaluation import Evaluation
+from ..reporting.boards import tell_end
 from ..reporting.curves import Over, draw_curves
-from ..reporting.page import write_report
+from ..reporting.page import lacks_records, write_report
 from ..reporting.preview import Preview
-from ..training.loop import resume_run, train_run
-from .given import Place, data_of, device_of, gallery_of, run_of
+from ..training.folds import continue_training, start_training
+from .given import Place, data_of, device_of, gallery_of, run_of, split_of
 
 
 @says_what_it_takes
@@ -71,8 +74,9 @@ def train(
                 found=", ".join(beside),
                 fix="A run continues with its own settings, so leave out the others.",
             )
-        run = resume_run(run_of(resume, "resume"))
+        run = continue_training(run_of(resume, "resume"))
         complete_run(run.path)
+        tell_end(run)
         device = read_config_file(run.path / "config.json").machine.device
         return predictor.load(run.path, device=device, answering=answering_of(run.path))
     if config is None:
@@ -83,8 +87,9 @@ def train(
         given(config, TrainConfig, "config", what="a TrainConfig (other settings are given by name: model='resnet18')")
     words: dict[str, Any] = {**settings} if data is None else {**settings, "data": data_of(data)}
     config = with_words(config, words)
-    run = train_run(config)
+    run = start_training(config)
     complete_run(run.path)
+    tell_end(run)
     return predictor.load(run.path, device=config.machine.device, answering=answering_of(run.path))
 
 
@@ -94,6 +99,8 @@ def evaluate(
     data: Place | None = None,
     *,
     reading: ReadingConfig = PLAIN,
+    split: Split = "",
+    slices: bool = False,
     device: str = "auto",
     grid: Place | None = None,
     pictures: int | None = None,
@@ -106,6 +113,9 @@ def evaluate(
         run: folder of a trained run, or what `train` and `load` return.
         data: labelled pictures in any layout of docs/data.md; by default the run's own validation pictures.
         reading: how to read `data` if its files don't show it: the layout, the columns, the classes to take.
+        split: "train", "val" or "test": which pictures of the data set; test pictures are judged only where it says so,
+            and each time is counted in the run's folder.
+        slices: also judge parts of the pictures: dark ones, those of one camera, and so on; `.slices` has them.
         device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
         grid: a PNG to write: a random 24 of the pictures with their answers, right in green and wrong in red.
         pictures: judge only so many, drawn at random, each class in its proportion; None for all.
@@ -130,8 +140,9 @@ def evaluate(
     place = None if data is None else data_of(data)
     gallery = gallery_of(grid)
     evaluation = evaluate_run(
-        run_of(run), place, reading=reading, device=device_of(device), gallery=gallery, pictures=pictures, seed=seed
-    )
+        run_of(run), place, reading=reading, device=device_of(device), gallery=gallery,
+        select=Selection(split=split_of(split), pictures=pictures, seed=seed), slices=slices,
+    )  # fmt: skip
     if gallery is None:
         return evaluation
     gallery.draw()
@@ -259,7 +270,10 @@ def report(run: Place | Predictor) -> Path:
     Example:
         page = pictaxa.report("runs/photos-resnet18-1")
     """
-    return write_report(run_of(run))
+    folder = run_of(run)
+    if lacks_records(folder):
+        complete_run(folder, steps=REPORT_STEPS)
+    return write_report(folder)
 
 
 @says_what_it_takes
@@ -285,3 +299,56 @@ def curves(
     """
     several = [runs] if isinstance(runs, (str, os.PathLike, Predictor)) else [*runs]
     return Preview(draw_curves([run_of(run) for run in several], given_path(out, "out", what="a PNG"), over=over))
+
+
+@says_what_it_takes
+def compare(
+    runs: Iterable[Place | Predictor],
+    on: Place | None = None,
+    *,
+    reading: ReadingConfig = PLAIN,
+    split: Split = "",
+    device: str = "auto",
+    plot: Place | None = None,
+    grid: Place | None = None,
+    **settings: Unpack[ReadingKeywords],
+) -> Comparison:
+    """Compare runs on the same labelled pictures, as `pictaxa compare` does.
+
+    Args:
+        runs: folders of runs with the same classes, or what `train` and `load` return: two or more.
+        on: labelled pictures that all judge now; by default the predictions are taken that they keep of their
+            validation pictures, which must be the same ones.
+        reading: how to read `on` if its files don't show it.
+        split: which pictures of `on`; "test" is counted in the folder of each run.
+        device: "auto" (the fastest available), "cpu", "cuda", "cuda:1" or "mps".
+        plot: a .png or .svg to write: accuracy against cost, and the runs' curves.
+        grid: a PNG to write: pictures on which the runs differ, with their answers.
+        **settings: the same as `reading` by the command's flags; they override it.
+
+    Returns:
+        A Comparison: the accuracies, each pair with its test and the interval of the difference, costs, and which
+        pictures are taken for different classes.
+
+    Raises:
+        SettingError: an argument is unknown or of another type; it is a TypeError too.
+        RunError: a folder is not a run, or the runs have other classes or pictures.
+        ConfigError: fewer than two runs, or a drawing can't be written.
+        DataError: as `evaluate`.
+
+    Example:
+        comparison = pictaxa.compare(["runs/head", "runs/tuned"])
+        print(comparison.pairs[0].p_value)
+    """
+    given(reading, ReadingConfig, "reading", what="a ReadingConfig (or give layout=..., label_column=... and so on)")
+    reading = with_words(TrainConfig(Path(), reading=reading), {**settings}).reading
+    several = [runs] if isinstance(runs, (str, os.PathLike, Predictor)) else [*runs]
+    comparison = compare_runs(
+        [run_of(run) for run in several], None if on is None else data_of(on), reading=reading, split=split_of(split),
+        device=device_of(device),
+    )  # fmt: skip
+    if plot is not None:
+        draw_comparison(comparison, given_path(plot, "plot", what="a .png or .svg"))
+    if grid is not None:
+        draw_differences(comparison, given_path(grid, "grid", what="a PNG to write"))
+    return comparison

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
+from ..config.exporting import RuntimeName
 from ..config.learning import Normalization, Source
 from ..config.training import TrainConfig
 
@@ -34,6 +35,12 @@ class EvaluateArguments:
     data: Path | None = None
     """Labelled data set in any layout. Default: the run's own validation pictures."""
     _: KW_ONLY
+    split: Literal["", "train", "val", "test"] = ""
+    """Which pictures of the data set. test: judges its test pictures, which nothing else does; each time is counted in
+    the run folder, since what is chosen by them looks better than it is. Default: val, else train."""
+    slices: bool = False
+    """Also judge parts of the pictures: by brightness, sharpness, size, aspect, folder, group, and the camera and month
+    of EXIF, with the worst one and whether it is more than chance."""
     pictures: int | None = None
     """Judge only this many pictures, drawn by the seed, each class in its proportion. Default: all."""
     seed: int = 0
@@ -52,7 +59,7 @@ class PredictArguments:
     """Classify pictures. A file that can't be read gets a row with the reason; the others are not affected."""
 
     run: Path
-    """Run folder."""
+    """Run folder, or one that pictaxa export has written."""
     files: tuple[Path, ...]
     """Pictures, and folders, zip and tar files of pictures; @list.txt for a file with one path per line, - to read such
     lines from standard input. After --, names may begin with a hyphen."""
@@ -82,6 +89,10 @@ class PredictArguments:
     """Also draw the pictures with their answers to this .png file; a random 24 of more, and one alone with a bar for
     each class. Where the folder of a picture is called like a class, right is green and wrong is red; for labels in
     tables and arrays use pictaxa evaluate RUN DATA --grid."""
+    runtime: RuntimeName = "auto"
+    """What computes: torch; onnx, openvino or program, which the run must have been exported to (pictaxa export RUN);
+    auto: the fastest of these in float32 that is installed, by the check after its export on this machine, else
+    torch."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
 
@@ -123,6 +134,11 @@ class InspectArguments:
     """Write a page with the pictures to this file."""
     json: Path | None = None
     """Write all findings to this file."""
+    review: Path | None = None
+    """With --run or --folds: write the doubtful labels as a page to this .html file, to look at them one by one, decide
+    by keyboard, and save a file for --reviewed."""
+    reviewed: Path | None = None
+    """With --fix: a file saved by the page of --review, whose labels the manifest gets."""
     fix: Path | None = None
     """Write a manifest (.csv) without the bad rows, to train on."""
     strict: tuple[str, ...] | None = None

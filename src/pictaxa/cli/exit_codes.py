@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..runs.names import CONFIG, LISTED
+from ..runs.names import CONFIG, DERIVED, LISTED, TEST_LOOKS
 from ..system.files import require_utf8, writing
 
 FILES_FOLLOW = "--"  # among the words: what comes after it is no flag, whatever it begins with
@@ -39,7 +39,7 @@ def check_place(path: Path | None, flag: str, *, makes_folder: bool = False) -> 
         problem = "a folder"
     elif not folder.is_dir():
         problem = f"no folder {str(folder)!r}"
-    elif path.name in LISTED and (path.absolute().parent / CONFIG).exists():
+    elif path.name in (*LISTED, *DERIVED, TEST_LOOKS) and (path.absolute().parent / CONFIG).exists():
         problem = "a file of a run, which this would change"
     elif not os.access(path if path.exists() else folder, os.W_OK):
         problem = "no permission to write there"

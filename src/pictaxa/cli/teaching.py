@@ -67,8 +67,9 @@ class BlocksArguments:
 
 @dataclass(frozen=True)
 class LookArguments:
-    """Draw what a network looks with and what it sees: its first kernels, its maps after each stage, the attention of
-    each head, the similarity of position embeddings, and the receptive field of a unit.
+    """Draw what a network looks with and what it sees: its first kernels, its maps after each stage, what excites a
+    channel most, the attention of each head, the similarity of position embeddings, the receptive field of a unit, and
+    what augmentation makes of the picture.
     """
 
     model: str
@@ -78,11 +79,12 @@ class LookArguments:
     not drawn."""
     _: KW_ONLY
     out: Path = Path("look.png")
-    """The PNG to write."""
+    """The PNG or SVG to write, or a page, .html, that also says what one sees."""
     show: tuple[str, ...] = ()
-    """kernels: of the first layer; features: maps after each stage; attention: of each head, from the class token;
-    positions: cosine similarity of position embeddings; field: what the middle unit of each stage sees. Default: all
-    that the network has."""
+    """kernels: of the first layer; features: maps after each stage; channels: the validation pictures of the run that
+    excite a channel most; attention: of each head of each block, from the class token; positions: cosine similarity of
+    position embeddings; field: what the middle unit of each stage sees; augmentation: of the picture, as in training.
+    Default: all that the network has."""
     weights: Path | None = None
     """Of an architecture: imagenet (published weights), a checkpoint file, or none (fresh weights). Default: imagenet
     if they are installed with pictaxa, else none."""

@@ -65,6 +65,8 @@ class MachineKeywords(TypedDict, total=False):
     memory_format: Literal["auto", "channels_last", "contiguous"]
     threads: int | None
     checkpoint_seconds: float
+    tensorboard: str | Path | None
+    mlflow: str
 
 
 class TransferKeywords(TypedDict, total=False):
@@ -136,6 +138,7 @@ class TrainKeywords(
     cache: str | Path | None
     seed: int
     fold: str
+    folds: int | None
 
 
 class InspectKeywords(ReadingKeywords, DecodingKeywords, total=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from .checking import require_within
@@ -22,6 +23,10 @@ class MachineConfig:
     """CPU threads. Default: all cores that this process may use, and fewer while other programs keep them busy."""
     checkpoint_seconds: float = 30.0
     """Seconds between checkpoints, from which an interrupted run can be resumed."""
+    tensorboard: Path | None = None
+    """Also write the curves, figures and pictures for TensorBoard, in a folder of this one named like the run."""
+    mlflow: str = ""
+    """Also write them to this MLflow tracking server, such as http://localhost:5000."""
 
     def __post_init__(self) -> None:
         require_within("threads", self.threads, least=1, such_as="2")

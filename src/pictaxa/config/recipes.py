@@ -136,7 +136,7 @@ RECIPES: dict[str, Recipe] = {
            "normalization": "0-255", "pictures": 256, "optimizer": "sgd", "momentum": 0.0, "lr": 0.01,
            "batch_size": 128, "epochs": 3, "fold": "1/10", "precision": "float32"},
         validates="a tenth of the 256 pictures; the exercise's 128 test pictures are for pictaxa evaluate RUN DATA "
-        "--pictures 128",
+        "--split test --pictures 128",
         differs="pictures are drawn once each and by class in proportion; the exercise may draw one twice",
     ),
     # Its Adam is that of tf.compat.v1.train, with epsilon 1e-8. OpenCV's pictures are BGR: from nothing it's the same.

@@ -43,6 +43,11 @@ class TrainConfig:
     fold: str = ""
     """I/K: validate on the I-th of K parts and train on the others, such as 2/5. Default: a fifth, or the data set's
     own split."""
+    folds: int | None = None
+    """Number of trainings, each of which is judged by the part of the pictures that it has not seen: RUN/fold-1 and so
+    on, and RUN has the judgement of all pictures. --minutes is the time of all together; by default each takes as long
+    as a training without folds. Each keeps its last epoch, so that no picture chooses the weights that judge it; with
+    --patience its best."""
     transfer: TransferConfig = field(default_factory=TransferConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
@@ -57,6 +62,9 @@ class TrainConfig:
         part = self.fold_of
         fits = not self.fold or (part is not None and 1 <= part[0] <= part[1] and part[1] >= 2)
         require(fits, "--fold I/K with I from 1 to K", found=self.fold, fix="For example, use 2/5.")
+        require_within("folds", self.folds, least=2, most=1000, such_as="5")
+        alone = not self.fold or self.folds is None
+        require(alone, "--folds or --fold", found="both", fix="Leave --fold out: all parts take their turn.")
 
     @property
     def fold_of(self) -> tuple[int, int] | None:

@@ -194,7 +194,7 @@ def _filtered(pixels: np.ndarray, side: int) -> np.ndarray:
     return np.ascontiguousarray(planes.numpy()[0].transpose(1, 2, 0))  # (1, C, S, S) -> (S, S, C)
 
 
-def decode(picture: Picture, *, name: str, decoding: Decoding = PLAIN, least_side: int | None = None) -> Image.Image:
+def decode(picture: Held, *, name: str, decoding: Decoding = PLAIN, least_side: int | None = None) -> Image.Image:
     """Encoded bytes or pixels to an upright sRGB picture of mode RGB or L.
 
     At full size, or of JPEGs not much larger than `least_side` pixels, which takes less memory and time.

@@ -13,7 +13,8 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,13 @@ from ..models.contract import Classifier
 from ..models.folding import fold_norms
 from ..models.fusing import fast_copy
 from ..system.device import Plan
-from ..system.files import write_atomically
+from ..system.files import replacing, write_atomically
 from ..system.progress import CountProgress
 from .logits import BATCH
 
 VERSION = 3  # of the vectors: raise it when the same backbone gives others for the same picture
 BYTES = 4  # of a number
+COPIED = 4096  # vectors copied at a time
 KEEP_SECONDS = 5.0  # between two times that a pass is made safe
 
 
@@ -66,6 +68,12 @@ class FeatureSource:
     plan: Plan
     root: Path  # folder of the caches
 
+    @property
+    def shared_rows(self) -> np.ndarray:
+        """(n,) int64: the pictures of training and validation; whose pass is there, no fold looks again."""
+        rows: np.ndarray = np.sort(np.concatenate([self.index.rows("train"), self.index.rows("val")]))
+        return rows
+
 
 def extract_features(source: FeatureSource, model: Classifier, passes: list[FeaturePass]) -> list[np.ndarray]:
     """Compute the features of pictures with a frozen backbone, or take them from the cache.
@@ -89,10 +97,8 @@ def extract_features(source: FeatureSource, model: Classifier, passes: list[Feat
     folder = source.root / "features"
     backbone = without_head(model, size=source.geometry.size)
     digest, hashes, precision = _digest_of(backbone), source.index.column("hash"), str(source.plan.precision)
-    paths = [
-        folder / _name(wanted, backbone=digest, hashes=hashes, geometry=source.geometry, precision=precision)
-        for wanted in passes
-    ]
+    name = partial(_name, backbone=digest, hashes=hashes, geometry=source.geometry, precision=precision)
+    paths = [folder / name(wanted) for wanted in passes]
     with torch.inference_mode():
         empty = torch.zeros(1, model.in_channels, *[source.geometry.size] * 2, device=source.plan.device)
         width = backbone(empty).shape[1]
@@ -104,7 +110,12 @@ def extract_features(source: FeatureSource, model: Classifier, passes: list[Feat
             with CacheLock(folder), CountProgress("features", total=total) as progress:
                 fast = fast_copy(backbone, size=source.geometry.size, precision=source.plan.precision)
                 for wanted, path in missing:
-                    if not _is_whole(wanted, path, width=width):  # another process may have been quicker
+                    if _is_whole(wanted, path, width=width):  # another process may have been quicker
+                        continue
+                    shared = replace(wanted, rows=source.shared_rows)
+                    if _take_shared(wanted, path, shared=shared, place=folder / name(shared), width=width):
+                        progress.count(len(wanted.rows))
+                    else:
                         _compute(source, fast, wanted, path=path, width=width, count=progress.count)
                 progress.finished()
     except OSError as error:
@@ -167,6 +178,19 @@ def without_head(model: Classifier, *, size: int) -> Classifier:
 
 def _is_whole(wanted: FeaturePass, path: Path, *, width: int) -> bool:
     return path.exists() and path.stat().st_size == len(wanted.rows) * width * BYTES
+
+
+def _take_shared(wanted: FeaturePass, path: Path, *, shared: FeaturePass, place: Path, width: int) -> bool:
+    """Take a pass from the one over all pictures, where that is in the cache, at a place; several folds share it."""
+    inside = np.isin(wanted.rows, shared.rows).all()
+    if wanted.augment is not None or place == path or not inside or not _is_whole(shared, place, width=width):
+        return False
+    vectors = np.memmap(place, dtype=np.float32, mode="r").reshape(-1, width)
+    with replacing(path) as partial_path, partial_path.open("wb") as file:
+        for first in range(0, len(wanted.rows), COPIED):
+            places = np.searchsorted(shared.rows, wanted.rows[first : first + COPIED])
+            file.write(vectors[places].tobytes())
+    return True
 
 
 def _done(partial: Path, note: Path, *, width: int) -> int:

@@ -60,27 +60,24 @@ def vectors_of_run(predictor: Predictor) -> Vectors:
     Example:
         vectors = vectors_of_run(load("runs/photos-resnet18-1"))
     """
-    index = read_index(predictor.run)
-    vectors = read_vectors(predictor.run, index=index)
-    if vectors is None:
-        vectors = compute_vectors(predictor, index)
-        keep_vectors(predictor.run, vectors)
-    return vectors
+    vectors = read_vectors(predictor.run, index=read_index(predictor.run))
+    return make_vectors(predictor) if vectors is None else vectors
 
 
-def compute_vectors(predictor: Predictor, index: Index) -> Vectors:
-    """Compute the vectors of a run's own pictures, with a progress bar and little memory.
+def make_vectors(predictor: Predictor) -> Vectors:
+    """Compute the vectors of a run's own pictures, with a progress bar and little memory, and keep them if possible.
 
     Args:
         predictor: the run, loaded.
-        index: its pictures.
 
     Returns:
         The Vectors of at most 20,000 training and 10,000 validation pictures.
 
     Raises:
+        RunError: the run has no index, or a damaged one.
         DataError: its training pictures are gone.
     """
+    index = read_index(predictor.run)
     train = _drawn(index, index.rows("train"), MAX_TRAINING)
     val = _drawn(index, index.rows("val"), MAX_VALIDATION)
     with CountProgress("vectors", total=len(train) + len(val)) as progress, predictor.plan.watch:
@@ -92,7 +89,9 @@ def compute_vectors(predictor: Predictor, index: Index) -> Vectors:
     vectors = Vectors(rows, np.isin(rows, val), units, axes, closeness=nothing, places=nothing)
     judged, bank = units[vectors.val].astype(np.float32), bank_of(vectors)
     blocks = [bank.closeness(judged[start : start + BLOCK]) for start in range(0, len(judged), BLOCK)]
-    return replace(vectors, closeness=np.concatenate([nothing, *blocks]), places=map_places(judged))
+    vectors = replace(vectors, closeness=np.concatenate([nothing, *blocks]), places=map_places(judged))
+    keep_vectors(predictor.run, vectors)
+    return vectors
 
 
 def _turned(

@@ -13,12 +13,14 @@ import torch
 
 from ..augment.preprocess import Geometry
 from ..config.machine import MachineConfig
-from ..errors import PictureError, RunError, printable
+from ..errors import PictureError, RunError, as_word, printable
 from ..images.colour import CONVERTED
 from ..images.decode import Held, Square, count_notes, square_of
+from ..metrics import softmax
 from ..models.fusing import fast_copy
 from ..models.heads import apart
 from ..runs.folder import Run, open_run, weights_file
+from ..runs.typed import damaged
 from ..system.device import Plan, choose_plan, to_device
 from ..system.pool import results_ahead
 from ..system.progress import warn
@@ -137,6 +139,24 @@ class Predictor:
             pixels = np.zeros((64, 64, 3), dtype=np.uint8)
             (prediction,) = predictor.judge([("black", lambda: pixels)])
         """
+        for prediction, _ in self.judge_with_vectors(pictures, look=look):
+            yield prediction
+
+    def judge_with_vectors(
+        self, pictures: Iterable[tuple[str, Callable[[], Held]]], *, look: Callable[[Square], None] = tell_nobody
+    ) -> Iterator[tuple[Prediction, np.ndarray | None]]:
+        """Predict pictures as `judge` does, and give what the network's head makes each prediction of.
+
+        Args:
+            pictures: as `judge` takes them.
+            look: likewise.
+
+        Returns:
+            An iterator over predictions with (width,) float32 vectors; None for a picture that can't be read.
+
+        Example:
+            ((prediction, vector),) = predictor.judge_with_vectors([("black", lambda: pixels)])
+        """
         waiting: list[tuple[str, Square | PictureError]] = []
         notes: Counter[str] = Counter()
         with self.plan.watch:
@@ -238,29 +258,78 @@ class Predictor:
 
         return results_ahead(load, pictures, threads=self.plan.threads, ahead=2 * BATCH)
 
-    def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[Prediction]:
+    def _judge(self, items: list[tuple[str, Square | PictureError]]) -> Iterator[tuple[Prediction, np.ndarray | None]]:
         squares = [item for _, item in items if isinstance(item, Square)]
-        judged: Iterator[tuple[np.ndarray, float | None]] = iter(())
+        judged: Iterator[tuple[np.ndarray, np.ndarray, float | None]] = iter(())
         if squares:
             self.plan.watch.look()
             pixels = np.stack([square.pixels for square in squares])
             aspects = np.array([square.aspect for square in squares], dtype=np.float32)
             logits, vectors = self.outputs(pixels, aspects)
-            judged = zip(logits, self.answering.closeness(vectors), strict=True)
+            judged = zip(logits, vectors, self.answering.closeness(vectors), strict=True)
         for path, item in items:
             if isinstance(item, PictureError):
-                yield Prediction(
+                unread = Prediction(
                     path, self.classes, probabilities=None, logits=None, problem=item.reason,
                     problem_kind=item.problem.kind,
                 )  # fmt: skip
+                yield unread, None
             else:
-                own, closeness = next(judged)
-                yield self.answering.answer(path, self.classes, own, closeness=closeness)
+                own, vector, closeness = next(judged)
+                yield self.answering.answer(path, self.classes, own, closeness=closeness), vector
+
+
+class AveragingPredictor(Predictor):
+    """A training of several folds, ready to predict: a class is as probable as the folds say on average.
+
+    Its logits are the logarithms of these probabilities.
+
+    Args:
+        run: the run of all folds.
+        plan: as for `Predictor`.
+
+    Raises:
+        RunError: a fold is not finished, or is damaged as `Predictor` tells, or has other classes or another input.
+
+    Example:
+        predictor = pictaxa.load("runs/photos-efficientnet_lite0-folds-1")
+    """
+
+    def __init__(self, run: Run, plan: Plan, *, answering: Answering = RAW) -> None:
+        self.run, self.plan, self.answering = run, plan, answering
+        self.classes, self.geometry = run.classes, run.geometry
+        self.folds = []
+        for path in run.folds:
+            if not (path.is_dir() and open_run(path).is_finished):
+                raise RunError(
+                    f"{len(run.folds)} folds that are finished", found=f"{str(path)!r}, which is not",
+                    fix=f"Continue with: pictaxa train --resume {as_word(run.path)}",
+                )  # fmt: skip
+            fold = Predictor(open_run(path), plan)
+            if (fold.classes, fold.geometry) != (self.classes, self.geometry):
+                raise damaged(path, f"the classes and the input of {str(run.path)!r} in each fold", "others")
+            self.folds.append(fold)
+        warn(f"note      {run.path}: probabilities are the mean of its {len(self.folds)} folds'")
+
+    def outputs(self, squares: np.ndarray, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the logarithm of the mean of the folds' probabilities; they have no vectors in common, so of each
+        picture there is an empty one.
+        """
+        each = np.stack([softmax(fold.logits(squares, aspects)) for fold in self.folds])  # (folds, N, classes)
+        averaged: np.ndarray = np.log(np.maximum(each.mean(axis=0), np.finfo(np.float32).tiny))
+        return averaged, np.empty((len(squares), 0), dtype=np.float32)
+
+    def vectors(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+        """RunError: each fold has its own."""
+        self.run.existing(self.run.model_path.name)
+        raise AssertionError(self.run.path)
 
 
 def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:
     """Load a trained run, as `pictaxa.load` does, for callers that check their arguments themselves."""
-    return Predictor(open_run(run), choose_plan(MachineConfig(device=device)), answering=answering)
+    opened, plan = open_run(run), choose_plan(MachineConfig(device=device))
+    kind = AveragingPredictor if opened.folds else Predictor
+    return kind(opened, plan, answering=answering)
 
 
 def checked_weights(path: Path) -> Path:

@@ -64,6 +64,20 @@ KINDS: dict[str, Kind] = {
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """Why a label is doubted: which class the model takes the picture for, and the probabilities of both."""
+
+    label: int
+    share: float
+    own_share: float  # of the label that it has
+
+    @property
+    def strength(self) -> float:
+        """From -1 to 1, the larger the more doubtful."""
+        return self.share - self.own_share
+
+
+@dataclass(frozen=True)
 class Finding:
     """What was found of one kind."""
 
@@ -72,6 +86,7 @@ class Finding:
     rows: tuple[int, ...] = ()  # worst first
     sets: tuple[tuple[int, ...], ...] = ()  # rows that belong together
     notes: dict[int, str] = field(default_factory=dict)  # what to say of a row
+    doubts: dict[int, Doubt] = field(default_factory=dict)  # of rows whose labels are doubted
 
     def __post_init__(self) -> None:
         assert self.kind in KINDS, self.kind

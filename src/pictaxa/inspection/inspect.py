@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import zipfile
@@ -19,17 +18,16 @@ from ..data.cache import build_cache
 from ..data.fetching import Fetcher
 from ..data.index import Index
 from ..data.levels import USUAL, choose_decoding
-from ..data.reading import find_files, read_data, survey
+from ..data.reading import read_data, survey
 from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, PictureError, ProblemKind, close_matches, printable
 from ..images.decode import Header, examine
-from ..system.files import writing
 from ..system.pool import results_ahead
 from ..system.printing import lines_html
 from ..system.progress import CountProgress, DecodeProgress, StageProgress
 from .alike import Pair, find_alike
 from .checks import Facts, check
-from .findings import KINDS, Finding, dropped_rows
+from .findings import KINDS, Finding
 from .quality import MIN_SIDE, Quality, measure_quality
 from .sketches import thumbnails
 
@@ -220,44 +218,3 @@ def strict_failures(findings: list[Finding], kinds: tuple[str, ...]) -> list[str
         if kind not in KINDS and kind != "all":
             raise ConfigError("a kind of finding", found=repr(kind), fix=close_matches(kind, ["all", *KINDS]))
     return [finding.kind for finding in findings if finding.kind in kinds or "all" in kinds]
-
-
-MANIFEST_HEAD = ["path", "label", "split", "group"]
-
-
-def check_manifest_place(path: Path | None, data: Path) -> None:
-    """ConfigError for a manifest over the data themselves, over a file that is no manifest of ours, or without .csv."""
-    if path is None:
-        return
-    found = ""
-    if path.suffix.lower() != ".csv":
-        found = f"{str(path)!r}"
-    elif path.exists() and any(file.exists() and path.samefile(file) for file in find_files(data)):
-        found = f"{str(path)!r}, which is the data"
-    elif path.exists() and _first_line(path) != ",".join(MANIFEST_HEAD):
-        found = f"{str(path)!r}, which exists and is not a manifest of this command"
-    if found:
-        raise ConfigError("a new .csv file for the manifest", found=found, fix="Give a new .csv file with --fix.")
-
-
-def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return file.readline(1000).strip()
-
-
-def write_manifest(inspection: Inspection, path: Path) -> tuple[int, int]:
-    """A CSV of the rows that are left once the bad ones are out; how many are in it, and how many were left out."""
-    index = inspection.index
-    splits, groups, labels = index.column("split"), index.column("group"), index.labels
-    dropped = dropped_rows(inspection.findings, splits) | set(np.flatnonzero(~index.usable).tolist())
-    inside_root = path.resolve().parent == index.root.resolve()
-    kept = 0
-    with writing(path, flag="--fix"), path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(MANIFEST_HEAD)
-        for row in range(len(index)):
-            if row not in dropped:
-                name = index.name(row) if inside_root else str(index.root.resolve() / index.name(row))
-                writer.writerow([name, index.classes[labels[row]], splits[row], groups[row]])
-                kept += 1
-    return kept, len(index) - kept

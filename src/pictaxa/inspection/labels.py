@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data.index import Index
 from ..system.progress import say
-from .findings import Finding
+from .findings import Doubt, Finding
 
 NEIGHBOURS = 10
 GOOD_JUDGE = 0.7  # of the labels it must agree with: by a worse one most doubts are its own mistakes
@@ -51,8 +51,15 @@ def doubt_labels(index: Index, rows: np.ndarray, probabilities: np.ndarray) -> I
         yield Finding(
             "label",
             f"{len(chosen)} of {len(rows)} pictures, by a model that agrees with {agrees:.1%} of the labels: {few}",
-            rows=tuple(notes), notes=notes,
+            rows=tuple(notes), notes=notes, doubts={int(rows[i]): _doubt(probabilities[i], labels[i]) for i in chosen},
         )  # fmt: skip
+
+
+def _doubt(shares: np.ndarray, label: int) -> Doubt:
+    """What a model says against a label, of the (K,) probabilities of its picture."""
+    others = shares.copy()
+    others[label] = -1.0
+    return Doubt(int(others.argmax()), float(others.max()), float(shares[label]))
 
 
 def doubt_pictures(index: Index, rows: np.ndarray, vectors: np.ndarray) -> Iterator[Finding]:

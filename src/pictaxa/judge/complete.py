@@ -6,16 +6,18 @@ good: whoever needs the file makes it then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..config.by_name import read_config_file
 from ..errors import PictaxaError, machine_error
+from ..explaining.kept import keep_heat
 from ..inference.own_vectors import vectors_of_run
 from ..inference.predictor import load
+from ..reporting.judged import SUREST, calibrated_predictions, order_of
 from ..runs.folder import Run, open_run
-from ..runs.names import CONFIG, JUDGEMENT, VECTORS
+from ..runs.names import CONFIG, HEATMAPS, JUDGEMENT, SLICES, VECTORS
 from ..system.progress import say, warn
 from ..training.interrupts import Interrupted
 
@@ -26,6 +28,7 @@ class Step:
 
     file: str  # of runs/names.py, DERIVED
     make: Callable[[Run, str], str]  # of a run and a device; makes it where it is not there, and tells it in one line
+    of_folds: bool = True  # whether a run of several folds, which has no model of its own, has it too
 
 
 def _judge(run: Run, device: str) -> str:
@@ -44,16 +47,34 @@ def _find_vectors(run: Run, device: str) -> str:
     return f"vectors   of {count} training and validation pictures are kept: pictaxa nearest finds the most alike"
 
 
-STEPS = (Step(JUDGEMENT, _judge), Step(VECTORS, _find_vectors))
+def _explain(run: Run, device: str) -> str:
+    predictions = calibrated_predictions(run)
+    rows = predictions.rows[order_of(predictions).wrong[:SUREST]]
+    if not len(rows):
+        return "explained no mistake, as there is none"
+    keep_heat(run.path, rows=rows, device=device)
+    return f"explained {len(rows)} mistakes: what speaks for the answer, and what for the label"
 
 
-def complete_run(path: str | Path, *, device: str | None = None) -> None:
+def _slice(run: Run, device: str) -> str:
+    from .slices import slices_of, worst_line  # with scikit-learn, which takes a second to load
+
+    return f"slices    {worst_line(slices_of(run.path))}"
+
+
+STEPS = (Step(JUDGEMENT, _judge), Step(VECTORS, _find_vectors, of_folds=False), Step(SLICES, _slice))
+# What the report's page shows beside: heat maps, which a large network takes minutes for.
+REPORT_STEPS = (*STEPS, Step(HEATMAPS, _explain, of_folds=False))
+
+
+def complete_run(path: str | Path, *, device: str | None = None, steps: Sequence[Step] = STEPS) -> None:
     """Make what a finished run lacks, and say in a line each what was found. A step that fails takes nothing away.
 
     Args:
         path: the run's folder.
         device: for the steps that run the model: "auto", "cpu", "cuda", "cuda:1" or "mps"; by default what the training
             was asked for.
+        steps: what is made.
 
     Raises:
         RunError: the folder is not a run.
@@ -65,7 +86,9 @@ def complete_run(path: str | Path, *, device: str | None = None) -> None:
     """
     run = open_run(path)
     device = device or read_config_file(run.existing(CONFIG)).machine.device
-    for step in STEPS:
+    for step in steps:
+        if run.folds and not step.of_folds:
+            continue
         try:
             say(step.make(run, device))
         except KeyboardInterrupt:

@@ -13,11 +13,14 @@ from ..errors import Problem, printable
 from ..metrics import ClassFigures, Metrics, Predictions, summarise
 from ..runs.judgement import Calibration, Figures
 from ..runs.records import probability_column
+from ..runs.slices import Slices
+from ..runs.test_looks import TestLook
 from ..system.extras import need
 from ..system.printing import lines_html, picture_html
 from .intervals import Units
 from .judged_lines import class_lines, figure_lines, matrix_lines
 from .seen import Familiarity, familiarity_lines
+from .slices import slice_lines, slices_json
 
 if TYPE_CHECKING:
     import pandas
@@ -46,10 +49,14 @@ class Evaluation:
     metrics: Metrics  # of these, as in metrics.json
     set_aside: list[tuple[str, Problem]]  # (path, problem)
     what: str  # in words: which pictures were judged
+    hashes: tuple[str, ...] = ()  # of the pictures' bytes, in the order of `predictions`
+    split: str = ""  # train, val or test, where one was asked for
     # Of the run's own validation pictures, those that are not what the training validated, and how many are gone.
     changed: tuple[str, ...] = ()
     gone: int = 0
     familiarity: Familiarity = field(default_factory=Familiarity)  # of other pictures, those that the run knows
+    test_looks: tuple[TestLook, ...] = ()  # at these test pictures, if they are some, this one last
+    slices: Slices | None = None  # of the judged pictures, where they were asked for
     grid: Path | None = None  # a drawing of some of the pictures with their answers, where one was asked for
     units: Units | None = None  # which pictures belong together; None: each is by itself
     # The run's, 1 where it has none. None: the pictures calibrate each other, in folds.
@@ -195,7 +202,8 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         *class_lines(evaluation.figures.classes),
     ]
     matrix = matrix_lines(evaluation.classes, evaluation.confusion)
-    return [*lines, "", *matrix] if matrix else lines
+    slices = [] if evaluation.slices is None else ["", *slice_lines(evaluation.slices)]
+    return [*lines, "", *matrix, *slices] if matrix else [*lines, *slices]
 
 
 def _strange_lines(evaluation: Evaluation) -> list[str]:
@@ -208,16 +216,16 @@ def _strange_lines(evaluation: Evaluation) -> list[str]:
 
 def _warnings(evaluation: Evaluation) -> list[str]:
     """Whatever keeps the figures from being those of the pictures that one takes them for."""
-    lines, pictures = [], len(evaluation.predictions.rows)
+    lines, pictures = _test_look_lines(evaluation), len(evaluation.predictions.rows)
     if evaluation.changed:
         some = ", ".join(map(repr, evaluation.changed[:3])) + (" ..." if len(evaluation.changed) > 3 else "")
         lines.append(
             f"changed   {len(evaluation.changed)} of {pictures} pictures are no longer those that the training "
-            f"validated: {some}; the figures below are not comparable to the run's own"
+            f"began with: {some}; the figures below are not comparable to the run's own"
         )
     if evaluation.gone:
         lines.append(
-            f"gone      {evaluation.gone} of {pictures + evaluation.gone} validation pictures can't be read any more; "
+            f"gone      {evaluation.gone} of {pictures + evaluation.gone} of these pictures can't be read any more; "
             "the figures below are of the others"
         )
     new = evaluation.unseen
@@ -227,6 +235,20 @@ def _warnings(evaluation: Evaluation) -> list[str]:
         unseen=(int(right[new].sum()), int(new.sum())),
     )  # fmt: skip
     return lines
+
+
+def _test_look_lines(evaluation: Evaluation) -> list[str]:
+    """How often these test pictures were judged by this run, if they are test pictures."""
+    looks = evaluation.test_looks
+    if not looks:
+        return []
+    if len(looks) == 1:
+        return ["test      this is the first look at these test pictures with this run; each is counted"]
+    before = looks[-2]
+    return [
+        f"test      this is look {len(looks)} at these test pictures with this run (before: {before.accuracy:.1%} on "
+        f"{before.when}); what is chosen by them looks better than it is"
+    ]
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -240,7 +262,8 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         after, and the temperature; null where folds calibrate each other), `evaluated` (in words), `changed` (paths),
         `gone` (a count), `chose_epoch` (whether the same pictures chose the epoch that is kept), `set_aside` (path,
         problem, problem_kind), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the
-        metrics of the others; None without any, or where all are new) and `note`.
+        metrics of the others; None without any, or where all are new), `note`, `split`, `slices` (slices_json), `test_looks` (when, data,
+        pictures, right, digest; of each time that these test pictures were judged by this run, the last one now).
 
     Example:
         as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]
@@ -273,5 +296,8 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "seen": seen,
         "unseen": unseen,
         "note": evaluation.familiarity.note,
+        "slices": None if evaluation.slices is None else slices_json(evaluation.slices),
+        "split": evaluation.split,
+        "test_looks": [asdict(look) for look in evaluation.test_looks],
         "none_of_these": evaluation.none_of_these,
     }

@@ -133,6 +133,8 @@ def validated(run: Run) -> tuple[Predictions, Units]:
 
 def chose_epoch(run: Run) -> bool:
     """Whether the epoch that a run kept is one of several, chosen by the validation pictures."""
+    if run.folds:
+        return any(chose_epoch(open_run(path)) for path in run.folds)
     try:
         epochs = sum(row["val_loss"] != "" for row in run.log_rows())
     except RunError:  # a run without its log: it may have been so

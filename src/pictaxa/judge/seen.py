@@ -97,7 +97,7 @@ def find_seen(run: Run, digests: Sequence[str], thumbs: np.ndarray, *, threads: 
     for split in ("val", "train"):
         rows = index.rows(split)
         known |= {
-            digest: (split, path)
+            digest: ("train" if run.folds else split, path)  # all but one of the folds have learnt from it
             for digest, path in zip(index.column("hash")[rows], index.column("path")[rows], strict=True)
             if digest
         }
@@ -110,6 +110,28 @@ def find_seen(run: Run, digests: Sequence[str], thumbs: np.ndarray, *, threads: 
         return Familiarity(tuple(same), note)
     near, note = _near(run, known, thumbs[others], threads=threads)
     return Familiarity((*same, *(SeenPicture(int(others[i]), *known[digest], near=True) for i, digest in near)), note)
+
+
+def find_leaked(run: Run, digests: Sequence[str]) -> Familiarity:
+    """Find what of a run's own validation pictures it was trained on too: those with the same bytes, which only the
+    owner's own split, or a table with a file twice, can have on both sides.
+
+    Args:
+        run: the run.
+        digests: of each validation picture, as the index has them.
+
+    Returns:
+        The Familiarity.
+
+    Raises:
+        RunError: the run's index is damaged.
+    """
+    index = read_index(run)
+    rows = index.rows("train")
+    taught = dict(zip(index.column("hash")[rows].tolist(), index.column("path")[rows].tolist(), strict=True))
+    taught.pop("", None)
+    leaked = [(place, digest) for place, digest in enumerate(digests) if digest in taught]
+    return Familiarity(tuple(SeenPicture(place, "train", taught[digest], near=False) for place, digest in leaked))
 
 
 def _near(

@@ -158,6 +158,30 @@ class Classifier(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no head")  # an abstract method
 
+    def spatial_features(self, images: torch.Tensor) -> torch.Tensor:
+        """Compute the last activations from all places of which the logits are made, for explanations.
+
+        These are the features, unless the head reads only some of them, as a class token.
+
+        Args:
+            images: (N, C, H, W) float in [0, 1].
+
+        Returns:
+            Activations that `grid` arranges as a map, and of which `spatial_head` makes the logits.
+        """
+        return self.features(images)
+
+    def spatial_head(self, activations: torch.Tensor) -> torch.Tensor:
+        """Compute logits from what `spatial_features` returns.
+
+        Args:
+            activations: what `spatial_features` returns.
+
+        Returns:
+            (N, num_classes) logits, the same as those of the model.
+        """
+        return self.head(activations)
+
     def head_layers(self) -> tuple[str, ...]:
         """List the dense layers whose outputs are the classes.
 

@@ -64,6 +64,15 @@ class TimmClassifier(Classifier):
         side = round(tokens.shape[1] ** 0.5)
         return tokens.transpose(1, 2).unflatten(2, (side, side))
 
+    def spatial_features(self, images: torch.Tensor) -> torch.Tensor:
+        """The features; ModelError where timm's head reads the class token alone."""
+        if getattr(self.network, "global_pool", "") == "token":
+            raise ModelError(
+                "a network whose head reads the places of a picture", found=f"{self.entry}, which reads a class token",
+                fix="Use --method occlusion or integrated-gradients, which need nothing of the network.",
+            )  # fmt: skip
+        return super().spatial_features(images)
+
     def main_head(self) -> str:
         """What timm calls the model's classifier; ModelError where that is not one dense layer."""
         (head, *others) = self.blocks_in_order()[-1]

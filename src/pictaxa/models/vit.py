@@ -155,6 +155,10 @@ class VisionTransformer(Classifier):
 
     def backbone(self, images: torch.Tensor) -> torch.Tensor:
         """(N, C, S, S) -> (N, T, D), the class token first."""
+        return self.norm(self.blocks(self._embed(images)))
+
+    def _embed(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, S, S) -> (N, T, D): what the first block is given."""
         height, width = images.shape[2:]
         if height % self.patch or width % self.patch:
             raise ModelError(
@@ -163,9 +167,9 @@ class VisionTransformer(Classifier):
                 fix=f"Use --size {max(1, round(width / self.patch)) * self.patch}.",
             )
         tokens = self.patch_embed(images)  # -> (N, T - 1, D)
-        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)  # -> (N, T, D)
+        tokens = torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)  # -> (N, T, D)
         positions = self.positions(height // self.patch, width // self.patch)
-        return self.norm(self.blocks(self.dropout(tokens + positions)))
+        return self.dropout(tokens + positions)
 
     def positions(self, rows: int, columns: int) -> torch.Tensor:
         """Position embeddings of a grid, (1, 1 + rows * columns, D): the parameters, resized to other grids."""
@@ -173,6 +177,15 @@ class VisionTransformer(Classifier):
         if (rows, columns) == (side, side):
             return self.pos_embed
         return resize_positions(self.pos_embed, side=side, size=(rows, columns))
+
+    def spatial_features(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, S, S) -> (N, T, D) before the last block, where the class token looks at the others a last time."""
+        self.check(images)
+        return self.blocks[:-1](self._embed(self.normalise(images)))
+
+    def spatial_head(self, activations: torch.Tensor) -> torch.Tensor:
+        """(N, T, D) -> the last block, norm -> (N, num_classes)."""
+        return self.head(self.norm(self.blocks[-1](activations)))
 
     def grid(self, features: torch.Tensor) -> torch.Tensor:
         """(N, T, D) -> (N, D, h, w): the patches' tokens in their places, for square pictures."""

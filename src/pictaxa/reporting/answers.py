@@ -133,14 +133,18 @@ def _tile(shown: _Shown) -> Tile:
     from .figures import BAD, INK, RIGHT, Tile
 
     prediction, square = shown.prediction, shown.square
-    side = square.pixels.shape[0]
-    factor = side / max(square.width, square.height)
-    size = (max(1, math.ceil(square.width * factor)), max(1, math.ceil(square.height * factor)))
-    grey = square.pixels.shape[2] == 1
-    image = Image.fromarray(square.pixels[:, :, 0] if grey else square.pixels)
     title = f"{prediction.label} {prediction.probability:.0%}"
     if not prediction.answered:
         title = f"{prediction.answer}: {title}"
     colour = INK if not shown.label or not prediction.answered else RIGHT if shown.label == prediction.label else BAD
     below = f"labelled {shown.label}" if colour == BAD else ""
-    return Tile(np.asarray(image.resize(size, Image.Resampling.BICUBIC)), title=title, colour=colour, below=below)
+    pixels = in_shape(square.pixels, aspect=square.width / square.height)
+    return Tile(pixels, title=title, colour=colour, below=below)
+
+
+def in_shape(square: np.ndarray, *, aspect: float) -> np.ndarray:
+    """(S, S, C) uint8 -> (H, W) or (H, W, 3) uint8: a picture in its own shape, its longer side S pixels."""
+    side, grey = square.shape[0], square.shape[2] == 1
+    size = (max(1, math.ceil(side * min(1.0, aspect))), max(1, math.ceil(side * min(1.0, 1 / aspect))))
+    image = Image.fromarray(square[:, :, 0] if grey else square)
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC))

@@ -65,7 +65,9 @@ def draw_curves(runs: Sequence[str | Path], out: str | Path, *, over: Over = "ep
         raise ConfigError("--over epochs, minutes or steps", found=repr(over), fix="Use --over epochs.")
     out = Path(out)
     require_suffix(out, ".png", flag="--out")
-    curves = read_curves([open_run(run) for run in runs])
+    opened = [open_run(run) for run in runs]
+    # Of several folds, each has curves.
+    curves = read_curves([open_run(path) for run in opened for path in run.folds or (run.path,)])
     with writing(out, flag="--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         save_figure(curves_figure(curves, over=over), out)
@@ -149,10 +151,37 @@ def curves_figure(curves: Sequence[Curve], *, over: Over = "epochs") -> Figure:
     """
     alone = len(curves) == 1
     figure = Figure(figsize=(9, 3.2) if alone else (10, 4.2 + 0.2 * (len(curves) // 3)), layout="constrained")
+    colours = [GOOD] if alone else [COLOURS[number % len(COLOURS)] for number in range(len(curves))]
+    lines = curves_axes(figure.subplots(1, 2), curves, colours=colours, over=over)
+    if not alone:
+        labels = [curve.label for curve in curves]
+        legend = figure.legend(
+            lines, writable(labels), loc="outside lower center", ncols=min(3, len(curves)),
+            frameon=False, prop=font_for(labels), title="solid: validation, dashed: training",
+        )  # fmt: skip
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    return figure
+
+
+def curves_axes(
+    axes: Sequence[Any], curves: Sequence[Curve], *, colours: Sequence[str], over: Over = "epochs"
+) -> list[Any]:
+    """Draw loss into the first of two axes and accuracy into the second.
+
+    Args:
+        axes: two of matplotlib's.
+        curves: one or more; a single one has a legend in each.
+        colours: of each curve.
+        over: what the curves go over.
+
+    Returns:
+        The line of each curve's validation loss, for a legend.
+    """
+    alone = len(curves) == 1
     lines = []
-    for axis, what, factor in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
-        for number, curve in enumerate(curves):
-            colour = GOOD if alone else COLOURS[number % len(COLOURS)]
+    for axis, what, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
+        for number, (curve, colour) in enumerate(zip(curves, colours, strict=True)):
             style = STYLES[number // len(COLOURS) % len(STYLES)]
             validated = [row for row in curve.rows if row[f"val_{what}"]]
             axis.plot(
@@ -174,15 +203,7 @@ def curves_figure(curves: Sequence[Curve], *, over: Over = "epochs") -> Figure:
         axis.spines[["top", "right"]].set_visible(False)
         if alone:
             axis.legend(frameon=False)
-    if not alone:
-        labels = [curve.label for curve in curves]
-        legend = figure.legend(
-            lines[: len(curves)], writable(labels), loc="outside lower center", ncols=min(3, len(curves)),
-            frameon=False, prop=font_for(labels), title="solid: validation, dashed: training",
-        )  # fmt: skip
-        for text in legend.get_texts():
-            text.set_parse_math(False)
-    return figure
+    return lines[: len(curves)]
 
 
 def _place(row: Mapping[str, str], over: Over) -> float:

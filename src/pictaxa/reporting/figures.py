@@ -17,6 +17,7 @@ from .fonts import font_for, is_upright, writable
 
 GOOD, INK = "#2b6cb0", "#1a202c"
 RIGHT, BAD = "#2f855a", "#c53030"  # answers
+NAMED = 100  # classes of a matrix up to which there is room for their names
 TITLE_WIDTH = 16  # characters per inch of a tile, at the size of its title
 
 
@@ -28,7 +29,7 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
         classes: their names.
 
     Returns:
-        The drawing; with counts in its cells up to 30 classes.
+        The drawing; with counts in its cells up to 30 classes, and with numbers instead of names beyond 100.
     """
     count = len(classes)
     side = min(4 + 0.35 * count, 20)
@@ -36,6 +37,10 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
     axis = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true")
+    if count > NAMED:
+        return figure
     font, names = font_for(classes), writable(classes)
     as_it_is: dict[str, Any] = {"fontproperties": font, "parse_math": False}  # a name with $ is no formula
     below = ["\n".join(name) if is_upright(name) else name for name in names]  # Chinese: downwards
@@ -44,8 +49,6 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> Figure:
         if is_upright(name):
             label.set(rotation=0, horizontalalignment="center", linespacing=1.0)
     axis.set_yticks(range(count), names, **as_it_is)
-    axis.set_xlabel("predicted")
-    axis.set_ylabel("true")
     if count <= 30:
         for row, column in zip(*np.nonzero(matrix), strict=True):
             colour = "white" if shares[row, column] > 0.5 else INK

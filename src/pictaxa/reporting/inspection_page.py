@@ -10,9 +10,12 @@ from ..images.decoding import Decoding
 from ..inspection.findings import KINDS, Finding
 from ..inspection.inspect import Inspection
 from ..system.files import writing
-from .page import split_counts, template, thumbnail
+from .page import split_counts
+from .pages import render
+from .thumbnails import thumbnail
 
 SHOWN = 24  # pictures of a finding
+SIDE = 200  # of a picture, pixels
 SHOWN_SETS, SHOWN_MEMBERS = 12, 6
 
 
@@ -31,12 +34,15 @@ def write_inspection(inspection: Inspection, path: Path) -> Path:
     """
     with Fetcher(inspection.index) as fetcher:
         parts = [_part(fetcher, finding, inspection.cache.decoding) for finding in inspection.findings]
-    page = template("inspection.html").render(
-        name=inspection.index.root.name,
-        root=str(inspection.index.root),
-        index=inspection.index,
-        parts=parts,
-        splits=split_counts(inspection.index),
+    page = render(
+        "inspection.html",
+        {
+            "name": inspection.index.root.name,
+            "root": str(inspection.index.root),
+            "index": inspection.index,
+            "parts": parts,
+            "splits": split_counts(inspection.index),
+        },
     )
     with writing(path, flag="--html"):
         path.write_text(page, encoding="utf-8")
@@ -70,5 +76,5 @@ def _shown(fetcher: Fetcher, finding: Finding, row: int, *, decoding: Decoding) 
         "label": index.classes[label] if label >= 0 else "",
         "split": index.table.column("split")[row].as_py(),
         "note": finding.notes.get(row, ""),
-        "image": thumbnail(fetcher, row, decoding),
+        "image": thumbnail(fetcher, row, decoding=decoding, side=SIDE),
     }

@@ -24,6 +24,7 @@ class Chosen:
     train_pictures: int = 0
     val_pictures: int = 0
     notes: tuple[str, ...] = ()  # what the reader of the pictures passed over
+    findings: tuple[str, ...] | None = None  # what the look before the training found; None of runs that keep nothing
     machine: dict[str, str | int] = field(default_factory=dict)  # device, precision, memory_format, threads, reason
 
 

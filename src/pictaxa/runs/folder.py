@@ -58,6 +58,7 @@ from .names import (
 from .typed import RESTORE, damaged, read_json, typed
 from .versions import git_revision, versions
 
+MAX_FOLDS = 1_000
 MAX_SIDE = 16_384  # of squares and the model's input, pixels
 FORMAT = 2  # of the folder; a reader refuses a higher one. 1 had other words for settings and columns (format_1.py)
 
@@ -90,6 +91,23 @@ class Run:
     def best_head_path(self) -> Path:
         """Where a training of the head alone keeps its best."""
         return self.state_path / "best-head.safetensors"
+
+    @cached_property
+    def folds(self) -> tuple[Path, ...]:
+        """The folders of its trainings, of a run of several folds, which has no model of its own; else none."""
+        asked = self.config.get("asked")
+        count = asked.get("folds") if isinstance(asked, dict) else None
+        if count is None:
+            return ()
+        if type(count) is not int or not 2 <= count <= MAX_FOLDS:
+            raise damaged(self.path / CONFIG, f"2 to {MAX_FOLDS} folds in {CONFIG}", repr(count))
+        return tuple(self.path / f"fold-{number}" for number in range(1, count + 1))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its training has come to its end, and what it judged is still there."""
+        results = (PREDICTIONS, METRICS) if self.folds else (MODEL, PREDICTIONS, METRICS, PROBE)
+        return all((self.path / name).exists() for name in (MANIFEST, *results))
 
     @property
     def has_results(self) -> bool:
@@ -124,6 +142,11 @@ class Run:
         path = self.path / name
         if path.exists() and not path.is_file():
             raise RunError(f"a file {name}", found=f"a folder or device at {str(path)!r}", fix=RESTORE)
+        if name in (MODEL, PROBE) and not path.exists() and self.folds:
+            raise RunError(
+                "a run with one model", found=f"the {len(self.folds)} folds in {str(self.path)!r}, each with its own",
+                fix=f"Give one of them, such as {as_word(self.folds[0])}.",
+            )  # fmt: skip
         if not path.exists():
             again = f"pictaxa train --resume {as_word(self.path)}"
             fix = f"Restore it from a backup, or make it again with: {again}" if name in RESULTS else RESTORE

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import RunError, as_word
 from ..system.files import write_atomically
-from .names import LISTED, MANIFEST, RESULTS, STATE
+from .names import LISTED, MANIFEST, RESULTS, STATE, TEST_LOOKS
 from .typed import read_json, typed
 
 READERS = 4  # files hashed at a time; hashing leaves other threads alone
@@ -42,7 +42,7 @@ def write_manifest(folder: Path) -> None:
         write_manifest(Path("runs/photos-resnet18-1"))
     """
     states = sorted(path.relative_to(folder).as_posix() for path in (folder / STATE).glob("*.safetensors"))
-    names = [*(name for name in LISTED if (folder / name).exists()), *states]
+    names = [*(name for name in (*LISTED, TEST_LOOKS) if (folder / name).exists()), *states]
     with ThreadPoolExecutor(READERS, thread_name_prefix="manifest") as pool:
         listed = zip(names, pool.map(lambda name: listed_as(folder / name), names), strict=True)
         document = {name: asdict(entry) for name, entry in listed}

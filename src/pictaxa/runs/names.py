@@ -14,9 +14,13 @@ METRICS = "metrics.json"
 PROBE = "probe.npz"
 VECTORS = "vectors.npz"
 JUDGEMENT = "judgement.json"
+SLICES = "slices.json"
+TEST_LOOKS = "test-looks.json"
+HEATMAPS = "heatmaps.npz"
 STATE = "state"  # a folder
 MANIFEST = "manifest.json"
 
 RESULTS = (LOG, THREADS, MODEL, PREDICTIONS, METRICS, PROBE)  # which resuming makes again where they are lost
 LISTED = (CONFIG, CLASSES, PICTURES, INDEX, *RESULTS)  # by the manifest, beside states
-DERIVED = (JUDGEMENT, VECTORS)  # what a finished run is completed by, and can be made again at any time (derived.py)
+# What a finished run is completed by, and can be made again at any time (derived.py).
+DERIVED = (JUDGEMENT, VECTORS, SLICES, HEATMAPS)

@@ -23,6 +23,7 @@ from .names import CLASSES, INDEX, METRICS, PREDICTIONS
 from .typed import damaged
 
 ROW, PATH, LABEL = "row", "path", "label"  # of the predictions, beside a column for each class
+FOLD = "fold"  # of the predictions of several folds: which of them judged the picture, from 1 on
 PROBABILITY = "p:"
 
 
@@ -89,19 +90,22 @@ def _with_kinds(columns: dict[str, pa.ChunkedArray], path: Path) -> dict[str, An
     return {**columns, KIND: kinds}
 
 
-def write_predictions(run: Run, predictions: Predictions, *, index: Index) -> None:
+def write_predictions(run: Run, predictions: Predictions, *, index: Index, folds: np.ndarray | None = None) -> None:
     """Keep what a run's model says of its validation pictures; rows are those of the index.
 
     Args:
         run: the run, whose table is replaced.
         predictions: of the validation pictures; their rows are those of the index.
         index: the run's pictures.
+        folds: (N,) int64, which fold judged each picture, of a run of several.
     """
     columns: dict[str, Any] = {
         ROW: predictions.rows,
         PATH: index.column("path")[predictions.rows],
         LABEL: predictions.labels,
     }
+    if folds is not None:
+        columns[FOLD] = folds
     for label, name in enumerate(index.classes):
         columns[probability_column(name)] = predictions.probabilities[:, label]
     with replacing(run.predictions_path) as partial:

@@ -23,6 +23,7 @@ from .folder import Run, open_run
 from .manifest import write_manifest
 from .places import create_run, free_path
 from .records import read_index, read_predictions, write_index, write_predictions
+from .vectors import keep_vectors, read_vectors
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,9 @@ def relabel_run(
     run.write_probe(squares, aspects, logits=_merged_logits(logits, plan))
     run.write_config(old.config["asked"], chosen)  # the last: with it the folder is a run
     write_manifest(run.path)
+    vectors = read_vectors(old)
+    if vectors is not None:  # the features are the same, whatever the classes are called
+        keep_vectors(run, vectors)
     return run, plan
 
 

@@ -6,7 +6,7 @@ import math
 import shutil
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from ..config.usual import resolved
 from ..errors import TrainingError
 from ..inference.predictor import load
 from ..models.contract import Classifier
+from ..reporting.boards import following, require_boards
 from ..runs.folder import Run, open_run
 from ..runs.manifest import remove_manifest, write_manifest
 from ..runs.places import new_run, next_run, require_begun
 from ..runs.writer import only_writer
-from ..system.progress import TrainProgress, clock, say
+from ..system.progress import TrainProgress, clock, say, silence
 from .averaging import Follower
 from .checkpoint import Counters, load_state, save_backbone
 from .fitting import can_solve, fit_head
@@ -42,13 +43,14 @@ KEPT = {  # which epoch, in the words of the last line
 }
 
 
-def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
+def train_run(config: TrainConfig, *, started: float | None = None, told: bool = False) -> Run:
     """Train from the start.
 
     Args:
         config: the pictures, and whatever is asked for beside them; the rest is chosen by what the pictures are.
         started: time.monotonic() from when on `--minutes` count, by default now. Preparing counts, but for decoding
             pictures into the cache, which happens once for a data set.
+        told: whether what there is to say of the pictures and the start was said before, of another fold.
 
     Returns:
         The run, with the weights of its best epoch and what they say of the validation pictures.
@@ -64,12 +66,14 @@ def train_run(config: TrainConfig, *, started: float | None = None) -> Run:
         print(run.metrics["accuracy"])
     """
     started = time.monotonic() if started is None else started
+    require_boards(config)
     with ExitStack() as held:
         # Told before anything is read, where a place was given; else it is named after what is read.
         run = None if config.out is None else held.enter_context(new_run(config.out))
-        start = setup(config)
-        run = run or held.enter_context(next_run(start.config.data, start.config.model))
-        job, model = prepare(start, run)
+        with silence() if told else nullcontext():
+            start = setup(config)
+            run = run or held.enter_context(next_run(start.config.data, start.config.model))
+            job, model = prepare(start, run)
         with machine_errors_told(job), job.plan.watch:
             return _sealed(_begin(job, model, started))
 
@@ -187,14 +191,17 @@ def _run(job: Job, session: Session) -> Run:
         seconds=None if schedule.minutes is None else max(0.0, schedule.minutes * 60 - counters.fitting_seconds),
     )
     begin_threads(job, session)
-    with TrainProgress() as display, interrupt_flag() as interrupted:
+    told = following(job.run, job.config, told=len(counters.log))
+    with TrainProgress() as display, interrupt_flag() as interrupted, told as tell_boards:
         save_session(job, session)
         while counters.pictures > 0 or (progress_of(job, session, length) < 1 and not has_stalled(job, counters)):
             _train_epoch(job, session, length, display=display, interrupted=interrupted)
             _finish_epoch(job, session, length, display=display)
+            tell_boards(counters.log)
         if counters.log and counters.log[-1]["val_accuracy"] is None:  # the time was up just after it was not yet
             _validate(job, session, counters.log[-1], display=display)
             job.run.write_log(counters.log)
+            tell_boards(counters.log)
         save_session(job, session)
     if not counters.log:
         _end_without_epoch(job, session)

@@ -23,6 +23,7 @@ from ..data.squares import CacheSpec, Squares
 from ..errors import ConfigError, DataError, as_word
 from ..inspection.alike import Pair
 from ..inspection.checks import Facts, check
+from ..inspection.findings import KINDS, Finding
 from ..inspection.inspect import fast_lines, look
 from ..inspection.quality import Quality
 from ..models.contract import Classifier
@@ -117,9 +118,9 @@ def prepare(start: Setup, run: Run) -> tuple[Job, Classifier]:
     config = start.config
     before = time.monotonic()
     cache, index = decode(config, start.index, start.geometry, plan=start.plan)
-    pairs, quality = _look(index, cache, config)
+    pairs, quality = look_for_copies(index, cache, config)
     decode_seconds = time.monotonic() - before
-    alike = _rows_of(pairs)
+    alike = rows_of_pairs(pairs)
     index = split_index(index, config.seed, fold=config.fold_of, alike=alike)
     facts = Facts(index, pairs, quality, looked=np.flatnonzero(index.usable), side=cache.side, size=start.size)
     job = Job(
@@ -127,9 +128,10 @@ def prepare(start: Setup, run: Run) -> tuple[Job, Classifier]:
         peak_lr(config.schedule, resolved(config.optimization.optimizer), usual=usual_for(config)), decode_seconds,
         new_head=start.start.new_head, alike=alike,
     )  # fmt: skip
-    _write(job)
+    findings = check(facts)
+    _write(job, findings)
     _tell(job)
-    for line in fast_lines(check(facts)):
+    for line in fast_lines(findings):
         say(line)
     for line in start.start.lines:
         say(line)
@@ -148,9 +150,28 @@ def prepare_again(path: Path) -> Job:
         say(f"note      {', '.join(others)}: from here on, the weights are not bitwise those of an unbroken run")
     geometry = run.geometry
     before = time.monotonic()
+    cache, index = decode_again(run, config, plan=plan)
+    pairs, _ = look_for_copies(index, cache, config)  # a head that is solved anew takes the same folds
+    decode_seconds = time.monotonic() - before
+    job = Job(
+        config, run, index, cache, geometry, policy, plan, chosen.size, chosen.peak_lr, decode_seconds,
+        new_head=chosen.new_head, alike=rows_of_pairs(pairs),
+    )  # fmt: skip
+    _tell(job)
+    return job
+
+
+def decode_again(run: Run, config: TrainConfig, *, plan: Plan) -> tuple[Squares, Index]:
+    """The pictures of a run, with its splits; DataError when they have changed since it began.
+
+    Args:
+        run: the run.
+        config: what it was asked for.
+        plan: how many threads decode.
+    """
     listed = read_data(config.data, config.reading, cache=cache_root(config))
     listed = draw_pictures(listed, config.pictures.pictures, seed=config.seed)
-    cache, index = decode(config, listed, geometry, plan=plan)
+    cache, index = decode(config, listed, run.geometry, plan=plan)
     saved = read_index(run)
     told = ["path", "label", "hash", "problem_kind"]
     if index.classes != saved.classes or not index.table.select(told).equals(saved.table.select(told)):
@@ -160,18 +181,12 @@ def prepare_again(path: Path) -> Job:
             fix=f"Restore them, or start a new training: pictaxa train --config {as_word(run.path / 'config.json')}",
         )
     check_same_classes(run.classes, index.classes, path=run.path / CLASSES, other=str(config.data))
-    index = index.with_columns({"split": saved.column("split")})
-    pairs, _ = _look(index, cache, config)  # a head that is solved anew takes the same folds
-    decode_seconds = time.monotonic() - before
-    job = Job(
-        config, run, index, cache, geometry, policy, plan, chosen.size, chosen.peak_lr, decode_seconds,
-        new_head=chosen.new_head, alike=_rows_of(pairs),
-    )  # fmt: skip
-    _tell(job)
-    return job
+    return cache, index.with_columns({"split": saved.column("split")})
 
 
-def _look(index: Index, cache: Squares, config: TrainConfig) -> tuple[tuple[Pair, ...] | None, Quality | None]:
+def look_for_copies(
+    index: Index, cache: Squares, config: TrainConfig
+) -> tuple[tuple[Pair, ...] | None, Quality | None]:
     """Pictures that are nearly equal, and numbers about each; nothing where there are too many to wait for it."""
     pictures = int(index.usable.sum())
     if pictures > MAX_LOOKED:
@@ -180,7 +195,7 @@ def _look(index: Index, cache: Squares, config: TrainConfig) -> tuple[tuple[Pair
     return look(index, cache, root=cache_root(config))
 
 
-def _rows_of(pairs: tuple[Pair, ...] | None) -> np.ndarray:
+def rows_of_pairs(pairs: tuple[Pair, ...] | None) -> np.ndarray:
     """(m, 2) rows of pictures that are nearly equal."""
     return np.array([(pair.first, pair.second) for pair in pairs or ()], dtype=np.int64).reshape(-1, 2)
 
@@ -246,7 +261,7 @@ def decode(config: TrainConfig, index: Index, geometry: Geometry, *, plan: Plan)
         )  # fmt: skip
 
 
-def _write(job: Job) -> None:
+def _write(job: Job, findings: list[Finding]) -> None:
     size_option = [f"size={job.size}"] if find_entry(job.config.model).size_option else []
     chosen = Chosen(
         model=job.config.model,
@@ -260,6 +275,7 @@ def _write(job: Job) -> None:
         train_pictures=len(job.train_rows),
         val_pictures=len(job.val_rows),
         notes=job.index.notes,
+        findings=tuple(f"{KINDS[finding.kind].title}: {finding.text}" for finding in findings),
         machine=job.plan.described,
     )
     job.run.write_classes(job.index.classes)

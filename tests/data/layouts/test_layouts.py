@@ -249,7 +249,7 @@ def test_a_training_and_what_follows(name: str, tmp_path: Path, capsys: pytest.C
     tiny = ["--model", "lenet5", "--size", "28", "--batch-size", "8", "--policy", "light", "--epochs", "2"]
     assert main(["train", str(place), "--out", str(run), *tiny]) == 0
     assert main(["evaluate", str(run)]) == 0
-    assert main(["evaluate", str(run), str(place)]) == 0
+    assert main(["evaluate", str(run), str(place), "--split", "test"]) == 0
     assert "the test pictures" in capsys.readouterr().out
     assert main(["report", str(run)]) == 0
     page = (run / "report" / "index.html").read_text(encoding="utf-8")

@@ -109,7 +109,7 @@ def test_evaluate_judges_the_test_file(tmp_path: Path, capsys: pytest.CaptureFix
     place, run = write_signs(tmp_path), tmp_path / "run"
     tiny = ["--model", "lenet5", "--size", "28", "--batch-size", "4", "--policy", "none", "--epochs", "1"]
     assert main(["train", str(place), "--out", str(run), *tiny]) == 0
-    assert main(["evaluate", str(run), str(place)]) == 0
+    assert main(["evaluate", str(run), str(place), "--split", "test"]) == 0
     assert "the test pictures of" in (told := capsys.readouterr().out) and ": 6 pictures" in told
 
 

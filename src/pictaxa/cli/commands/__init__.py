@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import arguments, looking
+from .. import arguments, judging, looking
+from ..explaining import ExplainArguments, NearestArguments
 from ..parse import Fill
+from ..shipping import ExportArguments
 from ..teaching import (
     BlocksArguments,
     ConvolutionArguments,
@@ -17,7 +19,7 @@ from ..teaching import (
     SizeArguments,
 )
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, models, runs, teaching
+from . import data, docs, explaining, judge, models, runs, ship, teaching
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,17 @@ COMMANDS: dict[str, Command] = {
     "predict": Command(
         arguments.PredictArguments, runs.predict, example="pictaxa predict RUN a.jpg photos --top 2 --abstain 0.95"
     ),
+    "compare": Command(
+        judging.CompareArguments, judge.compare, example="pictaxa compare runs/head runs/tuned --plot cost.png"
+    ),
+    "explain": Command(
+        ExplainArguments, explaining.explain, example="pictaxa explain RUN a.jpg photos --top 2 --out explained"
+    ),
+    "nearest": Command(
+        NearestArguments, explaining.nearest, example="pictaxa nearest RUN a.jpg photos --grid nearest.png"
+    ),
     "report": Command(arguments.ReportArguments, runs.report),
+    "export": Command(ExportArguments, ship.export, example="pictaxa export RUN --format onnx"),
     "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),
     "preview": Command(arguments.PreviewArguments, data.preview, example="pictaxa preview photos --policy strong"),
     "probe": Command(looking.ProbeArguments, models.probe, example="pictaxa probe photos"),

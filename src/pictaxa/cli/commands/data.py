@@ -19,6 +19,8 @@ def inspect(arguments: InspectArguments, started: float) -> int:
     """Say what is wrong with a data set."""
     from ...data.cache_folder import default_cache_root
     from ...inspection import inspect as looking
+    from ...inspection.manifest import check_manifest_place, write_manifest
+    from ...inspection.review import apply_review, read_review, review_line
     from ...system.device import usable_cores
 
     # Wrong words and places are told before the work.
@@ -29,9 +31,14 @@ def inspect(arguments: InspectArguments, started: float) -> int:
             fix="Use --strict all, or for example --strict leak unreadable.",
         )
     looking.strict_failures([], arguments.strict or ())
-    for flag, path in (("--html", arguments.html), ("--json", arguments.json), ("--fix", arguments.fix)):
-        check_place(path, flag)
-    looking.check_manifest_place(arguments.fix, arguments.data)
+    for flag in ("html", "json", "review", "fix"):
+        check_place(getattr(arguments, flag), f"--{flag}")
+    check_manifest_place(arguments.fix, arguments.data)
+    if arguments.review is not None and arguments.run is None and arguments.folds is None:
+        raise ConfigError("--review beside --run or --folds", found="neither", fix="Add --run RUN, or --folds 5.")
+    if arguments.reviewed is not None and arguments.fix is None:
+        raise ConfigError("--reviewed beside --fix", found="no --fix", fix="Add --fix good.csv, for example.")
+    review = None if arguments.reviewed is None else read_review(arguments.reviewed)
     if arguments.folds is not None and arguments.folds < 2:
         raise ConfigError("--folds of 2 or more", found=str(arguments.folds), fix="For example, use --folds 5.")
     inspection = looking.inspect_data(
@@ -50,8 +57,14 @@ def inspect(arguments: InspectArguments, started: float) -> int:
         from ...reporting.inspection_page import write_inspection
 
         print_line(f"page      {write_inspection(inspection, arguments.html)}")
+    if arguments.review is not None:
+        from ...reporting.review_page import write_review
+
+        print_line(f"review    {write_review(inspection, arguments.review, data=arguments.data)}")
     if arguments.fix is not None:
-        kept, dropped = looking.write_manifest(inspection, arguments.fix)
+        if review is not None:
+            print_line(review_line(apply_review(inspection.index, review)))
+        kept, dropped = write_manifest(inspection, arguments.fix, review=review)
         print_line(f"manifest  {arguments.fix}: {kept} rows, {dropped} left out; train on it instead of the folder")
     failures = looking.strict_failures(inspection.findings, arguments.strict or ())
     if failures:

@@ -25,15 +25,17 @@ if TYPE_CHECKING:  # loaded when it is needed
 def train(arguments: TrainArguments, started: float) -> int:
     """Train, or continue an interrupted run."""
     from ...judge.complete import complete_run
+    from ...reporting.boards import tell_end
+    from ...training.folds import continue_training, start_training
     from ...training.interrupts import Interrupted
-    from ...training.loop import resume_run, train_run
 
     try:
         if arguments.resume is not None:
-            run = resume_run(arguments.resume)
+            run = continue_training(arguments.resume)
         else:
-            run = train_run(arguments.training, started=started)
+            run = start_training(arguments.training, started=started)
         complete_run(run.path)
+        tell_end(run)
     except Interrupted as stop:
         # With a cause it stopped without saving first.
         lost = "what was trained since the last saved state is trained again" if stop.__cause__ else "nothing is lost"
@@ -46,14 +48,15 @@ def train(arguments: TrainArguments, started: float) -> int:
 
 def evaluate(arguments: EvaluateArguments, started: float) -> int:
     """Judge a run by its own validation pictures or by others."""
-    from ...judge.evaluate import evaluate_run
+    from ...judge.evaluate import Selection, evaluate_run
     from ...judge.evaluation import as_json, evaluation_lines
 
     check_place(arguments.json, "--json")
     gallery = _gallery(arguments.grid)
     evaluation = evaluate_run(
         arguments.run, arguments.data, reading=arguments.reading, device=arguments.device, gallery=gallery,
-        pictures=arguments.pictures, seed=arguments.seed,
+        select=Selection(split=arguments.split, pictures=arguments.pictures, seed=arguments.seed),
+        slices=arguments.slices,
     )  # fmt: skip
     print_lines(f"set aside {path!r}: {problem}" for path, problem in evaluation.set_aside)
     print_lines(evaluation_lines(evaluation))
@@ -67,7 +70,8 @@ def predict(arguments: PredictArguments, started: float) -> int:
     """Say what a run sees in files and folders."""
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
-    from ...inference.predictor import load, tell_nobody
+    from ...inference.exported_predictor import load_with
+    from ...inference.predictor import tell_nobody
     from ...inference.writers import TableWriter, open_writer, write_all
     from ...judge.asked import answering_of
     from ..inputs import pictures_of
@@ -76,7 +80,8 @@ def predict(arguments: PredictArguments, started: float) -> int:
     gallery = _gallery(arguments.grid)
     drawn = [] if gallery is None else [gallery]
     pictures = pictures_of(arguments.files)
-    predictor = load(arguments.run, device=arguments.device)  # first: what is damaged is told alone
+    # First: what is damaged is told alone.
+    predictor = load_with(arguments.run, runtime=arguments.runtime, device=arguments.device)
     answering = answering_of(
         arguments.run, raw=arguments.raw, abstain=arguments.abstain, sets=arguments.sets,
         per_class=arguments.per_class, none_of_these=arguments.none_of_these,
@@ -116,8 +121,12 @@ def _gallery(out: Path | None) -> Gallery | None:
 
 def report(arguments: ReportArguments, started: float) -> int:
     """Write a run's page."""
-    from ...reporting.page import write_report
+    from ...reporting.page import lacks_records, write_report
 
+    if lacks_records(arguments.run):  # what it lacks needs its model, and torch
+        from ...judge.complete import REPORT_STEPS, complete_run
+
+        complete_run(arguments.run, steps=REPORT_STEPS)
     print_line(f"report    {write_report(arguments.run)}")
     return 0
 

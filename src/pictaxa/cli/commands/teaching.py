@@ -66,8 +66,8 @@ def blocks(arguments: BlocksArguments, started: float) -> int:
 def look(arguments: LookArguments, started: float) -> int:
     """Draw what a network looks with and what it sees."""
     from ...data.cache_folder import default_cache_root
-    from ...explain.look import look_at
-    from ...explain.subject import EntryWeights, find_subject
+    from ...explaining.look import look_at
+    from ...explaining.subject import EntryWeights, find_subject
 
     check_place(arguments.out, "--out", makes_folder=True)
     weights = EntryWeights(
