@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import RunError
-from .derived import find_derived, keep_derived, still_true, tell_made_again
+from .derived import changed_since, find_derived, keep_derived, tell_made_again
 from .folder import Run
 from .names import SLICES
 from .typed import damaged, read_json, typed
@@ -65,9 +65,10 @@ def read_slices(run: Run) -> Slices | None:
         slices = None if path is None else _read(path)
     except RunError:  # torn, or of another version
         slices = None
-    if slices is not None and still_true(run, slices.made_from):
+    changed = [] if slices is None else changed_since(run, slices.made_from)
+    if slices is not None and not changed:
         return slices
-    tell_made_again(run, SLICES)
+    tell_made_again(run, SLICES, changed=changed)
     return None
 
 
