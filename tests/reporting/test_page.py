@@ -20,6 +20,8 @@ from pictaxa.reporting import figures
 from pictaxa.reporting.page import split_counts, write_report
 from pictaxa.runs.folder import open_run
 from pictaxa.runs.records import read_index, write_predictions
+from pictaxa.runs.slices import Slice, Slices, keep_slices
+from pictaxa.runs.test_looks import add_test_look
 
 Make = Callable[..., Path]
 
@@ -234,3 +236,27 @@ def test_a_matrix_of_a_thousand_classes_is_drawn():
     """Without names, for which there is no room, and soon."""
     figure = figures.confusion(np.eye(1000, dtype=int), tuple(f"class {number}" for number in range(1000)))
     assert "class 3" not in {label.get_text() for label in figure.axes[0].get_xticklabels()}
+
+
+def test_a_run_of_folds(tmp_path: Path, judged_run: Make):
+    """It has no model and no curves of its own, and nothing is told to be missing that it can't have."""
+    run = judged_run(tmp_path, ["a", "b"], epochs=0)
+    config = json.loads((run / "config.json").read_text())
+    config["asked"]["folds"] = 3
+    (run / "config.json").write_text(json.dumps(config))
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "one of 3 trainings" in page and "The head was solved" not in page
+    assert "pictaxa nearest" not in page and "pictaxa explain" not in page
+
+
+def test_slices_and_looks_at_test_pictures(tmp_path: Path, judged_run: Make):
+    """The parts that do worse, a significant one in the summary; and how often test pictures were judged."""
+    run = open_run(judged_run(tmp_path, ["a", "b"], pictures=40))
+    part = Slice("camera", "X100", 30, 15, low=0.33, high=0.67, p_value=0.001, p_holm=0.004)
+    other = Slice("brightness", "12% to 31%", 50, 45, low=0.79, high=0.96, p_value=0.5, p_holm=0.5)
+    keep_slices(run, Slices({}, 80, 60, (part, other), ("no month is known",)))
+    add_test_look(run, "more photos", ["1", "2"], right=1)
+    page = write_report(run.path).read_text(encoding="utf-8")
+    assert "of <bdi>30</bdi> pictures (<bdi>camera</bdi>: <bdi>X100</bdi>) only <bdi>50.0%</bdi> are right" in page
+    assert "brightness: <bdi>12% to 31%</bdi>" in page and "no month is known" in page
+    assert "judged <bdi>1</bdi> times" in page and "<bdi>more photos</bdi>" in page

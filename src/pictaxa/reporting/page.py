@@ -19,9 +19,10 @@ from ..runs.heatmaps import HeatMaps, read_heatmaps
 from ..runs.judgement import Judgement, read_judgement
 from ..runs.names import CONFIG
 from ..runs.records import read_index
+from ..runs.slices import Slices, read_slices
+from ..runs.test_looks import read_test_looks
 from ..runs.typed import typed
 from ..runs.vectors import Vectors, read_vectors
-from ..system.files import write_atomically
 from ..system.language import shown
 from ..system.progress import clock
 from . import figures
@@ -29,7 +30,7 @@ from .curves import Curve, curves_figure
 from .judged import THUMBNAIL_BYTES, calibrated_predictions, order_of, rows_of, side_of
 from .pages import as_data, render
 from .reliability import abstaining_rows, bin_rows, calibration_rows, reliability_chart, set_rows
-from .sections import class_rows, confusion_of, curves_of, epochs_of, key_figures
+from .sections import class_rows, confusion_of, curves_of, epochs_of, key_figures, slice_rows
 from .summary import summarise_run
 from .surest import surest_errors
 from .thumbnails import thumbnails
@@ -43,6 +44,7 @@ PARTS = {
     "classes": "Classes",
     "reliability": "How far its probabilities are to be believed",
     "confusion": "Confusion matrix",
+    "slices": "Where it does worse",
     "errors": "Wrong, most confident first",
     "pictures": "Validation pictures",
     "map": "What the network sees as alike",
@@ -52,6 +54,7 @@ PARTS = {
 
 # What stands at the end of the page where a record is absent.
 MISSING = {
+    "slices": "Where it does worse",
     "reliability": "How far its probabilities are to be believed",
     "map": "What the network sees as alike",
     "heat": "Where the network looked",
@@ -87,9 +90,9 @@ def write_report(path: str | Path) -> Path:
     if log:  # no epoch: a solved head is all there is
         figures.save_figure(curves_figure([Curve(run.path.name, log)]), folder / "curves.png")
     figures.save_figure(figures.confusion(np.array(run.metrics["confusion"]), run.classes), folder / "confusion.png")
-    values = {**_about(run, records), **_figures(run, records), **_judged(run, records), **_log(log)}
+    values = {**_about(run, records), **_figures(run, records), **_judged(run, records), **_log(run, log)}
     written = folder / "index.html"
-    write_atomically(written, render("report.html", values, styles=("report.css",), scripts=("report.js",)))
+    written.write_text(render("report.html", values, styles=("report.css",), scripts=("report.js",)), encoding="utf-8")
     return written
 
 
@@ -101,6 +104,7 @@ class Records(NamedTuple):
     judgement: Judgement | None
     vectors: Vectors | None
     heatmaps: HeatMaps | None
+    slices: Slices | None
 
 
 def lacks_records(path: str | Path) -> bool:
@@ -115,13 +119,26 @@ def lacks_records(path: str | Path) -> bool:
     Raises:
         RunError: the folder is not a run, or has not been validated yet.
     """
-    return None in _read(open_run(path))
+    run = open_run(path)
+    return bool(_missing(run, _read(run)))
+
+
+def _missing(run: Run, records: Records) -> dict[str, str]:
+    """The parts whose records are absent, with the command that says more; a run of folds has no model to look at."""
+    asked: dict[str, tuple[object, str]] = {
+        "reliability": (records.judgement, "evaluate RUN"),
+        "slices": (records.slices, "evaluate RUN --slices"),
+    }
+    if not run.folds:
+        asked["map"] = (records.vectors, "nearest RUN PICTURE")
+        asked["heat"] = (records.heatmaps, "explain RUN PICTURE")
+    return {name: words for name, (record, words) in asked.items() if record is None}
 
 
 def _read(run: Run) -> Records:
     index, judgement = read_index(run), read_judgement(run)
     predictions = calibrated_predictions(run, judgement)
-    return Records(index, predictions, judgement, read_vectors(run, index=index), read_heatmaps(run))
+    return Records(index, predictions, judgement, read_vectors(run, index=index), read_heatmaps(run), read_slices(run))
 
 
 def split_counts(index: Index) -> list[dict[str, Any]]:
@@ -164,19 +181,20 @@ def _figures(run: Run, records: Records) -> dict[str, Any]:
         "reliability": reliability_chart(judgement), "calibration": calibration_rows(judgement),
         "bins": bin_rows(judgement), "abstaining": abstaining_rows(judgement), "sets": set_rows(judgement),
     }  # fmt: skip
-    absent = {
-        "reliability": (judgement, "evaluate RUN"),
-        "map": (records.vectors, "nearest RUN PICTURE"),
-        "heat": (records.heatmaps, "explain RUN PICTURE"),
-    }
-    missing = [name for name, (record, _) in absent.items() if record is None]
-    word = as_word(run.path)
+    missing = _missing(run, records)
+    absent = {*missing, *(("map", "curves") if run.folds else ())}
     return {
-        "parts": [Part(*part) for part in PARTS.items() if part[0] not in missing],
-        "missing": [(MISSING[name], f"pictaxa {absent[name][1].replace('RUN', word)}") for name in missing],
+        "parts": [Part(*part) for part in PARTS.items() if part[0] not in absent],
+        "missing": [
+            (MISSING[name], f"pictaxa {words.replace('RUN', as_word(run.path))}") for name, words in missing.items()
+        ],
         "metrics": metrics,
         "judgement": judgement,
-        "summary": summarise_run(metrics, judgement),
+        "summary": summarise_run(metrics, judgement, records.slices),
+        "slices": slice_rows(records.slices),
+        "slice_notes": records.slices.notes if records.slices else (),
+        "looks": read_test_looks(run),
+        "has_test": len(records.pictures.rows("test")) > 0,
         "figures": key_figures(metrics, judgement),
         "class_rows": rows,
         "more_classes": max(0, len(metrics["classes"]) - len(rows)),
@@ -185,7 +203,7 @@ def _figures(run: Run, records: Records) -> dict[str, Any]:
     }
 
 
-def _log(log: list[dict[str, str]]) -> dict[str, Any]:
+def _log(run: Run, log: list[dict[str, str]]) -> dict[str, Any]:
     """The epochs, and what follows from there being some."""
     cautions = []
     if log:
@@ -193,7 +211,10 @@ def _log(log: list[dict[str, str]]) -> dict[str, Any]:
             "These weights were chosen because they do best on these validation pictures, so expect a slightly lower "
             "accuracy on new ones."
         )
+    if run.folds:
+        cautions.append(f"Each picture was judged by that one of {len(run.folds)} trainings which had not seen it.")
     return {
+        "solved": not log and not run.folds,
         "curves": curves_of(log),
         "epochs": epochs_of(log),
         "duration": clock(float(log[-1]["seconds"])) if log else "",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..metrics import Metrics, wilson_interval
-from ..runs.judgement import Judgement
+from ..runs.judgement import Figure, Judgement
+from ..runs.slices import Slices
 from ..system.language import shown
 from ..system.progress import clock
 from .charts import Axes, Chart, Line, line_chart
@@ -16,7 +17,7 @@ from .pages import percent
 from .reliability import told_figure
 
 MATRIX_CLASSES = 30  # beyond them a list of pairs says more
-MAX_PAIRS, MAX_CLASS_ROWS, MAX_EPOCH_ROWS = 300, 2000, 1000
+MAX_PAIRS, MAX_CLASS_ROWS, MAX_EPOCH_ROWS, MAX_SLICES = 300, 2000, 1000, 30
 
 
 def key_figures(metrics: Metrics, judgement: Judgement | None) -> list[dict[str, str]]:
@@ -111,6 +112,25 @@ def confusion_of(metrics: Metrics) -> dict[str, Any]:
     ]  # fmt: skip
     every = int((counts > 0).sum() - (np.diag(counts) > 0).sum())
     return {"matrix": matrix, "pairs": pairs, "more_pairs": every - len(pairs)}
+
+
+def slice_rows(slices: Slices | None) -> list[dict[str, Any]]:
+    """The accuracy of parts of the validation pictures, as a table.
+
+    Args:
+        slices: of a run, if any.
+
+    Returns:
+        Of each what it has in common, its pictures, its accuracy with its interval, and its corrected p-value; the
+        least accurate first.
+    """
+    return [
+        {
+            "by": one.by, "name": one.name, "pictures": one.pictures, "p_holm": one.p_holm,
+            "accuracy": told_figure(Figure(one.accuracy, one.low, one.high, one.pictures)),
+        }
+        for one in (slices.slices[:MAX_SLICES] if slices else ())
+    ]  # fmt: skip
 
 
 def curves_of(log: list[dict[str, str]]) -> list[Chart]:

@@ -9,10 +9,13 @@ from markupsafe import Markup
 
 from ..metrics import Metrics
 from ..runs.judgement import Judgement
+from ..runs.slices import Slices
+from ..system.language import shown
 from .judged import pairs_of
 from .pages import percent, told
 
 FEW = 10  # validation pictures of a class, by which nothing certain can be said of it
+MORE_THAN_CHANCE = 0.05  # corrected p-values below it
 WIDE = 0.2  # an interval that says little
 WEAK = 0.75  # of a class's pictures that are found, below which it is named
 
@@ -25,12 +28,13 @@ class Summary(NamedTuple):
     watch: Markup
 
 
-def summarise_run(metrics: Metrics, judgement: Judgement | None = None) -> Summary:
+def summarise_run(metrics: Metrics, judgement: Judgement | None = None, slices: Slices | None = None) -> Summary:
     """Say in words what the figures mean.
 
     Args:
         metrics: of the validation pictures.
         judgement: of the same pictures, where there is one.
+        slices: of them, likewise.
 
     Returns:
         The Summary.
@@ -38,7 +42,7 @@ def summarise_run(metrics: Metrics, judgement: Judgement | None = None) -> Summa
     Example:
         summarise_run(open_run("runs/photos-resnet18-1").metrics).watch
     """
-    return Summary(_good(metrics), _sure(metrics, judgement), _watch(metrics))
+    return Summary(_good(metrics), _sure(metrics, judgement), _watch(metrics, slices))
 
 
 def _good(metrics: Metrics) -> Markup:
@@ -77,8 +81,8 @@ def _sure(metrics: Metrics, judgement: Judgement | None) -> Markup:
     )
 
 
-def _watch(metrics: Metrics) -> Markup:
-    """The one thing that matters most: a class that is never found, one that is often missed, a frequent mix-up."""
+def _watch(metrics: Metrics, slices: Slices | None) -> Markup:
+    """What matters most: a class that is never found, a kind of pictures, a class often missed, a frequent mix-up."""
     classes, matrix = metrics["classes"], np.array(metrics["confusion"])
     known = [(figures["recall"], label) for label, figures in enumerate(classes) if figures["pictures"]]
     never = [label for label in range(len(classes)) if classes[label]["pictures"] and not matrix[:, label].any()]
@@ -86,6 +90,12 @@ def _watch(metrics: Metrics) -> Markup:
         return told(
             "What to watch: the model never answers {0} ({1} pictures), so whatever belongs there is always wrong.",
             _named([classes[label]["name"] for label in never]), sum(classes[label]["pictures"] for label in never),
+        )  # fmt: skip
+    worst_slice = None if slices is None else slices.worst
+    if worst_slice is not None and worst_slice.p_holm < MORE_THAN_CHANCE:
+        return told(
+            "What to watch: of {3} pictures ({0}: {1}) only {2} are right, which is less than on the others.",
+            shown(worst_slice.by), shown(worst_slice.name), percent(worst_slice.accuracy), worst_slice.pictures,
         )  # fmt: skip
     pairs = pairs_of(matrix, most=1)
     if not pairs:
