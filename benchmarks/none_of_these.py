@@ -118,7 +118,7 @@ def scores_of(train: np.ndarray, labels: np.ndarray) -> dict[str, Callable[[Seen
 def mahalanobis(
     train: np.ndarray, labels: np.ndarray, prepare: Callable[[np.ndarray], np.ndarray]
 ) -> Callable[[Seen], np.ndarray]:
-    """Minus the squared distance to the nearest class mean (Lee et al. 2018), with Ledoit and Wolf's shrunk covariance."""
+    """Minus the squared distance to the nearest class mean (Lee et al. 2018), the covariance Ledoit and Wolf's."""
     train = train.astype(np.float64)
     means = np.stack([train[labels == label].mean(axis=0) for label in np.unique(labels)])
     covariance, _ = ledoit_wolf(train - means[np.unique(labels, return_inverse=True)[1]], assume_centered=True)

@@ -21,6 +21,8 @@ RUNS = {
     "data alike": ("alike {data}", "photographs as they are"),
     "data labels": ("labels {data} --minutes 0.05 --folds 2", "labels flipped"),
     "encodings": ("--sets 3", "pictaxa"),
+    "explaining areas": ("areas {run} --pictures 2 --methods grad-cam eigen-cam", "| from the middle |"),
+    "explaining time": ("time {run} {data} --rounds 1", "explain 16 pictures"),
     "from_known speed": ("speed --rounds 1", "pictaxa's step"),
     "from_known cold": ("cold {split} --seeds 1", "median"),
     "from_known both": ("both {split} --minutes 0.2 --seeds 1 --only", "the head alone"),

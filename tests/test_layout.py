@@ -16,7 +16,7 @@ SOURCE = TESTS.parent / "src" / "pictaxa"
 # From the bottom up: a module imports from its own package and from those above it in this list.
 ROOMS = (
     "errors", "limits", "metrics", "images", "config", "system", "augment", "data", "models", "weights", "runs",
-    "inspection", "inference", "reporting", "explaining", "training", "judge", "api", "cli",
+    "inspection", "inference", "reporting", "training", "exporting", "explaining", "judge", "api", "cli",
 )  # fmt: skip
 FACES = ("__init__", "__main__")  # of the package as a whole: they may import anything
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .api.runs import predict as predict
     from .api.runs import report as report
     from .api.runs import train as train
+    from .api.shipping import export as export
     from .errors import CacheError as CacheError
     from .errors import ConfigError as ConfigError
     from .errors import DataError as DataError
@@ -51,6 +52,7 @@ _ERRORS = (
 _FUNCTIONS = {
     "pictaxa.api.runs": ("train", "evaluate", "load", "predict", "report", "curves", "compare"),
     "pictaxa.api.data": ("inspect", "preview", "preview_batch", "probe", "plan", "embed"),
+    "pictaxa.api.shipping": ("export",),
     "pictaxa.api.explaining": ("explain", "check_explanations", "nearest", "picture_map"),
     "pictaxa.api.models": ("look", "load_weights"),
 }

@@ -25,7 +25,7 @@ class RedInACorner(Classifier):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         red = images[:, 0, :2, :2].mean(dim=(1, 2))
-        return torch.stack([20 * red, 10 * torch.ones_like(red)], dim=1)
+        return torch.stack([80 * red, 60 * torch.ones_like(red)], dim=1)
 
 
 def red() -> torch.Tensor:
@@ -35,18 +35,18 @@ def red() -> torch.Tensor:
 
 
 def test_the_cell_that_counts_first_gives_the_smallest_deletion_area():
-    """It goes in the first step, so that the probability is 1 at the beginning alone; put in first it is 1 at once."""
+    """It goes in the first step, so that the probability is 1 at the beginning alone; put in first it is soon 1."""
     images, labels = red(), torch.zeros(3, dtype=torch.int64)
     maps = torch.zeros(3, CELLS, CELLS)
     maps[:, 0, 0] = 1
     areas = areas_of(RedInACorner(), images, labels, hottest_first(maps))
     assert areas.deletion == pytest.approx(0.5 / STEPS, abs=1e-3)
-    assert areas.insertion == pytest.approx(1 - 0.5 / STEPS, abs=1e-3)
+    assert (areas.insertion > 0.85).all()  # its neighbours, which it fades into, come later
     coldest = areas_of(RedInACorner(), images, labels, hottest_first(-maps))
-    assert coldest.deletion == pytest.approx(1 - 0.5 / STEPS, abs=1e-3)
+    assert (coldest.deletion > 0.85).all()
     chance = random_areas(RedInACorner(), images, labels)
-    assert 0.1 < chance.deletion.mean() < 0.9
-    ratio = ratio_of(chance.deletion, areas.deletion)
+    assert 0.1 < chance.deletion.mean() < 0.9 and areas.empty == pytest.approx(0, abs=1e-6)
+    ratio = ratio_of(chance.deleted, areas.deleted)
     assert ratio.low > 2 and ratio.low <= ratio.value <= ratio.high
 
 

@@ -196,7 +196,7 @@ def test_look_writes_a_page_and_svg(backbone: Path, tmp_path: Path):
         seen = pictaxa.look(backbone, None, page)
     text = page.read_text(encoding="utf-8")
     assert text.count("<h2>") == len(seen.shown) + 1 and 'lang="zh-CN"' in text and "卷积核" in text
-    assert text.count("data:image/png;base64,") == len(seen.shown) and "http" not in text
+    assert text.count("data:image/png;base64,") == len(seen.shown) and 'src="http' not in text
     assert pictaxa.look(backbone, None, drawing, show=["kernels", "field"])._repr_html_().startswith("<p>")
     assert "first layer: " in drawing.read_text(encoding="utf-8")
     assert set(ABOUT) == set(SHOWS) and "<script>" not in look_page("<script>", {}, [])

@@ -12,6 +12,9 @@ import pytest
 from PIL import Image
 
 import pictaxa
+from pictaxa.api.explaining import explain
+from pictaxa.cli.commands.explaining import explain as command
+from pictaxa.cli.explaining import ExplainArguments
 from pictaxa.cli.main import main
 from pictaxa.explaining import checking, sheet
 from pictaxa.explaining.methods import METHODS
@@ -55,6 +58,11 @@ def test_answers_are_those_of_predict(backbone: Path, files: list[Path]):
         assert heat.shape == one.picture.size[::-1] and seen.any() and np.isfinite(heat).all()
     shapes = {Path(one.prediction.path).name: one.picture.size for one in found if one.picture is not None}
     assert shapes["turned.jpg"] == (40, 60) and shapes["panorama.png"] == (120, 30)
+
+
+def test_the_command_and_the_function_take_the_same():
+    """The function is pictaxa.explain, also once the package of a like name is loaded."""
+    assert pictaxa.explain is explain and ExplainArguments(Path("run")).method == "grad-cam" and callable(command)
 
 
 def test_many_pictures_go_through_in_order(backbone: Path, tmp_path: Path, make_photos: Callable[..., Path]):

@@ -36,7 +36,9 @@ def test_the_worst_slice_by_hand():
     assert (worst.low, worst.high) == pytest.approx(wilson_interval(15, 30))
     assert worst.p_value < 1e-9 and worst.p_holm == pytest.approx(2 * worst.p_value)
     assert [one.name for one in slices.slices] == ["north", "south"]
-    assert "folder north: accuracy 50.0%" in worst_line(slices) and "100.0% on all others; more than" in worst_line(slices)
+    assert "folder north: accuracy 50.0%" in worst_line(slices) and "100.0% on all others; more than" in worst_line(
+        slices
+    )
 
 
 def test_numbers_are_cut_into_parts_of_equal_size():

@@ -58,7 +58,7 @@ def explain(
         print(explanation.heats[0].label, explanation.heats[0].where)
     """
     asked = Asked(tuple(classes), top, method)
-    classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    classifier = _answering(run, device)
     found: Iterable[Explanation] = explain_pictures(
         classifier, given_pictures(pictures, decoding=classifier.geometry.decoding), asked
     )
@@ -99,7 +99,7 @@ def check_explanations(
         print(checked.orders[0].deletion_ratio)
     """
     Asked(method=method)
-    classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    classifier = _answering(run, device)
     return check_method(classifier, method, pictures=pictures, seed=seed)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..config.data import AugmentConfig, DecodingConfig, PicturesConfig, ReadingConfig
+from ..config.exporting import RuntimeName
 from ..config.learning import Normalization, Source
 from ..config.training import TrainConfig
 
@@ -58,7 +59,7 @@ class PredictArguments:
     """Classify pictures. A file that can't be read gets a row with the reason; the others are not affected."""
 
     run: Path
-    """Run folder."""
+    """Run folder, or one that pictaxa export has written."""
     files: tuple[Path, ...]
     """Pictures, and folders, zip and tar files of pictures; @list.txt for a file with one path per line, - to read such
     lines from standard input. After --, names may begin with a hyphen."""
@@ -88,6 +89,10 @@ class PredictArguments:
     """Also draw the pictures with their answers to this .png file; a random 24 of more, and one alone with a bar for
     each class. Where the folder of a picture is called like a class, right is green and wrong is red; for labels in
     tables and arrays use pictaxa evaluate RUN DATA --grid."""
+    runtime: RuntimeName = "auto"
+    """What computes: torch; onnx, openvino or program, which the run must have been exported to (pictaxa export RUN);
+    auto: the fastest of these in float32 that is installed, by the check after its export on this machine, else
+    torch."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
 

@@ -30,6 +30,7 @@ usage: pictaxa COMMAND ...          pictaxa help COMMAND explains a command
   predict RUN FILE  classify files and folders with a trained run
   explain RUN FILE  draw what in a picture speaks for the answer
   report RUN        write one self-contained HTML page about a run
+  export RUN        write its network for another runtime (ONNX, OpenVINO, torch), checked
   curves RUN RUN    draw loss and accuracy of several runs on one plot
   preview DATA      draw pictures as training will see them
   inspect DATA      find problems in a data set before training

@@ -66,7 +66,7 @@ def _text(figure: Figure, x: float, y: float, text: str, height: float, *, size:
 
 
 def _said(text: str, *, size: float) -> tuple[str, FontProperties]:
-    """A text in the language of messages, where the fonts that are installed can write it, else in English; its font."""
+    """A text in the language of messages where installed fonts can write it, else in English; and its font."""
     lines = shown(text).split("\n")
     if writable(lines) != [one_line(line) for line in lines]:
         lines = text.split("\n")

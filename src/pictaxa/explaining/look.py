@@ -178,8 +178,8 @@ def _channels(subject: Subject) -> Section:
     found = most_exciting(subject.model, images, channels=EXCITED, patches=PATCHES)
     rows = [Row(f"{one.stage}\nchannel {one.channel}", [Panel(patch) for patch in one.patches]) for one in found]
     title = (
-        f"what excites some channels of each stage most, of {len(images)} validation pictures: what the unit sees where "
-        "it is largest"
+        f"what excites some channels of each stage most, of {len(images)} validation pictures: what the unit sees "
+        "where it is largest"
     )
     return Section(title, rows, across=PATCHES)
 

@@ -6,22 +6,25 @@ as long as a prediction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ..errors import ConfigError, DataError, RunError
 from ..inference.answering import RAW, Answering
 from ..inference.none_of_these import Likeness, likeness_of
 from ..inference.own_vectors import make_vectors
 from ..inference.predictor import load
+from ..runs.exported import Export, is_export, open_export
 from ..runs.folder import Run, open_run
-from ..runs.judgement import Abstaining, Judgement, SetRule, read_judgement, rounded
-from ..runs.names import METRICS, PREDICTIONS, VECTORS
-from ..runs.vectors import read_vectors
+from ..runs.judgement import Abstaining, Judgement, SetRule, judgement_in, read_judgement, rounded
+from ..runs.names import JUDGEMENT, METRICS, PREDICTIONS, VECTORS
+from ..runs.vectors import read_vectors, vectors_in
 from ..system.progress import warn
 
 Novelty = Literal["auto", "yes", "no"]
+Rule = TypeVar("Rule", Abstaining, SetRule)
 
 
 def answering_of(
@@ -57,6 +60,9 @@ def answering_of(
         predictor = load("runs/photos-resnet18-1", answering=answering_of("runs/photos-resnet18-1", abstain=0.95))
     """
     _check(raw=raw, abstain=abstain, sets=sets, per_class=per_class)
+    if is_export(path):
+        export = open_export(path)
+        return _of_export(export, raw=raw, abstain=abstain, sets=sets, per_class=per_class, none_of_these=none_of_these)
     run = open_run(path)
     likeness = _likeness(run, none_of_these)
     plain = replace(RAW, likeness=likeness)
@@ -75,6 +81,45 @@ def answering_of(
         least = rule.least
         told += set_lines(rule, run.classes)
     return Answering(judgement.temperature, threshold=threshold, least=least, likeness=likeness, told=tuple(told))
+
+
+def _of_export(
+    export: Export, *, raw: bool, abstain: float | None, sets: float | None, per_class: bool, none_of_these: Novelty
+) -> Answering:
+    """The same by the files of an exported folder, which has the shares that its run was judged for."""
+    names, likeness = export.document.files, None
+    if none_of_these != "no" and VECTORS in names:
+        likeness = likeness_of(vectors_in(export.file(VECTORS)))
+    judgement = judgement_in(export.file(JUDGEMENT), classes=export.document.classes) if JUDGEMENT in names else None
+    rules: list[Abstaining] = [] if judgement is None else [one for one in judgement.abstaining if one.threshold]
+    makers: list[SetRule] = [] if judgement is None else [one for one in judgement.sets if one.per_class == per_class]
+    answers = _kept(rules, abstain, flag="--abstain", export=export)
+    maker = _kept(makers, sets, flag="--sets", export=export)
+    if none_of_these == "yes" and likeness is None:
+        raise ConfigError(
+            "vectors of the training pictures in the exported folder", found=f"none in {str(export.path)!r}",
+            fix="Export the run again after pictaxa predict RUN --none-of-these yes; int8 has none.",
+        )  # fmt: skip
+    told = [] if answers is None else [abstaining_line(answers)]
+    told += [] if maker is None else set_lines(maker, export.document.classes)
+    return Answering(
+        1.0 if raw else export.document.temperature, threshold=None if answers is None else answers.threshold,
+        least=None if maker is None else maker.least, likeness=likeness, told=tuple(told),
+    )  # fmt: skip
+
+
+def _kept(rules: Sequence[Rule], wanted: float | None, *, flag: str, export: Export) -> Rule | None:
+    """The rule for a share, of those that are kept."""
+    if wanted is None:
+        return None
+    rule = next((rule for rule in rules if rule.wanted == wanted), None)
+    if rule is None:
+        known = ", ".join(f"{rule.wanted:g}" for rule in rules) or "no share"
+        raise ConfigError(
+            f"{flag} with a share that {str(export.path)!r} has a rule for ({known})", found=f"{wanted:g}",
+            fix="Use one of these, or the run itself, which finds a rule for any.",
+        )  # fmt: skip
+    return rule
 
 
 def temperature_of(run: Run) -> float:

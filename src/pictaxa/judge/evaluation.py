@@ -19,8 +19,8 @@ from ..system.extras import need
 from ..system.printing import lines_html, picture_html
 from .intervals import Units
 from .judged_lines import class_lines, figure_lines, matrix_lines
-from .slices import slice_lines, slices_json
 from .seen import Familiarity, familiarity_lines
+from .slices import slice_lines, slices_json
 
 if TYPE_CHECKING:
     import pandas

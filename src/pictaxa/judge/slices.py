@@ -148,7 +148,9 @@ def _measured(run: Run, index: Index, rows: np.ndarray) -> tuple[dict[str, np.nd
 def _shots(index: Index, rows: np.ndarray, notes: list[str]) -> list[Shot]:
     """What EXIF says of each picture, from the beginning of its file."""
     if len(rows) > MAX_SHOTS:
-        notes.append(f"cameras and months were not read: there are {len(rows)} pictures, and at most {MAX_SHOTS} are read")
+        notes.append(
+            f"cameras and months were not read: there are {len(rows)} pictures, and at most {MAX_SHOTS} are read"
+        )
         return []
     with Fetcher(index) as fetcher:
         return [_shot(fetcher, row) for row in rows.tolist()]

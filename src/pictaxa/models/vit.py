@@ -167,7 +167,7 @@ class VisionTransformer(Classifier):
                 fix=f"Use --size {max(1, round(width / self.patch)) * self.patch}.",
             )
         tokens = self.patch_embed(images)  # -> (N, T - 1, D)
-        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)  # -> (N, T, D)
+        tokens = torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)  # -> (N, T, D)
         positions = self.positions(height // self.patch, width // self.patch)
         return self.dropout(tokens + positions)
 

@@ -166,7 +166,7 @@ def read_judgement(run: Run) -> Judgement | None:
     """
     path, classes = find_derived(run, JUDGEMENT), run.classes
     try:
-        judgement = None if path is None else _read(path, classes=classes)
+        judgement = None if path is None else judgement_in(path, classes=classes)
     except RunError:  # torn, or of another version
         judgement = None
     changed = [] if judgement is None else changed_since(run, judgement.made_from)
@@ -213,7 +213,19 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def _read(path: Path, *, classes: tuple[str, ...]) -> Judgement:
+def judgement_in(path: Path, *, classes: tuple[str, ...]) -> Judgement:
+    """Read a judgement's file, whatever run it is of.
+
+    Args:
+        path: of a file that is there, as `keep_judgement` writes it.
+        classes: names of the classes that it should have.
+
+    Returns:
+        The Judgement.
+
+    Raises:
+        RunError: it is damaged, or holds something else.
+    """
     judgement: Judgement = typed(read_json(path), Judgement, path=path)
     if not COLDEST <= judgement.temperature <= HOTTEST:
         raise damaged(path, f"a temperature of {COLDEST:g} to {HOTTEST:g} in {JUDGEMENT}", f"{judgement.temperature:g}")

@@ -118,17 +118,32 @@ def read_vectors(run: Run, *, index: Index | None = None) -> Vectors | None:
     return vectors
 
 
-def _read(path: Path, run: Run, index: Index | None) -> Vectors | None:
+def vectors_in(path: Path) -> Vectors:
+    """Read a file of vectors, whatever run it is of.
+
+    Args:
+        path: of a file that is there, as `keep_vectors` writes it.
+
+    Returns:
+        The Vectors.
+
+    Raises:
+        RunError: it is damaged, or holds something else.
+    """
     arrays = read_arrays(path, KINDS)
-    hashes = arrays["made_from"]
+    vectors = Vectors(*(arrays[name] for name in (*list(KINDS)[:5], "map")))
+    if not _fits(vectors):
+        raise damaged(path, f"vectors of the run's pictures in {VECTORS}", "others")
+    return vectors
+
+
+def _read(path: Path, run: Run, index: Index | None) -> Vectors | None:
+    vectors, hashes = vectors_in(path), read_arrays(path, {"made_from": np.uint8})["made_from"]
     if hashes.shape == (len(MADE_FROM), 32):
         made_from = {name: bytes(line).hex() for name, line in zip(MADE_FROM, hashes, strict=True)}
         if changed_since(run, made_from):
             return None
-        vectors = Vectors(
-            *(arrays[name] for name in ("rows", "val", "units", "axes", "closeness")), places=arrays["map"]
-        )
-        if _fits(vectors) and (index is None or _is_of(vectors, index)):
+        if index is None or _is_of(vectors, index):
             return vectors
     raise damaged(path, f"vectors of the run's pictures in {VECTORS}", "others")
 

@@ -9,6 +9,7 @@ from typing import Any
 from .. import arguments, judging, looking
 from ..explaining import ExplainArguments, NearestArguments
 from ..parse import Fill
+from ..shipping import ExportArguments
 from ..teaching import (
     BlocksArguments,
     ConvolutionArguments,
@@ -18,7 +19,7 @@ from ..teaching import (
     SizeArguments,
 )
 from ..training import COMMON, EXAMPLE, settings_beside
-from . import data, docs, explaining, judge, models, runs, teaching
+from . import data, docs, explaining, judge, models, runs, ship, teaching
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Command] = {
         NearestArguments, explaining.nearest, example="pictaxa nearest RUN a.jpg photos --grid nearest.png"
     ),
     "report": Command(arguments.ReportArguments, runs.report),
+    "export": Command(ExportArguments, ship.export, example="pictaxa export RUN --format onnx"),
     "curves": Command(arguments.CurvesArguments, runs.curves, example="pictaxa curves runs/* --out curves.png"),
     "preview": Command(arguments.PreviewArguments, data.preview, example="pictaxa preview photos --policy strong"),
     "probe": Command(looking.ProbeArguments, models.probe, example="pictaxa probe photos"),

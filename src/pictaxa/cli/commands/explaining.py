@@ -27,13 +27,13 @@ def explain(arguments: ExplainArguments, started: float) -> int:
         )  # fmt: skip
     from ...explaining.pictures import Asked
     from ...inference.predictor import load
+    from ...judge.asked import answering_of
 
     asked = Asked(arguments.class_, arguments.top, arguments.method)
-    if arguments.check:
-        return _check(arguments, load(arguments.run, device=arguments.device))
-    if arguments.out.suffix.lower() == ".png":
+    if arguments.out.suffix.lower() == ".png" and not arguments.check:
         check_place(arguments.out, "--out", makes_folder=True)
-    return _draw(arguments, asked, load(arguments.run, device=arguments.device))
+    predictor = load(arguments.run, device=arguments.device, answering=answering_of(arguments.run))
+    return _check(arguments, predictor) if arguments.check else _draw(arguments, asked, predictor)
 
 
 def _draw(arguments: ExplainArguments, asked: Asked, predictor: Predictor) -> int:

@@ -70,7 +70,8 @@ def predict(arguments: PredictArguments, started: float) -> int:
     """Say what a run sees in files and folders."""
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError("--top 1 or more", found=str(arguments.top), fix="Use --top 3, for example.")
-    from ...inference.predictor import load, tell_nobody
+    from ...inference.exported_predictor import load_with
+    from ...inference.predictor import tell_nobody
     from ...inference.writers import TableWriter, open_writer, write_all
     from ...judge.asked import answering_of
     from ..inputs import pictures_of
@@ -79,7 +80,8 @@ def predict(arguments: PredictArguments, started: float) -> int:
     gallery = _gallery(arguments.grid)
     drawn = [] if gallery is None else [gallery]
     pictures = pictures_of(arguments.files)
-    predictor = load(arguments.run, device=arguments.device)  # first: what is damaged is told alone
+    # First: what is damaged is told alone.
+    predictor = load_with(arguments.run, runtime=arguments.runtime, device=arguments.device)
     answering = answering_of(
         arguments.run, raw=arguments.raw, abstain=arguments.abstain, sets=arguments.sets,
         per_class=arguments.per_class, none_of_these=arguments.none_of_these,
