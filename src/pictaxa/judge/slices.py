@@ -1,7 +1,7 @@
 """Slices: how accurate a run is on parts of the judged pictures, by what can be seen or is known of them.
 
-Of many slices one is always the worst by chance. So each is compared with all other pictures by Fisher's exact test, and
-the p-values are corrected for how many slices there are (Holm 1979).
+Of many slices one is always the worst by chance. So each is compared with all other pictures by Fisher's exact test,
+and the p-values are corrected for how many slices there are (Holm 1979).
 """
 
 from __future__ import annotations
@@ -148,9 +148,8 @@ def _measured(run: Run, index: Index, rows: np.ndarray) -> tuple[dict[str, np.nd
 def _shots(index: Index, rows: np.ndarray, notes: list[str]) -> list[Shot]:
     """What EXIF says of each picture, from the beginning of its file."""
     if len(rows) > MAX_SHOTS:
-        notes.append(
-            f"cameras and months were not read: there are {len(rows)} pictures, and at most {MAX_SHOTS} are read"
-        )
+        found = f"there are {len(rows)} pictures, and at most {MAX_SHOTS} are read"
+        notes.append(f"cameras and months were not read: {found}")
         return []
     with Fetcher(index) as fetcher:
         return [_shot(fetcher, row) for row in rows.tolist()]
