@@ -129,3 +129,19 @@ def test_an_equal_picture_is_trainings_first(trained: tuple[Path, Path]):
     row = index.rows("train")[3]
     found = find_seen(run, [index.column("hash")[row]], Thumbnails().all(), threads=1)
     assert found == Familiarity((SeenPicture(0, "train", index.name(row), near=False),))
+
+
+def test_validation_pictures_that_were_trained_on_are_told(
+    tmp_path: Path, make_photos: Make, tiny: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+):
+    """In the owner's own split the same file may stand on both sides; the accuracy of the others is given."""
+    data, run = tmp_path / "photos", tmp_path / "run"
+    make_photos(data / "train", {"red": 8, "green": 8})
+    make_photos(data / "val", {"red": 3, "green": 3}, first=50)
+    shutil.copy(data / "train" / "red" / "0.png", data / "val" / "red" / "again.png")
+    assert main(["train", str(data), *tiny, "--epochs", "1", "--out", str(run)]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(run)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("seen      1 of 7 pictures are training pictures of this run (the same bytes)")
+    assert "on the 6 others" in lines[1]

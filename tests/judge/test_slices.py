@@ -36,9 +36,8 @@ def test_the_worst_slice_by_hand():
     assert (worst.low, worst.high) == pytest.approx(wilson_interval(15, 30))
     assert worst.p_value < 1e-9 and worst.p_holm == pytest.approx(2 * worst.p_value)
     assert [one.name for one in slices.slices] == ["north", "south"]
-    assert "folder north: accuracy 50.0%" in worst_line(slices) and "100.0% on all others; more than" in worst_line(
-        slices
-    )
+    line = worst_line(slices)
+    assert "folder north: accuracy 50.0%" in line and "100.0% on all others; more than chance" in line
 
 
 def test_numbers_are_cut_into_parts_of_equal_size():
@@ -57,7 +56,7 @@ def test_chance_is_told_as_chance():
     columns = {f"group {number}": random.integers(0, 8, 400).astype(str) for number in range(5)}
     slices = sliced(columns, random.random(400) < 0.9)
     assert len(slices.slices) == 40 and slices.worst is not None
-    assert min(one.p_value for one in slices.slices) < 0.1 and "which may be chance" in worst_line(slices)
+    assert min(one.p_value for one in slices.slices) < 0.2 and "which may be chance" in worst_line(slices)
 
 
 def test_too_few_pictures_for_any_slice():

@@ -10,7 +10,8 @@ from .parse import Given
 
 # What --help shows; --help-all has the rest.
 COMMON = (
-    "data", "model", "weights", "tune", "minutes", "epochs", "folds", "size", "policy", "out", "seed", "recipe", "resume",
+    "data", "model", "weights", "tune", "minutes", "epochs", "folds", "size", "policy", "out", "seed", "recipe",
+    "resume",
 )  # fmt: skip
 EXAMPLE = "pictaxa train photos --minutes 10 --out runs/mine"
 

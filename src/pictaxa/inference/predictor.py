@@ -17,6 +17,7 @@ from ..errors import PictureError, RunError, as_word, printable
 from ..images.colour import CONVERTED
 from ..images.decode import Held, Square, count_notes, square_of
 from ..metrics import softmax
+from ..models.contract import Classifier
 from ..models.fusing import fast_copy
 from ..models.heads import apart
 from ..runs.folder import Run, open_run, weights_file
@@ -311,6 +312,12 @@ class AveragingPredictor(Predictor):
             self.folds.append(fold)
         warn(f"note      {run.path}: probabilities are the mean of its {len(self.folds)} folds'")
 
+    @property
+    def model(self) -> Classifier:  # type: ignore[override]
+        """RunError: each fold has its own, and whoever asks for one should be given one of them."""
+        self.run.existing(self.run.model_path.name)
+        raise AssertionError(self.run.path)  # a run of folds has no such file
+
     def outputs(self, squares: np.ndarray, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute the logarithm of the mean of the folds' probabilities; they have no vectors in common, so of each
         picture there is an empty one.
@@ -321,8 +328,7 @@ class AveragingPredictor(Predictor):
 
     def vectors(self, squares: np.ndarray, aspects: np.ndarray) -> np.ndarray:
         """RunError: each fold has its own."""
-        self.run.existing(self.run.model_path.name)
-        raise AssertionError(self.run.path)
+        raise AssertionError(self.model)
 
 
 def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:

@@ -262,8 +262,9 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         after, and the temperature; null where folds calibrate each other), `evaluated` (in words), `changed` (paths),
         `gone` (a count), `chose_epoch` (whether the same pictures chose the epoch that is kept), `set_aside` (path,
         problem, problem_kind), `seen` (path, split, known_as, near; of each picture that the run knows), `unseen` (the
-        metrics of the others; None without any, or where all are new), `note`, `split`, `slices` (slices_json), `test_looks` (when, data,
-        pictures, right, digest; of each time that these test pictures were judged by this run, the last one now).
+        metrics of the others; None without any, or where all are new), `note`, `split`, `slices` (as
+        `slices_json`; null where they were not asked for) and `test_looks` (when, data, pictures, right, digest; of
+        each time that these test pictures were judged by this run, the last one now).
 
     Example:
         as_json(pictaxa.evaluate("runs/photos-resnet18-1"))["changed"]
