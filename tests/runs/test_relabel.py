@@ -15,6 +15,7 @@ from pictaxa.models.heads import parse_groups
 from pictaxa.models.zoo import create_model
 from pictaxa.runs.folder import open_run
 from pictaxa.runs.relabel import plan_relabelling
+from pictaxa.runs.vectors import read_vectors
 
 Make = Callable[..., Path]
 TINY = ("--size", "32", "--batch-size", "8", "--precision", "float32", "--policy", "light")
@@ -60,6 +61,19 @@ def test_a_merged_class_has_the_sum_of_probabilities(run: Path, tmp_path: Path, 
     assert open_run(out).metrics["accuracy"] >= open_run(run).metrics["accuracy"]
     assert pictaxa.evaluate(out).metrics["right"] == open_run(out).metrics["right"]
     assert main(["report", str(out)]) == 0
+
+
+def test_vectors_come_along(run: Path, tmp_path: Path):
+    """The features are the same, whatever the classes are called: nothing is computed again, and neighbours have the
+    new names.
+    """
+    out = tmp_path / "merged"
+    assert classes(run, "--merge", "a,b=ab", "--out", str(out)) == 0
+    then, now = (read_vectors(open_run(path)) for path in (run, out))
+    assert then is not None and now is not None
+    assert all(np.array_equal(getattr(now, name), value) for name, value in vars(then).items())
+    (found,) = pictaxa.nearest(out, run.parent / "photos" / "a" / "0.png", count=1)
+    assert found.neighbours[0].label == "ab"
 
 
 def test_merged_again(run: Path, tmp_path: Path):
