@@ -17,6 +17,7 @@ from pictaxa.cli.arguments import (
     TrainArguments,
 )
 from pictaxa.cli.commands import COMMANDS
+from pictaxa.cli.judging import CompareArguments
 from pictaxa.cli.main import commands
 from pictaxa.cli.parse import parse
 from pictaxa.cli.teaching import FieldArguments
@@ -56,6 +57,7 @@ NEEDED = {  # what stands before the flag; nothing where words without one are w
     ConvertArguments: ("f.h5", "--source", "keras", "--model", "vgg16", "--out", "o.safetensors"),
     ConvertDataArguments: ("a", "b", "--to", "folders"),
     CurvesArguments: (),  # which takes any words
+    CompareArguments: (),  # likewise
 }
 
 
