@@ -89,7 +89,8 @@ def test_commands_take_the_run_of_all_or_say_which_to_give(
     assert "each by the fold of 3 that has not seen it: 24 pictures" in said
     assert "checked with the 3 folds" in said
     for words in (
-        ["look", run], ["explain", run, picture], ["nearest", run, picture], ["export", run], ["classes", run, "--rename", "red=rot"], ["train", str(data), "--weights", run],
+        ["look", run], ["explain", run, picture], ["nearest", run, picture], ["export", run],
+        ["classes", run, "--rename", "red=rot"], ["train", str(data), "--weights", run],
         ["evaluate", run, "--grid", str(tmp_path / "a.png")],
     ):  # fmt: skip
         assert main(words) == 2, words
