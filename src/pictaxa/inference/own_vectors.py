@@ -77,6 +77,8 @@ def make_vectors(predictor: Predictor) -> Vectors:
         RunError: the run has no index, or a damaged one.
         DataError: its training pictures are gone.
     """
+    if predictor.run.folds:
+        predictor.run.existing(predictor.run.model_path.name)  # RunError: each fold has a network of its own
     index = read_index(predictor.run)
     train = _drawn(index, index.rows("train"), MAX_TRAINING)
     val = _drawn(index, index.rows("val"), MAX_VALIDATION)

@@ -6,7 +6,7 @@ and the p-values are corrected for how many slices there are (Holm 1979).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,7 +37,7 @@ BLOCK = 32  # squares measured at a time
 TOLD = 0.05  # corrected p-values below it are told as more than chance
 SHOWN = 8  # slices in the text
 
-WORDS = {  # how a number is written
+WORDS: dict[str, Callable[[float], str]] = {  # how a number is written
     "brightness": lambda value: f"{value:.0%}",
     "sharpness": lambda value: f"{value:.2f}",
     "size": lambda value: f"{value:.0f} px",
@@ -250,12 +250,13 @@ def _by_number(by: str, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1)))
     if len(edges) < 3:  # most are the same
         return
-    told = WORDS.get(by, lambda value: f"{value:g}")
+    told = WORDS.get(by, "{:g}".format)
     part = np.searchsorted(edges[1:-1], values, side="right")
     for number in range(len(edges) - 1):
         chosen = known & (part == number)
         if chosen.any():
-            yield f"{told(values[chosen].min())} to {told(values[chosen].max())}", chosen
+            low, high = told(values[chosen].min()), told(values[chosen].max())
+            yield low if low == high else f"{low} to {high}", chosen
 
 
 def _by_text(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

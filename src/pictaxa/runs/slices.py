@@ -88,9 +88,9 @@ def keep_slices(run: Run, slices: Slices) -> bool:
 
 def _read(path: Path) -> Slices:
     slices: Slices = typed(read_json(path), Slices, path=path)
-    for one in (slices, *slices.slices):
-        if not 0 <= one.right <= one.pictures or not 1 <= one.pictures <= slices.pictures:
-            raise damaged(path, f"slices of one picture or more in {SLICES}", f"{one.right} right of {one.pictures}")
+    for right, pictures in ((slices.right, slices.pictures), *((one.right, one.pictures) for one in slices.slices)):
+        if not 0 <= right <= pictures or not 1 <= pictures <= slices.pictures:
+            raise damaged(path, f"slices of one picture or more in {SLICES}", f"{right} right of {pictures}")
     shares = [share for one in slices.slices for share in (one.low, one.high, one.p_value, one.p_holm)]
     if not all(0 <= share <= 1 for share in shares):
         raise damaged(path, f"shares from 0 to 1 in {SLICES}", "others")

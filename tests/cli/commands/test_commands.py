@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pictaxa.cli import exit_codes
-from pictaxa.cli.commands import COMMANDS, data, docs, models, runs, teaching
+from pictaxa.cli.commands import COMMANDS, data, docs, explaining, models, runs, teaching
 from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError
 
@@ -15,7 +15,7 @@ def test_every_command_is_in_the_table():
     """What the modules of commands offer is what the command line knows, and help tells of each."""
     offered = {
         value
-        for module in (runs, data, models, docs, teaching)
+        for module in (runs, data, models, docs, explaining, teaching)
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
