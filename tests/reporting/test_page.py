@@ -136,6 +136,7 @@ def test_errors_with_heat_and_neighbours(chinese_run: Path):
     wrong = sum(one[1] != one[2] for one in data_of(page)["pictures"])
     assert wrong and page.count('class="heat answer"') == page.count('class="heat label"') == wrong
     assert page.count("Training pictures that look like it:") == wrong and 'class="map"' in page
+    assert all(-1000 <= one[6] <= 1000 for one in data_of(page)["pictures"]) and 'value="strange"' in page
     code = (
         "import sys; from pictaxa.cli.main import main; "
         f"assert main(['report', {str(chinese_run)!r}]) == 0; assert 'torch' not in sys.modules"

@@ -90,7 +90,7 @@ def rows_of(
         budget: bytes that all may take together.
 
     Returns:
-        Of each [name, label, answer, its probability and the label's in thousandths]; the picture comes after these.
+        Of each [name, label, answer, its probability and the label's in thousandths]; the picture comes after it.
     """
     names, spent, rows = index.column("path"), 0, []
     for place in places.tolist():

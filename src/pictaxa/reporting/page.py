@@ -34,7 +34,7 @@ from .sections import class_rows, confusion_of, curves_of, epochs_of, key_figure
 from .summary import summarise_run
 from .surest import surest_errors
 from .thumbnails import thumbnails
-from .vector_map import map_of
+from .vector_map import closeness_of, map_of
 
 # Each has a template of this name in templates/report/.
 PARTS = {
@@ -237,7 +237,8 @@ def _judged(run: Run, records: Records) -> dict[str, Any]:
         "lost": shown("file not found"), "unshown": shown("no room for its picture on this page"),
         "labelled": shown("labelled {0} ({1})"), "count": shown("{0} pictures, {1} shown"),
     }  # fmt: skip
-    pictures = [[*answers, small.get(row)] for answers, row in zip(listed, rows, strict=True)]
+    close = {} if records.vectors is None else closeness_of(records.vectors)
+    pictures = [[*answers, small.get(row), close.get(row)] for answers, row in zip(listed, rows, strict=True)]
     mapped = None if records.vectors is None else map_of(records.vectors, index, predictions, decoding=decoding)
     return {
         "surest": surest,

@@ -55,6 +55,12 @@ def map_of(vectors: Vectors, index: Index, predictions: Predictions, *, decoding
     return {"dots": dots, "thumbnails": shown, "names": index.classes if coloured else ()}
 
 
+def closeness_of(vectors: Vectors) -> dict[int, int]:
+    """How close each validation picture comes to a training picture, in thousandths, by its row."""
+    rows = vectors.rows[vectors.val].tolist()
+    return {row: round(1000 * close) for row, close in zip(rows, vectors.closeness.tolist(), strict=True)}
+
+
 def _one_each(places: np.ndarray) -> list[int]:
     """Of (n, 2) places in [0, 1] the one nearest the middle of each cell that has some."""
     cells = np.minimum((places * CELLS).astype(int), CELLS - 1)

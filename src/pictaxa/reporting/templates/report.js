@@ -43,7 +43,8 @@
     found = data.pictures.filter((one) =>
       (kind === "all" || (one[1] === one[2]) === (kind === "right")) && (label === "" || one[1] === Number(label)) &&
       (answer === "" || one[2] === Number(answer)) && (!wanted || one[0].toLowerCase().includes(wanted)));
-    if (order === "name") found.sort((a, b) => a[0].localeCompare(b[0], undefined, { numeric: true }));
+    if (order === "strange") found.sort((a, b) => (a[6] ?? 9999) - (b[6] ?? 9999));
+    else if (order === "name") found.sort((a, b) => a[0].localeCompare(b[0], undefined, { numeric: true }));
     else found.sort((a, b) => (order === "sure" ? b[3] - a[3] : a[3] - b[3]));
     gallery.replaceChildren();
     visible = 0;
