@@ -35,7 +35,7 @@ def several(kind: type[Any]) -> dict[str, str]:
         if is_dataclass(hint):
             found |= several(hint)
         elif get_origin(hint) is not Annotated and tuple in {get_origin(part) for part in (hint, *get_args(hint))}:
-            found[entry.name] = "--" + entry.name.replace("_", "-")
+            found[entry.name] = "--" + entry.name.replace("_", "-").rstrip("-")
     return found
 
 

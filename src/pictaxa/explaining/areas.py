@@ -142,7 +142,7 @@ def ratio_of(above: np.ndarray, below: np.ndarray) -> Ratio:
     Example:
         ratio_of(random.deletion, areas.deletion)  # above 1: better than random
     """
-    value = _quotient(above, below)
+    value = float(_quotient(above, below))
     if len(above) < 2:
         return Ratio(value, value, value)
     from scipy.stats import bootstrap  # half a second to load

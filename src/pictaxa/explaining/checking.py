@@ -160,7 +160,8 @@ def _told(ratio: Ratio) -> str:
 def _squares(predictor: Predictor, *, pictures: int, seed: int) -> Sequence[Square]:
     """The squares of random validation pictures that can be read."""
     rows = np.random.default_rng(seed).permutation(read_predictions(predictor.run).rows)
-    geometry, found = predictor.geometry, []
+    geometry = predictor.geometry
+    found: list[Square] = []
     with Fetcher(read_index(predictor.run)) as fetcher:
         for row in rows:
             if len(found) == pictures:

@@ -14,7 +14,7 @@ import torch
 from ..augment.preprocess import Geometry, model_input
 from ..data.fetching import Fetcher
 from ..errors import PictureError
-from ..images.decode import square_of
+from ..images.decode import Square, square_of
 from ..models.contract import Classifier
 from ..runs.folder import Run
 from ..runs.records import read_index, read_predictions
@@ -48,7 +48,7 @@ def validation_images(run: Run, geometry: Geometry, *, most: int = MOST_PICTURES
         RunError: the run has not been validated.
     """
     rows = np.random.default_rng(0).permutation(read_predictions(run).rows)
-    squares = []
+    squares: list[Square] = []
     with Fetcher(read_index(run)) as fetcher:
         for row in rows:
             if len(squares) == most:

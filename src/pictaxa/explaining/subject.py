@@ -92,8 +92,8 @@ def find_subject(
         options.setdefault("size", pixels)
     network = create_model(model, in_channels=entry.channels, **options).eval()
     told = _load(network, weights)
-    square = round(pixels * 8 / 7)  # of which the centre crop takes 7/8 of the shorter side, as ImageNet is judged
-    geometry = Geometry(square=square, channels=entry.channels, view=FROM_KNOWN.view, size=pixels, tta="none")
+    side = round(pixels * 8 / 7)  # of which the centre crop takes 7/8 of the shorter side, as ImageNet is judged
+    geometry = Geometry(square=side, channels=entry.channels, view=FROM_KNOWN.view, size=pixels, tta="none")
     policy = find_policy(FROM_KNOWN.policy, ())
     square = None if picture is None else _square_of(picture, geometry)
     image = None if square is None else _input_of(square, geometry)

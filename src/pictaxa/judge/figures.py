@@ -110,13 +110,18 @@ def _judge_class(
         pictures=int(of_it.sum()),
         precision=proportion(of_it[taken_for_it], units.some(taken_for_it), reason=NEVER),
         recall=proportion(taken_for_it[of_it], units.some(of_it), reason=NO_PICTURE),
-        f1=Figure(*(None if v is None else 2 * v / (1 + v) for v in (overlap.value, overlap.low, overlap.high)),
-                  pictures=overlap.pictures, reason=overlap.reason),
+        f1=_f1_of(overlap),
         roc_auc=ranking.roc_auc,
         average_precision=ranking.average_precision,
         roc=ranking.roc,
         precision_recall=ranking.precision_recall,
-    )  # fmt: skip
+    )
+
+
+def _f1_of(overlap: Figure) -> Figure:
+    """F1 = 2 x / (1 + x) of x = TP / (TP + FP + FN), and so the ends of its interval."""
+    ends = [None if end is None else 2 * end / (1 + end) for end in (overlap.value, overlap.low, overlap.high)]
+    return Figure(ends[0], ends[1], ends[2], overlap.pictures, overlap.reason)
 
 
 def _count(labels: np.ndarray, predicted: np.ndarray, weights: np.ndarray, *, classes: int) -> _Counts:

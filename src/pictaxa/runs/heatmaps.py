@@ -104,14 +104,13 @@ def keep_heatmaps(run: Run, heatmaps: HeatMaps) -> bool:
         Whether they are kept; a folder that can't be written to is no fault.
     """
     about = json.dumps({"method": heatmaps.method, "made_from": heatmaps.made_from}).encode()
-    arrays = {
-        "rows": heatmaps.rows, "labels": heatmaps.labels, "maps": heatmaps.maps, "boxes": heatmaps.boxes,
-        "about": np.frombuffer(about, dtype=np.uint8),
-    }  # fmt: skip
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(
+                file, rows=heatmaps.rows, labels=heatmaps.labels, maps=heatmaps.maps, boxes=heatmaps.boxes,
+                about=np.frombuffer(about, dtype=np.uint8),
+            )  # fmt: skip
 
     return keep_derived(run, HEATMAPS, write)
 
