@@ -29,6 +29,7 @@ usage: pictaxa COMMAND ...          pictaxa help COMMAND explains a command
   compare RUN RUN   which trained run is better on the same pictures, and at what cost
   predict RUN FILE  classify files and folders with a trained run
   explain RUN FILE  draw what in a picture speaks for the answer
+  nearest RUN FILE  find the training pictures that are most like a picture
   report RUN        write one self-contained HTML page about a run
   export RUN        write its network for another runtime (ONNX, OpenVINO, torch), checked
   curves RUN RUN    draw loss and accuracy of several runs on one plot
