@@ -23,7 +23,7 @@ from pictaxa.explaining.areas import Ratio
 from pictaxa.explaining.attending import attention_layers
 from pictaxa.explaining.checking import Order, check_methods
 from pictaxa.explaining.methods import METHOD_NAMES, MethodName
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.judge.asked import answering_of
 
 EXPLAINED = 16  # pictures of a timed command

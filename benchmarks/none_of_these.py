@@ -29,11 +29,12 @@ from pictaxa.data.drawing import draw_rows
 from pictaxa.data.fetching import Fetcher
 from pictaxa.data.reading import read_data
 from pictaxa.images.decode import square_of
+from pictaxa.inference.loading import load
 from pictaxa.inference.logits import BATCH
 from pictaxa.inference.none_of_these import Bank
 from pictaxa.inference.own_pictures import own_squares
 from pictaxa.inference.own_vectors import DEPTH, find_axes
-from pictaxa.inference.predictor import Predictor, load
+from pictaxa.inference.predictor import Predictor
 from pictaxa.runs.records import read_index
 from pictaxa.runs.vectors import unit_vectors
 

@@ -23,7 +23,7 @@ from pictaxa.images.colour import DAMAGED
 from pictaxa.images.decode import load_square
 from pictaxa.images.decoding import ANY, AS_EARLIER, Level
 from pictaxa.images.upright import PAGES
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.runs.manifest import remove_manifest
 
 

@@ -23,7 +23,7 @@ from pictaxa.data.problems import KIND, KIND_TYPE, SENTENCE, kind_column, kinds_
 from pictaxa.data.reading import read_data
 from pictaxa.data.squares import CacheSpec
 from pictaxa.errors import Problem, ProblemKind, RunError
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.judge.evaluate import evaluate_run
 from pictaxa.judge.evaluation import as_json
 from pictaxa.runs.folder import open_run

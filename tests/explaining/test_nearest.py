@@ -13,7 +13,7 @@ from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError
 from pictaxa.explaining.nearest import MAX_ROWS, NearestGrid, find_nearest
 from pictaxa.inference.inputs import named_pictures
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.runs.names import VECTORS
 
 Trained = tuple[Path, Path]

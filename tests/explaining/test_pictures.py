@@ -21,7 +21,7 @@ from pictaxa.explaining.methods import METHODS
 from pictaxa.explaining.network import heat_maps, network_for
 from pictaxa.explaining.pictures import Asked, explain_pictures
 from pictaxa.inference.inputs import named_pictures
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 
 Say = pytest.CaptureFixture[str]
 Draw = Callable[..., Image.Image]

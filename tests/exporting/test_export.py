@@ -15,7 +15,7 @@ from pictaxa.exporting.export import ExportConfig, export_lines, export_run
 from pictaxa.exporting.formats import FORMATS
 from pictaxa.exporting.network import ExportedNetwork
 from pictaxa.inference.exported import in_batches, open_answers
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.metrics import cooled, softmax
 from pictaxa.runs.exported import CARD, EXPORT, PROGRAM, Export, open_export
 from pictaxa.runs.folder import Run

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from pictaxa.exporting import predict_onnx
 from pictaxa.exporting.export import ExportConfig, export_run
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.metrics import cooled, softmax
 from pictaxa.runs.exported import Export
 from pictaxa.runs.judgement import read_judgement

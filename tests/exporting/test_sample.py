@@ -7,7 +7,7 @@ import numpy as np
 from pictaxa.exporting.card import card_of
 from pictaxa.exporting.export import ExportConfig, export_run, weights_in_words
 from pictaxa.exporting.sample import sample_of
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.runs.folder import open_run
 from pictaxa.runs.records import read_index, read_predictions
 

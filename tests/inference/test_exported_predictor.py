@@ -12,7 +12,7 @@ from pictaxa.errors import ConfigError, RunError
 from pictaxa.exporting.export import ExportConfig, export_run
 from pictaxa.inference import exported_predictor
 from pictaxa.inference.exported_predictor import ExportedPredictor, is_installed, load_with, machine_name
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.judge.asked import answering_of
 from pictaxa.runs.exported import EXPORT, exports_of
 from pictaxa.runs.folder import open_run

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import pictaxa
 from pictaxa.errors import RunError
 from pictaxa.inference.kept_model import check_logits, model_of
-from pictaxa.inference.predictor import checked_weights, load
+from pictaxa.inference.loading import checked_weights, load
 from pictaxa.runs.folder import open_run
 from pictaxa.runs.manifest import remove_manifest
 

@@ -9,10 +9,10 @@ import pytest
 from pictaxa.cli.main import main
 from pictaxa.errors import DataError
 from pictaxa.inference import own_vectors
+from pictaxa.inference.loading import load
 from pictaxa.inference.none_of_these import bank_of
 from pictaxa.inference.own_pictures import own_squares
 from pictaxa.inference.own_vectors import find_axes, make_vectors, map_places, vectors_of_run
-from pictaxa.inference.predictor import load
 from pictaxa.runs.names import VECTORS
 from pictaxa.runs.records import read_index
 from pictaxa.runs.vectors import read_vectors, unit_vectors

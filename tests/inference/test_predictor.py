@@ -25,8 +25,9 @@ from pictaxa.data.squares import CacheSpec
 from pictaxa.errors import DataError, RunError
 from pictaxa.images.decode import load_square
 from pictaxa.inference.inputs import walk
+from pictaxa.inference.loading import checked_weights, load
 from pictaxa.inference.logits import BATCH
-from pictaxa.inference.predictor import SHOWN_CLASSES, Prediction, Predictor, checked_weights, load
+from pictaxa.inference.predictor import SHOWN_CLASSES, Prediction, Predictor
 from pictaxa.metrics import softmax
 from pictaxa.runs.manifest import remove_manifest
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.errors import ConfigError, RunError
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.judge.compare import compare_runs
 from pictaxa.judge.comparison import Comparison, comparison_lines
 from pictaxa.judge.cost import Cost, costs_of

@@ -16,7 +16,7 @@ import pictaxa
 from pictaxa.cli.main import main
 from pictaxa.config.training import TrainConfig
 from pictaxa.errors import ConfigError
-from pictaxa.inference.predictor import load
+from pictaxa.inference.loading import load
 from pictaxa.metrics import softmax
 from pictaxa.runs.folder import open_run
 from pictaxa.runs.manifest import check_file

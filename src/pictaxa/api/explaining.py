@@ -11,7 +11,7 @@ from ..explaining.nearest import NearestGrid, NearestList, find_nearest
 from ..explaining.picture_map import draw_map
 from ..explaining.pictures import Asked, Explanation, ExplanationList, explain_pictures
 from ..explaining.sheet import draw_all
-from ..inference import predictor
+from ..inference import loading
 from ..inference.inputs import Given, given_pictures
 from ..inference.predictor import Predictor, tell_nobody
 from ..judge.asked import answering_of
@@ -176,4 +176,4 @@ def _answering(run: Place | Predictor, device: str) -> Predictor:
     if isinstance(run, Predictor):
         return run
     path = run_of(run)
-    return predictor.load(path, device=device_of(device), answering=answering_of(path))
+    return loading.load(path, device=device_of(device), answering=answering_of(path))

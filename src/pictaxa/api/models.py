@@ -8,7 +8,8 @@ from ..config.calls import given_path, says_what_it_takes
 from ..config.learning import Normalization, Source
 from ..explaining.look import Look, look_at
 from ..explaining.subject import EntryWeights, find_subject
-from ..inference.predictor import Predictor, checked_weights
+from ..inference.loading import checked_weights
+from ..inference.predictor import Predictor
 from ..models.contract import Classifier
 from ..weights import loading
 from ..weights.translated import Translated

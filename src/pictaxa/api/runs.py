@@ -15,7 +15,7 @@ from ..config.keywords import ReadingKeywords, TrainKeywords
 from ..config.training import TrainConfig
 from ..data.reading import PLAIN
 from ..errors import ConfigError
-from ..inference import predictor
+from ..inference import loading
 from ..inference.inputs import Given, given_pictures
 from ..inference.prediction import PredictionList
 from ..inference.predictor import Predictor
@@ -78,7 +78,7 @@ def train(
         complete_run(run.path)
         tell_end(run)
         device = read_config_file(run.path / "config.json").machine.device
-        return predictor.load(run.path, device=device, answering=answering_of(run.path))
+        return loading.load(run.path, device=device, answering=answering_of(run.path))
     if config is None:
         if data is None:
             given(data, str, "data", what="a folder of pictures, or else config or resume=RUN to be given")
@@ -90,7 +90,7 @@ def train(
     run = start_training(config)
     complete_run(run.path)
     tell_end(run)
-    return predictor.load(run.path, device=config.machine.device, answering=answering_of(run.path))
+    return loading.load(run.path, device=config.machine.device, answering=answering_of(run.path))
 
 
 @says_what_it_takes
@@ -187,7 +187,7 @@ def load(
         predictions = classifier.predict("more-photos")
     """
     path = run_of(run)
-    classifier = predictor.load(path, device=device_of(device))
+    classifier = loading.load(path, device=device_of(device))
     answering = answering_of(
         path, raw=not calibrated, abstain=abstain, sets=sets, per_class=per_class, none_of_these=none_of_these
     )
@@ -232,7 +232,7 @@ def predict(
     Example:
         predictions = pictaxa.predict("runs/photos-resnet18-1", ["holiday.jpg", "more-photos"])
     """
-    classifier = run if isinstance(run, Predictor) else predictor.load(run_of(run), device=device_of(device))
+    classifier = run if isinstance(run, Predictor) else loading.load(run_of(run), device=device_of(device))
     usual = calibrated and abstain is sets is None and none_of_these == "auto"
     if not (isinstance(run, Predictor) and usual):
         classifier = classifier.answers_by(

@@ -10,7 +10,8 @@ import numpy as np
 from ..data.fetching import Fetcher
 from ..errors import PictureError
 from ..images.decode import Square, square_of
-from ..inference.predictor import Predictor, load
+from ..inference.loading import load
+from ..inference.predictor import Predictor
 from ..metrics import Predictions
 from ..runs.folder import open_run
 from ..runs.heatmaps import HeatMaps, keep_heatmaps, made_from, read_heatmaps

@@ -17,7 +17,7 @@ from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, MissingExtraError, ModelError
 from ..images.decode import Square, read_file, square_of
 from ..inference.kept_model import model_of
-from ..inference.predictor import checked_weights
+from ..inference.loading import checked_weights
 from ..models.contract import Classifier
 from ..models.zoo import check_size, create_model, find_entry, parse_options
 from ..runs.folder import Run, open_run

@@ -14,7 +14,8 @@ from ..config.exporting import Kind, Output, Precision
 from ..errors import ConfigError, RunError, as_word
 from ..inference.exported import inputs_of, open_answers
 from ..inference.exported_predictor import machine_name
-from ..inference.predictor import Predictor, load
+from ..inference.loading import load
+from ..inference.predictor import Predictor
 from ..models.zoo import ZOO
 from ..runs.derived import digests
 from ..runs.exported import CARD, EXPORT, EXPORTS, PROGRAM, Checked, Export, is_export, write_export

@@ -19,7 +19,8 @@ from ..system.progress import say
 from .answering import RAW, Answering
 from .exported import open_answers
 from .kept_model import COMPARED
-from .predictor import Predictor, load
+from .loading import load
+from .predictor import Predictor
 from .runtimes import RUNTIMES
 
 FASTER = 1.1  # times torch, for an exported network to be taken unasked

@@ -13,9 +13,9 @@ from typing import Literal, TypeVar
 
 from ..errors import ConfigError, DataError, RunError
 from ..inference.answering import RAW, Answering
+from ..inference.loading import load
 from ..inference.none_of_these import Likeness, likeness_of
 from ..inference.own_vectors import make_vectors
-from ..inference.predictor import load
 from ..runs.exported import Export, is_export, open_export
 from ..runs.folder import Run, open_run
 from ..runs.judgement import Abstaining, Judgement, SetRule, judgement_in, read_judgement, rounded

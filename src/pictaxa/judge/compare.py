@@ -13,7 +13,7 @@ from ..config.data import ReadingConfig
 from ..data.index import Index
 from ..data.reading import PLAIN, read_data
 from ..errors import ConfigError, RunError, as_word
-from ..inference.predictor import load
+from ..inference.loading import load
 from ..metrics import Metrics, Predictions, summarise
 from ..reporting.comparing import Worth, draw_differing, draw_worths
 from ..reporting.curves import labels_of

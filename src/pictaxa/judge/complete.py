@@ -13,8 +13,8 @@ from pathlib import Path
 from ..config.by_name import read_config_file
 from ..errors import PictaxaError, machine_error
 from ..explaining.kept import keep_heat
+from ..inference.loading import load
 from ..inference.own_vectors import vectors_of_run
-from ..inference.predictor import load
 from ..reporting.judged import SUREST, calibrated_predictions, order_of
 from ..runs.folder import Run, open_run
 from ..runs.names import CONFIG, HEATMAPS, JUDGEMENT, SLICES, VECTORS

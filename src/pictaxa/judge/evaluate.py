@@ -19,7 +19,8 @@ from ..data.split import find_units
 from ..errors import ConfigError, DataError, PictureError, Problem
 from ..images.decode import Picture, Square
 from ..images.shot import HEAD, Shot, shot_of
-from ..inference.predictor import Predictor, load
+from ..inference.loading import load
+from ..inference.predictor import Predictor
 from ..metrics import Predictions, summarise
 from ..runs.folder import Run, open_run
 from ..runs.records import read_index, read_predictions

@@ -13,7 +13,7 @@ from typing import Any
 from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..errors import TrainingError
-from ..inference.predictor import load
+from ..inference.loading import load
 from ..models.contract import Classifier
 from ..reporting.boards import following, require_boards
 from ..runs.folder import Run, open_run

@@ -15,7 +15,7 @@ from ..config.training import TrainConfig
 from ..config.usual import resolved
 from ..data.cache_folder import default_cache_root
 from ..errors import ConfigError, WeightsError
-from ..inference.predictor import checked_weights
+from ..inference.loading import checked_weights
 from ..models.contract import NORMALIZATIONS, Classifier
 from ..models.heads import parse_groups
 from ..models.zoo import find_entry

@@ -26,7 +26,7 @@ def explain(arguments: ExplainArguments, started: float) -> int:
             fix="Give files and folders, or --check alone.",
         )  # fmt: skip
     from ...explaining.pictures import Asked
-    from ...inference.predictor import load
+    from ...inference.loading import load
     from ...judge.asked import answering_of
 
     asked = Asked(arguments.class_, arguments.top, arguments.method)
@@ -76,7 +76,7 @@ def nearest(arguments: NearestArguments, started: float) -> int:
             check_place(place, flag, makes_folder=True)
     if not arguments.files and arguments.map is None:
         raise ConfigError("pictures, or --map", found="neither", fix="Give files and folders, or --map map.png alone.")
-    from ...inference.predictor import load
+    from ...inference.loading import load
     from ...judge.asked import answering_of
     from ..inputs import pictures_of
 

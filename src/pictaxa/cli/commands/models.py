@@ -95,7 +95,7 @@ def list_weights(arguments: ListWeightsArguments, started: float) -> int:
 
 def convert_weights(arguments: ConvertArguments, started: float) -> int:
     """Bring another library's checkpoint into our names."""
-    from ...inference.predictor import checked_weights
+    from ...inference.loading import checked_weights
     from ...weights.convert import convert
 
     lines = convert(

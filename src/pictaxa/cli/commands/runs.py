@@ -148,7 +148,7 @@ def classes(arguments: ClassesArguments, started: float) -> int:
 
         print_lines(f"{label:5}  {name}" for label, name in enumerate(open_run(arguments.run).classes))
         return 0
-    from ...inference.predictor import checked_weights
+    from ...inference.loading import checked_weights
     from ...runs.relabel import relabel_run, relabelling_lines
 
     checked_weights(arguments.run)  # which the new run takes over
