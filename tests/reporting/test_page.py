@@ -261,3 +261,14 @@ def test_slices_and_looks_at_test_pictures(tmp_path: Path, judged_run: Make):
     assert "of <bdi>30</bdi> pictures (<bdi>camera</bdi>: <bdi>X100</bdi>) only <bdi>50.0%</bdi> are right" in page
     assert "brightness: <bdi>12% to 31%</bdi>" in page and "no month is known" in page
     assert "judged <bdi>1</bdi> times" in page and "<bdi>more photos</bdi>" in page
+
+
+def test_pictures_of_none_of_the_classes_are_counted():
+    """As predict counts them: below the fifth least of 100, which is the limit that accepts 95%."""
+    from types import SimpleNamespace
+
+    from pictaxa.reporting.reliability import refused
+
+    closeness = np.linspace(0, 1, 100, dtype=np.float32)
+    assert refused(SimpleNamespace(closeness=closeness)) == (4, 100)  # the fifth least is the limit: k = 5 of 101
+    assert refused(SimpleNamespace(closeness=closeness[:18])) is None and refused(None) is None

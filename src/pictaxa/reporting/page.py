@@ -29,7 +29,7 @@ from . import figures
 from .curves import Curve, curves_figure
 from .judged import THUMBNAIL_BYTES, calibrated_predictions, order_of, rows_of, side_of
 from .pages import as_data, render
-from .reliability import abstaining_rows, bin_rows, calibration_rows, reliability_chart, set_rows
+from .reliability import abstaining_rows, bin_rows, calibration_rows, refused, reliability_chart, set_rows
 from .sections import class_rows, confusion_of, curves_of, epochs_of, key_figures, slice_rows
 from .summary import summarise_run
 from .surest import surest_errors
@@ -242,6 +242,7 @@ def _judged(run: Run, records: Records) -> dict[str, Any]:
     mapped = None if records.vectors is None else map_of(records.vectors, index, predictions, decoding=decoding)
     return {
         "surest": surest,
+        "refused": refused(records.vectors),
         "has_heat": any(layer for one in surest for layer in one["heat"].values()),
         "wrong_count": len(order.wrong),
         "unlisted": len(predictions.rows) - len(listed),

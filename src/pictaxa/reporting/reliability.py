@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..inference.none_of_these import least_closeness
 from ..runs.judgement import Abstaining, Calibration, Figure, Judgement, SetRule
+from ..runs.vectors import Vectors
 from ..system.language import shown
 from .charts import Axes, Chart, Line, line_chart
 from .pages import percent
@@ -103,6 +105,21 @@ def _abstaining(rule: Abstaining) -> dict[str, str]:
         "coverage": told_figure(rule.coverage),
         "accuracy": told_figure(rule.accuracy),
     }
+
+
+def refused(vectors: Vectors | None) -> tuple[int, int] | None:
+    """How many validation pictures `predict` would answer with "none of these", and of how many.
+
+    Args:
+        vectors: of the run's pictures, or None.
+
+    Returns:
+        (refused, all of them); None where nothing is kept, or they are too few to say.
+    """
+    least = None if vectors is None else least_closeness(vectors.closeness)
+    if vectors is None or least is None:
+        return None
+    return int((vectors.closeness < least).sum()), len(vectors.closeness)
 
 
 def set_rows(judgement: Judgement) -> list[dict[str, Any]]:
