@@ -83,7 +83,7 @@ def test_a_flag_with_several_values_may_be_repeated():
 def test_repeated_flags_add_up(kind: type[Any], name: str, flag: str):
     """Every flag that takes several values has those of all its places, in their order, however they are written."""
     needed = () if name == "runs" else NEEDED.get(kind, ("x",))  # words without a flag are runs
-    words = [*needed, flag, "a=1", "b", "--" + name, "c", f"{flag}=d=2"]
+    words = [*needed, flag, "a=1", "b", "--" + name.rstrip("_"), "c", f"{flag}=d=2"]
     found = value_of(parse(kind, words, "any"), name)
     assert [str(word) for word in found] == ["a=1", "b", "c", "d=2"]
     assert {"rename", "merge", "augment", "model_options", "only", "strict"} <= {name for _, name, _ in REPEATED}

@@ -70,9 +70,9 @@ class AveragingPredictor(Predictor):
         raise AssertionError(self.model)
 
 
-def load(run: str | Path, *, device: str = "auto", answering: Answering = RAW) -> Predictor:
+def load(run: str | Path, *, device: str = "auto", threads: int | None = None, answering: Answering = RAW) -> Predictor:
     """Load a trained run, as `pictaxa.load` does, for callers that check their arguments themselves."""
-    opened, plan = open_run(run), choose_plan(MachineConfig(device=device))
+    opened, plan = open_run(run), choose_plan(MachineConfig(device=device, threads=threads))
     kind = AveragingPredictor if opened.folds else Predictor
     return kind(opened, plan, answering=answering)
 

@@ -15,7 +15,6 @@ from ..errors import ConfigError, DataError, RunError
 from ..inference.answering import RAW, Answering
 from ..inference.loading import load
 from ..inference.none_of_these import Likeness, likeness_of
-from ..inference.own_vectors import make_vectors
 from ..runs.exported import Export, is_export, open_export
 from ..runs.folder import Run, open_run
 from ..runs.judgement import Abstaining, Judgement, SetRule, judgement_in, read_judgement, rounded
@@ -135,6 +134,8 @@ def _likeness(run: Run, asked: Novelty) -> Likeness | None:
     there = (run.path / VECTORS).exists()
     vectors = read_vectors(run)
     if vectors is None and (there or asked == "yes"):  # a damaged file is made again
+        from ..inference.own_vectors import make_vectors  # with the caches, which a prediction does without
+
         try:
             vectors = make_vectors(load(run.path))
         except DataError as error:  # the training pictures are gone

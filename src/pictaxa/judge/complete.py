@@ -7,10 +7,11 @@ good: whoever needs the file makes it then.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config.by_name import read_config_file
+from ..config.machine import MachineConfig
 from ..errors import PictaxaError, machine_error
 from ..explaining.kept import keep_heat
 from ..inference.loading import load
@@ -27,11 +28,13 @@ class Step:
     """How one file is made."""
 
     file: str  # of runs/names.py, DERIVED
-    make: Callable[[Run, str], str]  # of a run and a device; makes it where it is not there, and tells it in one line
+    make: Callable[
+        [Run, MachineConfig], str
+    ]  # of a run, and what may compute; makes it where it is not there, and tells it in one line
     of_folds: bool = True  # whether a run of several folds, which has no model of its own, has it too
 
 
-def _judge(run: Run, device: str) -> str:
+def _judge(run: Run, machine: MachineConfig) -> str:
     from .judging import judgement_of  # with scikit-learn, which takes a second to load
 
     judgement = judgement_of(run.path)
@@ -42,21 +45,21 @@ def _judge(run: Run, device: str) -> str:
     )
 
 
-def _find_vectors(run: Run, device: str) -> str:
-    count = len(vectors_of_run(load(run.path, device=device)).rows)
+def _find_vectors(run: Run, machine: MachineConfig) -> str:
+    count = len(vectors_of_run(load(run.path, device=machine.device, threads=machine.threads)).rows)
     return f"vectors   of {count} training and validation pictures are kept: pictaxa nearest finds the most alike"
 
 
-def _explain(run: Run, device: str) -> str:
+def _explain(run: Run, machine: MachineConfig) -> str:
     predictions = calibrated_predictions(run)
     rows = predictions.rows[order_of(predictions).wrong[:SUREST]]
     if not len(rows):
         return "explained no mistake, as there is none"
-    keep_heat(run.path, rows=rows, device=device)
+    keep_heat(run.path, rows=rows, device=machine.device)
     return f"explained {len(rows)} mistakes: what speaks for the answer, and what for the label"
 
 
-def _slice(run: Run, device: str) -> str:
+def _slice(run: Run, machine: MachineConfig) -> str:
     from .slices import slices_of, worst_line  # with scikit-learn, which takes a second to load
 
     return f"slices    {worst_line(slices_of(run.path))}"
@@ -85,12 +88,13 @@ def complete_run(path: str | Path, *, device: str | None = None, steps: Sequence
         complete_run(run.path)
     """
     run = open_run(path)
-    device = device or read_config_file(run.existing(CONFIG)).machine.device
+    machine = read_config_file(run.existing(CONFIG)).machine
+    machine = machine if device is None else replace(machine, device=device)
     for step in steps:
         if run.folds and not step.of_folds:
             continue
         try:
-            say(step.make(run, device))
+            say(step.make(run, machine))
         except KeyboardInterrupt:
             raise Interrupted(run) from None
         except Exception as error:

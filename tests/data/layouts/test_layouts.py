@@ -253,7 +253,7 @@ def test_a_training_and_what_follows(name: str, tmp_path: Path, capsys: pytest.C
     assert "the test pictures" in capsys.readouterr().out
     assert main(["report", str(run)]) == 0
     page = (run / "report" / "index.html").read_text(encoding="utf-8")
-    assert page.count("data:image/jpeg") >= 3
+    assert page.count("data:image/") >= 3
     assert main(["preview", str(place), "--out", str(tmp_path / "p.png")]) == 0
     assert main(["train", "--resume", str(run)]) == 0
 
