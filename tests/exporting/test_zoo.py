@@ -50,4 +50,6 @@ def check(name: str, kind: Kind, folder: Path, *, side: int) -> None:
     said, vectors = open_network(kind, path, threads=1)(images.numpy())
     assert np.allclose(said, expected, atol=1e-4) and np.isfinite(said).all()
     with torch.inference_mode():
-        assert np.allclose(vectors, apart(model)[0](images).numpy(), atol=1e-3, rtol=1e-3)
+        own = apart(model)[0](images).numpy()
+    # Of fresh weights they may be 1e5, sums of what nearly cancels: the largest of them sets the scale.
+    assert np.abs(vectors - own).max() <= 1e-4 * np.abs(own).max()
