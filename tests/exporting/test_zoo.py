@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,13 @@ from pictaxa.models.heads import apart
 from pictaxa.models.zoo import ZOO, create_model
 
 KINDS: tuple[Kind, ...] = ("program", "onnx")
+
+
+@pytest.fixture(autouse=True)
+def no_graphs_are_left() -> Iterator[None]:
+    """What an exporter made of the largest networks is gone before the next one."""
+    yield
+    gc.collect()
 
 
 def smallest(name: str) -> int:
