@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..augment.preprocess import model_input
-from ..data.fetching import Fetcher
-from ..errors import ConfigError, PictureError
-from ..images.decode import Square, square_of
+from ..errors import ConfigError
+from ..images.decode import Square
+from ..inference.own_squares import squares_of
 from ..inference.predictor import Predictor
-from ..runs.records import read_index, read_predictions
+from ..runs.records import read_predictions
 from ..system.progress import CountProgress
 from .areas import Areas, Ratio, areas_of, centre_first, hottest_first, random_areas, ratio_of
 from .methods import METHODS, MethodName
@@ -160,22 +161,8 @@ def _told(ratio: Ratio) -> str:
 def _squares(predictor: Predictor, *, pictures: int, seed: int) -> Sequence[Square]:
     """The squares of random validation pictures that can be read."""
     rows = np.random.default_rng(seed).permutation(read_predictions(predictor.run).rows)
-    geometry = predictor.geometry
-    found: list[Square] = []
-    with Fetcher(read_index(predictor.run)) as fetcher:
-        for row in rows:
-            if len(found) == pictures:
-                break
-            try:
-                found.append(
-                    square_of(
-                        fetcher.fetch(row), name=fetcher.name(row), side=geometry.square, channels=geometry.channels,
-                        decoding=geometry.decoding,
-                    )
-                )  # fmt: skip
-            except PictureError:
-                continue
-    return found
+    found = islice(squares_of(predictor.run, rows), pictures)
+    return [square for _, square in found]
 
 
 def _of_some(

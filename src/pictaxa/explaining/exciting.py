@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 
 from ..augment.preprocess import Geometry, model_input
-from ..data.fetching import Fetcher
-from ..errors import PictureError
-from ..images.decode import Square, square_of
+from ..inference.own_squares import squares_of
 from ..models.contract import Classifier
 from ..runs.folder import Run
-from ..runs.records import read_index, read_predictions
+from ..runs.records import read_predictions
 from .seen import field_of, graph_of, stage_outputs
 
 MOST_PICTURES = 96  # of the validation pictures that are looked at
@@ -48,20 +47,7 @@ def validation_images(run: Run, geometry: Geometry, *, most: int = MOST_PICTURES
         RunError: the run has not been validated.
     """
     rows = np.random.default_rng(0).permutation(read_predictions(run).rows)
-    squares: list[Square] = []
-    with Fetcher(read_index(run)) as fetcher:
-        for row in rows:
-            if len(squares) == most:
-                break
-            try:
-                squares.append(
-                    square_of(
-                        fetcher.fetch(row), name=fetcher.name(row), side=geometry.square, channels=geometry.channels,
-                        decoding=geometry.decoding,
-                    )
-                )  # fmt: skip
-            except PictureError:
-                continue
+    squares = [square for _, square in islice(squares_of(run, rows), most)]
     if not squares:
         return None
     aspects = np.array([square.aspect for square in squares], dtype=np.float32)

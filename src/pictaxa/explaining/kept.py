@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.fetching import Fetcher
-from ..errors import PictureError
-from ..images.decode import Square, square_of
+from ..images.decode import Square
 from ..inference.loading import load
+from ..inference.own_squares import squares_of
 from ..inference.predictor import Predictor
 from ..metrics import Predictions
 from ..runs.folder import open_run
 from ..runs.heatmaps import HeatMaps, keep_heatmaps, made_from, read_heatmaps
-from ..runs.records import read_index, read_predictions
+from ..runs.records import read_predictions
 from .frame import frame_of
 from .methods import DEFAULT, find_method
 from .network import heat_maps, network_for
@@ -104,14 +103,4 @@ def _computed(predictor: Predictor, pairs: Sequence[tuple[int, int]]) -> HeatMap
 
 def _squares(predictor: Predictor, rows: Sequence[int]) -> dict[int, Square]:
     """The squares of rows that can be read."""
-    geometry, found = predictor.geometry, {}
-    with Fetcher(read_index(predictor.run)) as fetcher:
-        for row in rows:
-            try:
-                found[row] = square_of(
-                    fetcher.fetch(row), name=fetcher.name(row), side=geometry.square, channels=geometry.channels,
-                    decoding=geometry.decoding,
-                )  # fmt: skip
-            except PictureError:
-                continue
-    return found
+    return dict(squares_of(predictor.run, rows))

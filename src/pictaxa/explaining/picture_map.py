@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from ..system.files import require_suffix, writing
 
 CELLS = 22  # across and down, each with one picture at most; the others are dots
 INCHES = 11.0
+if TYPE_CHECKING:  # matplotlib takes half a second to load
+    from matplotlib.axes import Axes
+
 UPPER_CENTRE = 9  # as matplotlib counts places
 MAX_NAMED = 20  # classes with a colour of their own and a line in the legend
 
@@ -100,7 +104,7 @@ def class_colours(count: int) -> np.ndarray:
     return np.array([[*colorsys.hsv_to_rgb(hue, 1, 0.9), 1.0] for hue in hues])
 
 
-def _legend(axis: object, classes: tuple[str, ...], colours: np.ndarray) -> None:
+def _legend(axis: Axes, classes: tuple[str, ...], colours: np.ndarray) -> None:
     from matplotlib.lines import Line2D
 
     from ..reporting.fonts import font_for, writable
@@ -108,7 +112,7 @@ def _legend(axis: object, classes: tuple[str, ...], colours: np.ndarray) -> None
     if len(classes) > MAX_NAMED:
         return
     marks = [Line2D([], [], marker="s", linestyle="", markersize=9, color=colour) for colour in colours]
-    legend = axis.legend(  # type: ignore[attr-defined]
+    legend = axis.legend(
         marks, writable(classes), prop=font_for(classes), loc=UPPER_CENTRE, bbox_to_anchor=(0.5, 0.0), ncols=5,
         frameon=False,
     )  # fmt: skip

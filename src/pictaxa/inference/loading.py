@@ -52,7 +52,7 @@ class AveragingPredictor(Predictor):
         warn(f"note      {run.path}: probabilities are the mean of its {len(self.folds)} folds'")
 
     @property
-    def model(self) -> Classifier:  # type: ignore[override]
+    def model(self) -> Classifier:  # type: ignore[override]  # an attribute of others, here a question
         """RunError: each fold has its own, and whoever asks for one should be given one of them."""
         self.run.existing(self.run.model_path.name)
         raise AssertionError(self.run.path)  # a run of folds has no such file
